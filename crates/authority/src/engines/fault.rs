@@ -1,0 +1,102 @@
+//! Why a call was not answered. Never a value: messages name fields, paths, versions.
+
+use crate::barrier::BarrierError;
+use crate::storage::StoreError;
+
+/// Why a call was not answered; `http::status` maps each to its code.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// 400: the request is malformed or its condition (`cas`) does not hold.
+    #[error("{}", .0.join("; "))]
+    Invalid(Vec<String>),
+    /// 403: no token, a bad one, or one whose policies do not allow this.
+    #[error("permission denied")]
+    Denied,
+    /// 404 with no text: nothing there.
+    #[error("nothing there")]
+    NotFound,
+    /// 404 with text: no mount has this path.
+    #[error("no handler for route {0:?}. route entry not found.")]
+    NoHandler(String),
+    /// 405: the path is known, the method is not.
+    #[error("unsupported operation")]
+    Unsupported,
+    /// 413.
+    #[error("request body too large")]
+    TooLarge,
+    /// 415: a PATCH that is not `application/merge-patch+json`.
+    #[error("PATCH requires Content-Type application/merge-patch+json")]
+    MediaType,
+    /// 429: no turn to be had.
+    #[error("too many requests at once")]
+    Busy,
+    /// 503.
+    #[error("Vault is sealed")]
+    Sealed,
+    /// 504: the request's deadline passed; its effect may still happen.
+    #[error("deadline exceeded")]
+    Deadline,
+    /// 500: our fault. The client sees `internal error`; the log gets the cause.
+    #[error("internal error")]
+    Internal(#[source] Cause),
+}
+
+/// What went wrong inside.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cause {
+    /// The storage failed.
+    #[error("storage failed")]
+    Store(#[source] StoreError),
+    /// A record could not be sealed or opened.
+    #[error("barrier failed")]
+    Barrier(#[source] BarrierError),
+    /// A stored record does not read as what it must be.
+    #[error("stored {0} is not readable")]
+    Corrupt(&'static str),
+    /// Something could not be written as JSON.
+    #[error("{0} cannot be encoded")]
+    Encode(&'static str),
+    /// The operating system gave no random bytes.
+    #[error("no random bytes")]
+    Random,
+    /// No audit device took the entry.
+    #[error("no audit device accepted the entry")]
+    Audit,
+    /// Sealing a share to a recipient failed.
+    #[error("share could not be sealed to its recipient")]
+    SealShare,
+    /// Something outside failed: the token reviewer.
+    #[error("{0} failed")]
+    Upstream(&'static str),
+    /// A task ended without an answer.
+    #[error("the request's task ended without an answer")]
+    Lost,
+}
+
+impl Fault {
+    /// A 400 with one sentence.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid(vec![message.into()])
+    }
+
+    /// A 500 for a stored record that does not read.
+    pub(crate) fn corrupt(what: &'static str) -> Self {
+        Self::Internal(Cause::Corrupt(what))
+    }
+}
+
+impl From<BarrierError> for Fault {
+    fn from(error: BarrierError) -> Self {
+        match error {
+            BarrierError::Sealed => Self::Sealed,
+            BarrierError::Store(source) => Self::Internal(Cause::Store(source)),
+            other => Self::Internal(Cause::Barrier(other)),
+        }
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(Cause::Store(error))
+    }
+}

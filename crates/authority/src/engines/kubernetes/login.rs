@@ -1,0 +1,114 @@
+//! `login`: the one path that needs no token.
+
+use std::collections::BTreeMap;
+
+use regent_types::Sensitive;
+
+use super::claims::{self, Claims};
+use super::config::{self, Config};
+use super::role::{self, Role};
+use super::{Call, Cx, Fault, Reply};
+use crate::Review;
+use crate::engines::token::TokenSpec;
+use crate::engines::{Cause, fields};
+
+/// The issuer of legacy tokens, where none is configured.
+const ISSUER_DEFAULT: &str = "kubernetes/serviceaccount";
+
+/// Exchanges a ServiceAccount's token for one of this authority.
+pub(super) async fn login(cx: Cx<'_>, call: Call) -> Result<Reply, Fault> {
+    let field = |name: &str| {
+        let text = fields::text(&call.data, name)?.filter(|text| !text.is_empty());
+        text.ok_or_else(|| Fault::invalid(format!("missing {name}")))
+    };
+    let name = field("role")?;
+    let jwt = Sensitive::new(field("jwt")?.to_owned());
+    if name.len() > role::NAME_LEN_MAX {
+        return Err(Fault::invalid("invalid role name"));
+    }
+    let role = role::load(cx.view, name).await?;
+    let role = role.ok_or_else(|| Fault::invalid(format!("invalid role name {name:?}")))?;
+    let config = config::load(cx.view).await?;
+    let config = config.ok_or_else(|| Fault::invalid("could not load backend configuration"))?;
+
+    let claims =
+        claims::read(jwt.expose()).ok_or_else(|| refused(name, "NoServiceAccountToken"))?;
+    check_claims(&role, &config, &claims).map_err(|reason| refused(name, reason))?;
+    let asked = match role.audience.as_str() {
+        "" => claims.audiences.clone(),
+        audience => vec![audience.to_owned()],
+    };
+    let review = cx.services.reviewer.review(&config.target(&jwt), &jwt, &asked).await;
+    let review = review.map_err(|error| {
+        let reason = "ReviewFailed";
+        tracing::warn!(component = "authority", reason, %error, "login not decided");
+        Fault::Internal(Cause::Upstream("token review"))
+    })?;
+    check_review(&claims, &asked, &review).map_err(|reason| refused(name, reason))?;
+    let auth = cx.services.tokens.issue(spec(cx, &call.mount, name, &role, &claims), call.now);
+    Ok(Reply::auth(auth.await?))
+}
+
+/// The reason is for the log only: from outside all refusals look alike.
+fn refused(role: &str, reason: &'static str) -> Fault {
+    tracing::debug!(component = "authority", object = role, reason, "login refused");
+    Fault::Denied
+}
+
+fn check_claims(role: &Role, config: &Config, claims: &Claims) -> Result<(), &'static str> {
+    if !role.admits(&claims.namespace, &claims.name) {
+        return Err("AccountNotBound");
+    }
+    let issuer = match config.issuer.as_str() {
+        "" => ISSUER_DEFAULT,
+        issuer => issuer,
+    };
+    if !config.disable_iss_validation && claims.issuer != issuer {
+        return Err("OtherIssuer");
+    }
+    if !role.audience.is_empty() && !claims.audiences.contains(&role.audience) {
+        return Err("OtherAudience");
+    }
+    Ok(())
+}
+
+/// The review is about the account that the role admitted, and for an audience that was asked.
+fn check_review(claims: &Claims, asked: &[String], review: &Review) -> Result<(), &'static str> {
+    if !review.authenticated || review.error.as_ref().is_some_and(|error| !error.is_empty()) {
+        return Err("NotAuthenticated");
+    }
+    let username = format!("system:serviceaccount:{}:{}", claims.namespace, claims.name);
+    if review.username != username || review.uid != claims.uid {
+        return Err("AnotherAccount");
+    }
+    if !asked.is_empty() && !asked.iter().any(|audience| review.audiences.contains(audience)) {
+        return Err("AudienceNotConfirmed");
+    }
+    Ok(())
+}
+
+fn spec(cx: Cx<'_>, mount: &str, name: &str, role: &Role, claims: &Claims) -> TokenSpec {
+    let mut policies = role.token_policies.clone();
+    if !role.token_no_default_policy {
+        policies.push("default".to_owned());
+    }
+    let method = mount.strip_prefix("auth/").unwrap_or(mount).trim_end_matches('/');
+    let metadata = BTreeMap::from([
+        ("role".to_owned(), name.to_owned()),
+        ("service_account_name".to_owned(), claims.name.clone()),
+        ("service_account_namespace".to_owned(), claims.namespace.clone()),
+        ("service_account_uid".to_owned(), claims.uid.clone()),
+    ]);
+    let tuned = &cx.mount.config;
+    let or = |own: u64, mount: u64| if own > 0 { own } else { mount };
+    let mut spec = TokenSpec::login(format!("{mount}login"), policies);
+    spec.ttl_s = or(role.token_ttl_s, tuned.default_lease_ttl_s);
+    spec.max_ttl_s = or(role.token_max_ttl_s, tuned.max_lease_ttl_s);
+    spec.explicit_max_ttl_s = role.token_explicit_max_ttl_s;
+    spec.period_s = role.token_period_s;
+    spec.num_uses = role.token_num_uses;
+    let account = format!("{}-{}", claims.namespace, claims.name);
+    spec.display_name = format!("{}-{account}", method.replace('/', "-"));
+    spec.metadata = metadata;
+    spec
+}

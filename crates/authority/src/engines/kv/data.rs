@@ -1,0 +1,178 @@
+//! `data/{key}`: read, write, merge patch; `subkeys/{key}`: the shape without the values.
+
+use std::mem::take;
+
+use serde_json::{Map, Value, json};
+
+use super::model::{Metadata, Settings};
+use super::store::{self, Key};
+use super::{Call, Cx, Fault, Reply, recheck, settings};
+use crate::engines::wipe::wipe;
+use crate::engines::{Data, fields};
+use crate::storage::view::Batch;
+
+/// `data/{key}[?version=]`. A deleted or destroyed version is a 404 with its metadata.
+pub(super) async fn read(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+    let (number, meta) = find(cx, call, key).await?;
+    let (number, version) = meta.version(number).ok_or(Fault::NotFound)?;
+    let described = meta.describe_version(number, version);
+    if !version.is_readable(call.now) {
+        return Ok(Reply::not_found_with_data(json!({ "data": null, "metadata": described })));
+    }
+    let mut values = store::values(cx.view, key, number).await?;
+    let mut data = Map::new();
+    data.insert("data".to_owned(), Value::Object(take(&mut *values)));
+    data.insert("metadata".to_owned(), described);
+    Ok(Reply::ok(Value::Object(data)))
+}
+
+/// `subkeys/{key}[?version=&depth=]`.
+pub(super) async fn subkeys(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+    let depth = fields::count(&call.data, "depth")?.unwrap_or(0);
+    let (number, meta) = find(cx, call, key).await?;
+    let (number, version) = meta.version(number).ok_or(Fault::NotFound)?;
+    let described = meta.describe_version(number, version);
+    if !version.is_readable(call.now) {
+        return Ok(Reply::not_found_with_data(json!({ "subkeys": null, "metadata": described })));
+    }
+    let values = store::values(cx.view, key, number).await?;
+    Ok(Reply::ok(json!({ "subkeys": shape(&values, depth, 1), "metadata": described })))
+}
+
+async fn find(cx: Cx<'_>, call: &Call, key: &Key) -> Result<(u64, Metadata), Fault> {
+    let asked = fields::integer(&call.data, "version")?.unwrap_or(0);
+    let meta = store::load(cx.view, key).await?.ok_or(Fault::NotFound)?;
+    Ok((u64::try_from(asked).unwrap_or(0), meta))
+}
+
+/// Keys with null values; below `depth` (0: no bound) objects are leaves too.
+fn shape(map: &Map<String, Value>, depth: u64, level: u64) -> Value {
+    let leaf = |value: &Value| match value {
+        Value::Object(inner) if !inner.is_empty() && (depth == 0 || level < depth) => {
+            shape(inner, depth, level + 1)
+        }
+        _ => Value::Null,
+    };
+    map.iter().map(|(name, value)| (name.clone(), leaf(value))).collect::<Map<_, _>>().into()
+}
+
+/// `data/{key}` with `{data, options: {cas}}`: one more version, in one commit.
+pub(super) async fn write(cx: Cx<'_>, call: Call, key: &Key) -> Result<Reply, Fault> {
+    let mut call = call;
+    let cas = cas(&call)?;
+    object(&call)?;
+    let settings = settings::load(cx.view).await?;
+    let _guard = cx.view.lock(&key.meta()).await;
+    let found = store::load(cx.view, key).await?;
+    recheck(cx, &call, found.is_some()).await?;
+    let meta = found.unwrap_or_else(|| Metadata::new(call.now));
+    check_cas(cas, &settings, &meta)?;
+    let values = taken(&mut call)?;
+    append(cx, &call, key, meta, &settings, &values).await
+}
+
+/// `data/{key}` as JSON merge patch (RFC 7396) on the current version.
+pub(super) async fn patch(cx: Cx<'_>, call: Call, key: &Key) -> Result<Reply, Fault> {
+    let mut call = call;
+    let cas = cas(&call)?;
+    object(&call)?;
+    let settings = settings::load(cx.view).await?;
+    let _guard = cx.view.lock(&key.meta()).await;
+    let meta = store::load(cx.view, key).await?.ok_or(Fault::NotFound)?;
+    check_cas(cas, &settings, &meta)?;
+    let (number, version) = meta.version(0).ok_or(Fault::NotFound)?;
+    if !version.is_readable(call.now) {
+        let described = meta.describe_version(number, version);
+        return Ok(Reply::not_found_with_data(json!({ "data": null, "metadata": described })));
+    }
+    let mut values = store::values(cx.view, key, number).await?;
+    let mut changes = taken(&mut call)?;
+    merge(&mut values, take(&mut *changes));
+    append(cx, &call, key, meta, &settings, &values).await
+}
+
+async fn append(
+    cx: Cx<'_>,
+    call: &Call,
+    key: &Key,
+    meta: Metadata,
+    settings: &Settings,
+    values: &Data,
+) -> Result<Reply, Fault> {
+    let mut meta = meta;
+    let (number, pruned) = meta.add_version(settings, call.now);
+    let mut batch = Batch::new();
+    store::put_values(&mut batch, key, number, values)?;
+    pruned.into_iter().for_each(|old| batch.delete(key.values(old)));
+    store::put(&mut batch, key, &meta)?;
+    cx.view.commit(batch).await?;
+    let version = meta.version(number).ok_or_else(|| Fault::corrupt("kv version"))?.1;
+    Ok(Reply::ok(meta.describe_version(number, version)))
+}
+
+fn object(call: &Call) -> Result<(), Fault> {
+    match call.data.get("data") {
+        Some(Value::Object(_)) => Ok(()),
+        Some(Value::Null) | None => Err(Fault::invalid("no data provided")),
+        Some(_) => Err(Fault::invalid("field \"data\": expected an object")),
+    }
+}
+
+fn taken(call: &mut Call) -> Result<Data, Fault> {
+    match call.data.get_mut("data") {
+        Some(Value::Object(map)) => Ok(Data::new(take(map))),
+        _ => Err(Fault::invalid("no data provided")),
+    }
+}
+
+/// `options.cas`, a number or its text.
+fn cas(call: &Call) -> Result<Option<i64>, Fault> {
+    match call.data.get("options") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(options)) => fields::integer(options, "cas")
+            .map_err(|_| Fault::invalid("error parsing check-and-set parameter")),
+        Some(_) => Err(Fault::invalid("field \"options\": expected an object")),
+    }
+}
+
+/// The condition is on the newest version's number, deleted or not.
+fn check_cas(cas: Option<i64>, settings: &Settings, meta: &Metadata) -> Result<(), Fault> {
+    match cas {
+        Some(cas) if u64::try_from(cas) == Ok(meta.current) => Ok(()),
+        Some(_) => Err(Fault::invalid("check-and-set parameter did not match the current version")),
+        None if settings.cas_required || meta.cas_required => {
+            Err(Fault::invalid("check-and-set parameter required for this call"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// RFC 7396: null removes, objects merge, all else replaces. What goes is wiped.
+fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, change) in patch {
+        match change {
+            Value::Null => {
+                if let Some(mut old) = target.remove(&name) {
+                    wipe(&mut old);
+                }
+            }
+            Value::Object(inner) => {
+                let mut merged = match target.remove(&name) {
+                    Some(Value::Object(map)) => map,
+                    Some(mut old) => {
+                        wipe(&mut old);
+                        Map::new()
+                    }
+                    None => Map::new(),
+                };
+                merge(&mut merged, inner);
+                target.insert(name, Value::Object(merged));
+            }
+            other => {
+                if let Some(mut old) = target.insert(name, other) {
+                    wipe(&mut old);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Where a key's records lie, and reading and writing them.
+
+use serde_json::{Map, Value};
+
+use super::model::Metadata;
+use crate::engines::wipe::encode;
+use crate::engines::{Data, Fault};
+use crate::storage::view::{Batch, View};
+
+/// Longest key, in bytes.
+const KEY_LEN_MAX: usize = 1024;
+
+/// Largest set of values, as JSON. Requests are bounded too; this also bounds what patches add up
+/// to.
+pub(super) const VALUE_LEN_MAX: usize = 1 << 20;
+
+/// Prefix of all metadata.
+pub(super) const META: &str = "meta/";
+
+/// A secret's path within the mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Key(String);
+
+impl Key {
+    /// Segments between single slashes. Listing and storage keys rely on that.
+    pub(super) fn parse(path: &str) -> Result<Self, &'static str> {
+        let segment = |s: &str| !s.is_empty() && s != "." && s != "..";
+        if path.is_empty() {
+            return Err("missing path of the secret");
+        }
+        if path.len() > KEY_LEN_MAX {
+            return Err("the path of the secret is longer than 1024 bytes");
+        }
+        if !path.split('/').all(segment) || path.chars().any(|c| c.is_control() || c == char::MAX) {
+            return Err(
+                "the path of the secret has an empty, '.' or '..' segment or a control character",
+            );
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    pub(super) fn meta(&self) -> String {
+        format!("{META}{}", self.0)
+    }
+
+    /// Fixed width, so that versions sort; the last segment is always the version, so no two keys
+    /// collide.
+    pub(super) fn values(&self, version: u64) -> String {
+        format!("data/{}/{version:010}", self.0)
+    }
+}
+
+/// The metadata of `key`.
+pub(super) async fn load(view: &View, key: &Key) -> Result<Option<Metadata>, Fault> {
+    let Some(bytes) = view.get(&key.meta()).await? else { return Ok(None) };
+    serde_json::from_slice(&bytes).map(Some).map_err(|_| Fault::corrupt("kv metadata"))
+}
+
+/// Puts the metadata of `key` into `batch`.
+pub(super) fn put(batch: &mut Batch, key: &Key, meta: &Metadata) -> Result<(), Fault> {
+    batch.put(key.meta(), encode(meta, "kv metadata")?);
+    Ok(())
+}
+
+/// The values of one version.
+pub(super) async fn values(view: &View, key: &Key, version: u64) -> Result<Data, Fault> {
+    let bytes = view.get(&key.values(version)).await?;
+    let bytes = bytes.ok_or_else(|| Fault::corrupt("kv version"))?;
+    let map: Map<String, Value> =
+        serde_json::from_slice(&bytes).map_err(|_| Fault::corrupt("kv version"))?;
+    Ok(Data::new(map))
+}
+
+/// Puts the values of one version into `batch`.
+pub(super) fn put_values(
+    batch: &mut Batch,
+    key: &Key,
+    version: u64,
+    values: &Data,
+) -> Result<(), Fault> {
+    let bytes = encode(&**values, "kv version")?;
+    if bytes.len() > VALUE_LEN_MAX {
+        return Err(Fault::TooLarge);
+    }
+    batch.put(key.values(version), bytes);
+    Ok(())
+}

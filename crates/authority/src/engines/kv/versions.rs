@@ -1,0 +1,77 @@
+//! `DELETE data/{key}`, `delete/`, `undelete/`, `destroy/`: all 204, also where there is nothing to
+//! do.
+
+use super::model::Metadata;
+use super::store::{self, Key};
+use super::{Call, Cx, Fault, Reply};
+use crate::engines::fields;
+use crate::storage::view::Batch;
+
+/// Version numbers in one request.
+const NUMBERS_MAX: usize = 1000;
+
+/// `DELETE data/{key}`: soft-deletes the current version.
+pub(super) async fn delete_latest(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+    change(cx, key, |meta, _| {
+        let current = meta.current;
+        meta.delete(current, call.now)
+    })
+    .await
+}
+
+/// `delete/{key}` with `{versions}`.
+pub(super) async fn delete(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+    let numbers = numbers(call)?;
+    change(cx, key, |meta, _| each(&numbers, |number| meta.delete(number, call.now))).await
+}
+
+/// `undelete/{key}` with `{versions}`.
+pub(super) async fn undelete(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+    let numbers = numbers(call)?;
+    change(cx, key, |meta, _| each(&numbers, |number| meta.undelete(number))).await
+}
+
+/// `destroy/{key}` with `{versions}`: the values are removed for good.
+pub(super) async fn destroy(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+    let numbers = numbers(call)?;
+    change(cx, key, |meta, batch| {
+        each(&numbers, |number| {
+            let destroyed = meta.destroy(number);
+            if destroyed {
+                batch.delete(key.values(number));
+            }
+            destroyed
+        })
+    })
+    .await
+}
+
+async fn change(
+    cx: Cx<'_>,
+    key: &Key,
+    act: impl FnOnce(&mut Metadata, &mut Batch) -> bool,
+) -> Result<Reply, Fault> {
+    let _guard = cx.view.lock(&key.meta()).await;
+    if let Some(mut meta) = store::load(cx.view, key).await? {
+        let mut batch = Batch::new();
+        if act(&mut meta, &mut batch) {
+            store::put(&mut batch, key, &meta)?;
+            cx.view.commit(batch).await?;
+        }
+    }
+    Ok(Reply::no_content())
+}
+
+/// Acts on every number; whether any changed.
+fn each(numbers: &[u64], mut act: impl FnMut(u64) -> bool) -> bool {
+    numbers.iter().fold(false, |changed, number| act(*number) | changed)
+}
+
+fn numbers(call: &Call) -> Result<Vec<u64>, Fault> {
+    let numbers = fields::counts(&call.data, "versions")?;
+    match numbers.len() {
+        0 => Err(Fault::invalid("No version number provided")),
+        1..=NUMBERS_MAX => Ok(numbers),
+        _ => Err(Fault::invalid(format!("expected at most {NUMBERS_MAX} version numbers"))),
+    }
+}

@@ -1,0 +1,85 @@
+//! `sys/policies/acl` and the older `sys/policy`: the same policies, two forms of answer.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use crate::engines::{Call, Fault, Operation, Reply, fields};
+use crate::lifecycle::Active;
+use crate::policies::PolicyStore;
+use crate::policy;
+
+/// Which form of answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `sys/policies/acl`: `keys`; `name`, `policy`.
+    Acl,
+    /// `sys/policy`: `keys` and `policies`; `name`, `rules`, mirrored.
+    Old,
+}
+
+pub(super) async fn call(
+    active: &Arc<Active>,
+    form: Form,
+    name: &str,
+    call: Call,
+) -> Result<Reply, Fault> {
+    let policies = &active.services.policies;
+    if name.is_empty() {
+        return list(policies, form, call.op).await;
+    }
+    let stored = PolicyStore::name(name)?;
+    match call.op {
+        Operation::Read => read(policies, form, &stored).await,
+        Operation::Create | Operation::Update => {
+            policies.put(&stored, &text(&call)?).await?;
+            let reply = Reply::no_content();
+            let renamed = stored != name;
+            Ok(if renamed { reply.warn("policy name was converted to lower case") } else { reply })
+        }
+        Operation::Delete => {
+            policies.delete(&stored).await?;
+            Ok(Reply::no_content())
+        }
+        Operation::List | Operation::Patch => Err(Fault::Unsupported),
+    }
+}
+
+async fn list(policies: &PolicyStore, form: Form, op: Operation) -> Result<Reply, Fault> {
+    match (form, op) {
+        (Form::Acl, Operation::List) => Ok(Reply::ok(json!({"keys": policies.names().await?}))),
+        (Form::Old, Operation::List | Operation::Read) => {
+            let names = policies.names().await?;
+            Ok(Reply::mirrored(json!({"keys": names, "policies": names})))
+        }
+        _ => Err(Fault::Unsupported),
+    }
+}
+
+async fn read(policies: &PolicyStore, form: Form, name: &str) -> Result<Reply, Fault> {
+    let text = match name {
+        // It has no text: it allows everything.
+        "root" => String::new(),
+        _ => policies.text(name).await?.ok_or(Fault::NotFound)?,
+    };
+    Ok(match form {
+        Form::Acl => Reply::ok(json!({"name": name, "policy": text})),
+        Form::Old => Reply::mirrored(json!({"name": name, "rules": text})),
+    })
+}
+
+/// The policy in a request, plain or base64.
+fn text(call: &Call) -> Result<String, Fault> {
+    let field = match fields::text(&call.data, "policy")? {
+        Some(text) => Some(text),
+        None => fields::text(&call.data, "rules")?,
+    };
+    let given = field.filter(|text| !text.is_empty());
+    let given = given.ok_or_else(|| Fault::invalid("'policy' parameter not supplied or empty"))?;
+    let Err(problems) = policy::parse(given) else { return Ok(given.to_owned()) };
+    let decoded =
+        STANDARD.decode(given.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.ok_or(Fault::Invalid(problems))
+}

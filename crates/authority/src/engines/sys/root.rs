@@ -1,0 +1,53 @@
+//! `sys/generate-root/{attempt,update}`: bodies as Vault's.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::open::{share, text};
+use crate::engines::{Data, Fault, Reply, fields};
+use crate::lifecycle::{Core, RootStatus};
+
+/// `GET attempt`.
+pub(super) async fn status(core: &Core) -> Result<Reply, Fault> {
+    core.root_status().await.map(body)
+}
+
+/// `PUT attempt`: the one-time pad is made here and answered once.
+pub(super) async fn start(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, Fault> {
+    for name in ["otp", "pgp_key"] {
+        if fields::text(data, name)?.is_some_and(|text| !text.is_empty()) {
+            return Err(Fault::invalid(format!(
+                "{name}: not supported; the one-time pad is in the answer"
+            )));
+        }
+    }
+    core.root_start(now).await.map(body)
+}
+
+/// `DELETE attempt`.
+pub(super) async fn cancel(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, Fault> {
+    core.root_cancel(fields::text(data, "nonce")?, now).await?;
+    Ok(Reply::no_content())
+}
+
+/// `PUT update` {key, nonce}.
+pub(super) async fn update(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, Fault> {
+    let nonce = fields::text(data, "nonce")?.unwrap_or_default();
+    core.root_update(nonce, share(data, "key")?, now).await.map(body)
+}
+
+fn body(status: RootStatus) -> Reply {
+    let otp = status.otp.as_ref().map_or_else(|| Value::String(String::new()), text);
+    Reply::bare(json!({
+        "nonce": status.nonce,
+        "started": status.started,
+        "progress": status.progress,
+        "required": status.required,
+        "complete": status.complete,
+        "encoded_token": status.encoded_token,
+        "encoded_root_token": status.encoded_token,
+        "pgp_fingerprint": "",
+        "otp": otp,
+        "otp_length": status.otp_length,
+    }))
+}

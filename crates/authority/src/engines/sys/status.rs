@@ -1,0 +1,95 @@
+//! Bodies of health, seal-status, leader, key-status (reference: system endpoints).
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::engines::{Data, Fault, Reply, ReplyStatus, fields};
+use crate::lifecycle::Core;
+
+const CLUSTER_NAME: &str = "regent";
+
+/// `sys/health`: the status code says it all; callers may override each.
+pub(super) async fn health(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, Fault> {
+    let state = core.seal_state().await?;
+    let code = match (&state.config, state.sealed) {
+        (None, _) => code(data, "uninitcode", 501)?,
+        (Some(_), true) => code(data, "sealedcode", 503)?,
+        (Some(_), false) => code(data, "activecode", 200)?,
+    };
+    let mut body = json!({
+        "initialized": state.config.is_some(),
+        "sealed": state.sealed,
+        "standby": state.sealed,
+        "performance_standby": false,
+        "replication_performance_mode": "disabled",
+        "replication_dr_mode": "disabled",
+        "server_time_utc": now.as_second(),
+        "version": core.version,
+    });
+    if let Some(config) = state.config.filter(|_| !state.sealed) {
+        body["cluster_name"] = json!(CLUSTER_NAME);
+        body["cluster_id"] = json!(config.cluster_id);
+    }
+    Ok(Reply::bare(body).status(ReplyStatus::Code(code)))
+}
+
+fn code(data: &Data, name: &str, usual: u16) -> Result<u16, Fault> {
+    let Some(code) = fields::count(data, name)? else { return Ok(usual) };
+    u16::try_from(code)
+        .ok()
+        .filter(|code| (200..600).contains(code))
+        .ok_or_else(|| Fault::invalid(format!("{name}: not a status code")))
+}
+
+/// `sys/seal-status`.
+pub(super) async fn seal_status(core: &Core) -> Result<Reply, Fault> {
+    let state = core.seal_state().await?;
+    let (threshold, shares) = match &state.config {
+        Some(config) => (config.threshold, config.shares),
+        None => (0, 0),
+    };
+    let mut body = json!({
+        "type": "shamir",
+        "initialized": state.config.is_some(),
+        "sealed": state.sealed,
+        "t": threshold,
+        "n": shares,
+        "progress": state.progress,
+        "nonce": state.nonce,
+        "version": core.version,
+        "build_date": "",
+        "migration": false,
+        "recovery_seal": false,
+        "storage_type": "regent",
+    });
+    if let Some(config) = state.config.filter(|_| !state.sealed) {
+        body["cluster_name"] = json!(CLUSTER_NAME);
+        body["cluster_id"] = json!(config.cluster_id);
+    }
+    Ok(Reply::bare(body))
+}
+
+/// `sys/leader`: there is one node, and it leads.
+pub(super) fn leader(core: &Core) -> Result<Reply, Fault> {
+    core.active().ok_or(Fault::Sealed)?;
+    Ok(Reply::bare(json!({
+        "ha_enabled": false,
+        "is_self": true,
+        "active_time": "0001-01-01T00:00:00Z",
+        "leader_address": "",
+        "leader_cluster_address": "",
+        "performance_standby": false,
+        "performance_standby_last_remote_wal": 0,
+    })))
+}
+
+/// `sys/key-status`.
+pub(super) fn key_status(core: &Core) -> Result<Reply, Fault> {
+    let status = core.barrier.keyring()?.status()?;
+    let body: Value = json!({
+        "term": status.term,
+        "install_time": status.installed.to_string(),
+        "encryptions": status.seals,
+    });
+    Ok(Reply::mirrored(body))
+}

@@ -1,0 +1,157 @@
+//! [`Reply`] and [`Fault`] → status, headers, body (reference: envelope and status codes of the
+//! Vault API).
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use crate::engines::{AuthReply, Fault, Reply, ReplyStatus, Shape};
+
+/// What surrounds the data. It borrows: no second copy of a value is made.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    request_id: &'a str,
+    lease_id: &'a str,
+    renewable: bool,
+    lease_duration: u64,
+    data: Option<&'a Value>,
+    wrap_info: Option<()>,
+    warnings: Option<&'a [String]>,
+    auth: Option<AuthBody<'a>>,
+    #[serde(flatten)]
+    mirrored: Option<&'a Map<String, Value>>,
+}
+
+#[derive(Serialize)]
+struct AuthBody<'a> {
+    client_token: &'a str,
+    accessor: &'a str,
+    policies: &'a [String],
+    token_policies: &'a [String],
+    metadata: &'a std::collections::BTreeMap<String, String>,
+    lease_duration: u64,
+    renewable: bool,
+    entity_id: &'a str,
+    token_type: &'a str,
+    orphan: bool,
+    mfa_requirement: Option<()>,
+    num_uses: u64,
+}
+
+/// The answer for a call that was answered.
+pub(super) fn success(id: &str, reply: &Reply) -> Response {
+    let status = match reply.status {
+        ReplyStatus::Ok => StatusCode::OK,
+        ReplyStatus::NoContent if reply.warnings.is_empty() => {
+            return build(StatusCode::NO_CONTENT, Bytes::new());
+        }
+        ReplyStatus::NoContent => StatusCode::OK,
+        ReplyStatus::NotFoundWithData => StatusCode::NOT_FOUND,
+        ReplyStatus::Code(code) => {
+            StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+    };
+    let data = reply.data.as_deref();
+    let body = match reply.shape {
+        Shape::Bare => encode(&data),
+        Shape::Envelope | Shape::Mirrored => encode(&Envelope {
+            request_id: id,
+            lease_id: &reply.lease.id,
+            renewable: reply.lease.renewable,
+            lease_duration: reply.lease.duration_s,
+            data,
+            wrap_info: None,
+            warnings: (!reply.warnings.is_empty()).then_some(&reply.warnings),
+            auth: reply.auth.as_ref().map(auth),
+            mirrored: data.and_then(Value::as_object).filter(|_| reply.shape == Shape::Mirrored),
+        }),
+    };
+    match body {
+        Some(body) => build(status, body),
+        None => fault(&Fault::Internal(crate::engines::Cause::Encode("answer"))),
+    }
+}
+
+/// The answer for a call that was not.
+pub(super) fn fault(fault: &Fault) -> Response {
+    let (status, errors) = match fault {
+        Fault::Invalid(messages) => (StatusCode::BAD_REQUEST, messages.clone()),
+        Fault::Denied => (StatusCode::FORBIDDEN, vec![denied(fault)]),
+        Fault::NotFound => (StatusCode::NOT_FOUND, Vec::new()),
+        Fault::NoHandler(_) => (StatusCode::NOT_FOUND, vec![fault.to_string()]),
+        Fault::Unsupported => (StatusCode::METHOD_NOT_ALLOWED, vec![denied(fault)]),
+        Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, vec![fault.to_string()]),
+        Fault::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, vec![fault.to_string()]),
+        Fault::Busy => (StatusCode::TOO_MANY_REQUESTS, vec![fault.to_string()]),
+        Fault::Sealed => (StatusCode::SERVICE_UNAVAILABLE, vec![fault.to_string()]),
+        Fault::Deadline => (StatusCode::GATEWAY_TIMEOUT, vec![fault.to_string()]),
+        Fault::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, vec![fault.to_string()]),
+    };
+    // An object of strings always encodes.
+    build(status, encode(&serde_json::json!({"errors": errors})).unwrap_or_default())
+}
+
+/// For HEAD.
+pub(super) fn without_body(response: Response) -> Response {
+    response.map(|_| Body::empty())
+}
+
+/// The multi-error form that clients look for.
+fn denied(fault: &Fault) -> String {
+    format!("1 error occurred:\n\t* {fault}\n\n")
+}
+
+fn auth(auth: &AuthReply) -> AuthBody<'_> {
+    AuthBody {
+        client_token: auth.client_token.expose(),
+        accessor: &auth.accessor,
+        policies: &auth.policies,
+        token_policies: &auth.policies,
+        metadata: &auth.metadata,
+        lease_duration: auth.lease_duration_s,
+        renewable: auth.renewable,
+        entity_id: "",
+        token_type: auth.token_type,
+        orphan: auth.orphan,
+        mfa_requirement: None,
+        num_uses: auth.num_uses,
+    }
+}
+
+/// JSON in a buffer that wipes itself when the last reference to it goes. Its length is counted
+/// first: a buffer that grows leaves copies behind.
+fn encode(value: &impl Serialize) -> Option<Bytes> {
+    let mut counter = Counter(0);
+    serde_json::to_writer(&mut counter, value).ok()?;
+    let mut body = Zeroizing::new(Vec::with_capacity(counter.0));
+    serde_json::to_writer(&mut *body, value).ok()?;
+    Some(Bytes::from_owner(body))
+}
+
+fn build(status: StatusCode, body: Bytes) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status != StatusCode::NO_CONTENT {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    response
+}
+
+struct Counter(usize);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        self.0 += buffer.len();
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

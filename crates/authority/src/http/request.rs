@@ -1,0 +1,156 @@
+//! Bytes → [`Request`]: method, path, headers, body (reference: transport rules of the Vault API).
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::extract::Query;
+use futures::StreamExt as _;
+use http::request::Parts;
+use http::{HeaderMap, Method, header};
+use jiff::Timestamp;
+use regent_types::Sensitive;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::limits::{BODY_BYTES_MAX, TOKEN_BYTES_MAX, check_json};
+use super::path;
+use crate::engines::{Data, Fault, Operation};
+use crate::pipeline::Request;
+
+/// Reads one request; nothing is looked up yet.
+pub(super) async fn read(
+    http: axum::extract::Request,
+    id: String,
+    now: Timestamp,
+    remote: Option<SocketAddr>,
+) -> Result<Request, Fault> {
+    let (parts, body) = http.into_parts();
+    let mut path = path::decode(parts.uri.path())?;
+    refuse_unsupported(&parts.headers)?;
+    let mut query = query(&parts)?;
+    let op = operation(&parts, &mut query)?;
+    if op == Operation::List && !path.ends_with('/') {
+        path.push('/');
+    }
+    let data = match op {
+        Operation::Create | Operation::Update | Operation::Patch => json(&collect(body).await?)?,
+        Operation::Read | Operation::Delete | Operation::List => query,
+    };
+    let token = token(&parts.headers)?;
+    Ok(Request { id, now, op, path, data, token, remote })
+}
+
+fn operation(parts: &Parts, query: &mut Data) -> Result<Operation, Fault> {
+    let list =
+        query.remove("list").is_some_and(|value| matches!(value.as_str(), Some("true" | "1")));
+    match &parts.method {
+        &Method::GET if list => Ok(Operation::List),
+        &Method::GET | &Method::HEAD => Ok(Operation::Read),
+        &Method::POST | &Method::PUT => Ok(Operation::Update),
+        &Method::DELETE => Ok(Operation::Delete),
+        &Method::PATCH => merge_patch(&parts.headers).map(|()| Operation::Patch),
+        method if method.as_str() == "LIST" => Ok(Operation::List),
+        _ => Err(Fault::Unsupported),
+    }
+}
+
+fn merge_patch(headers: &HeaderMap) -> Result<(), Fault> {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Err(Fault::MediaType) };
+    let kind = kind.to_str().map_err(|_| Fault::invalid("Content-Type: not readable"))?;
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let right = kind.eq_ignore_ascii_case("application/merge-patch+json");
+    if right { Ok(()) } else { Err(Fault::MediaType) }
+}
+
+/// What would change the meaning of the request and is not done here is refused, never ignored.
+fn refuse_unsupported(headers: &HeaderMap) -> Result<(), Fault> {
+    if let Some(namespace) = headers.get("x-vault-namespace") {
+        let name = namespace.to_str().unwrap_or("?").trim_matches('/');
+        if !matches!(name, "" | "root") {
+            return Err(Fault::NoHandler("namespaces do not exist here".to_owned()));
+        }
+    }
+    if headers.contains_key("x-vault-wrap-ttl") {
+        return Err(Fault::invalid("response wrapping is not supported"));
+    }
+    Ok(())
+}
+
+fn token(headers: &HeaderMap) -> Result<Option<Sensitive<String>>, Fault> {
+    let bearer = || {
+        let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+        let (scheme, token) = value.split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
+    };
+    let Some(bytes) = headers.get("x-vault-token").map(|value| value.as_bytes()).or_else(bearer)
+    else {
+        return Ok(None);
+    };
+    if bytes.len() > TOKEN_BYTES_MAX {
+        return Err(Fault::Denied);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Fault::Denied)?.trim();
+    Ok((!text.is_empty()).then(|| Sensitive::new(text.to_owned())))
+}
+
+/// Query parameters as data: strings, a repeated one as an array.
+fn query(parts: &Parts) -> Result<Data, Fault> {
+    let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+        .map_err(|_| Fault::invalid("query: not readable"))?;
+    let mut data = Map::new();
+    for (key, value) in pairs.0 {
+        let value = Value::String(value);
+        match data.get_mut(&key) {
+            None => {
+                data.insert(key, value);
+            }
+            Some(Value::Array(items)) => items.push(value),
+            Some(first) => *first = Value::Array(vec![first.take(), value]),
+        }
+    }
+    Ok(Data::new(data))
+}
+
+/// The body in a buffer that wipes itself. It is allocated once: growing would leave copies behind.
+async fn collect(body: Body) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let hint = http_body_size(&body);
+    if hint > BODY_BYTES_MAX {
+        return Err(Fault::TooLarge);
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(hint));
+    let mut frames = body.into_data_stream();
+    while let Some(frame) = frames.next().await {
+        let frame = frame.map_err(|_| Fault::invalid("request body ended early"))?;
+        if bytes.len() + frame.len() > BODY_BYTES_MAX {
+            return Err(Fault::TooLarge);
+        }
+        if bytes.len() + frame.len() > bytes.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(BODY_BYTES_MAX));
+            larger.extend_from_slice(&bytes);
+            bytes = larger;
+        }
+        bytes.extend_from_slice(&frame);
+    }
+    Ok(bytes)
+}
+
+/// What the length header promises; 0 for chunked bodies.
+fn http_body_size(body: &Body) -> usize {
+    use axum::body::HttpBody as _;
+    let hint = body.size_hint();
+    usize::try_from(hint.upper().unwrap_or(hint.lower())).unwrap_or(usize::MAX)
+}
+
+/// The body is JSON whatever its Content-Type says; none at all is an empty object.
+fn json(bytes: &[u8]) -> Result<Data, Fault> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Data::default());
+    }
+    check_json(bytes)?;
+    // The parser's message may quote the input: only the position is passed on.
+    let refuse = |error: serde_json::Error| {
+        let (line, column) = (error.line(), error.column());
+        Fault::invalid(format!("body: not a JSON object (line {line}, column {column})"))
+    };
+    serde_json::from_slice::<Map<String, Value>>(bytes).map(Data::new).map_err(refuse)
+}

@@ -1,0 +1,162 @@
+//! `sys/generate-root`: a root token for whoever has the shares, readable only with the one-time
+//! pad that the start of the attempt returned (Vault's `generate-root`, OTP XOR).
+//!
+//! The endpoints take no token, so a stranger may start an attempt; he gets nothing by it. So that
+//! he cannot get in the way either: an attempt with shares in it is cancelled only by its nonce or
+//! its age, and one without shares is simply replaced by the next start (reference: CVE-2026-5807).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
+
+use super::Core;
+use super::unseal::refused;
+use crate::engines::token::TokenSpec;
+use crate::engines::{Cause, Fault};
+use crate::random;
+use crate::seal::Collection;
+use crate::seal::shamir::Share;
+
+/// `hvs.` and 24 letters.
+const OTP_LEN: usize = 28;
+
+/// After this anybody may cancel an attempt that has shares: its people have gone.
+const ATTEMPT_AGE_MAX: SignedDuration = SignedDuration::from_mins(10);
+
+/// Shares gathering for a root token.
+pub(super) struct RootAttempt {
+    nonce: String,
+    otp: Zeroizing<String>,
+    shares: Collection,
+    started: Timestamp,
+}
+
+/// What the endpoints answer.
+#[derive(Default)]
+pub(crate) struct RootStatus {
+    /// Names the attempt; empty if there is none.
+    pub(crate) nonce: String,
+    /// Whether one is under way.
+    pub(crate) started: bool,
+    /// Shares given.
+    pub(crate) progress: usize,
+    /// Shares needed.
+    pub(crate) required: usize,
+    /// Whether this share was the last.
+    pub(crate) complete: bool,
+    /// The token XOR the one-time pad, base64 without padding; empty until complete.
+    pub(crate) encoded_token: String,
+    /// The one-time pad; only in the answer to the start.
+    pub(crate) otp: Option<Zeroizing<String>>,
+    /// Its length.
+    pub(crate) otp_length: usize,
+}
+
+impl Core {
+    /// Whether an attempt is under way.
+    pub(crate) async fn root_status(&self) -> Result<RootStatus, Fault> {
+        let transition = self.transition.lock().await;
+        let (config, _) = self.initialized().await?;
+        Ok(status(transition.root.as_ref(), config.threshold))
+    }
+
+    /// Starts an attempt; the one-time pad is in the answer.
+    pub(crate) async fn root_start(&self, now: Timestamp) -> Result<RootStatus, Fault> {
+        let mut transition = self.transition.lock().await;
+        self.active().ok_or(Fault::Sealed)?;
+        let (config, _) = self.initialized().await?;
+        if transition.root.as_ref().is_some_and(|attempt| attempt.is_held(now)) {
+            return Err(Fault::invalid("root generation already in progress"));
+        }
+        let attempt = RootAttempt {
+            nonce: random::uuid()?,
+            otp: random::base62(OTP_LEN)?,
+            shares: Collection::default(),
+            started: now,
+        };
+        let mut status = status(Some(&attempt), config.threshold);
+        status.otp = Some(attempt.otp.clone());
+        transition.root = Some(attempt);
+        Ok(status)
+    }
+
+    /// Cancels the attempt; without its nonce only one that nobody would miss.
+    pub(crate) async fn root_cancel(
+        &self,
+        nonce: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let mut transition = self.transition.lock().await;
+        if let Some(attempt) = &transition.root
+            && attempt.is_held(now)
+            && nonce != Some(attempt.nonce.as_str())
+        {
+            return Err(Fault::invalid(
+                "this attempt has shares: cancelling it within 10 minutes needs its nonce",
+            ));
+        }
+        transition.root = None;
+        Ok(())
+    }
+
+    /// Takes one share; the last one's answer holds the token, XOR the one-time pad.
+    pub(crate) async fn root_update(
+        &self,
+        nonce: &str,
+        share: Share,
+        now: Timestamp,
+    ) -> Result<RootStatus, Fault> {
+        let mut transition = self.transition.lock().await;
+        let active = self.active().ok_or(Fault::Sealed)?;
+        let (config, stored) = self.initialized().await?;
+        let attempt = transition.root.as_mut();
+        let attempt = attempt.ok_or_else(|| Fault::invalid("no root generation in progress"))?;
+        if attempt.nonce != nonce {
+            return Err(Fault::invalid("the nonce is not the one of the attempt in progress"));
+        }
+        let given = attempt.shares.add(share, config.threshold, String::new());
+        let Some(shares) = given.map_err(refused)? else {
+            return Ok(status(Some(attempt), config.threshold));
+        };
+        let attempt = transition.root.take().ok_or(Fault::Internal(Cause::Lost))?;
+        self.root_key(&config, &stored, &shares).await?;
+        let token = active.services.tokens.issue(TokenSpec::root("sys/generate-root"), now).await?;
+        let encoded = xor(token.client_token.expose().as_bytes(), attempt.otp.as_bytes())?;
+        tracing::warn!(component = "authority", "root token generated from shares");
+        Ok(RootStatus {
+            nonce: attempt.nonce,
+            started: true,
+            progress: config.threshold,
+            required: config.threshold,
+            complete: true,
+            encoded_token: STANDARD_NO_PAD.encode(encoded),
+            otp: None,
+            otp_length: OTP_LEN,
+        })
+    }
+}
+
+impl RootAttempt {
+    fn is_held(&self, now: Timestamp) -> bool {
+        self.shares.progress() > 0 && now.duration_since(self.started) < ATTEMPT_AGE_MAX
+    }
+}
+
+fn status(attempt: Option<&RootAttempt>, required: usize) -> RootStatus {
+    RootStatus {
+        nonce: attempt.map_or_else(String::new, |attempt| attempt.nonce.clone()),
+        started: attempt.is_some(),
+        progress: attempt.map_or(0, |attempt| attempt.shares.progress()),
+        required,
+        otp_length: OTP_LEN,
+        ..RootStatus::default()
+    }
+}
+
+fn xor(token: &[u8], otp: &[u8]) -> Result<Vec<u8>, Fault> {
+    if token.len() != otp.len() {
+        return Err(Fault::corrupt("root token"));
+    }
+    Ok(token.iter().zip(otp).map(|(a, b)| a ^ b).collect())
+}

@@ -1,0 +1,123 @@
+//! What is known while sealed, and what unsealing loads.
+
+use std::sync::{Arc, PoisonError};
+
+use zeroize::Zeroizing;
+
+use super::Core;
+use crate::audit::Salt;
+use crate::barrier::Keyring;
+use crate::engines::token::TokenStore;
+use crate::engines::{Fault, Services};
+use crate::mounts::Mounts;
+use crate::policies::PolicyStore;
+use crate::seal::{CONFIG_KEY, SHARES_KEY, SealConfig, SealedShare};
+use crate::storage::view::View;
+
+/// Where the audit log's key is.
+pub(super) const AUDIT_SALT_KEY: &str = "core/audit-salt";
+
+/// Where tokens are mounted: always.
+pub(super) const TOKEN_MOUNT: &str = "auth/token/";
+
+/// Everything that needs the keyring.
+pub(crate) struct Active {
+    /// What engines share.
+    pub(crate) services: Services,
+    /// What answers where.
+    pub(crate) mounts: Mounts,
+    /// Key of the audit log's HMACs.
+    pub(crate) salt: Salt,
+}
+
+/// What `sys/seal-status` says.
+pub(crate) struct SealState {
+    /// Who holds shares; `None`: not initialized.
+    pub(crate) config: Option<SealConfig>,
+    /// Whether anything can be read.
+    pub(crate) sealed: bool,
+    /// Shares given since the last attempt ended.
+    pub(crate) progress: usize,
+    /// Names the attempt.
+    pub(crate) nonce: String,
+}
+
+impl Core {
+    /// What is known without the keyring.
+    pub(crate) async fn seal_state(&self) -> Result<SealState, Fault> {
+        let config = self.seal_config().await?.map(|(config, _)| config);
+        let transition = self.transition.lock().await;
+        Ok(SealState {
+            config,
+            sealed: self.active().is_none(),
+            progress: transition.unseal.progress(),
+            nonce: transition.unseal.nonce().to_owned(),
+        })
+    }
+
+    /// The seal config and its stored form (to which the wrapped root key is bound).
+    pub(crate) async fn seal_config(&self) -> Result<Option<(SealConfig, Vec<u8>)>, Fault> {
+        let Some(bytes) = self.store.get(CONFIG_KEY.to_owned()).await? else { return Ok(None) };
+        let config = serde_json::from_slice(&bytes).map_err(|_| Fault::corrupt("seal config"))?;
+        Ok(Some((config, bytes)))
+    }
+
+    /// The sealed shares as they were made.
+    pub(crate) async fn sealed_shares(&self) -> Result<Vec<SealedShare>, Fault> {
+        match self.store.get(SHARES_KEY.to_owned()).await? {
+            Some(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|_| Fault::corrupt("sealed shares"))
+            }
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Forgets every key: nothing can be read any more. May be repeated.
+    pub(crate) async fn seal(&self) {
+        let mut transition = self.transition.lock().await;
+        *transition = super::Transition::default();
+        self.barrier.replace(None);
+        let was = self.active.write().unwrap_or_else(PoisonError::into_inner).take();
+        if was.is_some() {
+            tracing::info!(component = "authority", "sealed");
+        }
+    }
+
+    /// Loads what `keyring` opens and starts to serve. The caller holds the transition.
+    pub(super) async fn activate(&self, keyring: Keyring) -> Result<(), Fault> {
+        let keyring = Arc::new(keyring);
+        self.barrier.replace(Some(keyring.clone()));
+        match self.load(&keyring).await {
+            Ok(active) => {
+                *self.active.write().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Arc::new(active));
+                tracing::info!(component = "authority", "unsealed");
+                Ok(())
+            }
+            Err(fault) => {
+                self.barrier.replace(None);
+                Err(fault)
+            }
+        }
+    }
+
+    /// All of the encrypted storage.
+    pub(super) fn root_view(&self) -> View {
+        View::new(self.barrier.clone(), self.stripes.clone(), String::new())
+    }
+
+    async fn load(&self, keyring: &Keyring) -> Result<Active, Fault> {
+        let root = self.root_view();
+        let salt = root.get(AUDIT_SALT_KEY).await?;
+        let salt = salt.as_deref().and_then(|salt| salt.first_chunk::<32>());
+        let salt = salt.ok_or_else(|| Fault::corrupt("audit salt"))?;
+        let mounts = Mounts::load(root.clone()).await?;
+        let tokens = mounts.at(TOKEN_MOUNT).ok_or_else(|| Fault::corrupt("mount table"))?;
+        let services = Services {
+            tokens: TokenStore::new(mounts.mounted(&tokens).view, keyring.index_key()),
+            policies: PolicyStore::new(root.below("policy/")),
+            reviewer: self.reviewer.clone(),
+        };
+        Ok(Active { services, mounts, salt: Salt::new(Zeroizing::new(*salt)) })
+    }
+}

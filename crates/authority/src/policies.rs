@@ -1,0 +1,165 @@
+//! Where the policies' texts live, and the ACLs made of them.
+//!
+//! Parsed policies and merged ACLs are cached, both bounded; any change empties the cache. What was
+//! loaded before a change is not put into the cache after it (`generation`).
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use zeroize::Zeroizing;
+
+use crate::engines::{Caller, Fault};
+use crate::policy::{self, Acl, Policy};
+use crate::storage::view::{Batch, View};
+
+/// ACLs kept: one for each set of policy names in use; a component has one role.
+const ACLS_MAX: usize = 256;
+
+/// A policy's name.
+const NAME_LEN_MAX: usize = 128;
+
+/// What every token may do unless its role says otherwise (Vault's `default`, the part that exists
+/// here).
+const DEFAULT_POLICY: &str = r#"
+path "auth/token/lookup-self" { capabilities = ["read"] }
+path "auth/token/renew-self" { capabilities = ["update"] }
+path "auth/token/revoke-self" { capabilities = ["update"] }
+path "sys/capabilities-self" { capabilities = ["update"] }
+"#;
+
+/// Where the policies' texts live.
+pub(crate) struct PolicyStore {
+    view: View,
+    cache: RwLock<Cache>,
+}
+
+#[derive(Default)]
+struct Cache {
+    generation: u64,
+    acls: HashMap<Vec<String>, Arc<Acl>>,
+}
+
+impl PolicyStore {
+    /// A store over `view`; loads nothing.
+    pub(crate) fn new(view: View) -> Self {
+        Self { view, cache: RwLock::default() }
+    }
+
+    /// What `caller` may do. Names without a policy grant nothing.
+    pub(crate) async fn acl_of(&self, caller: &Caller) -> Result<Arc<Acl>, Fault> {
+        if caller.is_root {
+            return Ok(Arc::new(Acl::root()));
+        }
+        let generation = {
+            let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(acl) = cache.acls.get(&caller.policies) {
+                return Ok(acl.clone());
+            }
+            cache.generation
+        };
+        let mut policies = Vec::new();
+        for name in &caller.policies {
+            policies.extend(self.parsed(name).await?);
+        }
+        let acl = Arc::new(Acl::new(&policies));
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        if cache.generation == generation {
+            if cache.acls.len() >= ACLS_MAX {
+                cache.acls.clear();
+            }
+            cache.acls.insert(caller.policies.clone(), acl.clone());
+        }
+        Ok(acl)
+    }
+
+    /// The text of policy `name`.
+    pub(crate) async fn text(&self, name: &str) -> Result<Option<String>, Fault> {
+        match self.view.get(name).await? {
+            Some(bytes) => {
+                String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| Fault::corrupt("policy"))
+            }
+            None => Ok((name == "default").then(|| DEFAULT_POLICY.to_owned())),
+        }
+    }
+
+    /// All names, with `default` and `root`.
+    pub(crate) async fn names(&self) -> Result<Vec<String>, Fault> {
+        let mut names = self.view.list("").await?;
+        names.extend(["default".to_owned(), "root".to_owned()]);
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Stores `text` under `name` (as [`PolicyStore::name`] gave it) once it parses.
+    pub(crate) async fn put(&self, name: &str, text: &str) -> Result<(), Fault> {
+        if name == "root" {
+            return Err(Fault::invalid("cannot update \"root\" policy"));
+        }
+        policy::parse(text).map_err(Fault::Invalid)?;
+        let mut batch = Batch::new();
+        batch.put(name, Zeroizing::new(text.as_bytes().to_vec()));
+        self.change(batch).await
+    }
+
+    /// Removes `name`.
+    pub(crate) async fn delete(&self, name: &str) -> Result<(), Fault> {
+        if name == "root" || name == "default" {
+            return Err(Fault::invalid(format!("cannot delete {name:?} policy")));
+        }
+        let mut batch = Batch::new();
+        batch.delete(name);
+        self.change(batch).await
+    }
+
+    /// `name` as it is stored (lower case), or why it is none. Every place that names policies uses
+    /// this, so that `Root` is nowhere something else than `root`.
+    pub(crate) fn name(name: &str) -> Result<String, Fault> {
+        let name = name.trim().to_lowercase();
+        let good = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | ':' | '@');
+        if name.is_empty() || name.len() > NAME_LEN_MAX || !name.chars().all(good) {
+            return Err(Fault::invalid(
+                "policy name: 1 to 128 letters, digits, '-', '_', '.', ':'",
+            ));
+        }
+        Ok(name)
+    }
+
+    async fn change(&self, batch: Batch) -> Result<(), Fault> {
+        self.view.commit(batch).await?;
+        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
+        cache.generation += 1;
+        cache.acls.clear();
+        Ok(())
+    }
+
+    async fn parsed(&self, name: &str) -> Result<Option<Arc<Policy>>, Fault> {
+        match self.text(name).await? {
+            // It parsed when it was stored.
+            Some(text) => policy::parse(&text)
+                .map(|policy| Some(Arc::new(policy)))
+                .map_err(|_| Fault::corrupt("policy")),
+            None => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_policy_parses() {
+        policy::parse(DEFAULT_POLICY).unwrap();
+    }
+
+    #[test]
+    fn no_spelling_of_root_is_another_policy() {
+        for name in ["root", "Root", " ROOT", "rOOt\t"] {
+            assert_eq!(PolicyStore::name(name).unwrap(), "root", "{name:?}");
+        }
+        for name in ["", " ", "a/b", "a*", "a\u{0}b", &"a".repeat(129)] {
+            assert!(PolicyStore::name(name).is_err(), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What one rule permits: capabilities and conditions on parameters; how rules of one pattern
+//! merge.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use crate::engines::Operation;
+
+/// A set of capabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Capabilities(u8);
+
+/// Values per parameter, in lower case; an empty list means any value.
+pub(super) type Values = BTreeMap<String, Vec<Value>>;
+
+/// What one rule permits.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Permissions {
+    pub(super) capabilities: Capabilities,
+    /// Parameters that must be there, in lower case.
+    pub(super) required: BTreeSet<String>,
+    pub(super) allowed: Values,
+    pub(super) denied: Values,
+    /// A wrapping TTL bound is set: only wrapped requests pass, and this authority wraps none.
+    pub(super) wrapped_only: bool,
+}
+
+/// Sorted by name, as `sys/capabilities` answers them.
+const NAMES: [(&str, Capabilities); 8] = [
+    ("create", Capabilities(2)),
+    ("delete", Capabilities(4)),
+    ("deny", Capabilities::DENY),
+    ("list", Capabilities(8)),
+    ("patch", Capabilities(16)),
+    ("read", Capabilities(32)),
+    ("sudo", Capabilities(64)),
+    ("update", Capabilities(128)),
+];
+
+impl Capabilities {
+    /// Excludes all others.
+    pub(super) const DENY: Self = Self(1);
+
+    /// The capability of that name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        NAMES.iter().find(|(known, _)| *known == name).map(|(_, capability)| *capability)
+    }
+
+    /// Both together; deny erases the rest.
+    pub(super) fn and(self, other: Self) -> Self {
+        let both = Self(self.0 | other.0);
+        if both.has(Self::DENY) { Self::DENY } else { both }
+    }
+
+    pub(super) fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether it permits anything at all.
+    pub(super) fn any(self) -> bool {
+        self.0 & !Self::DENY.0 != 0
+    }
+
+    pub(super) fn is_named(self, name: &str) -> bool {
+        Self::named(name).is_some_and(|capability| self.has(capability))
+    }
+
+    /// Names, sorted; `deny` if there is nothing else.
+    pub(super) fn names(self) -> Vec<&'static str> {
+        if !self.any() {
+            return vec!["deny"];
+        }
+        NAMES.iter().filter(|(_, one)| self.has(*one)).map(|(name, _)| *name).collect()
+    }
+}
+
+impl Permissions {
+    /// Adds what another rule of the same pattern says: deny sticks, the rest is united.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let capabilities = self.capabilities.and(other.capabilities);
+        if capabilities == Capabilities::DENY {
+            *self = Self { capabilities, ..Self::default() };
+            return;
+        }
+        self.capabilities = capabilities;
+        self.required.extend(other.required.iter().cloned());
+        merge_values(&mut self.allowed, &other.allowed);
+        merge_values(&mut self.denied, &other.denied);
+        self.wrapped_only |= other.wrapped_only;
+    }
+
+    /// Whether this rule lets the request pass. Lists and deletions carry no parameters to check.
+    pub(super) fn permit(&self, op: Operation, data: &Map<String, Value>) -> bool {
+        if !self.capabilities.is_named(op.name()) || self.wrapped_only {
+            return false;
+        }
+        match op {
+            Operation::List | Operation::Delete => true,
+            Operation::Read | Operation::Create | Operation::Update | Operation::Patch => {
+                self.parameters(data)
+            }
+        }
+    }
+
+    fn parameters(&self, data: &Map<String, Value>) -> bool {
+        if !self.required.iter().all(|name| data.contains_key(name)) {
+            return false;
+        }
+        if data.is_empty() {
+            return true;
+        }
+        let denied = |(name, value): (&String, &Value)| {
+            self.denied.get(&name.to_lowercase()).is_some_and(|values| holds(values, value))
+        };
+        if self.denied.contains_key("*") || data.iter().any(denied) {
+            return false;
+        }
+        let any = self.allowed.is_empty() || self.allowed.contains_key("*");
+        data.iter().all(|(name, value)| match self.allowed.get(&name.to_lowercase()) {
+            Some(values) => holds(values, value),
+            None => any,
+        })
+    }
+}
+
+fn merge_values(into: &mut Values, from: &Values) {
+    for (name, values) in from {
+        match into.get_mut(name) {
+            None => {
+                into.insert(name.clone(), values.clone());
+            }
+            Some(known) if known.is_empty() || values.is_empty() => known.clear(),
+            Some(known) => known.extend(values.iter().cloned()),
+        }
+    }
+}
+
+fn holds(values: &[Value], value: &Value) -> bool {
+    values.is_empty() || values.iter().any(|known| same(known, value))
+}
+
+fn same(known: &Value, value: &Value) -> bool {
+    match (known, value) {
+        (Value::String(known), Value::String(value)) => glob(known, value),
+        (Value::Number(known), Value::Number(value)) => {
+            known == value || known.as_f64() == value.as_f64()
+        }
+        _ => known == value,
+    }
+}
+
+/// `*` at one or both ends; alone it is no glob.
+fn glob(pattern: &str, text: &str) -> bool {
+    if pattern.len() < 2 {
+        return pattern == text;
+    }
+    let (start, end) = (pattern.strip_prefix('*'), pattern.strip_suffix('*'));
+    match (start, end) {
+        (Some(tail), Some(_)) => text.contains(tail.strip_suffix('*').unwrap_or(tail)),
+        (Some(tail), None) => text.ends_with(tail),
+        (None, Some(head)) => text.starts_with(head),
+        (None, None) => pattern == text,
+    }
+}

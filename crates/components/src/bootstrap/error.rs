@@ -1,0 +1,90 @@
+//! What keeps bootstrap from going on. Answers of the API server about Secrets are reduced to code
+//! and reason: their text could quote what was sent.
+
+use regent_types::{Advice, Explain};
+
+/// A step that is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// A Secret could not be read or written.
+    #[error("{verb} Secret {secret}: {code} {reason}")]
+    Secret {
+        /// What was tried.
+        verb: &'static str,
+        /// `namespace/name`.
+        secret: String,
+        /// HTTP status code; 0 where there was no answer.
+        code: u16,
+        /// Reason of the API server.
+        reason: String,
+    },
+    /// Another object could not be read or written.
+    #[error("{verb}")]
+    Api {
+        /// What was tried.
+        verb: &'static str,
+        /// The answer.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The HMAC key Secret holds no key.
+    #[error("Secret {secret} holds no usable key")]
+    BadKey {
+        /// `namespace/name`.
+        secret: String,
+    },
+    /// RuntimeSecrets are not known yet, so that nothing may be produced.
+    #[error("RuntimeSecrets could not be listed yet")]
+    Blind,
+    /// The operating system gave no randomness, or a thread ended without an answer.
+    #[error("{what}")]
+    Host {
+        /// What was tried.
+        what: &'static str,
+    },
+}
+
+impl BootstrapError {
+    pub(super) fn secret(verb: &'static str, secret: &str, error: &kube::Error) -> Self {
+        let (code, reason) = match error {
+            kube::Error::Api(status) => (status.code, status.reason.clone()),
+            _ => (0, "NoAnswer".to_owned()),
+        };
+        Self::Secret { verb, secret: secret.to_owned(), code, reason }
+    }
+
+    pub(super) fn api(verb: &'static str, source: kube::Error) -> Self {
+        Self::Api { verb, source: Box::new(source) }
+    }
+}
+
+impl Explain for BootstrapError {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Secret { .. } => "SecretRefused",
+            Self::Api { .. } => "ApiRefused",
+            Self::BadKey { .. } => "BadKey",
+            Self::Blind => "NotReady",
+            Self::Host { .. } => "HostFailed",
+        }
+    }
+
+    fn advice(&self) -> Advice {
+        let found = self.to_string();
+        match self {
+            Self::Secret { code: 403, .. } => Advice::new(
+                "a RoleBinding of regent-bootstrap-secrets in this namespace",
+                found,
+                "name the namespace in the installation of regent",
+            ),
+            Self::Secret { .. } | Self::Api { .. } | Self::Blind | Self::Host { .. } => {
+                Advice::new("the API server to answer", found, "it is tried again by itself")
+            }
+            Self::BadKey { .. } => Advice::new(
+                "32 bytes under key `key`",
+                found,
+                "delete that Secret: a new key is made, and values are reported as unknown once",
+            ),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The two keys bootstrap holds: the identities that open manifests, and its own HMAC key. Both are
+//! read by name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Api;
+use kube::api::PostParams;
+use regent_manifest::keys::Identities;
+use regent_types::{Explain, Sensitive, labels};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use super::BootstrapError;
+use super::hmac::{HmacKey, KEY_LEN};
+use super::plan::Closed;
+
+/// How long identities are used before the Secret is read again.
+const IDENTITIES_AGE_MAX: Duration = Duration::from_secs(30);
+/// Within this time even a failure does not read them again: a thousand manifests without their
+/// identity ask once a second, not a thousand times.
+const IDENTITIES_AGE_MIN: Duration = Duration::from_millis(500);
+
+struct Cached {
+    version: Option<String>,
+    read: Instant,
+    identities: Result<Arc<Identities>, Closed>,
+}
+
+/// Reads and keeps the keys.
+pub(super) struct Keys {
+    secrets: Api<Secret>,
+    identities: Mutex<Option<Cached>>,
+    hmac: Mutex<Option<Arc<HmacKey>>>,
+}
+
+/// Identities, and when they were read.
+pub(super) type Held = (Result<Arc<Identities>, Closed>, Instant);
+
+impl Keys {
+    /// Keys in the Secrets of `namespace`.
+    pub(super) fn new(client: kube::Client, namespace: &str) -> Self {
+        Self {
+            secrets: Api::namespaced(client, namespace),
+            identities: Mutex::new(None),
+            hmac: Mutex::new(None),
+        }
+    }
+
+    /// The identities: those read last if they are young enough and were read after `newer_than`,
+    /// else the Secret is read again. A Secret that did not change is not parsed again.
+    pub(super) async fn identities(
+        &self,
+        newer_than: Option<Instant>,
+    ) -> Result<Held, BootstrapError> {
+        let mut cache = self.identities.lock().await;
+        let usable = |c: &Cached| {
+            let age = c.read.elapsed();
+            age < IDENTITIES_AGE_MIN
+                || (age < IDENTITIES_AGE_MAX && newer_than.is_none_or(|t| c.read > t))
+        };
+        if let Some(cached) = cache.as_ref().filter(|c| usable(c)) {
+            return Ok((cached.identities.clone(), cached.read));
+        }
+        let name = labels::MANIFEST_IDENTITY_SECRET;
+        let secret = self
+            .secrets
+            .get_opt(name)
+            .await
+            .map_err(|e| BootstrapError::secret("read", name, &e))?;
+        let version = secret.as_ref().and_then(|s| s.metadata.resource_version.clone());
+        let same = cache.as_ref().filter(|c| version.is_some() && c.version == version);
+        let identities = match same {
+            Some(cached) => cached.identities.clone(),
+            None => parse(secret),
+        };
+        let read = Instant::now();
+        *cache = Some(Cached { version, read, identities: identities.clone() });
+        Ok((identities, read))
+    }
+
+    /// Bootstrap's own HMAC key: made once, and never changed by bootstrap afterwards.
+    pub(super) async fn hmac(&self) -> Result<Arc<HmacKey>, BootstrapError> {
+        let mut cache = self.hmac.lock().await;
+        if let Some(key) = cache.as_ref() {
+            return Ok(Arc::clone(key));
+        }
+        let name = labels::BOOTSTRAP_HMAC_SECRET;
+        let fail = |verb| move |e: kube::Error| BootstrapError::secret(verb, name, &e);
+        let found = self.secrets.get_opt(name).await.map_err(fail("read"))?;
+        let secret = match found {
+            Some(secret) => secret,
+            None => match self.secrets.create(&PostParams::default(), &new_key()?).await {
+                Ok(secret) => secret,
+                // Another replica was first; its key counts.
+                Err(kube::Error::Api(s)) if s.is_already_exists() => {
+                    self.secrets.get(name).await.map_err(fail("read"))?
+                }
+                Err(error) => return Err(fail("create")(error)),
+            },
+        };
+        let bytes = secret.data.and_then(|mut data| data.remove("key"));
+        let key = bytes
+            .and_then(|bytes| HmacKey::new(Sensitive::new(bytes.0)))
+            .map(Arc::new)
+            .ok_or_else(|| BootstrapError::BadKey { secret: name.to_owned() })?;
+        *cache = Some(Arc::clone(&key));
+        Ok(key)
+    }
+}
+
+fn new_key() -> Result<Secret, BootstrapError> {
+    let mut key = vec![0; KEY_LEN];
+    getrandom::fill(&mut key)
+        .map_err(|_| BootstrapError::Host { what: "no randomness from the operating system" })?;
+    Ok(Secret {
+        metadata: ObjectMeta {
+            name: Some(labels::BOOTSTRAP_HMAC_SECRET.to_owned()),
+            ..ObjectMeta::default()
+        },
+        data: Some([("key".to_owned(), k8s_openapi::ByteString(key))].into()),
+        ..Secret::default()
+    })
+}
+
+fn parse(secret: Option<Secret>) -> Result<Arc<Identities>, Closed> {
+    let none = |problem: String| Closed {
+        reason: "NoIdentity",
+        message: format!(
+            "{problem}: put an age identity into key `identities` of Secret {}/{}",
+            labels::SYSTEM_NAMESPACE,
+            labels::MANIFEST_IDENTITY_SECRET
+        ),
+    };
+    let bytes = secret
+        .ok_or_else(|| none("there is no manifest identity".to_owned()))?
+        .data
+        .and_then(|mut data| data.remove("identities"))
+        .map(|bytes| Zeroizing::new(bytes.0))
+        .ok_or_else(|| none("the Secret has no key `identities`".to_owned()))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| none("it is not text".to_owned()))?;
+    Identities::parse(text).map(Arc::new).map_err(|e| none(format!("{} ({e})", e.reason())))
+}

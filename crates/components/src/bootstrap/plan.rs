@@ -1,0 +1,182 @@
+//! What one manifest comes to: pure, from what was seen to what is done and said.
+
+use super::hmac::comparable;
+use super::source::Source;
+
+/// What RuntimeSecrets say about the bootstrap Secret of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holder {
+    /// None names it.
+    Unnamed,
+    /// One names it and its status does not say who is authoritative.
+    Undecided,
+    /// Git is authoritative.
+    Git,
+    /// The authority is.
+    Authority,
+}
+
+/// Why a manifest could not be opened, or opened to something else than its own Secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Closed {
+    /// Condition reason.
+    pub(super) reason: &'static str,
+    /// For people; names, places and recipients, never a value.
+    pub(super) message: String,
+}
+
+/// What is there under the name of the bootstrap Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Existing {
+    /// Value of the class label.
+    pub(super) class: String,
+    /// `namespace/name` of the manifest that produced it.
+    pub(super) manifest: String,
+    /// uid of that manifest.
+    pub(super) manifest_uid: String,
+    /// Whether the orchestrator marked it.
+    pub(super) handed_over: bool,
+    /// HMAC of what it holds.
+    pub(super) hmac: String,
+    /// Where it says it came from.
+    pub(super) source: Source,
+}
+
+/// Everything that decides.
+#[derive(Debug)]
+pub(super) struct Look<'a> {
+    /// `namespace/name` of the manifest.
+    pub(super) manifest: &'a str,
+    /// Its uid.
+    pub(super) uid: &'a str,
+    /// HMAC of what was last produced, from its status.
+    pub(super) produced: Option<&'a str>,
+    /// Whether its status says that it was handed over.
+    pub(super) was_silent: bool,
+    /// Its source as intent wrote it; absent under other GitOps controllers.
+    pub(super) source: Option<&'a Source>,
+    /// HMAC of its plaintext, or why there is none.
+    pub(super) opened: Result<&'a str, &'a Closed>,
+    /// What stands in its place.
+    pub(super) existing: Option<&'a Existing>,
+    /// What RuntimeSecrets say.
+    pub(super) holder: Holder,
+}
+
+/// What is done to the Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Write {
+    /// Nothing.
+    Nothing,
+    /// It is created.
+    Create,
+    /// Our own is updated, under its uid and resourceVersion.
+    Update,
+}
+
+/// What is done and said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// To the Secret.
+    pub(super) write: Write,
+    /// `Ready`.
+    pub(super) ready: bool,
+    /// Reason.
+    pub(super) reason: &'static str,
+    /// For people.
+    pub(super) message: String,
+    /// Whether the plaintext's HMAC is what is produced now.
+    pub(super) produces: bool,
+}
+
+impl Plan {
+    fn quiet(ready: bool, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { write: Write::Nothing, ready, reason, message: message.into(), produces: false }
+    }
+
+    /// What is said when a step failed.
+    pub(super) fn failed(reason: &'static str, message: String) -> Self {
+        Self::quiet(false, reason, message)
+    }
+
+    fn produce(write: Write, message: &str) -> Self {
+        Self { write, ready: true, reason: "Produced", message: message.into(), produces: true }
+    }
+}
+
+/// Reasons of a manifest that produces nothing any more.
+pub(super) const SILENT: [&str; 2] = ["HandedOver", "IgnoredGitValue"];
+
+/// Decides (PROTOCOLS.md §2).
+pub(super) fn plan(look: &Look<'_>) -> Plan {
+    let latched = look.was_silent && look.holder != Holder::Git;
+    if look.holder == Holder::Authority || latched {
+        return silent(look);
+    }
+    let mine = |e: &Existing| e.class == "bootstrap" && e.manifest == look.manifest;
+    match look.existing {
+        Some(existing) if mine(existing) && existing.handed_over => silent(look),
+        // `become` was carried out; the RuntimeSecret's status has not caught up.
+        Some(existing) if existing.class == "materialized" && look.produced.is_some() => {
+            silent(look)
+        }
+        Some(existing) if !mine(existing) => not_mine(existing),
+        existing => produce(look, existing),
+    }
+}
+
+/// The authority has it. Git is compared, reported, and never applied.
+fn silent(look: &Look<'_>) -> Plan {
+    let hmac = match look.opened {
+        Ok(hmac) => hmac,
+        Err(closed) => {
+            let message =
+                format!("the authority holds it; Git's value was not compared ({})", closed.reason);
+            return Plan::quiet(true, "HandedOver", message);
+        }
+    };
+    match look.produced {
+        Some(before) if before == hmac => Plan::quiet(
+            true,
+            "HandedOver",
+            "the authority holds it; this manifest produces nothing",
+        ),
+        Some(before) if comparable(before, hmac) => Plan::quiet(
+            false,
+            "IgnoredGitValue",
+            "Git holds another value than the one that was handed over: it is ignored. To change \
+             the secret, rotate it; to end this report, restore the manifest or remove it from Git",
+        ),
+        _ => Plan::quiet(
+            true,
+            "HandedOver",
+            "the authority holds it; whether Git still holds the value that was handed over is \
+             unknown, because nothing from before this cluster says so",
+        ),
+    }
+}
+
+fn not_mine(existing: &Existing) -> Plan {
+    let by = match (existing.class.as_str(), existing.manifest.as_str()) {
+        ("bootstrap", other) => format!("was made from manifest {other}"),
+        ("materialized", _) => "is materialized from the authority".to_owned(),
+        _ => "was not made by bootstrap".to_owned(),
+    };
+    let message =
+        format!("a Secret of this name {by}: it is left alone; remove or rename one of them");
+    Plan::quiet(false, "NotMine", message)
+}
+
+fn produce(look: &Look<'_>, existing: Option<&Existing>) -> Plan {
+    let hmac = match look.opened {
+        Ok(hmac) => hmac,
+        Err(closed) => return Plan::quiet(false, closed.reason, closed.message.clone()),
+    };
+    let Some(existing) = existing else {
+        return Plan::produce(Write::Create, "the bootstrap Secret exists");
+    };
+    let moved = look.source.is_some_and(|source| *source != existing.source);
+    let same = existing.hmac == hmac && existing.manifest_uid == look.uid && !moved;
+    let write = if same { Write::Nothing } else { Write::Update };
+    Plan::produce(write, "the bootstrap Secret exists")
+}

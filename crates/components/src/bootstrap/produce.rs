@@ -1,0 +1,203 @@
+//! The bootstrap Secret itself: how it is made, read and written. The only file that holds values,
+//! and the only one that writes Secrets.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::jiff::Timestamp;
+use kube::Api;
+use kube::api::PostParams;
+use regent_types::labels;
+use zeroize::Zeroize;
+
+use super::BootstrapError;
+use super::hmac::HmacKey;
+use super::open::Opened;
+use super::plan::Existing;
+use super::source::Source;
+
+/// Prefix of everything that only regent says about an object.
+const OWN: &str = "regent.dev/";
+/// Would keep the plaintext where nobody looks for it.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// A Secret as it was read just now. Its values are wiped when it is dropped.
+pub(super) struct Current(Secret);
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+fn wipe(secret: &mut Secret) {
+    for value in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
+        value.0.zeroize();
+    }
+}
+
+/// Reads `name`, if it is there.
+pub(super) async fn read(
+    secrets: &Api<Secret>,
+    name: &str,
+) -> Result<Option<Current>, BootstrapError> {
+    let found = secrets.get_opt(name).await;
+    Ok(found.map_err(|e| BootstrapError::secret("read", name, &e))?.map(Current))
+}
+
+impl Current {
+    /// What decides about it.
+    pub(super) fn facts(&self, key: &HmacKey) -> Existing {
+        let metadata = &self.0.metadata;
+        let label = |name: &str| found(metadata.labels.as_ref(), name);
+        let annotation = |name: &str| found(metadata.annotations.as_ref(), name);
+        let empty = BTreeMap::new();
+        Existing {
+            class: label(labels::CLASS),
+            manifest: annotation(labels::MANIFEST),
+            manifest_uid: label(labels::MANIFEST_UID),
+            handed_over: !annotation(labels::HANDED_OVER).is_empty(),
+            hmac: key.of_bytes(self.0.data.as_ref().unwrap_or(&empty)).unwrap_or_default(),
+            source: Source {
+                repository: annotation(labels::SOURCE_REPO),
+                commit: annotation(labels::SOURCE_COMMIT),
+                file: annotation(labels::SOURCE_FILE),
+            },
+        }
+    }
+
+    /// Its uid.
+    pub(super) fn uid(&self) -> Option<String> {
+        self.0.metadata.uid.clone()
+    }
+}
+
+fn found(map: Option<&BTreeMap<String, String>>, name: &str) -> String {
+    map.and_then(|m| m.get(name)).cloned().unwrap_or_default()
+}
+
+/// What stands on a bootstrap Secret beside its data (S5.2-6).
+#[derive(Debug)]
+pub(super) struct Trace<'a> {
+    /// `namespace/name` of the manifest.
+    pub(super) manifest: &'a str,
+    /// Its uid.
+    pub(super) uid: &'a str,
+    /// Where it came from.
+    pub(super) source: &'a Source,
+    /// Now.
+    pub(super) at: Timestamp,
+}
+
+/// The Secret to write: on top of `current` where there is one, under its uid and resourceVersion.
+fn build(opened: &Opened, trace: &Trace<'_>, current: Option<&Current>) -> Secret {
+    let plain = &opened.secret;
+    let mut metadata = current.map_or_else(
+        || ObjectMeta {
+            name: Some(plain.name.clone()),
+            namespace: plain.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        |c| c.0.metadata.clone(),
+    );
+    metadata.managed_fields = None;
+    let marks = metadata.labels.get_or_insert_default();
+    let foreign = plain.labels.iter().filter(|(k, _)| !k.starts_with(OWN));
+    marks.extend(foreign.map(|(k, v)| (k.clone(), v.clone())));
+    marks.insert(labels::CLASS.into(), labels::CLASS_BOOTSTRAP.into());
+    marks.insert(labels::MANIFEST_UID.into(), trace.uid.into());
+    let notes = metadata.annotations.get_or_insert_default();
+    notes.remove(LAST_APPLIED);
+    notes.insert(labels::SOURCE_REPO.into(), trace.source.repository.clone());
+    notes.insert(labels::SOURCE_COMMIT.into(), trace.source.commit.clone());
+    notes.insert(labels::SOURCE_FILE.into(), trace.source.file.clone());
+    notes.insert(labels::MANIFEST.into(), trace.manifest.into());
+    notes.insert(labels::PRODUCED_AT.into(), trace.at.to_string());
+    let data = plain.data.iter().map(|(k, v)| (k.clone(), ByteString(v.expose().clone())));
+    Secret {
+        metadata,
+        type_: plain.type_.clone().or_else(|| current.and_then(|c| c.0.type_.clone())),
+        data: Some(data.collect()),
+        ..Secret::default()
+    }
+}
+
+/// Creates or replaces the Secret; its uid. A Secret that came or changed in between is a conflict
+/// and left alone.
+pub(super) async fn write(
+    secrets: &Api<Secret>,
+    opened: &Opened,
+    trace: &Trace<'_>,
+    current: Option<&Current>,
+    manager: &str,
+) -> Result<Option<String>, BootstrapError> {
+    let params = PostParams { field_manager: Some(manager.to_owned()), dry_run: false };
+    let mut secret = build(opened, trace, current);
+    let name = opened.secret.name.as_str();
+    let (verb, answer) = match current {
+        None => ("create", secrets.create(&params, &secret).await),
+        Some(_) => ("update", secrets.replace(name, &params, &secret).await),
+    };
+    wipe(&mut secret);
+    let mut written = answer.map_err(|e| BootstrapError::secret(verb, trace.manifest, &e))?;
+    wipe(&mut written);
+    Ok(written.metadata.uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regent_types::Sensitive;
+
+    fn opened(labels: &[(&str, &str)]) -> Opened {
+        let own = |(k, v): &(&str, &str)| ((*k).to_owned(), (*v).to_owned());
+        let data = [("password".to_owned(), Sensitive::new(b"planted".to_vec()))].into();
+        Opened::sample("payments", "db", labels.iter().map(own).collect(), data)
+    }
+
+    fn trace(source: &Source) -> Trace<'_> {
+        Trace { manifest: "payments/db", uid: "u-1", source, at: Timestamp::UNIX_EPOCH }
+    }
+
+    /// S5.2-6: class, source repository, commit, file, manifest object and time.
+    #[test]
+    fn a_bootstrap_secret_says_where_it_came_from() {
+        let source =
+            Source { repository: "r".into(), commit: "c".into(), file: "a/db.yaml".into() };
+        let secret = build(&opened(&[("app", "db")]), &trace(&source), None);
+        let mut key = vec![7; super::super::hmac::KEY_LEN];
+        key[0] = 1;
+        let key = HmacKey::new(Sensitive::new(key)).unwrap();
+        let facts = Current(secret.clone()).facts(&key);
+        assert_eq!(facts.class, "bootstrap");
+        assert_eq!((facts.manifest.as_str(), facts.manifest_uid.as_str()), ("payments/db", "u-1"));
+        assert_eq!(facts.source, source);
+        let notes = secret.metadata.annotations.unwrap();
+        assert_eq!(notes[labels::PRODUCED_AT], "1970-01-01T00:00:00Z");
+        assert_eq!(secret.metadata.labels.unwrap()["app"], "db");
+    }
+
+    #[test]
+    fn a_manifest_cannot_speak_for_regent() {
+        let forged = [(labels::CLASS, "materialized"), (labels::MANIFEST_UID, "other")];
+        let secret = build(&opened(&forged), &trace(&Source::unknown()), None);
+        let marks = secret.metadata.labels.unwrap();
+        assert_eq!(marks[labels::CLASS], "bootstrap");
+        assert_eq!(marks[labels::MANIFEST_UID], "u-1");
+    }
+
+    #[test]
+    fn an_update_is_bound_to_what_was_read() {
+        let mut before = build(&opened(&[]), &trace(&Source::unknown()), None);
+        before.metadata.uid = Some("uid".into());
+        before.metadata.resource_version = Some("41".into());
+        before.metadata.annotations.get_or_insert_default().insert("kept".into(), "1".into());
+        let current = Current(before);
+        let after = build(&opened(&[]), &trace(&Source::unknown()), Some(&current));
+        assert_eq!(after.metadata.uid.as_deref(), Some("uid"));
+        assert_eq!(after.metadata.resource_version.as_deref(), Some("41"));
+        assert_eq!(after.metadata.annotations.unwrap()["kept"], "1");
+    }
+}

@@ -1,0 +1,26 @@
+//! Git repositories on disk, written and read with gix: no git binary, no hooks, no configuration
+//! but the repository's own.
+//!
+//! ```text
+//!   files ─► write::create, commit ─► repository ─► read::walk ─► files of one commit
+//! ```
+//!
+//! `write` makes the repository of `regent dev`; `read` is how intent looks into any repository.
+//! Neither knows what the files mean.
+
+mod error;
+mod read;
+mod write;
+
+pub use error::GitError;
+pub use read::{Entry, LIMITS, Limits, Seen, list, resolve, walk};
+pub use write::{commit, create};
+
+/// Opens the repository in `dir` without reading any configuration but its own.
+pub(crate) fn open(dir: &std::path::Path) -> Result<gix::Repository, GitError> {
+    gix::open_opts(dir, gix::open::Options::isolated())
+        .map_err(|source| GitError::git(format!("open {}", dir.display()), source))
+}
+
+#[cfg(test)]
+mod tests;

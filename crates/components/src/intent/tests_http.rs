@@ -1,0 +1,170 @@
+//! Fetching over smart HTTP from git's own server side; skipped where there is no git binary.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, Response, StatusCode, header};
+use regent_types::{Explain, Sensitive};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use super::fetch::{Account, Copies, Head, Wanted, look};
+use super::location::Location;
+use crate::gitrepo::{self, GitError};
+
+struct Served {
+    root: PathBuf,
+    packs_sent: AtomicUsize,
+    asks_for_credentials: bool,
+    authorized: AtomicBool,
+}
+
+/// One request through `git http-backend`, as CGI.
+async fn cgi(served: Arc<Served>, request: Request<Body>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    if head.headers.contains_key(header::AUTHORIZATION) {
+        served.authorized.store(true, Ordering::Relaxed);
+    }
+    if served.asks_for_credentials {
+        let reply = Response::builder().status(StatusCode::UNAUTHORIZED);
+        let reply = reply.header(header::WWW_AUTHENTICATE, "Basic realm=\"git\"");
+        return reply.body(Body::empty()).unwrap();
+    }
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    if String::from_utf8_lossy(&body).contains("command=fetch") {
+        served.packs_sent.fetch_add(1, Ordering::Relaxed);
+    }
+    let text = |name: &str| {
+        head.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
+    };
+    let mut child = Command::new("git")
+        .arg("http-backend")
+        .env("GIT_PROJECT_ROOT", &served.root)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("GIT_PROTOCOL", text("git-protocol"))
+        .env("REQUEST_METHOD", head.method.as_str())
+        .env("PATH_INFO", head.uri.path())
+        .env("QUERY_STRING", head.uri.query().unwrap_or_default())
+        .env("CONTENT_TYPE", text("content-type"))
+        .env("HTTP_CONTENT_ENCODING", text("content-encoding"))
+        .env("CONTENT_LENGTH", body.len().to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&body).await.unwrap();
+    let out = child.wait_with_output().await.unwrap().stdout;
+    let cut = out.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
+    let mut reply = Response::builder();
+    for line in String::from_utf8_lossy(&out[..cut]).lines() {
+        let (name, value) = line.split_once(": ").unwrap();
+        if name == "Status" {
+            reply = reply.status(value[..3].parse::<u16>().unwrap());
+        } else {
+            reply = reply.header(name, value);
+        }
+    }
+    reply.body(Body::from(out[cut + 4..].to_vec())).unwrap()
+}
+
+async fn serve(root: &Path, asks_for_credentials: bool) -> (String, Arc<Served>) {
+    let served = Arc::new(Served {
+        root: root.to_owned(),
+        packs_sent: AtomicUsize::new(0),
+        asks_for_credentials,
+        authorized: AtomicBool::new(false),
+    });
+    let state = Arc::clone(&served);
+    let app = axum::Router::new().fallback(move |request| cgi(Arc::clone(&state), request));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (format!("http://{address}/r.git"), served)
+}
+
+fn wanted(url: &str, home: &Path, reference: &str, password: Option<&str>) -> Wanted {
+    Wanted {
+        location: Location::parse(url).unwrap(),
+        reference: reference.to_owned(),
+        account: password.map(|p| Account {
+            username: "reader".to_owned(),
+            password: Sensitive::new(p.to_owned()),
+        }),
+        cache_dir: home.join("cache"),
+    }
+}
+
+async fn fetch(wanted: Wanted) -> Result<Head, GitError> {
+    let stop = AtomicBool::new(false);
+    tokio::task::spawn_blocking(move || look(&wanted, &Copies::default(), &stop)).await.unwrap()
+}
+
+fn at(second: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(second).unwrap()
+}
+
+fn prepare(home: &Path) -> Option<String> {
+    // reqwest takes rustls' process default; a second installation is refused and means the same.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    std::process::Command::new("git").arg("--version").output().ok()?;
+    let first: BTreeMap<String, Vec<u8>> = [("a/b.yaml".to_owned(), b"x: 1\n".to_vec())].into();
+    Some(gitrepo::create(&home.join("r.git"), &first, "one", at(5)).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_is_fetched_once_and_the_next_one_when_it_comes() {
+    let home = tempfile::tempdir().unwrap();
+    let Some(first) = prepare(home.path()) else { return };
+    let (url, served) = serve(home.path(), false).await;
+    for _ in 0..3 {
+        let head = fetch(wanted(&url, home.path(), "main", None)).await.unwrap();
+        assert_eq!(head.commit.to_string(), first);
+    }
+    assert_eq!(served.packs_sent.load(Ordering::Relaxed), 1);
+
+    let change = [("a/c.yaml".to_owned(), Some(b"y: 1\n".to_vec()))].into();
+    let second = gitrepo::commit(&home.path().join("r.git"), &change, "two", at(6)).unwrap();
+    let head = fetch(wanted(&url, home.path(), "main", None)).await.unwrap();
+    assert_eq!(head.commit.to_string(), second);
+    let mut paths = Vec::new();
+    let repo = gitrepo::open(&head.dir).unwrap();
+    gitrepo::walk(&repo, head.commit, gitrepo::LIMITS, &mut |e| paths.push(e.path.to_owned()))
+        .unwrap();
+    assert_eq!(paths, ["a/b.yaml", "a/c.yaml"]);
+    assert_eq!(served.packs_sent.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_or_repository_that_is_not_there_is_an_error_of_its_own() {
+    let home = tempfile::tempdir().unwrap();
+    if prepare(home.path()).is_none() {
+        return;
+    }
+    let (url, _) = serve(home.path(), false).await;
+    let missing = fetch(wanted(&url, home.path(), "release", None)).await.unwrap_err();
+    assert_eq!(missing.reason(), "NoSuchReference");
+    let gone = url.replace("r.git", "other.git");
+    let gone = fetch(wanted(&gone, home.path(), "main", None)).await.unwrap_err();
+    assert_eq!(gone.reason(), "Unreachable");
+}
+
+/// A password never crosses plain HTTP, and stands in no error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn credentials_are_not_sent_in_clear_and_stand_in_no_error() {
+    let home = tempfile::tempdir().unwrap();
+    if prepare(home.path()).is_none() {
+        return;
+    }
+    let (url, served) = serve(home.path(), true).await;
+    for password in [None, Some("planted-password")] {
+        let error = fetch(wanted(&url, home.path(), "main", password)).await.unwrap_err();
+        let text = format!("{error} {error:?} {}", error.advice());
+        assert_eq!(error.reason(), "Unreachable", "{text}");
+        assert!(!text.contains("planted"), "{text}");
+    }
+    assert!(!served.authorized.load(Ordering::Relaxed));
+}

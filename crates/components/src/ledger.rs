@@ -1,0 +1,290 @@
+//! The writer of a ledger chain (PROTOCOLS.md §8), shared by all who keep one.
+//!
+//! ```text
+//!   append(event) ─► queue ─► one task: batch ─► Chain::next ─► KV create, cas=0 ─► answers
+//! ```
+//!
+//! An append returns once its entry is durable. Who gets an error appends the same event again
+//! later: its id is made from what happened, and the chain holds an id once.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use regent_protocol::ledger::{
+    Chain, ChainError, EVENTS_PER_ENTRY_MAX, Entry, Event, Head, REMEMBERED_IDS_MAX, day_path,
+    verify_chain, writer_path,
+};
+use regent_types::{Advice, Explain};
+use regent_vault::Kv;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Events waiting: four entries' worth; appenders wait beyond it.
+const QUEUE_LEN_MAX: usize = 4 * EVENTS_PER_ENTRY_MAX;
+/// Entries read when resuming: those whose ids the chain remembers.
+const RESUME_ENTRIES_MAX: usize = REMEMBERED_IDS_MAX / EVENTS_PER_ENTRY_MAX;
+/// Days listed when resuming; a chain seldom writes 64 entries over more days than that.
+const RESUME_DAYS_MAX: usize = 64;
+/// Longest that one batch may take, so that a silent authority does not hold appenders for ever.
+const BATCH_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Why an event is not in the ledger, as far as the writer knows.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The authority did not take it, or did not say so.
+    #[error("ledger entry of {writer} was not written")]
+    Write {
+        /// Whose chain.
+        writer: String,
+        /// What the authority said.
+        #[source]
+        source: regent_vault::Error,
+    },
+    /// The newest entries do not form a chain.
+    #[error("ledger of {writer} is broken")]
+    Broken {
+        /// Whose chain.
+        writer: String,
+        /// Where.
+        #[source]
+        source: ChainError,
+    },
+    /// An entry that was listed cannot be read.
+    #[error("ledger entry {path} is listed but not there")]
+    Missing {
+        /// Path in the `regent/` mount.
+        path: String,
+    },
+    /// Not within the deadline.
+    #[error("ledger entry of {writer} was not written in time")]
+    Timeout {
+        /// Whose chain.
+        writer: String,
+    },
+    /// The writer's task ended.
+    #[error("ledger writer {writer} has stopped")]
+    Stopped {
+        /// Whose chain.
+        writer: String,
+    },
+}
+
+impl LedgerError {
+    /// Whether the same append may well succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Write { source, .. } => source.is_transient(),
+            Self::Timeout { .. } => true,
+            Self::Broken { .. } | Self::Missing { .. } | Self::Stopped { .. } => false,
+        }
+    }
+}
+
+impl Explain for LedgerError {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Write { source, .. } => source.reason(),
+            Self::Broken { .. } | Self::Missing { .. } => "LedgerBroken",
+            Self::Timeout { .. } => "Timeout",
+            Self::Stopped { .. } => "Stopped",
+        }
+    }
+
+    fn advice(&self) -> Advice {
+        match self {
+            Self::Write { source, .. } => source.advice(),
+            Self::Broken { .. } | Self::Missing { .. } => Advice::new(
+                "an unbroken chain of entries",
+                self.to_string(),
+                "run `regent verify`; compare the heads in RuntimeAuthority status and in the logs",
+            ),
+            Self::Timeout { .. } | Self::Stopped { .. } => {
+                Advice::new("a durable entry", self.to_string(), "none: it is appended again")
+            }
+        }
+    }
+}
+
+/// A handle on the one task that writes a chain. The task ends when the last handle is dropped.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    writer: String,
+    queue: mpsc::Sender<Append>,
+    head: watch::Receiver<Option<Head>>,
+}
+
+struct Append {
+    event: Event,
+    done: oneshot::Sender<Result<(), LedgerError>>,
+}
+
+impl Ledger {
+    /// Starts the writer of `writer`'s chain in the `regent/` mount `kv`. Nothing is read before
+    /// the first append. Must be called within a tokio runtime.
+    pub fn start(kv: Kv, writer: &str) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE_LEN_MAX);
+        let (told, head) = watch::channel(None);
+        let task = Writer { kv, writer: writer.to_owned(), chain: None, told };
+        tokio::spawn(task.run(waiting));
+        Self { writer: writer.to_owned(), queue, head }
+    }
+
+    /// Appends `event` and returns once it is durable, at once if the chain holds its id already.
+    pub async fn append(&self, event: Event) -> Result<(), LedgerError> {
+        let stopped = || LedgerError::Stopped { writer: self.writer.clone() };
+        let (done, answer) = oneshot::channel();
+        self.queue.send(Append { event, done }).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Where the chain ends, as far as this writer has seen; `None` before its first append.
+    pub fn head(&self) -> Option<Head> {
+        self.head.borrow().clone()
+    }
+
+    /// The same, to be waited on.
+    pub fn heads(&self) -> watch::Receiver<Option<Head>> {
+        self.head.clone()
+    }
+}
+
+struct Writer {
+    kv: Kv,
+    writer: String,
+    /// `None`: not known, list before writing.
+    chain: Option<Chain>,
+    told: watch::Sender<Option<Head>>,
+}
+
+impl Writer {
+    async fn run(mut self, mut waiting: mpsc::Receiver<Append>) {
+        let mut batch = Vec::new();
+        while waiting.recv_many(&mut batch, EVENTS_PER_ENTRY_MAX).await > 0 {
+            let events: Vec<Event> = batch.iter().map(|a| a.event.clone()).collect();
+            let written = tokio::time::timeout(BATCH_DEADLINE, self.write(&events)).await;
+            let result = written
+                .unwrap_or_else(|_| Err(LedgerError::Timeout { writer: self.writer.clone() }));
+            if result.is_err() {
+                // Whether the entry is there is not known: look before the next one.
+                self.chain = None;
+            }
+            for append in batch.drain(..) {
+                // An appender that no longer waits needs no answer.
+                let _gone = append.done.send(result.clone());
+            }
+        }
+    }
+
+    /// Makes one entry of `events`. An entry that is already in that place (a lost answer, another
+    /// writer) is seen by listing again, once. Where policy grants `create` alone the authority
+    /// says Denied for it.
+    async fn write(&mut self, events: &[Event]) -> Result<(), LedgerError> {
+        let (before, refused) = match self.create(events).await {
+            Err((at, source)) if source.is_cas() || source.is_denied() => (at, source),
+            Err((_, source)) => return Err(self.failed(source)),
+            Ok(outcome) => return outcome,
+        };
+        self.chain = None;
+        self.resume().await?;
+        let now_at = self.chain.as_ref().and_then(Chain::head).map_or(0, |h| h.seq);
+        if now_at < before {
+            return Err(self.failed(refused));
+        }
+        match self.create(events).await {
+            Ok(outcome) => outcome,
+            Err((_, source)) => Err(self.failed(source)),
+        }
+    }
+
+    /// The inner result is the writer's, the outer error is the authority's answer to entry number
+    /// `.0`.
+    async fn create(
+        &mut self,
+        events: &[Event],
+    ) -> Result<Result<(), LedgerError>, (u64, regent_vault::Error)> {
+        if self.chain.is_none()
+            && let Err(error) = self.resume().await
+        {
+            return Ok(Err(error));
+        }
+        let Some(chain) = self.chain.as_mut() else { return Ok(Ok(())) };
+        if let Some(entry) = chain.next(events, Timestamp::now()) {
+            let written = self.kv.write_json(&entry.path(), &entry, Some(0)).await;
+            written.map_err(|source| (entry.seq, source))?;
+            chain.accept(&entry);
+            let head = entry.head();
+            tracing::info!(writer = self.writer, seq = head.seq, hash = head.hash, "ledger entry");
+            self.told.send_replace(Some(head));
+        }
+        Ok(Ok(()))
+    }
+
+    /// Reads the newest entries and proves that they hang together.
+    async fn resume(&mut self) -> Result<(), LedgerError> {
+        let mut paths: Vec<String> = Vec::new();
+        let mut days = self.list(&writer_path(&self.writer)).await?;
+        days.sort_unstable();
+        for day in days.iter().rev().take(RESUME_DAYS_MAX) {
+            let folder = day_path(&self.writer, day.trim_end_matches('/'));
+            let mut names = self.list(&folder).await?;
+            names.sort_unstable();
+            paths.extend(names.iter().rev().map(|name| format!("{folder}/{name}")));
+            if paths.len() >= RESUME_ENTRIES_MAX {
+                break;
+            }
+        }
+        paths.truncate(RESUME_ENTRIES_MAX);
+        let mut recent = Vec::with_capacity(paths.len());
+        for path in paths.into_iter().rev() {
+            recent.push(self.read(path).await?);
+        }
+        self.judge(&recent)?;
+        let chain = Chain::resume(&self.writer, &recent);
+        self.told.send_replace(chain.head().cloned());
+        self.chain = Some(chain);
+        Ok(())
+    }
+
+    /// A whole chain is verified from its first entry, a later part of one link by link.
+    fn judge(&self, recent: &[Entry]) -> Result<(), LedgerError> {
+        let broken = |source| LedgerError::Broken { writer: self.writer.clone(), source };
+        match recent.first() {
+            None => Ok(()),
+            Some(first) if first.seq == 1 => verify_chain(recent).map(drop).map_err(broken),
+            Some(_) => recent.windows(2).try_for_each(|pair| {
+                let expected = pair[0].hash();
+                if pair[1].seq != pair[0].seq + 1 {
+                    return Err(broken(ChainError::Sequence {
+                        writer: self.writer.clone(),
+                        expected: pair[0].seq + 1,
+                        found: pair[1].seq,
+                    }));
+                }
+                (pair[1].prev_hash == expected).then_some(()).ok_or_else(|| {
+                    broken(ChainError::Hash {
+                        writer: self.writer.clone(),
+                        seq: pair[1].seq,
+                        expected,
+                        found: pair[1].prev_hash.clone(),
+                    })
+                })
+            }),
+        }
+    }
+
+    async fn list(&self, path: &str) -> Result<Vec<String>, LedgerError> {
+        self.kv.list(path).await.map_err(|e| self.failed(e))
+    }
+
+    async fn read(&self, path: String) -> Result<Entry, LedgerError> {
+        let entry = self.kv.read_json(&path).await.map_err(|e| self.failed(e))?;
+        entry.map(|(entry, _)| entry).ok_or(LedgerError::Missing { path })
+    }
+
+    fn failed(&self, source: regent_vault::Error) -> LedgerError {
+        LedgerError::Write { writer: self.writer.clone(), source }
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

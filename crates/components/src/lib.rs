@@ -1,0 +1,32 @@
+//! The components: one responsibility and one identity each (DESIGN.md §2), a folder each.
+//!
+//! ```text
+//!   Git ─► intent ─► objects ─► bootstrap ─► bootstrap Secrets
+//!                       │                        │
+//!                    triggers ─► WorkflowRuns ─► orchestrator ─► authority ◄─ warden
+//!                                                                │     ▲
+//!                       materialized Secrets ◄─ materializer ◄───┘     └── publisher ◄─ source Secrets
+//! ```
+//!
+//! They meet only in Kubernetes objects and in the Vault API. **Architecture invariant
+//! `no-side-channels`:** no component module names another component module.
+
+#[cfg(feature = "bootstrap")]
+pub mod bootstrap;
+pub mod context;
+pub mod gitrepo;
+#[cfg(feature = "intent")]
+pub mod intent;
+pub mod ledger;
+#[cfg(feature = "materializer")]
+pub mod materializer;
+#[cfg(feature = "orchestrator")]
+pub mod orchestrator;
+#[cfg(feature = "publisher")]
+pub mod publisher;
+#[cfg(feature = "triggers")]
+pub mod triggers;
+#[cfg(feature = "warden")]
+pub mod warden;
+
+pub use context::{Context, Endpoints, Shutdown};

@@ -1,0 +1,97 @@
+//! What is acted on, and what refuses the whole ExternalSecret.
+
+use serde_json::json;
+
+use super::*;
+
+fn parsed(patch: Value) -> Result<Request, Refusal> {
+    let mut spec = json!({
+        "secretStoreRef": { "name": "vault-backend", "kind": "ClusterSecretStore" },
+        "data": [{ "secretKey": "password", "remoteRef": {
+            "key": "runtime/payments/db", "property": "password" } }],
+    });
+    for (key, value) in patch.as_object().expect("an object") {
+        spec[key] = value.clone();
+    }
+    let spec: ExternalSecretSpec = serde_json::from_value(spec).expect("a spec");
+    Request::parse("db", &spec, "secret")
+}
+
+#[test]
+fn defaults_are_those_of_eso() {
+    let request = parsed(json!({})).expect("a request");
+    assert_eq!(request.target, "db");
+    assert_eq!(request.refresh, Refresh::Every(Duration::from_secs(3_600)));
+    assert_eq!((request.creation, request.deletion), (Creation::Owner, Deletion::Retain));
+}
+
+#[test]
+fn intervals_and_policies_say_when_it_is_refreshed() {
+    let table = [
+        (json!({ "refreshInterval": "1h0m0s" }), Refresh::Every(Duration::from_secs(3_600))),
+        (json!({ "refreshInterval": "90s" }), Refresh::Every(Duration::from_secs(90))),
+        (json!({ "refreshInterval": "10ms" }), Refresh::Every(Duration::from_secs(1))),
+        (json!({ "refreshInterval": "0" }), Refresh::Once),
+        (json!({ "refreshInterval": "0s" }), Refresh::Once),
+        (json!({ "refreshPolicy": "CreatedOnce" }), Refresh::Once),
+        (json!({ "refreshPolicy": "OnChange" }), Refresh::OnChange),
+    ];
+    for (patch, expected) in table {
+        assert_eq!(parsed(patch.clone()).map(|r| r.refresh), Ok(expected), "{patch}");
+    }
+}
+
+/// PROTOCOLS.md §6: by every field that can name a path or change what is written.
+#[test]
+fn what_is_not_acted_on_is_refused_by_name() {
+    let entry = |extra: Value| {
+        let mut reference = json!({ "key": "runtime/payments/db", "property": "password" });
+        for (key, value) in extra.as_object().expect("an object") {
+            reference[key] = value.clone();
+        }
+        json!({ "data": [{ "secretKey": "a", "remoteRef": reference }] })
+    };
+    let from = |entry: Value| json!({ "dataFrom": [entry] });
+    let target = |target: Value| json!({ "target": target });
+    let extract = json!({ "key": "runtime/payments/db" });
+    let table = [
+        (entry(json!({ "metadataPolicy": "Fetch" })), "metadataPolicy"),
+        (entry(json!({ "conversionStrategy": "Unicode" })), "conversionStrategy"),
+        (entry(json!({ "decodingStrategy": "Rot13" })), "decodingStrategy"),
+        (entry(json!({ "version": "newest" })), "version"),
+        (from(json!({ "find": { "name": { "regexp": ".*" } } })), "dataFrom[0].find"),
+        (from(json!({ "extract": extract, "rewrite": [{}] })), "dataFrom[0].rewrite"),
+        (from(json!({ "sourceRef": { "generatorRef": {} } })), "dataFrom[0].sourceRef"),
+        (target(json!({ "manifest": { "kind": "ConfigMap" } })), "target.manifest"),
+        (target(json!({ "template": { "data": { "a": "{{ .b }}" } } })), "target.template.data"),
+        (
+            target(json!({ "template": { "templateFrom": [{ "literal": "x" }] } })),
+            "target.template.templateFrom",
+        ),
+        (
+            target(json!({ "template": { "metadata": { "labels": { "a": "{{ .b }}" } } } })),
+            "as a template",
+        ),
+        (
+            target(json!({ "creationPolicy": "Merge", "deletionPolicy": "Delete" })),
+            "deletionPolicy",
+        ),
+        (target(json!({ "template": { "type": "kubernetes.io/service-account-token" } })), "type"),
+        (json!({ "syncWindows": { "kind": "allow" } }), "syncWindows"),
+        (json!({ "data": [] }), "no entry"),
+        (json!({ "secretStoreRef": null }), "secretStoreRef"),
+    ];
+    for (patch, field) in table {
+        let refusal = parsed(patch.clone()).expect_err("a refusal");
+        assert_eq!(refusal.reason, "Unsupported", "{patch}");
+        assert!(refusal.message.contains(field), "{patch}: {}", refusal.message);
+    }
+}
+
+#[test]
+fn data_comes_after_data_from_so_that_it_wins() {
+    let request = parsed(json!({ "dataFrom": [{ "extract": { "key": "runtime/payments/all" } }] }));
+    let order: Vec<String> =
+        request.expect("a request").entries.iter().map(|e| e.place().path.to_string()).collect();
+    assert_eq!(order, ["runtime/payments/all", "runtime/payments/db"]);
+}

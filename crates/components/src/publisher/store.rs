@@ -1,0 +1,96 @@
+//! Which ClusterSecretStores the publisher writes to. Pure.
+//!
+//! **Architecture invariant `own-token-own-authority`:** the publisher's token is presented only to
+//! an address that RuntimeAuthority or the installation names.
+
+use regent_types::access::authority::{KUBERNETES_MOUNT, SECRET_MOUNT};
+use regent_types::access::identity::Identity;
+use regent_types::labels::CONTROLLER_CLASS;
+use regent_types::resources::ClusterSecretStoreSpec;
+use regent_types::resources::eso::secret_store::VaultAuth;
+
+use super::explicit::Refusal;
+
+/// The address behind a store; `None` where the store is another controller's.
+pub(crate) fn server(
+    name: &str,
+    spec: &ClusterSecretStoreSpec,
+    trusted: &[String],
+) -> Result<Option<String>, Refusal> {
+    let ours = spec.controller.is_empty() || spec.controller == CONTROLLER_CLASS;
+    let Some(vault) = spec.provider.vault.as_ref().filter(|_| ours) else { return Ok(None) };
+    let unsupported = |what: &str| Refusal::unsupported(&format!("{what} of store {name}"));
+    if vault.version != "v2" {
+        return Err(unsupported("provider.vault.version other than v2"));
+    }
+    let mount = vault.path.as_deref().unwrap_or(SECRET_MOUNT).trim_end_matches('/');
+    if mount != SECRET_MOUNT {
+        return Err(unsupported("provider.vault.path other than secret"));
+    }
+    if let Some(field) =
+        ["namespace", "tls", "headers"].iter().find(|f| vault.other.contains_key(**f))
+    {
+        return Err(unsupported(&format!("provider.vault.{field}")));
+    }
+    if !spec.conditions.is_empty() {
+        return Err(unsupported("spec.conditions"));
+    }
+    if let Some(login) = vault.auth.as_ref().and_then(foreign_login) {
+        return Err(unsupported(&format!("provider.vault.auth.{login}")));
+    }
+    let server = vault.server.trim_end_matches('/').to_owned();
+    if !trusted.iter().any(|t| t.trim_end_matches('/') == server) {
+        let message = format!(
+            "store {name}: regent's own identity is used only with the authority of this installation, \
+             not with {server}; name the address in RuntimeAuthority"
+        );
+        return Err(Refusal::change("UnknownAuthority", message));
+    }
+    Ok(Some(server))
+}
+
+/// A login other than regent's own. The shared store may name the materializer's role: each
+/// component uses its own identity all the same.
+fn foreign_login(auth: &VaultAuth) -> Option<String> {
+    if let Some(method) = auth.other.keys().next() {
+        return Some(method.clone());
+    }
+    let kubernetes = auth.kubernetes.as_ref()?;
+    let own = [Identity::Materializer.account(), Identity::Publisher.account()];
+    if !own.contains(&kubernetes.role) {
+        return Some(format!("kubernetes.role {}", kubernetes.role));
+    }
+    if let Some(field) = kubernetes.other.keys().next() {
+        return Some(format!("kubernetes.{field}"));
+    }
+    let elsewhere = kubernetes.mount_path.as_deref().is_some_and(|m| m != KUBERNETES_MOUNT);
+    elsewhere.then(|| "kubernetes.mountPath".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn found(vault: Value, class: &str) -> String {
+        let spec = json!({ "controller": class, "provider": { "vault": vault } });
+        let spec = serde_json::from_value(spec).expect("a spec");
+        match server("vault-backend", &spec, &["https://home:8200/".to_owned()]) {
+            Ok(server) => server.unwrap_or_else(|| "not ours".into()),
+            Err(refusal) => refusal.reason.into(),
+        }
+    }
+
+    #[test]
+    fn the_own_identity_writes_only_to_the_own_authority() {
+        let role = |r: &str| json!({ "server": "https://home:8200", "auth": { "kubernetes": { "role": r } } });
+        assert_eq!(found(json!({ "server": "https://home:8200" }), ""), "https://home:8200");
+        assert_eq!(found(role("regent-materializer"), "regent"), "https://home:8200");
+        assert_eq!(found(role("regent-publisher"), ""), "https://home:8200");
+        assert_eq!(found(role("somebody"), ""), "Unsupported");
+        assert_eq!(found(json!({ "server": "https://home:8200" }), "default"), "not ours");
+        assert_eq!(found(json!({ "server": "https://attacker" }), ""), "UnknownAuthority");
+        let token = json!({ "server": "https://home:8200", "auth": { "tokenSecretRef": {} } });
+        assert_eq!(found(token, ""), "Unsupported");
+    }
+}

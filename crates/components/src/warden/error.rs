@@ -1,0 +1,132 @@
+//! What can keep warden from its work.
+
+use regent_types::{Advice, Explain};
+
+use crate::ledger::LedgerError;
+
+/// Why a pass ended early. It becomes the `Ready` condition and the pass is made again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused or did not answer.
+    #[error("{doing} {object} failed")]
+    Api {
+        /// `reading`, `creating`, …
+        doing: &'static str,
+        /// Kind and name.
+        object: String,
+        /// What the API server said.
+        #[source]
+        source: kube::Error,
+    },
+    /// The authority refused or did not answer.
+    #[error("{doing} failed: {source}")]
+    Authority {
+        /// What was being done.
+        doing: &'static str,
+        /// What it said.
+        source: regent_vault::Error,
+    },
+    /// No login, and too few shares that the unseal identity opens to make a root token.
+    #[error("nobody can log in and {openable} of {threshold} shares can be opened here: {source}")]
+    NoWayIn {
+        /// Shares that could be opened.
+        openable: usize,
+        /// Shares needed.
+        threshold: i64,
+        /// Why the configurator cannot log in.
+        source: regent_vault::Error,
+    },
+    /// The unseal identity or a share sealed to it is damaged.
+    #[error("{what} cannot be used: {source}")]
+    Seal {
+        /// Which of them.
+        what: &'static str,
+        /// What is wrong with it.
+        source: regent_manifest::Error,
+    },
+    /// The copy of the sealed shares in Kubernetes, or the identity's Secret, is not what warden
+    /// writes.
+    #[error("{object} does not hold {expected}")]
+    Object {
+        /// Kind and name.
+        object: String,
+        /// What should be in it.
+        expected: &'static str,
+    },
+    /// Initialization returned other shares than were asked for.
+    #[error("the authority sealed {found} shares where {expected} were asked for")]
+    Shares {
+        /// Holders, and `threshold` for the unseal identity.
+        expected: usize,
+        /// Shares returned that are sealed to whom they should be.
+        found: usize,
+    },
+    /// A revoked root token still works.
+    #[error("a root token was revoked and is still accepted")]
+    RootAlive,
+    /// The ledger did not take an event.
+    #[error("recording an event failed: {0}")]
+    Ledger(#[source] LedgerError),
+    /// The pass took too long.
+    #[error("a pass took longer than {0:?}")]
+    Deadline(std::time::Duration),
+    /// A task of warden's own failed.
+    #[error("a task of warden failed")]
+    Task,
+}
+
+impl Explain for Error {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Api { .. } => "ApiError",
+            Self::Authority { source, .. } => source.reason(),
+            Self::NoWayIn { .. } => "CannotLogIn",
+            Self::Seal { .. } | Self::Object { .. } => "UnsealIdentityUnusable",
+            Self::Shares { .. } => "UnexpectedShares",
+            Self::RootAlive => "RootTokenAlive",
+            Self::Ledger(source) => source.reason(),
+            Self::Deadline(_) => "Timeout",
+            Self::Task => "InternalError",
+        }
+    }
+
+    fn advice(&self) -> Advice {
+        let (expected, action) = match self {
+            Self::Api { .. } => {
+                ("an API server that answers", "check warden's Role with `regent verify`")
+            }
+            Self::Authority { source, .. } => return source.advice(),
+            Self::Ledger(source) => return source.advice(),
+            Self::NoWayIn { .. } => (
+                "a kubernetes login, or enough shares to repair it",
+                "run `regent authority recover --identity FILE` with the holders' identities",
+            ),
+            Self::Seal { .. } | Self::Object { .. } => (
+                "what warden wrote there",
+                "delete the object, then run `regent authority recover --identity FILE`",
+            ),
+            Self::Shares { .. } => (
+                "one share per holder and as many as the threshold for the unseal identity",
+                "check that the authority is regent's own, of the same version",
+            ),
+            Self::RootAlive => {
+                ("a revoked token", "seal the authority and read its audit log before going on")
+            }
+            Self::Deadline(_) | Self::Task => ("an end", "none: it is tried again"),
+        };
+        Advice::new(expected, self.to_string(), action)
+    }
+}
+
+impl Error {
+    /// A failure to deal with the API server.
+    pub(super) fn api(doing: &'static str, object: &str) -> impl FnOnce(kube::Error) -> Self {
+        let object = object.to_owned();
+        move |source| Self::Api { doing, object, source }
+    }
+
+    /// A failure to deal with the authority.
+    pub(super) fn authority(doing: &'static str) -> impl FnOnce(regent_vault::Error) -> Self {
+        move |source| Self::Authority { doing, source }
+    }
+}

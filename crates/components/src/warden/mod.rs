@@ -1,0 +1,85 @@
+//! The authority's steward (PROTOCOLS.md §3): makes the runtime authority usable and keeps it so,
+//! and never sees a secret value.
+//!
+//! ```text
+//!   observe ─► Seen ─► plan (pure) ─► Step ─► apply ─► observe …  until there is only to rest
+//!     RuntimeAuthority, unseal identity,      │
+//!     health, sealed shares, configuration    ├─ objects  unseal identity, copy of the shares
+//!                                             ├─ unseal   opens shares; `recover` is a person's
+//!                                             └─ steward  root or configurator, while repairing
+//! ```
+//!
+//! While the authority rests in order it is asked one thing, its health, every 30 s and whenever
+//! the RuntimeAuthority changes; its configuration is compared every 10 minutes and after every
+//! change of health.
+
+mod apply;
+mod configure;
+mod driver;
+mod error;
+mod objects;
+mod observe;
+mod plan;
+mod served;
+mod status;
+mod steward;
+mod unseal;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use kube::Api;
+use kube::runtime::Controller;
+use kube::runtime::controller::Config;
+use kube::runtime::watcher;
+use regent_types::resources::RuntimeAuthority;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::Context;
+
+pub use error::Error;
+pub use unseal::{RecoverError, RecoverOutcome, open_seal, recover};
+
+/// What warden is told beside its identity.
+#[derive(Clone, Debug)]
+pub struct Args {
+    /// The API server as the authority reaches it: `kubernetes_host` of its kubernetes auth.
+    pub kubernetes_host: String,
+    /// CA of that API server, PEM; only for an authority that runs outside the cluster, which has
+    /// no other way to know it (PROTOCOLS.md §3).
+    pub kubernetes_ca_cert: Option<String>,
+}
+
+/// Runs warden until the shutdown signal.
+///
+/// # Errors
+/// [`Error::Task`] if its helper task fails; everything else becomes a condition and is tried
+/// again.
+pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
+    // Room for the one nudge that is ever sent: phase 4 is reached once.
+    let (nudge, nudged) = mpsc::channel(1);
+    let (watcher_task, served) = served::spawn(&cx, nudge);
+    let driver = Arc::new(driver::Driver::new(cx.clone(), args, served));
+    let api: Api<RuntimeAuthority> = Api::all(cx.api.clone());
+    Controller::new(api, watcher::Config::default())
+        // There is one RuntimeAuthority; further ones only learn that they are not it.
+        .with_config(Config::default().concurrency(2))
+        .reconcile_all_on(ReceiverStream::new(nudged))
+        .graceful_shutdown_on(cx.shutdown.clone().wait())
+        .run(driver::reconcile, driver::error_policy, driver)
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::debug!(%error, "warden pass ended with an error");
+            }
+        })
+        .await;
+    watcher_task.abort();
+    match watcher_task.await {
+        Err(error) if error.is_panic() => Err(Error::Task),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,325 @@
+//! A real embedded authority on loopback, and as much of an API server as warden asks for.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::{Method, Request, Response, StatusCode};
+use futures::future::BoxFuture;
+use regent_authority::{
+    Audit, Authority, Options, Review, ReviewError, ReviewTarget, Storage, TokenReviewer,
+};
+use regent_manifest::keys::{NewIdentity, generate};
+use regent_types::Sensitive;
+use regent_types::access::identity::Identity;
+use regent_types::labels::{AUTHORITY_AUDIENCE, AUTHORITY_SERVICE_URL};
+use regent_types::resources::{RuntimeAuthority, RuntimeAuthorityStatus};
+use regent_vault::{Client, JwtSource, Session};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::warden::driver::{Driver, reconcile};
+use crate::warden::{Args, Error};
+use crate::{Context, Endpoints, Shutdown};
+
+const AUTHORITIES: &str = "/apis/regent.dev/v1alpha1/runtimeauthorities";
+const SYSTEM: &str = "/api/v1/namespaces/regent-system";
+
+/// A Kubernetes cluster: objects by path, and how often something was written.
+#[derive(Clone, Default)]
+pub(super) struct Cluster {
+    objects: Arc<Mutex<BTreeMap<String, Value>>>,
+    writes: Arc<Mutex<u64>>,
+}
+
+impl Cluster {
+    pub(super) fn object(&self, path: &str) -> Option<Value> {
+        self.objects.lock().unwrap().get(path).cloned()
+    }
+
+    pub(super) fn in_system(&self, rest: &str) -> Option<Value> {
+        self.object(&format!("{SYSTEM}/{rest}"))
+    }
+
+    pub(super) fn remove_in_system(&self, rest: &str) {
+        self.objects.lock().unwrap().remove(&format!("{SYSTEM}/{rest}"));
+    }
+
+    pub(super) fn writes(&self) -> u64 {
+        *self.writes.lock().unwrap()
+    }
+
+    pub(super) fn put_authority(&self, name: &str, spec: Value) {
+        let object = json!({
+            "apiVersion": "regent.dev/v1alpha1", "kind": "RuntimeAuthority",
+            "metadata": { "name": name, "uid": "u-1", "generation": 1, "resourceVersion": "1" },
+            "spec": spec,
+        });
+        self.objects.lock().unwrap().insert(format!("{AUTHORITIES}/{name}"), object);
+    }
+
+    pub(super) fn set_status(&self, name: &str, status: Value) {
+        let mut objects = self.objects.lock().unwrap();
+        let object = objects.get_mut(&format!("{AUTHORITIES}/{name}")).unwrap();
+        merge(&mut object["status"], &status);
+    }
+
+    pub(super) fn authority(&self, name: &str) -> RuntimeAuthority {
+        let object = self.object(&format!("{AUTHORITIES}/{name}")).unwrap();
+        serde_json::from_value(object).unwrap()
+    }
+
+    pub(super) fn status(&self) -> RuntimeAuthorityStatus {
+        self.authority("regent").status.unwrap_or_default()
+    }
+
+    pub(super) fn reason(&self) -> String {
+        let status = self.status();
+        format!("{} {}", status.phase.unwrap_or(-1), status.conditions[0].reason)
+    }
+
+    fn client(&self) -> kube::Client {
+        kube::Client::new(Router::new().fallback(serve).with_state(self.clone()), "default")
+    }
+}
+
+async fn serve(State(cluster): State<Cluster>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, 1 << 20).await.unwrap();
+    let sent: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let mut objects = cluster.objects.lock().unwrap();
+    let path = parts.uri.path().to_owned();
+    let result = match parts.method {
+        Method::GET => objects.get(&path).cloned().ok_or((404, "NotFound")),
+        Method::POST => {
+            let name = sent["metadata"]["name"].as_str().unwrap();
+            let place = format!("{path}/{name}");
+            match objects.contains_key(&place) {
+                true => Err((409, "AlreadyExists")),
+                false => {
+                    objects.insert(place, sent.clone());
+                    Ok(sent)
+                }
+            }
+        }
+        Method::PUT => {
+            objects.insert(path, sent.clone());
+            Ok(sent)
+        }
+        Method::PATCH => match objects.get_mut(path.trim_end_matches("/status")) {
+            None => Err((404, "NotFound")),
+            Some(object) => {
+                assert!(path.ends_with("/status"), "warden writes status only");
+                merge(&mut object["status"], &sent["status"]);
+                Ok(object.clone())
+            }
+        },
+        _ => Err((405, "MethodNotAllowed")),
+    };
+    if parts.method != Method::GET {
+        *cluster.writes.lock().unwrap() += 1;
+    }
+    let (status, body) = match result {
+        Ok(object) => (200, object),
+        Err((code, reason)) => {
+            let status = json!({
+                "kind": "Status", "apiVersion": "v1", "status": "Failure",
+                "code": code, "reason": reason, "message": path_message(reason),
+            });
+            (code, status)
+        }
+    };
+    let status = StatusCode::from_u16(status).unwrap();
+    Response::builder().status(status).body(Body::from(body.to_string())).unwrap()
+}
+
+fn path_message(reason: &str) -> String {
+    format!("the fake says {reason}")
+}
+
+/// RFC 7396.
+fn merge(target: &mut Value, patch: &Value) {
+    let Some(fields) = patch.as_object() else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (key, value) in fields {
+        match value {
+            Value::Null => drop(target.as_object_mut().unwrap().remove(key)),
+            _ => merge(&mut target[key.as_str()], value),
+        }
+    }
+}
+
+/// Accepts `{host}|{account}` as a token of `account`, if asked at `host`.
+struct Reviewer;
+
+impl TokenReviewer for Reviewer {
+    fn review<'a>(
+        &'a self,
+        target: &'a ReviewTarget,
+        jwt: &'a Sensitive<String>,
+        _audiences: &'a [String],
+    ) -> BoxFuture<'a, Result<Review, ReviewError>> {
+        Box::pin(async move {
+            let (payload, host) = read_jwt(jwt.expose());
+            if host != target.host {
+                let detail = "connection refused".to_owned();
+                return Err(ReviewError::Unreachable { host: target.host.clone(), detail });
+            }
+            Ok(Review {
+                authenticated: true,
+                username: payload,
+                uid: "uid".into(),
+                groups: Vec::new(),
+                audiences: vec![AUTHORITY_AUDIENCE.into()],
+                error: None,
+            })
+        })
+    }
+}
+
+fn read_jwt(jwt: &str) -> (String, String) {
+    use base64::Engine;
+    let middle = jwt.split('.').nth(1).unwrap_or_default();
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(middle).unwrap();
+    let claims: Value = serde_json::from_slice(&bytes).unwrap();
+    (claims["sub"].as_str().unwrap().to_owned(), claims["host"].as_str().unwrap().to_owned())
+}
+
+/// An unsigned JWT with the claims that the authority looks at before it asks the reviewer.
+fn jwt(account: &str, host: &str) -> String {
+    use base64::Engine;
+    let code = |v: Value| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(v.to_string());
+    let claims = json!({
+        "sub": format!("system:serviceaccount:regent-system:{account}"),
+        "aud": [AUTHORITY_AUDIENCE], "iss": "test", "host": host, "exp": 4_000_000_000_i64,
+        "kubernetes.io": {
+            "namespace": "regent-system", "serviceaccount": { "name": account, "uid": "uid" },
+        },
+    });
+    format!("{}.{}.c2ln", code(json!({ "alg": "RS256" })), code(claims))
+}
+
+pub(super) struct Jwt(String);
+
+impl JwtSource for Jwt {
+    fn jwt(&self) -> Result<Sensitive<String>, regent_vault::Error> {
+        Ok(Sensitive::new(self.0.clone()))
+    }
+}
+
+/// The authority, a cluster and a holder.
+pub(super) struct World {
+    directory: tempfile::TempDir,
+    pub(super) cluster: Cluster,
+    pub(super) host: String,
+    pub(super) holder: NewIdentity,
+    authority: Option<Authority>,
+    server: Option<tokio::task::JoinHandle<()>>,
+    address: String,
+    /// Kept so that nothing is told to stop.
+    stop: watch::Sender<bool>,
+    shutdown: Shutdown,
+}
+
+impl World {
+    pub(super) async fn new(unattended: bool) -> Self {
+        let (stop, shutdown) = Shutdown::new();
+        let mut world = Self {
+            directory: tempfile::tempdir().unwrap(),
+            cluster: Cluster::default(),
+            host: "https://first".into(),
+            holder: generate(),
+            authority: None,
+            server: None,
+            address: String::new(),
+            stop,
+            shutdown,
+        };
+        world.open().await;
+        world.apply(unattended);
+        world
+    }
+
+    /// What Git says.
+    pub(super) fn apply(&self, unattended: bool) {
+        let holders = json!([{ "name": "ada", "recipient": self.holder.recipient }]);
+        let seal = json!({ "holders": holders, "threshold": 1, "unattended": unattended });
+        self.cluster.put_authority("regent", json!({ "installation": "test", "seal": seal }));
+    }
+
+    async fn open(&mut self) {
+        let file: PathBuf = self.directory.path().join("authority.redb");
+        let options = Options::new(Storage::File(file), Audit::Memory, Arc::new(Reviewer));
+        let authority = Authority::open(options).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.address = format!("http://{}", listener.local_addr().unwrap());
+        let service = authority.router().into_make_service_with_connect_info::<SocketAddr>();
+        self.server = Some(tokio::spawn(async move {
+            let _stopped = axum::serve(listener, service).await;
+        }));
+        self.authority = Some(authority);
+    }
+
+    /// Stops the authority and starts it again: sealed, at another address.
+    pub(super) async fn restart(&mut self) {
+        self.server.take().unwrap().abort();
+        self.authority.take().unwrap().close().await;
+        self.open().await;
+    }
+
+    /// An empty cluster with another address and other keys; same Git, same authority storage.
+    pub(super) async fn lose_cluster(&mut self) {
+        self.cluster = Cluster::default();
+        self.host = "https://second".into();
+        self.restart().await;
+        self.apply(true);
+    }
+
+    pub(super) fn client(&self) -> Client {
+        self.context(Identity::Warden).endpoints.client(AUTHORITY_SERVICE_URL).unwrap()
+    }
+
+    pub(super) fn context(&self, identity: Identity) -> Context {
+        let dial = BTreeMap::from([(AUTHORITY_SERVICE_URL.to_owned(), self.address.clone())]);
+        assert!(!*self.stop.borrow());
+        Context {
+            identity,
+            api: self.cluster.client(),
+            endpoints: Endpoints { dial, ca_pem: None },
+            jwt: Arc::new(Jwt(jwt(&identity.account(), &self.host))),
+            shutdown: self.shutdown.clone(),
+        }
+    }
+
+    /// A session of `identity` in its own role.
+    pub(super) fn session(&self, identity: Identity) -> Session {
+        self.context(identity).session(AUTHORITY_SERVICE_URL, &identity.account()).unwrap()
+    }
+
+    /// Warden as just started.
+    pub(super) fn warden(&self) -> Arc<Driver> {
+        let args = Args { kubernetes_host: self.host.clone(), kubernetes_ca_cert: None };
+        let (served, told) = watch::channel(None);
+        drop(served);
+        Arc::new(Driver::new(self.context(Identity::Warden), args, told))
+    }
+
+    /// One reconciliation.
+    pub(super) async fn pass(&self, warden: &Arc<Driver>) -> Result<(), Error> {
+        let authority = Arc::new(self.cluster.authority("regent"));
+        reconcile(authority, Arc::clone(warden)).await.map(drop)
+    }
+
+    pub(super) fn audit_lines(&self) -> Vec<String> {
+        self.authority.as_ref().unwrap().audit_lines()
+    }
+}

@@ -1,0 +1,284 @@
+//! The one error of this crate. It names files' places, key paths and public keys, never a value.
+
+use regent_types::{Advice, Explain};
+
+/// Why a manifest, an identity or a Secret was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A limit of this crate was passed.
+    #[error("{what} is over the limit of {limit}")]
+    TooLarge {
+        /// What was counted.
+        what: &'static str,
+        /// The limit, in bytes or pieces.
+        limit: usize,
+    },
+    /// An identity file holds a line that is neither comment nor X25519 identity.
+    #[error("line {line} of the identity file is not an age X25519 identity")]
+    BadIdentity {
+        /// 1-based line. The line itself is never shown.
+        line: usize,
+    },
+    /// An identity file without an identity.
+    #[error("the identity file holds no identity")]
+    NoIdentity,
+    /// A recipient that is no age X25519 recipient.
+    #[error("not an age X25519 recipient: {shown}")]
+    BadRecipient {
+        /// The recipient if it looks like one, else a placeholder (it might be a private key).
+        shown: String,
+    },
+    /// No recipient was given.
+    #[error("no recipient given")]
+    NoRecipients,
+    /// No identity at hand opens it.
+    #[error("none of the identities at hand opens this")]
+    WrongIdentity {
+        /// Recipients it was sealed to; empty where an age file does not tell.
+        expected: Vec<String>,
+        /// Recipients of the identities that were tried.
+        held: Vec<String>,
+    },
+    /// An age file that is damaged.
+    #[error("the age file is damaged: {what}")]
+    BadAgeFile {
+        /// Which part.
+        what: &'static str,
+    },
+    /// Text that is not YAML.
+    #[error("not valid YAML at line {line}, column {column}")]
+    NotYaml {
+        /// 1-based line.
+        line: usize,
+        /// 1-based column.
+        column: usize,
+    },
+    /// One key twice in one mapping.
+    #[error("key {path} appears twice (line {line})")]
+    DuplicateKey {
+        /// Key path.
+        path: String,
+        /// 1-based line.
+        line: usize,
+    },
+    /// YAML or SOPS that regent does not read, because its meaning would be ambiguous or lost.
+    #[error("not supported: {what} (line {line})")]
+    Unsupported {
+        /// What it is.
+        what: String,
+        /// 1-based line; 0 where there is none.
+        line: usize,
+    },
+    /// There is no `sops` block.
+    #[error("the manifest is not sealed: it has no sops block")]
+    NotSealed,
+    /// There is one already.
+    #[error("the manifest is sealed already")]
+    AlreadySealed,
+    /// The rule covers no value.
+    #[error("nothing to seal: no value lies under {rule}")]
+    NothingToSeal {
+        /// The rule, as written.
+        rule: String,
+    },
+    /// The rule of what is encrypted is invalid.
+    #[error("invalid rule {rule}: {why}")]
+    BadRule {
+        /// The rule's name or text.
+        rule: String,
+        /// Why.
+        why: String,
+    },
+    /// A field of the `sops` block is missing or malformed.
+    #[error("field {field} of the sops block is {why}")]
+    BadMetadata {
+        /// Field name.
+        field: &'static str,
+        /// Missing, or in which way malformed.
+        why: &'static str,
+    },
+    /// The rule says encrypted, the file says plain.
+    #[error("{path} stands in plain text although the rule covers it")]
+    PlainUnderRule {
+        /// Key path.
+        path: String,
+    },
+    /// A ciphertext was altered, moved to another key, or belongs to another file.
+    #[error("the ciphertext at {path} is not what was sealed there")]
+    BadCiphertext {
+        /// Key path.
+        path: String,
+    },
+    /// The MAC over all values does not match.
+    #[error("the manifest was changed after it was sealed: its MAC does not match")]
+    BadMac,
+    /// The plaintext is not a v1 Secret.
+    #[error("expected one v1 Secret, found {found}")]
+    NotSecret {
+        /// apiVersion and kind found, or how many documents.
+        found: String,
+    },
+    /// A field of the Secret is missing or malformed.
+    #[error("field {field} of the Secret is {why}")]
+    BadSecret {
+        /// Field path.
+        field: String,
+        /// In which way.
+        why: &'static str,
+    },
+    /// The operating system gave no randomness.
+    #[error("no randomness from the operating system")]
+    NoRandomness,
+    /// The result would not read back as what went in; nothing was produced.
+    #[error("this YAML cannot be written back without changing it")]
+    NotFaithful,
+}
+
+impl Error {
+    pub(crate) fn unsupported(what: impl Into<String>, line: usize) -> Self {
+        Self::Unsupported { what: what.into(), line }
+    }
+}
+
+impl Explain for Error {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "TooLarge",
+            Self::BadIdentity { .. } => "BadIdentity",
+            Self::NoIdentity => "NoIdentity",
+            Self::BadRecipient { .. } => "BadRecipient",
+            Self::NoRecipients => "NoRecipients",
+            Self::WrongIdentity { .. } => "WrongIdentity",
+            Self::BadAgeFile { .. } => "BadAgeFile",
+            Self::NotYaml { .. } => "NotYaml",
+            Self::DuplicateKey { .. } => "DuplicateKey",
+            Self::Unsupported { .. } => "Unsupported",
+            Self::NotSealed => "NotSealed",
+            Self::AlreadySealed => "AlreadySealed",
+            Self::NothingToSeal { .. } => "NothingToSeal",
+            Self::BadRule { .. } => "BadRule",
+            Self::BadMetadata { .. } => "BadMetadata",
+            Self::PlainUnderRule { .. } => "PlainUnderRule",
+            Self::BadCiphertext { .. } => "BadCiphertext",
+            Self::BadMac => "BadMac",
+            Self::NotSecret { .. } => "NotSecret",
+            Self::BadSecret { .. } => "BadSecret",
+            Self::NoRandomness => "NoRandomness",
+            Self::NotFaithful => "NotFaithful",
+        }
+    }
+
+    fn advice(&self) -> Advice {
+        match self {
+            Self::BadIdentity { .. } | Self::NoIdentity | Self::WrongIdentity { .. } => {
+                self.advice_on_identities()
+            }
+            Self::BadRecipient { .. } | Self::NoRecipients | Self::BadAgeFile { .. } => {
+                self.advice_on_age()
+            }
+            Self::NotSecret { .. } | Self::BadSecret { .. } => self.advice_on_secret(),
+            Self::TooLarge { .. }
+            | Self::NotYaml { .. }
+            | Self::DuplicateKey { .. }
+            | Self::Unsupported { .. }
+            | Self::NotFaithful
+            | Self::NoRandomness => self.advice_on_text(),
+            Self::NotSealed
+            | Self::AlreadySealed
+            | Self::NothingToSeal { .. }
+            | Self::BadRule { .. }
+            | Self::BadMetadata { .. }
+            | Self::PlainUnderRule { .. }
+            | Self::BadCiphertext { .. }
+            | Self::BadMac => self.advice_on_seal(),
+        }
+    }
+}
+
+impl Error {
+    fn advice_on_identities(&self) -> Advice {
+        let found = match self {
+            Self::WrongIdentity { expected, held } => {
+                return Advice::new(
+                    format!("an identity of one of: {}", list(expected)),
+                    format!("identities of: {}", list(held)),
+                    "give the identity file of one of these recipients, or have a holder seal the \
+                     manifest again to a recipient of yours",
+                );
+            }
+            other => other.to_string(),
+        };
+        Advice::new(
+            "an age identity file: comments and lines that start with AGE-SECRET-KEY-1",
+            found,
+            "make one with `regent keygen`, or correct that line",
+        )
+    }
+
+    fn advice_on_age(&self) -> Advice {
+        let (expected, action) = match self {
+            Self::BadAgeFile { .. } => (
+                "an ASCII-armored age file",
+                "take the file from Git or from the authority again; do not edit it",
+            ),
+            _ => (
+                "recipients of the form age1… (X25519, 62 characters)",
+                "give the `# public key:` line of an identity file",
+            ),
+        };
+        Advice::new(expected, self.to_string(), action)
+    }
+
+    fn advice_on_secret(&self) -> Advice {
+        Advice::new(
+            "one v1 Secret with metadata.name and text under stringData or base64 under data",
+            self.to_string(),
+            "correct the manifest with `regent edit` and commit it again",
+        )
+    }
+
+    fn advice_on_text(&self) -> Advice {
+        let (expected, action) = match self {
+            Self::TooLarge { .. } => ("a manifest within the limit", "split the manifest"),
+            Self::NotYaml { .. } => ("YAML", "correct the file at that place"),
+            Self::DuplicateKey { .. } => ("each key once", "remove one of the two"),
+            Self::Unsupported { .. } => {
+                ("block-style YAML with string keys", "write it out in the plain form")
+            }
+            Self::NoRandomness => ("randomness from the operating system", "try again"),
+            _ => ("a result that reads back as the input", "simplify the YAML and report the case"),
+        };
+        Advice::new(expected, self.to_string(), action)
+    }
+
+    fn advice_on_seal(&self) -> Advice {
+        let (expected, action) = match self {
+            Self::NotSealed => {
+                ("a sops block", "seal the file with `regent seal` before committing")
+            }
+            Self::AlreadySealed => ("a plain manifest", "use `regent edit` or `regent rekey`"),
+            Self::NothingToSeal { .. } => {
+                ("at least one value under the rule", "correct the rule or the manifest")
+            }
+            Self::BadRule { .. } => {
+                ("at most one valid rule of what is encrypted", "correct the rule and seal again")
+            }
+            Self::BadMetadata { .. } => {
+                ("the sops block as it was written", "take the file from Git history again")
+            }
+            Self::PlainUnderRule { .. } => (
+                "only ciphertext under the rule",
+                "treat that value as leaked, replace it, and use `regent edit`",
+            ),
+            _ => (
+                "a file exactly as it was sealed",
+                "find out who changed it (git log); restore it or seal it again with `regent edit`",
+            ),
+        };
+        Advice::new(expected, self.to_string(), action)
+    }
+}
+
+fn list(recipients: &[String]) -> String {
+    if recipients.is_empty() { "(none named)".to_owned() } else { recipients.join(", ") }
+}

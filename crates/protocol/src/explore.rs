@@ -1,0 +1,495 @@
+//! A small exhaustive explorer: every order of steps, crashes, repeats and outside changes, over
+//! the step functions that run in production. Every reachable world is checked against the
+//! invariants of PROTOCOLS.md §4.
+//!
+//! A worker looks (and keeps what it saw, which may be stale by the time it acts), then acts;
+//! effects hold their conditions as KV and Kubernetes do.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use crate::fixture::{self, at};
+use crate::observation::{
+    Bootstrap, CandidateSeen, Observation, PolicySeen, ValueSeen, VersionSeen,
+};
+use crate::record::{Record, State};
+use crate::step::{Effect, Protocol, Source, Step, needs, step};
+use regent_types::resources::runtime_secret::Disposition;
+
+type Value = char;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Secret {
+    value: Value,
+    uid: u8,
+    rv: u8,
+    marked: bool,
+    from_manifest: bool,
+}
+
+/// A planned step with what its conditions compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Planned {
+    step: Step,
+    record_version: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct World {
+    record: Option<Record>,
+    record_version: u8,
+    versions: Vec<(Value, bool, bool)>,
+    policy: bool,
+    pending: BTreeMap<String, Value>,
+    secret: Option<Secret>,
+    told: BTreeSet<String>,
+    workers: Vec<Option<Planned>>,
+    crashes: u8,
+    outside: u8,
+    next_uid: u8,
+    fresh: u8,
+    deleted_unread: bool,
+    overwritten: bool,
+    blind: bool,
+}
+
+impl World {
+    fn key(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// A condition that can be left out, to see that it is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guard {
+    /// `cas` of KV writes to the path.
+    Cas,
+    /// uid and resourceVersion of the deletion.
+    Precondition,
+    /// `cas` of the record.
+    RecordCas,
+}
+
+struct Setup {
+    without: Option<Guard>,
+    protocols: Vec<(Protocol, &'static str)>,
+    crashes: u8,
+    outside: u8,
+    git_changes: bool,
+    foreign: bool,
+}
+
+fn hmac(value: Value) -> String {
+    format!("k:{value}")
+}
+
+fn value_of(world: &World, number: usize) -> ValueSeen {
+    match world.versions.get(number.wrapping_sub(1)) {
+        None if world.versions.is_empty() => ValueSeen::None,
+        None | Some((_, false, _)) => ValueSeen::Unreadable,
+        Some((value, true, _)) => {
+            ValueSeen::Read { pair: fixture::pair(number as i64), hmac: hmac(*value) }
+        }
+    }
+}
+
+fn observe(world: &World, protocol: Protocol, uid: &str) -> Observation {
+    let record = world.record.as_ref();
+    let wanted = needs(protocol, record, uid);
+    let mut seen = fixture::observation();
+    seen.run = fixture::run(uid);
+    seen.appended = world.told.clone();
+    seen.claimant_alive = true;
+    seen.seen.current_version = world.versions.len() as i64;
+    for (index, (_, live, _)) in world.versions.iter().enumerate() {
+        let number = index as i64 + 1;
+        let version = VersionSeen { created_time: format!("t{number}"), live: *live };
+        seen.seen.versions.insert(number, version);
+    }
+    if world.policy {
+        seen.seen.policy = PolicySeen::Valid(Default::default());
+    }
+    if wanted.first {
+        seen.first = value_of(world, 1);
+    }
+    if wanted.newest {
+        seen.newest = value_of(world, world.versions.len());
+    }
+    if let Some(secret) = world.secret.as_ref().filter(|_| wanted.bootstrap) {
+        let mut b = fixture::bootstrap(&hmac(secret.value));
+        b.uid = secret.uid.to_string();
+        b.rv = secret.rv.to_string();
+        b.marked = secret.marked.then_some(Disposition::Delete);
+        b.from_manifest = secret.from_manifest;
+        seen.bootstrap = Bootstrap::Live(b);
+    }
+    seen.candidate = wanted.candidate.and_then(|name| {
+        let value = world.pending.get(&name)?;
+        Some(CandidateSeen { hmac: hmac(*value), name })
+    });
+    if wanted.leftovers {
+        let left = record.map(|r| r.leftovers.clone()).unwrap_or_default();
+        seen.leftovers = left.into_iter().filter(|n| world.pending.contains_key(n)).collect();
+    }
+    seen
+}
+
+fn write(world: &mut World, value: Option<Value>, cas: usize, without: Option<Guard>) {
+    let holds = world.versions.len() == cas || without == Some(Guard::Cas);
+    if let Some(value) = value.filter(|_| holds) {
+        world.blind |= world.versions.len() != cas;
+        world.versions.push((value, true, true));
+    }
+}
+
+fn matching(world: &World, uid: &str, rv: &str) -> bool {
+    world.secret.as_ref().is_some_and(|s| s.uid.to_string() == uid && s.rv.to_string() == rv)
+}
+
+fn effect(world: &mut World, effect: Effect, without: Option<Guard>) {
+    match effect {
+        Effect::WriteFirst { source, hmac: wanted } => {
+            let value = match source {
+                Source::Bootstrap => world.secret.as_ref().map(|s| s.value),
+                Source::Candidate(name) => world.pending.get(&name).copied(),
+            };
+            let value = value.filter(|v| hmac(*v) == wanted);
+            write(world, value, 0, without);
+        }
+        Effect::Promote { candidate, hmac: wanted, base } => {
+            let value = world.pending.get(&candidate).copied().filter(|v| hmac(*v) == wanted);
+            write(world, value, base as usize, without);
+        }
+        Effect::WritePolicy(_) => world.policy = !world.versions.is_empty(),
+        Effect::Ledger(event) => {
+            if let Some(version) = &event.version {
+                world.told.insert(format!("v{}", version.number));
+            }
+            world.told.insert(event.id.clone());
+        }
+        Effect::Mark { uid, rv, .. } if matching(world, &uid, &rv) => {
+            if let Some(secret) = world.secret.as_mut() {
+                secret.marked = true;
+                secret.rv += 1;
+            }
+        }
+        Effect::Delete { uid, rv }
+            if matching(world, &uid, &rv) || without == Some(Guard::Precondition) =>
+        {
+            let gone = world.secret.take();
+            let known = |v: Value| world.versions.iter().any(|(w, live, _)| *w == v && *live);
+            world.deleted_unread |= gone.is_some_and(|s| !known(s.value) && !s.from_manifest);
+        }
+        Effect::CreateCandidate { name, .. } => {
+            let value = char::from(b'p' + world.fresh);
+            if !world.pending.contains_key(&name) {
+                world.fresh += 1;
+                world.pending.insert(name, value);
+            }
+        }
+        Effect::Destroy(pair) => {
+            if let Some(version) = world.versions.get_mut(pair.number as usize - 1) {
+                version.1 = false;
+            }
+        }
+        Effect::RemoveCandidates(names) => world.pending.retain(|n, _| !names.contains(n)),
+        Effect::Mark { .. } | Effect::Delete { .. } | Effect::Blank { .. } | Effect::Set { .. } => {
+        }
+    }
+}
+
+fn act(world: &mut World, planned: Planned, without: Option<Guard>) {
+    let loose = without == Some(Guard::RecordCas);
+    match planned.step {
+        Step::Persist(record) if loose || planned.record_version == world.record_version => {
+            let before = world.record.as_ref().and_then(|r| r.current.clone());
+            world.overwritten |= before.is_some() && record.current.is_none();
+            world.record = Some(*record);
+            world.record_version += 1;
+        }
+        Step::Do(todo) => effect(world, todo, without),
+        _ => {}
+    }
+}
+
+/// Everything that may happen next.
+fn successors(world: &World, setup: &Setup) -> Vec<World> {
+    let mut all = Vec::new();
+    for (index, (protocol, uid)) in setup.protocols.iter().enumerate() {
+        let mut next = world.clone();
+        match next.workers[index].take() {
+            Some(planned) => {
+                if world.crashes > 0 {
+                    // It may die before the effect (what it planned is lost) or act and die (the
+                    // same as acting).
+                    let mut crashed = next.clone();
+                    crashed.crashes -= 1;
+                    all.push(crashed);
+                }
+                act(&mut next, planned, setup.without);
+            }
+            None => {
+                let seen = observe(world, *protocol, uid);
+                let step = step(*protocol, world.record.as_ref(), &seen, at(1_000));
+                if !matches!(step, Step::Persist(_) | Step::Do(_)) {
+                    continue;
+                }
+                let record_version = world.record_version;
+                next.workers[index] = Some(Planned { step, record_version });
+            }
+        }
+        all.push(next);
+    }
+    if world.outside > 0 {
+        all.extend(outside(world, setup));
+    }
+    all
+}
+
+fn outside(world: &World, setup: &Setup) -> Vec<World> {
+    let mut all = Vec::new();
+    let mut base = world.clone();
+    base.outside -= 1;
+    if setup.git_changes {
+        // Git brings B (back) with its first or another value, under a new uid or in place.
+        for value in ['a', 'b'] {
+            let mut next = base.clone();
+            match next.secret.as_mut() {
+                Some(secret) if !secret.marked => {
+                    (secret.value, secret.rv) = (value, secret.rv + 1)
+                }
+                Some(_) => continue,
+                None => {
+                    next.next_uid += 1;
+                    let uid = next.next_uid;
+                    let made = Secret { value, uid, rv: 1, marked: false, from_manifest: true };
+                    next.secret = Some(made);
+                }
+            }
+            all.push(next);
+        }
+    }
+    if setup.foreign {
+        let mut written = base.clone();
+        written.versions.push(('z', true, false));
+        all.push(written);
+        let mut edited = base.clone();
+        if let Some(secret) = edited.secret.as_mut() {
+            (secret.value, secret.from_manifest, secret.rv) = ('y', false, secret.rv + 1);
+            all.push(edited);
+        }
+    }
+    all
+}
+
+/// The invariants of §4 that a single world shows; the name of the first one that is broken.
+fn broken(world: &World) -> Option<&'static str> {
+    let acknowledged = world.record.as_ref().filter(|r| r.is_runtime());
+    let number = |r: &Record| r.current.as_ref().map_or(0, |p| p.number as usize);
+    let live = |n: usize| world.versions.get(n.wrapping_sub(1)).is_some_and(|v| v.1);
+    let first = acknowledged.and_then(|r| r.acknowledged.as_ref());
+    let own_after_foreign = world.versions.windows(2).any(|w| !w[0].2 && w[1].2);
+    let untold = acknowledged
+        .and_then(|r| r.ledgered.as_ref())
+        .is_some_and(|pair| !world.told.contains(&format!("v{}", pair.number)));
+    // The first value lives in B until the authority has it; foreign edits of B are nobody's
+    // promise.
+    let lost = acknowledged.is_some_and(|r| !live(number(r)));
+    let foreign = first.is_some() && acknowledged_foreign(world);
+    let candidate = acknowledged.and_then(|r| r.claim.as_ref()).is_some_and(|c| {
+        c.hmac.is_some() && c.promoted.is_none() && !world.pending.contains_key(&c.candidate)
+    });
+    [
+        (lost, "value-survives"),
+        (first.is_some_and(|p| p.number != 1) || foreign, "one-first-version"),
+        (world.deleted_unread, "no-unread-delete"),
+        (world.overwritten, "one-authority"),
+        (world.blind || own_after_foreign, "no-blind-overwrite"),
+        (untold, "ledger-covers-versions"),
+        (candidate, "no-unknown-password"),
+    ]
+    .into_iter()
+    .find_map(|(broken, name)| broken.then_some(name))
+}
+
+fn acknowledged_foreign(world: &World) -> bool {
+    let stands_for = |r: &Record| r.acknowledged_hmac == Some(hmac('z'));
+    world.record.as_ref().is_some_and(stands_for)
+}
+
+/// At rest: nobody can do anything, so it must be done or stopped with a reason that somebody can
+/// act on.
+fn ends_well(world: &World, setup: &Setup) -> bool {
+    setup.protocols.iter().all(|(protocol, uid)| {
+        let seen = observe(world, *protocol, uid);
+        let last = step(*protocol, world.record.as_ref(), &seen, at(1_000_000));
+        match last {
+            Step::Done | Step::AlreadyDone | Step::Conflict { .. } | Step::Held { .. } => true,
+            // B is gone before anything was written: Git brings it back.
+            Step::Wait { .. } => world.secret.is_none() || world.record.is_none(),
+            Step::Persist(_) | Step::Do(_) => false,
+        }
+    })
+}
+
+/// Explores everything; returns worlds seen and ends in which the record is done, or the first
+/// invariant that some world breaks.
+fn explore(start: World, setup: &Setup) -> Result<(usize, usize), String> {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut edges: Vec<Vec<usize>> = Vec::new();
+    let mut good: Vec<usize> = Vec::new();
+    let mut done = 0;
+    let mut queue = VecDeque::from([(start.clone(), 0_usize)]);
+    seen.insert(start.key(), 0);
+    edges.push(Vec::new());
+    while let Some((world, id)) = queue.pop_front() {
+        if let Some(name) = broken(&world) {
+            return Err(format!("{name}: {world:?}"));
+        }
+        let next = successors(&world, setup);
+        let at_rest = world.workers.iter().all(Option::is_none) && ends_well(&world, setup);
+        if at_rest {
+            good.push(id);
+            done += usize::from(world.record.as_ref().is_some_and(|r| r.state == State::Done));
+        }
+        if !at_rest && next.is_empty() {
+            return Err(format!("always-a-way-out: {world:?}"));
+        }
+        for after in next {
+            let fresh = seen.len();
+            let target = *seen.entry(after.key()).or_insert(fresh);
+            if target == fresh {
+                edges.push(Vec::new());
+                queue.push_back((after, target));
+            }
+            edges[target].push(id);
+        }
+        assert!(seen.len() < 2_000_000, "the model is larger than it should be");
+    }
+    // Backwards from the good ends: every world must reach one.
+    let mut reaches: Vec<bool> = vec![false; edges.len()];
+    let mut back = VecDeque::from(good);
+    while let Some(id) = back.pop_front() {
+        if !std::mem::replace(&mut reaches[id], true) {
+            back.extend(edges[id].iter().copied());
+        }
+    }
+    match reaches.iter().all(|r| *r) {
+        true => Ok((seen.len(), done)),
+        false => Err("always-a-way-out: some world reaches no end".into()),
+    }
+}
+
+fn world(secret: bool, workers: usize, setup: &Setup) -> World {
+    let made = Secret { value: 'a', uid: 1, rv: 1, marked: false, from_manifest: true };
+    World {
+        record: None,
+        record_version: 0,
+        versions: Vec::new(),
+        policy: false,
+        pending: BTreeMap::new(),
+        secret: secret.then_some(made),
+        told: BTreeSet::new(),
+        workers: vec![None; workers],
+        crashes: setup.crashes,
+        outside: setup.outside,
+        next_uid: 1,
+        fresh: 0,
+        deleted_unread: false,
+        overwritten: false,
+        blind: false,
+    }
+}
+
+fn handovers(
+    without: Option<Guard>,
+    workers: &[&'static str],
+    outside: u8,
+) -> Result<(usize, usize), String> {
+    let setup = Setup {
+        without,
+        protocols: workers.iter().map(|w| (Protocol::Handover, *w)).collect(),
+        crashes: 1,
+        outside,
+        git_changes: true,
+        foreign: true,
+    };
+    explore(world(true, workers.len(), &setup), &setup)
+}
+
+fn generations(without: Option<Guard>) -> Result<(usize, usize), String> {
+    let setup = Setup {
+        without,
+        protocols: vec![(Protocol::Generate, "r1"), (Protocol::Generate, "r2")],
+        crashes: 2,
+        outside: 1,
+        git_changes: false,
+        foreign: true,
+    };
+    explore(world(false, 2, &setup), &setup)
+}
+
+fn rotations(without: Option<Guard>) -> Result<(usize, usize), String> {
+    let setup = Setup {
+        without,
+        protocols: vec![(Protocol::Rotation, "r9"), (Protocol::Rotation, "r9")],
+        crashes: 2,
+        outside: 1,
+        git_changes: false,
+        foreign: true,
+    };
+    let mut start = world(false, 2, &setup);
+    let mut record = fixture::record(State::Done);
+    record.ledgered = record.acknowledged.clone();
+    start.told.insert("v1".into());
+    start.record = Some(record);
+    start.versions = vec![('a', true, true)];
+    start.policy = true;
+    explore(start, &setup)
+}
+
+fn fine(found: Result<(usize, usize), String>) {
+    let (worlds, done) = found.unwrap_or_else(|broken| panic!("{broken}"));
+    assert!(worlds > 100 && done > 0, "{worlds} worlds, {done} done");
+}
+
+/// S5.4-3, S5.4-4: two orchestrators hand over at once and die, while Git changes or brings back
+/// the Secret, or somebody writes the path or edits the Secret.
+#[test]
+fn two_concurrent_handovers_that_crash_keep_every_invariant() {
+    fine(handovers(None, &["r1", "r2"], 1));
+}
+
+/// S5.4-4, S5.7-2: one orchestrator, three changes from outside in any order.
+#[test]
+fn a_handover_survives_any_three_changes_from_outside() {
+    fine(handovers(None, &["r1"], 3));
+}
+
+#[test]
+fn two_concurrent_generations_make_one_first_version() {
+    fine(generations(None));
+}
+
+/// S5.6-2, C6-4: two workers of one run rotate at once and die.
+#[test]
+fn a_rotation_by_two_workers_of_one_run_keeps_every_invariant() {
+    fine(rotations(None));
+}
+
+/// The explorer finds what each condition prevents: none of them is there for show.
+#[test]
+fn without_any_of_its_guards_an_invariant_breaks() {
+    let broken = |found: Result<(usize, usize), String>, name: &str| {
+        let message = found.err().unwrap_or_else(|| panic!("{name}: expected a broken invariant"));
+        assert!(message.starts_with(name), "expected {name}, found {message}");
+    };
+    broken(handovers(Some(Guard::Cas), &["r1"], 2), "no-blind-overwrite");
+    broken(handovers(Some(Guard::Precondition), &["r1"], 2), "no-unread-delete");
+    broken(generations(Some(Guard::Cas)), "no-blind-overwrite");
+    broken(rotations(Some(Guard::Cas)), "no-blind-overwrite");
+    for all in
+        [handovers(Some(Guard::RecordCas), &["r1", "r2"], 1), rotations(Some(Guard::RecordCas))]
+    {
+        assert!(all.is_err(), "the record's cas is needed");
+    }
+}

@@ -1,0 +1,140 @@
+//! The first value of a generated secret: a candidate is persisted, noted by its HMAC, and written
+//! with `cas=0` (PROTOCOLS.md §4, §5.2). No person ever sees it.
+
+use jiff::Timestamp;
+
+use crate::introduce;
+use crate::observation::{Observation, ValueSeen};
+use crate::reason::Reason;
+use crate::record::{Origin, Record, State};
+use crate::step::{Effect, Needs, Source, Step, conflict};
+
+/// What the next step looks at.
+pub fn needs(record: Option<&Record>, run_uid: &str) -> Needs {
+    match record.map(|r| (r.state, r.candidate.clone())) {
+        None => Needs { mount: true, candidate: Some(run_uid.to_owned()), ..Needs::default() },
+        Some((State::Intent, candidate)) => {
+            Needs { mount: true, first: true, candidate, ..Needs::default() }
+        }
+        Some((State::Acknowledged | State::Disposing, candidate)) => {
+            Needs { candidate, ..Needs::default() }
+        }
+        Some((State::Done | State::Rotating, _)) => Needs::default(),
+    }
+}
+
+/// The next step of a generation.
+pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step {
+    let Some(record) = record else { return look(seen) };
+    let stop = introduce::owned(record, seen, Origin::Generate)
+        .or_else(|| introduce::behind(Some(record), seen));
+    if let Some(stop) = stop {
+        return stop;
+    }
+    match record.state {
+        State::Intent => write(record, seen),
+        State::Acknowledged | State::Disposing => acknowledged(record, seen, now),
+        State::Done => introduce::present(record, seen).unwrap_or(Step::Done),
+        State::Rotating => Step::Done,
+    }
+}
+
+fn look(seen: &Observation) -> Step {
+    if let Some(stop) = introduce::safe(seen).or_else(|| introduce::behind(None, seen)) {
+        return stop;
+    }
+    if seen.seen.current_version > 0 {
+        return occupied(seen);
+    }
+    let Some(candidate) = &seen.candidate else {
+        return Step::Do(Effect::CreateCandidate { name: seen.run.uid.clone(), renew: None });
+    };
+    let policy = seen.request.policy.clone();
+    let mut record = Record::intent(&seen.path, seen.owner.clone(), Origin::Generate, policy);
+    record.candidate = Some(candidate.name.clone());
+    record.push_hmac(&candidate.hmac);
+    record.notes.run = Some(seen.run.name.clone());
+    Step::Persist(Box::new(record))
+}
+
+fn write(record: &Record, seen: &Observation) -> Step {
+    if let Some(stop) = introduce::safe(seen) {
+        return stop;
+    }
+    match (&seen.first, &seen.candidate) {
+        (ValueSeen::None, Some(c)) if seen.seen.current_version == 0 => {
+            if record.newest_hmac() == Some(c.hmac.as_str()) {
+                let source = Source::Candidate(c.name.clone());
+                return Step::Do(Effect::WriteFirst { source, hmac: c.hmac.clone() });
+            }
+            // A candidate made to replace a lost one: its HMAC is noted before it is written.
+            let mut next = record.to(State::Intent);
+            next.roll_hmac(&c.hmac);
+            Step::Persist(Box::new(next))
+        }
+        (ValueSeen::None, None) if seen.seen.current_version == 0 => {
+            replace_candidate(record, seen)
+        }
+        (ValueSeen::None | ValueSeen::Unreadable, _) => conflict(
+            Reason::Unreadable,
+            format!(
+                "version 1 of {} cannot be read; keep what is there with regent adopt",
+                seen.path
+            ),
+        ),
+        (ValueSeen::Read { pair, hmac }, _) if record.newest_hmac() == Some(hmac.as_str()) => {
+            introduce::acknowledge(record, pair, hmac)
+        }
+        (ValueSeen::Read { .. }, _) => occupied(seen),
+    }
+}
+
+/// Nothing was written and the candidate is gone (an older state was restored): another one is
+/// named, under a name that was never used, and then made. A record without HMAC names a candidate
+/// that is not made yet.
+fn replace_candidate(record: &Record, seen: &Observation) -> Step {
+    let name = record.candidate.clone().unwrap_or_default();
+    if record.hmacs.is_empty() && !name.is_empty() {
+        return Step::Do(Effect::CreateCandidate { name, renew: None });
+    }
+    let ours = name == seen.run.uid || name.starts_with(&format!("{}.", seen.run.uid));
+    let tries = name.rsplit_once('.').and_then(|(_, n)| n.parse::<u32>().ok()).unwrap_or(1);
+    let fresh = if ours { format!("{}.{}", seen.run.uid, tries + 1) } else { seen.run.uid.clone() };
+    let mut next = record.to(State::Intent);
+    next.candidate = Some(fresh);
+    next.hmacs.clear();
+    Step::Persist(Box::new(next))
+}
+
+fn occupied(seen: &Observation) -> Step {
+    conflict(
+        Reason::Occupied,
+        format!(
+            "expected no version at {}, found one that no run of this installation wrote; take it \
+             over with \
+             regent adopt or declare another path",
+            seen.path
+        ),
+    )
+}
+
+fn acknowledged(record: &Record, seen: &Observation, now: Timestamp) -> Step {
+    let first = introduce::present(record, seen)
+        .or_else(|| introduce::policy(record, seen))
+        .or_else(|| introduce::told(record, seen, now));
+    if let Some(step) = first {
+        return step;
+    }
+    if let Some(candidate) = &seen.candidate {
+        // No target ever heard of it, and version 1 has the same HMAC: it is of no use any more.
+        return Step::Do(Effect::RemoveCandidates(vec![candidate.name.clone()]));
+    }
+    let mut next = record.to(State::Done);
+    next.candidate = None;
+    next.ledgered = next.acknowledged.clone();
+    Step::Persist(Box::new(next))
+}
+
+#[cfg(test)]
+#[path = "generate_tests.rs"]
+mod tests;

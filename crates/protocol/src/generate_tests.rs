@@ -1,0 +1,95 @@
+//! Every branch of a generation.
+
+use super::*;
+use crate::fixture::{self, acknowledged as acked, at, observation, pair};
+use crate::observation::CandidateSeen;
+use regent_types::policy::RotationPolicy;
+
+fn candidate(name: &str, hmac: &str) -> Option<CandidateSeen> {
+    Some(CandidateSeen { name: name.into(), hmac: hmac.into() })
+}
+
+fn intent() -> Record {
+    let policy = RotationPolicy::default();
+    let mut record = Record::intent(fixture::PATH, fixture::owner(), Origin::Generate, policy);
+    record.candidate = Some("run1".into());
+    record.push_hmac("k:g");
+    record
+}
+
+fn persisted(step: Step) -> Record {
+    match step {
+        Step::Persist(record) => *record,
+        other => panic!("expected a record to persist, found {other:?}"),
+    }
+}
+
+#[test]
+fn the_candidate_is_persisted_before_the_record_and_the_record_before_the_write() {
+    let mut seen = observation();
+    let first = step(None, &seen, at(0));
+    assert_eq!(first, Step::Do(Effect::CreateCandidate { name: "run1".into(), renew: None }));
+    seen.candidate = candidate("run1", "k:g");
+    let record = persisted(step(None, &seen, at(0)));
+    assert_eq!((record.newest_hmac(), record.candidate.as_deref()), (Some("k:g"), Some("run1")));
+    let source = Source::Candidate("run1".into());
+    let write = Step::Do(Effect::WriteFirst { source, hmac: "k:g".into() });
+    assert_eq!(step(Some(&record), &seen, at(0)), write);
+}
+
+#[test]
+fn a_written_value_is_recognized_and_its_candidate_removed() {
+    let mut seen = acked();
+    seen.candidate = candidate("run1", "k:g");
+    seen.first = ValueSeen::Read { pair: pair(1), hmac: "k:g".into() };
+    let record = persisted(step(Some(&intent()), &seen, at(0)));
+    assert_eq!((record.state, record.acknowledged.clone()), (State::Acknowledged, Some(pair(1))));
+    let Step::Do(Effect::Ledger(event)) = step(Some(&record), &seen, at(0)) else {
+        panic!("the version's event comes first")
+    };
+    seen.appended.insert(event.id.clone());
+    let removal = Step::Do(Effect::RemoveCandidates(vec!["run1".into()]));
+    assert_eq!(step(Some(&record), &seen, at(0)), removal);
+    seen.candidate = None;
+    let done = persisted(step(Some(&record), &seen, at(0)));
+    assert_eq!((done.state, done.candidate.clone()), (State::Done, None));
+    assert_eq!(step(Some(&done), &seen, at(0)), Step::Done);
+}
+
+#[test]
+fn an_occupied_path_is_never_written() {
+    let mut seen = acked();
+    let first = step(None, &seen, at(0));
+    assert!(matches!(first, Step::Conflict { reason: Reason::Occupied, .. }));
+    seen.first = ValueSeen::Read { pair: pair(1), hmac: "k:z".into() };
+    let second = step(Some(&intent()), &seen, at(0));
+    assert!(matches!(second, Step::Conflict { reason: Reason::Occupied, .. }));
+    seen.first = ValueSeen::Unreadable;
+    let third = step(Some(&intent()), &seen, at(0));
+    assert!(matches!(third, Step::Conflict { reason: Reason::Unreadable, .. }));
+}
+
+/// §4.5: where a record says acknowledged and the path has no version, nothing is generated.
+#[test]
+fn a_lost_value_is_never_generated_again() {
+    for state in [State::Acknowledged, State::Done] {
+        let mut record = fixture::record(state);
+        record.origin = Origin::Generate;
+        let found = step(Some(&record), &observation(), at(0));
+        assert!(matches!(found, Step::Held { reason: Reason::ValueMissing, .. }), "{state:?}");
+    }
+}
+
+#[test]
+fn a_lost_candidate_is_replaced_under_a_name_never_used() {
+    let seen = observation();
+    let named = persisted(step(Some(&intent()), &seen, at(0)));
+    assert_eq!((named.candidate.as_deref(), named.hmacs.len()), (Some("run1.2"), 0));
+    let made = step(Some(&named), &seen, at(0));
+    assert_eq!(made, Step::Do(Effect::CreateCandidate { name: "run1.2".into(), renew: None }));
+    let mut seen = seen;
+    seen.candidate = candidate("run1.2", "k:h");
+    let noted = persisted(step(Some(&named), &seen, at(0)));
+    assert_eq!(noted.newest_hmac(), Some("k:h"));
+    assert!(matches!(step(Some(&noted), &seen, at(0)), Step::Do(Effect::WriteFirst { .. })));
+}

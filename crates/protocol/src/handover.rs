@@ -1,0 +1,304 @@
+//! Handover of bootstrap Secret *B* to path *p* (PROTOCOLS.md §4).
+//!
+//! ```text
+//! (none) ─look─► Intent ─write cas=0, read back─► Acknowledged ─consumers─► Disposing ─B gone─► Done
+//! ```
+
+use jiff::Timestamp;
+use regent_types::resources::runtime_secret::Disposition;
+
+use crate::introduce;
+use crate::ledger::kinds;
+use crate::observation::{Bootstrap, BootstrapSeen, Observation, ValueSeen};
+use crate::reason::Reason;
+use crate::record::{Origin, Record, State};
+use crate::step::{Effect, Needs, Source, Step, conflict, event, held, tell, wait};
+
+/// What the next step looks at.
+pub fn needs(record: Option<&Record>) -> Needs {
+    match record.map(|r| (r.state, r.current.clone())) {
+        None => Needs { bootstrap: true, mount: true, ..Needs::default() },
+        Some((State::Intent, _)) => {
+            Needs { bootstrap: true, mount: true, first: true, ..Needs::default() }
+        }
+        Some((State::Acknowledged | State::Disposing, current)) => {
+            Needs { bootstrap: true, consumers: current, ..Needs::default() }
+        }
+        Some((State::Done, _)) => Needs { bootstrap: true, ..Needs::default() },
+        Some((State::Rotating, _)) => Needs::default(),
+    }
+}
+
+/// The next step of a handover.
+pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step {
+    let Some(record) = record else { return look(seen) };
+    if let Some(stop) = introduce::owned(record, seen, Origin::Handover) {
+        return stop;
+    }
+    if let Some(stop) = introduce::behind(Some(record), seen) {
+        return stop;
+    }
+    match record.state {
+        State::Intent => write(record, seen),
+        State::Acknowledged => acknowledged(record, seen, now),
+        State::Disposing => disposing(record, seen, now),
+        State::Done => done(record, seen, now),
+        // Introduced long ago; the rotation looks after the path.
+        State::Rotating => Step::Done,
+    }
+}
+
+/// Steps 0 and 1: what must hold before anything is written, then the intent.
+fn look(seen: &Observation) -> Step {
+    if let Some(stop) = introduce::safe(seen).or_else(|| introduce::behind(None, seen)) {
+        return stop;
+    }
+    match source(seen) {
+        Ok(b) => {
+            let owner = seen.owner.clone();
+            let policy = seen.request.policy.clone();
+            let mut record = Record::intent(&seen.path, owner, Origin::Handover, policy);
+            record.push_hmac(&b.hmac);
+            note(&mut record, seen, b);
+            Step::Persist(Box::new(record))
+        }
+        Err(step) => step,
+    }
+}
+
+fn note(record: &mut Record, seen: &Observation, b: &BootstrapSeen) {
+    record.notes.bootstrap_uid = Some(b.uid.clone());
+    record.notes.bootstrap_rv = Some(b.rv.clone());
+    record.notes.run = Some(seen.run.name.clone());
+}
+
+/// *B* as a source of the value; an empty, marked or foreign one never is.
+fn source(seen: &Observation) -> Result<&BootstrapSeen, Step> {
+    match &seen.bootstrap {
+        Bootstrap::Absent => Err(wait(
+            Reason::BootstrapSecretMissing,
+            "the bootstrap Secret does not exist yet; its EncryptedManifest says why",
+        )),
+        Bootstrap::Materialized | Bootstrap::Foreign => Err(wait(
+            Reason::NotABootstrapSecret,
+            "the Secret of that name was not made by bootstrap and is never taken as a source; \
+             remove it, or adopt \
+             the value with regent adopt",
+        )),
+        Bootstrap::Live(b) if b.empty || b.marked.is_some() => Err(wait(
+            Reason::BootstrapSecretEmpty,
+            "the bootstrap Secret is empty or marked as handed over and is never taken as a source",
+        )),
+        Bootstrap::Live(b) => Ok(b),
+    }
+}
+
+/// Step 2, and the acknowledgement of step 3.
+fn write(record: &Record, seen: &Observation) -> Step {
+    if let Some(stop) = introduce::safe(seen) {
+        return stop;
+    }
+    // The newest value of B is noted before anything is compared with it.
+    if let Ok(b) = source(seen)
+        && record.newest_hmac() != Some(b.hmac.as_str())
+    {
+        let mut next = record.to(State::Intent);
+        if !next.push_hmac(&b.hmac) {
+            return conflict(
+                Reason::KeepsChanging,
+                "the bootstrap Secret had more than 8 different values before it was handed over; \
+                 find out who \
+                 writes it",
+            );
+        }
+        note(&mut next, seen, b);
+        return Step::Persist(Box::new(next));
+    }
+    let newest = record.newest_hmac().unwrap_or_default();
+    match &seen.first {
+        ValueSeen::None if seen.seen.current_version == 0 => match source(seen) {
+            Ok(b) => {
+                Step::Do(Effect::WriteFirst { source: Source::Bootstrap, hmac: b.hmac.clone() })
+            }
+            Err(step) => step,
+        },
+        ValueSeen::None | ValueSeen::Unreadable => conflict(
+            Reason::Unreadable,
+            format!(
+                "version 1 of {} cannot be read; keep what is there with regent adopt",
+                seen.path
+            ),
+        ),
+        ValueSeen::Read { pair, hmac } if hmac == newest => {
+            introduce::acknowledge(record, pair, hmac)
+        }
+        ValueSeen::Read { hmac, .. } if record.hmacs.contains(hmac) => conflict(
+            Reason::ChangedDuringHandover,
+            format!(
+                "run {} wrote version 1 of {} and the bootstrap Secret has changed since; decide \
+                 with regent \
+                 handover resolve {} --keep authority|bootstrap",
+                record.notes.run.as_deref().unwrap_or("unknown"),
+                seen.path,
+                record.owner.name
+            ),
+        ),
+        ValueSeen::Read { pair, .. } => conflict(
+            Reason::Occupied,
+            format!(
+                "expected no version at {}, found version {pair} that no run of this installation \
+                 wrote; decide \
+                 with regent handover resolve {} --keep authority|bootstrap",
+                seen.path, record.owner.name
+            ),
+        ),
+    }
+}
+
+/// Rest of step 3, and the waiting of step 4.
+fn acknowledged(record: &Record, seen: &Observation, now: Timestamp) -> Step {
+    let first = introduce::present(record, seen)
+        .or_else(|| introduce::policy(record, seen))
+        .or_else(|| introduce::told(record, seen, now));
+    if let Some(step) = first {
+        return step;
+    }
+    let becoming = seen.consumers.becoming.is_some();
+    let choice = match seen.request.disposition {
+        Some(wish) => wish,
+        None if becoming => Disposition::Become,
+        None => Disposition::Delete,
+    };
+    if choice == Disposition::Become && !becoming {
+        return wait(
+            Reason::NoExternalSecretToBecome,
+            "disposition become needs an ExternalSecret that targets the bootstrap Secret's name; \
+             declare one, or \
+             another disposition",
+        );
+    }
+    if let (Disposition::Inert, Bootstrap::Live(b)) = (choice, &seen.bootstrap)
+        && !b.inert_allowed
+    {
+        return held(
+            Reason::InertNotAllowed,
+            "this Secret is immutable or of a type that does not allow empty values; use \
+             disposition delete",
+        );
+    }
+    if !seen.consumers.waiting.is_empty() && !seen.request.hurry {
+        return wait(
+            Reason::ConsumersNotReady,
+            format!("waiting for {}", seen.consumers.waiting.join(", ")),
+        );
+    }
+    let mut next = record.to(State::Disposing);
+    next.disposition = Some(choice);
+    next.ledgered = next.acknowledged.clone();
+    Step::Persist(Box::new(next))
+}
+
+/// Rest of step 4.
+fn disposing(record: &Record, seen: &Observation, now: Timestamp) -> Step {
+    if let Some(stop) = introduce::present(record, seen) {
+        return stop;
+    }
+    let chosen = record.disposition.unwrap_or(Disposition::Delete);
+    let gone = chosen == Disposition::Become && seen.consumers.becoming.is_none();
+    if gone && seen.request.disposition.is_none() {
+        // `become` was only the default, and the ExternalSecret it needs is gone.
+        let mut next = record.to(State::Disposing);
+        next.disposition = Some(Disposition::Delete);
+        return Step::Persist(Box::new(next));
+    }
+    if let Some(step) = dispose(record, seen, now, chosen) {
+        return step;
+    }
+    let cut_off = match seen.request.hurry && !seen.consumers.waiting.is_empty() {
+        true => format!("cut off: {}", seen.consumers.waiting.join(", ")),
+        false => format!("disposition {}", word(chosen)),
+    };
+    let pair = record.acknowledged.as_ref();
+    let mut disposed = event(seen, now, kinds::DISPOSED, pair, "", "");
+    disposed.detail = cut_off;
+    tell(seen, disposed).unwrap_or_else(|| Step::Persist(Box::new(record.to(State::Done))))
+}
+
+/// Step 5: the tombstone. A *B* that came back (a new cluster, the same Git) is disposed of
+/// without a write.
+fn done(record: &Record, seen: &Observation, now: Timestamp) -> Step {
+    introduce::present(record, seen)
+        .or_else(|| dispose(record, seen, now, record.disposition.unwrap_or(Disposition::Delete)))
+        .unwrap_or(Step::Done)
+}
+
+/// What is still to do with *B*; `None` once it is as `how` says.
+fn dispose(record: &Record, seen: &Observation, now: Timestamp, how: Disposition) -> Option<Step> {
+    let b = match &seen.bootstrap {
+        Bootstrap::Absent | Bootstrap::Materialized => return None,
+        Bootstrap::Foreign => {
+            return Some(held(
+                Reason::UnknownValue,
+                "a Secret that bootstrap did not make stands under the bootstrap Secret's name; \
+                 it is kept: remove \
+                 or rename it",
+            ));
+        }
+        Bootstrap::Live(b) => b,
+    };
+    if b.empty && matches!(how, Disposition::Inert | Disposition::Ignore) && b.marked == Some(how) {
+        return None;
+    }
+    let known = [record.acknowledged_hmac.as_deref(), record.newest_hmac()];
+    let same = b.empty || known.contains(&Some(b.hmac.as_str()));
+    if !same && !b.from_manifest {
+        return Some(held(
+            Reason::UnknownValue,
+            "the bootstrap Secret has a value that is neither in the authority nor from its \
+             manifest; it is kept: \
+             put the value into the authority by a rotation or remove the Secret",
+        ));
+    }
+    if how == Disposition::Ignore && b.marked == Some(how) {
+        return None;
+    }
+    if !same {
+        let ignored = event(seen, now, kinds::IGNORED_GIT_VALUE, None, "", &b.uid);
+        if let Some(step) = tell(seen, ignored) {
+            return Some(step);
+        }
+    }
+    let (uid, rv) = (b.uid.clone(), b.rv.clone());
+    if b.marked != Some(how) {
+        return Some(Step::Do(Effect::Mark { uid, rv, disposition: how }));
+    }
+    let pair = record.acknowledged.as_ref();
+    if let Some(step) = tell(seen, event(seen, now, kinds::DISPOSING, pair, word(how), &b.uid)) {
+        return Some(step);
+    }
+    match how {
+        Disposition::Delete => Some(Step::Do(Effect::Delete { uid, rv })),
+        Disposition::Inert => Some(Step::Do(Effect::Blank { uid, rv })),
+        Disposition::Ignore => None,
+        Disposition::Become => Some(wait(
+            Reason::BecomeAwaited,
+            "the materializer has yet to turn the bootstrap Secret into the materialized one; the \
+             ExternalSecret \
+             says why it waits",
+        )),
+    }
+}
+
+/// A disposition as it is written in a RuntimeSecret.
+pub fn word(disposition: Disposition) -> &'static str {
+    match disposition {
+        Disposition::Delete => "delete",
+        Disposition::Inert => "inert",
+        Disposition::Ignore => "ignore",
+        Disposition::Become => "become",
+    }
+}
+
+#[cfg(test)]
+#[path = "handover_tests.rs"]
+mod tests;

@@ -1,0 +1,173 @@
+//! What handover, generation and observation have in common: whose path it is, whether it is safe
+//! to write, and whether the world went back in time.
+
+use jiff::Timestamp;
+
+use crate::ledger::kinds;
+use crate::observation::{Observation, PolicySeen};
+use crate::reason::Reason;
+use crate::record::{FORMAT, Origin, Record, State};
+use crate::step::{Effect, Step, conflict, event, held, tell};
+
+/// Versions that must be kept: current, previous and one that a rotation is about to write.
+pub(crate) const MAX_VERSIONS_MIN: i64 = 3;
+
+/// Stops where the record belongs to somebody else, or says another origin.
+pub(crate) fn owned(record: &Record, seen: &Observation, origin: Origin) -> Option<Step> {
+    let (theirs, ours) = (&record.owner, &seen.owner);
+    if record.format != FORMAT {
+        let format = record.format;
+        let message = format!(
+            "expected a record of format {FORMAT}, found format {format}; use the version of \
+             regent that wrote it"
+        );
+        return Some(held(Reason::AuthorityNotReady, message));
+    }
+    if theirs.installation != ours.installation {
+        return Some(conflict(
+            Reason::OtherInstallation,
+            format!(
+                "path {} belongs to installation {}, this is {}; declare another path, or end \
+                 that installation \
+                 with regent teardown",
+                record.path, theirs.installation, ours.installation
+            ),
+        ));
+    }
+    if theirs != ours {
+        return Some(conflict(
+            Reason::PathClaimed,
+            format!(
+                "path {} belongs to RuntimeSecret {}/{}; declare another path or remove this \
+                 RuntimeSecret",
+                record.path, theirs.namespace, theirs.name
+            ),
+        ));
+    }
+    let introducing = record.state == State::Intent;
+    (introducing && record.origin != origin).then(|| {
+        conflict(
+            Reason::OriginChanged,
+            format!(
+                "path {} is being introduced by {:?}; declare it that way until it is done",
+                record.path, record.origin
+            ),
+        )
+    })
+}
+
+/// Stops before anything is written where the path is not granted or its mount drops versions
+/// (§4.0).
+pub(crate) fn safe(seen: &Observation) -> Option<Step> {
+    if !seen.granted {
+        let message = format!(
+            "path {} lies outside runtime/{}/ and RuntimeAuthority grants it to no such namespace; \
+             add it to spec.grants or use the default path",
+            seen.path, seen.owner.namespace
+        );
+        return Some(held(Reason::PathNotGranted, message));
+    }
+    let mount = seen.mount;
+    (mount.deletes_versions || mount.max_versions < MAX_VERSIONS_MIN).then(|| {
+        let message = format!(
+            "expected delete_version_after unset and max_versions of {MAX_VERSIONS_MIN} or more \
+             for {}, found \
+             delete_version_after {} and max_versions {}; change the mount's or the path's \
+             settings",
+            seen.path,
+            if mount.deletes_versions { "set" } else { "unset" },
+            mount.max_versions
+        );
+        held(Reason::UnsafeMount, message)
+    })
+}
+
+/// Stops where the record knows less than the RuntimeSecret's status: an older snapshot was
+/// restored (§4.5).
+pub(crate) fn behind(record: Option<&Record>, seen: &Observation) -> Option<Step> {
+    let status = seen.status.as_ref()?;
+    let known = record.and_then(|r| r.current.as_ref());
+    let behind = is_behind(known, status);
+    behind.then(|| {
+        let found = known.map_or_else(|| "no version".to_owned(), |p| format!("version {p}"));
+        held(
+            Reason::RecordBehindStatus,
+            format!(
+                "status says version {status} of {}, the record in the authority knows {found}: \
+                 an older state \
+                 was restored; restore a newer one, or accept it with regent authority \
+                 accept-restore",
+                seen.path
+            ),
+        )
+    })
+}
+
+/// Whether a record whose version in force is `known` knows less than a status that says `status`.
+pub(crate) fn is_behind(
+    known: Option<&regent_types::VersionPair>,
+    status: &regent_types::VersionPair,
+) -> bool {
+    known.is_none_or(|pair| {
+        pair.number < status.number
+            || (pair.number == status.number && pair.created_time != status.created_time)
+    })
+}
+
+/// Stops where the version in force is no longer in the authority. Nothing is generated or written
+/// then (§4.5).
+pub(crate) fn present(record: &Record, seen: &Observation) -> Option<Step> {
+    let pair = record.current.as_ref()?;
+    if seen.seen.has_live(pair) {
+        return None;
+    }
+    let found = seen.seen.pair(pair.number);
+    let went_back = seen.seen.current_version > 0
+        && (seen.seen.current_version < pair.number || found.as_ref().is_some_and(|f| f != pair));
+    let found = match found {
+        Some(other) if other != *pair => format!("version {other}"),
+        Some(_) => format!("version {} deleted", pair.number),
+        None => format!("newest version {}", seen.seen.current_version),
+    };
+    let (reason, action) = if went_back {
+        (Reason::AuthorityWentBack, "restore a newer state or accept this one")
+    } else {
+        (Reason::ValueMissing, "undelete that version or restore the authority's storage")
+    };
+    let path = &record.path;
+    Some(held(reason, format!("expected version {pair} at {path}, found {found}; {action}")))
+}
+
+/// Writes the policy beside the secret where there is none that parses (§4.3).
+pub(crate) fn policy(record: &Record, seen: &Observation) -> Option<Step> {
+    match seen.seen.policy {
+        PolicySeen::Valid(_) => None,
+        PolicySeen::Missing | PolicySeen::Invalid(_) => {
+            Some(Step::Do(Effect::WritePolicy(record.policy.clone())))
+        }
+    }
+}
+
+/// Tells the ledger of the version that was introduced.
+pub(crate) fn told(record: &Record, seen: &Observation, now: Timestamp) -> Option<Step> {
+    let pair = record.acknowledged.as_ref()?;
+    if record.ledgered.as_ref() == Some(pair) {
+        return None;
+    }
+    let kind = match record.origin {
+        Origin::Handover => kinds::HANDED_OVER,
+        Origin::Generate => kinds::GENERATED,
+        Origin::Derived => kinds::OBSERVED,
+        Origin::Adopted => kinds::ADOPTED,
+    };
+    tell(seen, event(seen, now, kind, Some(pair), "", ""))
+}
+
+/// The record that says: version 1 is ours (§4.3).
+pub(crate) fn acknowledge(record: &Record, pair: &regent_types::VersionPair, hmac: &str) -> Step {
+    let mut next = record.to(State::Acknowledged);
+    next.acknowledged = Some(pair.clone());
+    next.current = Some(pair.clone());
+    next.acknowledged_hmac = Some(hmac.to_owned());
+    Step::Persist(Box::new(next))
+}

@@ -1,0 +1,208 @@
+//! What a gatherer saw of an installation: plain data, names, versions, times; never a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regent_types::VersionPair;
+use regent_types::resources::runtime_authority::PathGrant;
+use regent_types::resources::{PushSecret, RuntimeSecret};
+
+use crate::ledger::Entry;
+use crate::record::Record;
+
+/// A Kubernetes Secret, by metadata.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretSeen {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Label `regent.dev/class`, if any.
+    pub class: Option<String>,
+    /// Annotation `regent.dev/handed-over`, if any.
+    pub handed_over: Option<String>,
+    /// `type`.
+    pub kind: String,
+}
+
+/// A materialized Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MaterializedSeen {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Annotation `regent.dev/versions`: mount-relative path → version.
+    pub versions: BTreeMap<String, VersionPair>,
+    /// Whether an ExternalSecret of that namespace targets it.
+    pub wanted: bool,
+}
+
+/// Metadata of a path in the `secret/` mount.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KvSeen {
+    /// Newest version; 0 where none was written.
+    pub current_version: i64,
+    /// Version → `created_time`, and whether it is live.
+    pub versions: BTreeMap<i64, (String, bool)>,
+}
+
+/// An EncryptedManifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ManifestSeen {
+    /// Namespace, which is its Secret's too.
+    pub namespace: String,
+    /// Name, which is its Secret's too.
+    pub name: String,
+    /// Reason of its `Ready` condition.
+    pub reason: String,
+    /// When it last produced its Secret, RFC 3339.
+    pub produced_at: Option<String>,
+}
+
+/// An ExternalSecret that names paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConsumerSeen {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Mount-relative paths.
+    pub paths: BTreeSet<String>,
+    /// Whether it is served (`Ready`).
+    pub served: bool,
+}
+
+/// Something on the API server or in the authority that lets somebody change secret state, as a
+/// line of text such as `RoleBinding payments/x: ServiceAccount a/b may update secrets`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BindingSeen {
+    /// Object it stands in.
+    pub object: String,
+    /// What it lets whom do.
+    pub says: String,
+    /// `true`: it is not in the table. `false`: the table has it and it was not found.
+    pub extra: bool,
+    /// It widens the rights of one of regent's own identities.
+    pub widens: bool,
+}
+
+/// A policy or role text in the authority.
+pub type PolicyText = String;
+
+/// A write in the authority's audit log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteSeen {
+    /// API path.
+    pub path: String,
+    /// Role or display name of the token.
+    pub by: String,
+    /// When, RFC 3339.
+    pub at: String,
+}
+
+/// A ledger chain as it was read, oldest first, and the head that was published for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LedgerSeen {
+    /// Writer.
+    pub writer: String,
+    /// Entries.
+    pub entries: Vec<Entry>,
+    /// `day/seq:hash` from RuntimeAuthority status, if any.
+    pub published: Option<String>,
+}
+
+/// Where a path is declared or granted.
+pub type Target = (String, String);
+
+/// Everything that the predicates look at. Empty lists mean that there is nothing of the kind.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// `RuntimeAuthority.spec.installation`.
+    pub installation: String,
+    /// `RuntimeAuthority.status.phase`.
+    pub phase: i64,
+    /// `RuntimeAuthority.status.rootRevoked`.
+    pub root_revoked: Option<bool>,
+    /// Names of RuntimeAuthority objects.
+    pub authorities: Vec<String>,
+    /// `RuntimeAuthority.spec.grants`.
+    pub grants: Vec<PathGrant>,
+    /// Namespace and name of Secrets that initialization of the authority may use.
+    pub bootstrap_uses: BTreeSet<Target>,
+    /// RuntimeSecrets.
+    pub secrets: Vec<RuntimeSecret>,
+    /// PushSecrets.
+    pub pushes: Vec<PushSecret>,
+    /// ExternalSecrets.
+    pub consumers: Vec<ConsumerSeen>,
+    /// Records, by the path at which they lie.
+    pub records: BTreeMap<String, Record>,
+    /// Every Secret of the namespaces that the installation names, materialized ones too.
+    pub kube_secrets: Vec<SecretSeen>,
+    /// Materialized Secrets.
+    pub materialized: Vec<MaterializedSeen>,
+    /// Secrets outside regent's classes that are accounted for: `namespace/name`, or `namespace/*`.
+    pub exempt: BTreeSet<String>,
+    /// Paths of the `secret/` mount.
+    pub kv: BTreeMap<String, KvSeen>,
+    /// EncryptedManifests.
+    pub manifests: Vec<ManifestSeen>,
+    /// Differences between live RBAC or admission policies and the table.
+    pub rbac: Vec<BindingSeen>,
+    /// ACL policies found in the authority, by name.
+    pub policies: BTreeMap<String, PolicyText>,
+    /// ACL policies of the table.
+    pub policies_expected: BTreeMap<String, PolicyText>,
+    /// Auth roles found, by name, as canonical text.
+    pub roles: BTreeMap<String, PolicyText>,
+    /// Auth roles of the table.
+    pub roles_expected: BTreeMap<String, PolicyText>,
+    /// Accessors of live tokens that carry the policy `root`.
+    pub root_accessors: Vec<String>,
+    /// Accounts other than warden's that may read the unseal identity.
+    pub unseal_readers: Vec<String>,
+    /// Writes to secret paths in the audit log, if it could be read.
+    pub writes: Vec<WriteSeen>,
+    /// Ledger chains.
+    pub ledgers: Vec<LedgerSeen>,
+}
+
+impl Snapshot {
+    /// RuntimeSecrets that declare `path`.
+    pub(crate) fn declaring<'a>(
+        &'a self,
+        path: &'a str,
+    ) -> impl Iterator<Item = &'a RuntimeSecret> + 'a {
+        self.secrets.iter().filter(move |s| s.secret_path().is_ok_and(|p| p.as_str() == path))
+    }
+
+    /// PushSecrets that publish `path`.
+    pub(crate) fn publishing<'a>(
+        &'a self,
+        path: &'a str,
+    ) -> impl Iterator<Item = &'a PushSecret> + 'a {
+        let key = move |k: &str| {
+            let k = k.strip_prefix("secret/").unwrap_or(k);
+            k.strip_prefix("data/").unwrap_or(k) == path
+        };
+        self.pushes
+            .iter()
+            .filter(move |p| p.spec.data.iter().any(|d| key(&d.mapping.remote_ref.remote_key)))
+    }
+
+    /// Record of the RuntimeSecret `namespace/name`, by its own path.
+    pub(crate) fn record_of(&self, secret: &RuntimeSecret) -> Option<&Record> {
+        let path = secret.secret_path().ok()?;
+        let owner = (secret.metadata.namespace.as_deref(), secret.metadata.name.as_deref());
+        self.records
+            .get(path.as_str())
+            .filter(|r| (Some(r.owner.namespace.as_str()), Some(r.owner.name.as_str())) == owner)
+    }
+}
+
+/// `namespace/name` of a RuntimeSecret.
+pub(crate) fn name_of(secret: &RuntimeSecret) -> String {
+    let meta = &secret.metadata;
+    let part = |p: &Option<String>| p.clone().unwrap_or_default();
+    format!("{}/{}", part(&meta.namespace), part(&meta.name))
+}

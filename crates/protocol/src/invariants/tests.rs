@@ -1,0 +1,260 @@
+//! A clean installation breaks no predicate, and each predicate is broken by what PROTOCOLS.md §10
+//! names.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::fixture::{self, at, pair};
+use crate::ledger::{Chain, Event, event_id, kinds};
+use crate::reason::Reason;
+use crate::record::{ClosedRun, State, Stop, StopKind};
+use regent_types::resources::RuntimeSecret;
+use serde_json::json;
+
+const PATH: &str = fixture::PATH;
+
+fn told(kind: &str, number: i64) -> Event {
+    let version = pair(number);
+    Event {
+        id: event_id(kind, Some(PATH), Some(&version), None, ""),
+        kind: kind.into(),
+        at: at(0),
+        writer: "orchestrator".into(),
+        actor: "nightly".into(),
+        cause: "schedule".into(),
+        path: Some(PATH.into()),
+        version: Some(version),
+        run: Some("payments/nightly-1".into()),
+        result: "succeeded".into(),
+        detail: String::new(),
+    }
+}
+
+fn secret(namespace: &str, name: &str) -> RuntimeSecret {
+    serde_json::from_value(json!({
+        "apiVersion": "regent.dev/v1alpha1", "kind": "RuntimeSecret",
+        "metadata": { "namespace": namespace, "name": name },
+        "spec": { "path": PATH, "owner": "o", "purpose": "p",
+            "introduce": { "handover": { "bootstrapSecret": "db" } },
+            "consumers": [{ "namespace": "shop" }] },
+        "status": { "authority": "runtime", "version": { "number": 2, "createdTime": "t2" } },
+    }))
+    .unwrap()
+}
+
+/// The trail of one handover and one rotation.
+fn ledger() -> LedgerSeen {
+    let mut chain = Chain::resume("orchestrator", &[]);
+    let first = chain.next(&[told(kinds::HANDED_OVER, 1)], at(0)).unwrap();
+    chain.accept(&first);
+    let second = chain.next(&[told(kinds::ROTATED, 2)], at(0)).unwrap();
+    let head = second.head().text();
+    LedgerSeen {
+        writer: "orchestrator".into(),
+        entries: vec![first, second],
+        published: Some(head),
+    }
+}
+
+/// One secret, handed over, rotated once, consumed by two namespaces.
+fn clean() -> Snapshot {
+    let mut record = fixture::record(State::Done);
+    record.current = Some(pair(2));
+    record.runs.push(ClosedRun {
+        run: "u".into(),
+        run_name: "payments/nightly-1".into(),
+        version: pair(2),
+        at: at(0),
+    });
+    let ledger = ledger();
+    let (one, two) = (("t1".to_owned(), false), ("t2".to_owned(), true));
+    let kv = KvSeen { current_version: 2, versions: BTreeMap::from([(1, one), (2, two)]) };
+    let texts = BTreeMap::from([("regent-orchestrator".to_owned(), "text".to_owned())]);
+    let served = |namespace: &str| ConsumerSeen {
+        namespace: namespace.into(),
+        name: "db".into(),
+        paths: [PATH.to_owned()].into(),
+        served: true,
+    };
+    let materialized = |namespace: &str| MaterializedSeen {
+        namespace: namespace.into(),
+        name: "db".into(),
+        versions: BTreeMap::from([(PATH.to_owned(), pair(2))]),
+        wanted: true,
+    };
+    let class = Some("materialized".to_owned());
+    let kube = |namespace: &str| SecretSeen {
+        namespace: namespace.into(),
+        name: "db".into(),
+        class: class.clone(),
+        ..SecretSeen::default()
+    };
+    Snapshot {
+        installation: "lab".into(),
+        phase: 4,
+        root_revoked: Some(true),
+        authorities: vec!["regent".into()],
+        secrets: vec![secret("payments", "db")],
+        consumers: vec![served("payments"), served("shop")],
+        records: BTreeMap::from([(PATH.to_owned(), record)]),
+        kube_secrets: vec![kube("payments"), kube("shop")],
+        materialized: vec![materialized("payments"), materialized("shop")],
+        kv: BTreeMap::from([(PATH.to_owned(), kv)]),
+        manifests: vec![ManifestSeen {
+            namespace: "payments".into(),
+            name: "db".into(),
+            reason: "HandedOver".into(),
+            produced_at: None,
+        }],
+        policies: texts.clone(),
+        policies_expected: texts.clone(),
+        roles: texts.clone(),
+        roles_expected: texts,
+        writes: vec![
+            WriteSeen {
+                path: format!("secret/data/{PATH}"),
+                by: "regent-orchestrator".into(),
+                at: String::new(),
+            },
+            WriteSeen {
+                path: "regent/data/ledger/publisher/20260101/00000001".into(),
+                by: "regent-publisher".into(),
+                at: String::new(),
+            },
+        ],
+        ledgers: vec![ledger],
+        ..Snapshot::default()
+    }
+}
+
+fn record(s: &mut Snapshot) -> &mut crate::Record {
+    s.records.get_mut(PATH).unwrap()
+}
+
+fn bootstrap(s: &mut Snapshot) {
+    s.kube_secrets.push(SecretSeen {
+        namespace: "payments".into(),
+        name: "db".into(),
+        class: Some("bootstrap".into()),
+        ..SecretSeen::default()
+    });
+}
+
+fn binding(widens: bool) -> BindingSeen {
+    BindingSeen { object: "RoleBinding x".into(), says: "y".into(), extra: true, widens }
+}
+
+type Break = fn(&mut Snapshot);
+
+/// Predicate → every way in which a test breaks it.
+fn breaks() -> Vec<(&'static str, Break)> {
+    vec![
+        ("one-authority", |s| s.secrets.push(secret("shop", "thief"))),
+        ("one-authority", |s| record(s).owner.name = "thief".into()),
+        ("one-authority", |s| record(s).owner.installation = "elsewhere".into()),
+        ("one-authority", |s| record(s).path = "runtime/a/b".into()),
+        ("one-authority", |s| s.authorities.push("second".into())),
+        ("one-authority", |s| s.records.clear()),
+        ("value-survives", |s| s.kv.clear()),
+        ("value-survives", |s| s.kv.get_mut(PATH).unwrap().versions.get_mut(&2).unwrap().1 = false),
+        ("one-first-version", |s| {
+            record(s).acknowledged.as_mut().unwrap().created_time = "x".into()
+        }),
+        ("no-blind-overwrite", |s| s.kv.get_mut(PATH).unwrap().current_version = 3),
+        ("always-a-way-out", |s| {
+            record(s).stop = Some(Stop {
+                kind: StopKind::Held,
+                reason: Reason::UnknownValue,
+                message: "m".into(),
+                since: at(0),
+            });
+        }),
+        ("bootstrap-retired", bootstrap),
+        ("bootstrap-retired", |s| {
+            bootstrap(s);
+            s.kube_secrets.last_mut().unwrap().name = "nobodys".into();
+        }),
+        ("manifest-silent", |s| s.manifests[0].reason = "Produced".into()),
+        ("every-value-accounted", |s| {
+            let kv = s.kv[PATH].clone();
+            s.kv.insert("runtime/payments/stray".into(), kv);
+        }),
+        ("every-value-accounted", |s| s.kube_secrets[0].class = None),
+        ("every-value-accounted", |s| s.materialized[0].wanted = false),
+        ("nothing-materialized-early", |s| {
+            record(s).acknowledged = None;
+            record(s).current = None;
+        }),
+        ("revoked-unused", |s| {
+            s.materialized[0].versions.insert(PATH.into(), pair(1));
+        }),
+        ("writers-known", |s| s.rbac.push(binding(false))),
+        ("writers-known", |s| {
+            s.policies.insert("by-hand".into(), "x".into());
+        }),
+        ("writers-known", |s| {
+            s.policies.insert("regent-orchestrator".into(), "wider".into());
+        }),
+        ("writers-known", |s| s.roles.clear()),
+        ("no-upward-write", |s| s.writes[0].by = "root".into()),
+        ("no-upward-write", |s| s.writes[0].by = "regent-publisher".into()),
+        ("no-upward-write", |s| s.writes[1].by = "regent-orchestrator".into()),
+        ("least-privilege", |s| s.rbac.push(binding(true))),
+        ("consumers-declared", |s| s.consumers[1].namespace = "stranger".into()),
+        ("root-revoked", |s| s.root_accessors.push("a".into())),
+        ("root-revoked", |s| s.root_revoked = None),
+        ("unseal-scoped", |s| s.unseal_readers.push("ServiceAccount a/b".into())),
+        ("ledger-chain", |s| s.ledgers[0].entries[0].events[0].actor = "x".into()),
+        ("ledger-chain", |s| drop(s.ledgers[0].entries.remove(0))),
+        ("ledger-chain", |s| drop(s.ledgers[0].entries.pop())),
+        ("ledger-chain", |s| s.ledgers[0].entries.swap(0, 1)),
+        ("ledger-covers-versions", |s| {
+            s.kv.get_mut(PATH).unwrap().versions.insert(3, ("t3".into(), true));
+        }),
+        ("silent-rotation-impossible", |s| record(s).runs[0].version = pair(7)),
+    ]
+}
+
+#[test]
+fn a_clean_installation_breaks_nothing() {
+    assert_eq!(check(&clean()), Vec::new());
+}
+
+#[test]
+fn every_predicate_is_broken_by_what_it_guards_against() {
+    for (name, change) in breaks() {
+        let mut snapshot = clean();
+        change(&mut snapshot);
+        let predicate = all().into_iter().find(|p| p.name == name).unwrap();
+        let found = predicate.check(&snapshot);
+        assert!(!found.is_empty(), "{name} found nothing");
+        assert!(found.iter().all(|f| !f.advice.action.is_empty() && f.predicate == name));
+    }
+    for predicate in all() {
+        assert!(breaks().iter().any(|(name, _)| *name == predicate.name), "{}", predicate.name);
+    }
+}
+
+/// S5.8-1: each of the five guarantees has predicates.
+#[test]
+fn every_guarantee_has_predicates() {
+    let all: std::collections::BTreeSet<Guarantee> = all().iter().map(|p| p.guarantee).collect();
+    assert_eq!(all.len(), 5);
+}
+
+/// §4: what is under way is no finding.
+#[test]
+fn an_ignored_bootstrap_secret_and_a_running_rotation_are_no_findings() {
+    let mut snapshot = clean();
+    bootstrap(&mut snapshot);
+    snapshot.kube_secrets.last_mut().unwrap().handed_over = Some("ignore".into());
+    record(&mut snapshot).disposition =
+        Some(regent_types::resources::runtime_secret::Disposition::Ignore);
+    assert_eq!(check(&snapshot), Vec::new());
+    let mut snapshot = clean();
+    record(&mut snapshot).state = State::Rotating;
+    let kv = snapshot.kv.get_mut(PATH).unwrap();
+    kv.current_version = 3;
+    kv.versions.insert(3, ("t3".into(), true));
+    assert_eq!(check(&snapshot), Vec::new());
+}

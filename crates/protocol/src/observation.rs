@@ -1,0 +1,249 @@
+//! What a driver saw, read fresh just before it asks for the next step (PROTOCOLS.md §1.3). HMACs,
+//! never values.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regent_types::VersionPair;
+use regent_types::policy::RotationPolicy;
+use regent_types::resources::runtime_secret::Disposition;
+
+use crate::record::{Owner, Slot};
+
+/// The run on whose behalf steps are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRef {
+    /// Its uid: names its candidates.
+    pub uid: String,
+    /// `namespace/name`.
+    pub name: String,
+    /// Who caused it.
+    pub actor: String,
+    /// Why, for the ledger.
+    pub cause: String,
+    /// Slot or delivery it stands for.
+    pub slot: Option<Slot>,
+    /// Whether it answers a leak.
+    pub compromise: bool,
+    /// What a rotation renews: key → length of its new value.
+    pub renew: BTreeMap<String, i64>,
+}
+
+/// What the RuntimeSecret asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Disposition of the bootstrap Secret, if declared.
+    pub disposition: Option<Disposition>,
+    /// Policy it starts with.
+    pub policy: RotationPolicy,
+    /// Dispose of the bootstrap Secret without awaiting consumers (a compromise, PROTOCOLS.md
+    /// §5.1).
+    pub hurry: bool,
+}
+
+/// How the mount treats versions of this path: the path's own settings, else the mount's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Versions kept.
+    pub max_versions: i64,
+    /// Whether versions are deleted after some time.
+    pub deletes_versions: bool,
+}
+
+impl Default for Mount {
+    fn default() -> Self {
+        Self { max_versions: 10, deletes_versions: false }
+    }
+}
+
+/// One version as metadata shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionSeen {
+    /// `created_time`.
+    pub created_time: String,
+    /// Neither deleted nor destroyed.
+    pub live: bool,
+}
+
+/// The rotation policy as `custom_metadata` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum PolicySeen {
+    /// None of regent's keys is there.
+    #[default]
+    Missing,
+    /// Some key is missing or does not parse.
+    Invalid(String),
+    /// A policy.
+    Valid(RotationPolicy),
+}
+
+/// Metadata of the path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PathSeen {
+    /// Newest version; 0 where none was ever written.
+    pub current_version: i64,
+    /// Versions that metadata still shows.
+    pub versions: BTreeMap<i64, VersionSeen>,
+    /// Policy.
+    pub policy: PolicySeen,
+}
+
+impl PathSeen {
+    /// Pair of version `number`, live or not.
+    pub fn pair(&self, number: i64) -> Option<VersionPair> {
+        self.versions.get(&number).map(|v| VersionPair::new(number, v.created_time.clone()))
+    }
+
+    /// Whether exactly this version is there and live.
+    pub fn has_live(&self, pair: &VersionPair) -> bool {
+        self.versions
+            .get(&pair.number)
+            .is_some_and(|v| v.live && v.created_time == pair.created_time)
+    }
+}
+
+/// A version's value, as far as it can be known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ValueSeen {
+    /// The path was never written, or the read was not asked for.
+    #[default]
+    None,
+    /// Deleted, destroyed or pruned.
+    Unreadable,
+    /// Read.
+    Read {
+        /// Which version.
+        pair: VersionPair,
+        /// Its HMAC.
+        hmac: String,
+    },
+}
+
+/// A Secret that carries bootstrap's labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootstrapSeen {
+    /// uid.
+    pub uid: String,
+    /// resourceVersion.
+    pub rv: String,
+    /// HMAC of its data, keys renamed.
+    pub hmac: String,
+    /// No key, or no value in any key.
+    pub empty: bool,
+    /// Its data was written by nobody but bootstrap, from its own manifest.
+    pub from_manifest: bool,
+    /// The disposition it is marked with.
+    pub marked: Option<Disposition>,
+    /// Whether its type and mutability allow empty values.
+    pub inert_allowed: bool,
+}
+
+/// The Secret under the bootstrap Secret's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Bootstrap {
+    /// There is none.
+    #[default]
+    Absent,
+    /// One that the materializer manages.
+    Materialized,
+    /// One with neither mark.
+    Foreign,
+    /// A bootstrap Secret.
+    Live(BootstrapSeen),
+}
+
+/// A persisted candidate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CandidateSeen {
+    /// Name under `regent/pending/`.
+    pub name: String,
+    /// Its HMAC.
+    pub hmac: String,
+}
+
+/// Consumers of the path at the version in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consumers {
+    /// Served at that version: `namespace/externalsecret`.
+    pub observed: Vec<String>,
+    /// Not yet: `namespace/externalsecret: why`, or a declared namespace without any.
+    pub waiting: Vec<String>,
+    /// ExternalSecret of regent's class that targets the bootstrap Secret's name.
+    pub becoming: Option<String>,
+}
+
+/// A login on a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Login {
+    /// Not tried, or the target did not answer.
+    #[default]
+    Unknown,
+    /// It logs in.
+    Works,
+    /// The target answered and refused.
+    Refused,
+}
+
+/// What each known password did on the target, in the order in which they are tried (PROTOCOLS.md
+/// §5.4).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probes {
+    /// The newest candidate.
+    pub candidate: Login,
+    /// Refused candidates, in the record's order.
+    pub refused: Vec<Login>,
+    /// The published value.
+    pub current: Login,
+    /// The value before it.
+    pub previous: Login,
+}
+
+/// Where else the credential must be changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// Nowhere: whoever consumes it reads the published value.
+    #[default]
+    None,
+    /// A system with logins.
+    Login(Probes),
+}
+
+/// Everything a step may look at. What [`crate::Needs`] did not ask for is left at its default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The run.
+    pub run: RunRef,
+    /// Mount-relative path.
+    pub path: String,
+    /// The RuntimeSecret.
+    pub owner: Owner,
+    /// What it asks for.
+    pub request: Request,
+    /// Whether the path lies in this namespace's tree or is granted to it.
+    pub granted: bool,
+    /// How the mount treats versions.
+    pub mount: Mount,
+    /// Version that the RuntimeSecret's status says is in force in the authority.
+    pub status: Option<VersionPair>,
+    /// Metadata of the path.
+    pub seen: PathSeen,
+    /// Version 1.
+    pub first: ValueSeen,
+    /// The newest version.
+    pub newest: ValueSeen,
+    /// The bootstrap Secret.
+    pub bootstrap: Bootstrap,
+    /// The candidate that [`crate::Needs::candidate`] names, if it is there.
+    pub candidate: Option<CandidateSeen>,
+    /// Those of the record's leftovers that are still there.
+    pub leftovers: Vec<String>,
+    /// Consumers.
+    pub consumers: Consumers,
+    /// The target.
+    pub target: Target,
+    /// Whether the run that holds the claim still exists and has not ended.
+    pub claimant_alive: bool,
+    /// Whether a PushSecret of this namespace publishes the path (derived secrets).
+    pub publisher: bool,
+    /// Ids of events that are in the ledger, as far as this driver knows.
+    pub appended: BTreeSet<String>,
+}

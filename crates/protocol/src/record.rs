@@ -1,0 +1,440 @@
+//! The record of one path, at `regent/record/{path}`: it decides everything about that path
+//! (PROTOCOLS.md §1.4).
+//!
+//! Written only under `cas`, never deleted. It holds names, times, versions and HMACs; never a
+//! value.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use regent_types::VersionPair;
+use regent_types::policy::RotationPolicy;
+use regent_types::resources::runtime_secret::Disposition;
+use serde::{Deserialize, Serialize};
+
+use crate::reason::Reason;
+
+/// Format that this code writes and reads.
+pub const FORMAT: u32 = 1;
+/// Different values that a bootstrap Secret may have before a person must look (PROTOCOLS.md §4.1).
+pub const HMACS_MAX: usize = 8;
+/// Triggers whose last slot is remembered; the oldest is forgotten first.
+pub const SLOTS_MAX: usize = 32;
+/// Closed runs that are remembered, so that a run whose end was not written down is not done again.
+pub const RUNS_MAX: usize = 8;
+
+/// Folder of the records in the `regent/` mount, as `regent/record/{path}`.
+pub fn record_path(path: &str) -> String {
+    format!("record/{path}")
+}
+
+/// Place of a pending candidate in the `regent/` mount.
+pub fn pending_path(candidate: &str) -> String {
+    format!("pending/{candidate}")
+}
+
+/// Who a path belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Owner {
+    /// `RuntimeAuthority.spec.installation`.
+    pub installation: String,
+    /// Namespace of the RuntimeSecret.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// How the secret came into the authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// From a bootstrap Secret.
+    Handover,
+    /// Generated in the authority.
+    Generate,
+    /// Published by a PushSecret.
+    Derived,
+    /// It lived in the authority before regent did.
+    Adopted,
+}
+
+/// How far the path is. A [`Stop`] beside it says that it goes no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// What will be done is written down; the authority is not authoritative yet.
+    Intent,
+    /// Version 1 is in the authority and known to be ours: the authority is authoritative.
+    Acknowledged,
+    /// The bootstrap Secret is being disposed of.
+    Disposing,
+    /// Nothing is left to do: the tombstone of the handover.
+    Done,
+    /// A run holds the claim.
+    Rotating,
+}
+
+/// Who must decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StopKind {
+    /// A person.
+    Conflict,
+    /// The world: it must be as it was.
+    Held,
+}
+
+/// Why the path goes no further, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stop {
+    /// Who must decide.
+    pub kind: StopKind,
+    /// What is in the way.
+    pub reason: Reason,
+    /// What was expected, what was found, what to do.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Notes of the run that wrote the record; they decide nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Notes {
+    /// uid of the bootstrap Secret last seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bootstrap_uid: Option<String>,
+    /// Its resourceVersion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bootstrap_rv: Option<String>,
+    /// Name of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+}
+
+/// Steps of a rotation (PROTOCOLS.md §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RotationStep {
+    /// The candidate is made and persisted.
+    Create,
+    /// It is set on the target.
+    Set,
+    /// It is tested by logging in.
+    Test,
+    /// It becomes the published version.
+    Promote,
+    /// Consumers follow.
+    Await,
+    /// The old value is destroyed.
+    Revoke,
+    /// The claim is given back.
+    Close,
+}
+
+impl RotationStep {
+    /// Name in run records: `rotate/promote`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Set => "set",
+            Self::Test => "test",
+            Self::Promote => "promote",
+            Self::Await => "await",
+            Self::Revoke => "revoke",
+            Self::Close => "close",
+        }
+    }
+}
+
+/// A set that was, or may have been, sent to the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SetSent {
+    /// Candidate that was set.
+    pub candidate: String,
+    /// When it was written down, just before it was sent.
+    pub at: Timestamp,
+}
+
+/// The claim of the run that rotates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// uid of the run.
+    pub run: String,
+    /// Its name; the same run has the same name in a new cluster, under another uid.
+    pub run_name: String,
+    /// Version that is replaced.
+    pub base: VersionPair,
+    /// Name of the candidate under `regent/pending/`.
+    pub candidate: String,
+    /// HMAC of the candidate, once it is persisted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hmac: Option<String>,
+    /// The step under way.
+    pub step: RotationStep,
+    /// Sets that were sent, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sent: Vec<SetSent>,
+    /// Whether it answers a leak.
+    #[serde(default)]
+    pub compromise: bool,
+    /// What is renewed: key → length of its new value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub renew: BTreeMap<String, i64>,
+    /// When it was claimed.
+    pub claimed_at: Timestamp,
+    /// The version it made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promoted: Option<VersionPair>,
+    /// When.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promoted_at: Option<Timestamp>,
+}
+
+/// A rotation that ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClosedRun {
+    /// uid of the run.
+    pub run: String,
+    /// Its name.
+    pub run_name: String,
+    /// Version it made.
+    pub version: VersionPair,
+    /// When that version was made.
+    pub at: Timestamp,
+}
+
+/// The last slot of a trigger that this path was rotated for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Slot {
+    /// The trigger, `kind/name`.
+    pub trigger: String,
+    /// RFC 3339 time of the slot, or the id of a delivery.
+    pub slot: String,
+}
+
+/// A candidate that the target refused; kept until a later one has passed its test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refused {
+    /// Name under `regent/pending/`.
+    pub candidate: String,
+    /// When it was found refused.
+    pub at: Timestamp,
+}
+
+/// Everything that decides about one path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Mount-relative path it speaks of.
+    pub path: String,
+    /// Who it belongs to.
+    pub owner: Owner,
+    /// How the secret came into the authority.
+    pub origin: Origin,
+    /// How far it is.
+    pub state: State,
+    /// Why it goes no further.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
+    /// How often it was stopped: tells one stop from the next in the ledger.
+    #[serde(default)]
+    pub stops: u64,
+    /// HMACs that it ever stood for, newest last, at most [`HMACS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hmacs: Vec<String>,
+    /// HMAC of the value that was acknowledged as version 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledged_hmac: Option<String>,
+    /// Notes.
+    #[serde(default)]
+    pub notes: Notes,
+    /// What becomes of the bootstrap Secret, once chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disposition: Option<Disposition>,
+    /// Version with which the secret was introduced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<VersionPair>,
+    /// Version in force. Every version up to it has its ledger event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<VersionPair>,
+    /// Newest version whose ledger event is known to be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ledgered: Option<VersionPair>,
+    /// Policy in force (C6-1).
+    pub policy: RotationPolicy,
+    /// Candidate of a first value that is being generated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<String>,
+    /// The rotation under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
+    /// Candidates that the target refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refused>,
+    /// Candidates of the last closed run, removed when the next one closes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<String>,
+    /// Slots that are covered, at most [`SLOTS_MAX`], newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slots: Vec<Slot>,
+    /// Closed rotations, newest last, at most [`RUNS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<ClosedRun>,
+}
+
+impl Record {
+    /// A record in state `Intent`.
+    pub fn intent(path: &str, owner: Owner, origin: Origin, policy: RotationPolicy) -> Self {
+        Self {
+            format: FORMAT,
+            path: path.to_owned(),
+            owner,
+            origin,
+            state: State::Intent,
+            stop: None,
+            stops: 0,
+            hmacs: Vec::new(),
+            acknowledged_hmac: None,
+            notes: Notes::default(),
+            disposition: None,
+            acknowledged: None,
+            current: None,
+            ledgered: None,
+            policy,
+            candidate: None,
+            claim: None,
+            refused: Vec::new(),
+            leftovers: Vec::new(),
+            slots: Vec::new(),
+            runs: Vec::new(),
+        }
+    }
+
+    /// Whether the authority is authoritative for the path.
+    pub fn is_runtime(&self) -> bool {
+        self.acknowledged.is_some()
+    }
+
+    /// Whether `record` knows less than a RuntimeSecret status that says `status` is in force: an
+    /// older snapshot was restored, and the status must be kept as the evidence (PROTOCOLS.md
+    /// §4.5).
+    pub fn is_behind(record: Option<&Self>, status: &VersionPair) -> bool {
+        crate::introduce::is_behind(record.and_then(|r| r.current.as_ref()), status)
+    }
+
+    /// Newest HMAC.
+    pub fn newest_hmac(&self) -> Option<&str> {
+        self.hmacs.last().map(String::as_str)
+    }
+
+    /// The last rotation that ended.
+    pub fn last_rotation(&self) -> Option<&ClosedRun> {
+        self.runs.last()
+    }
+
+    /// The same record in state `state`, with nothing in the way.
+    #[must_use]
+    pub fn to(&self, state: State) -> Self {
+        Self { state, stop: None, ..self.clone() }
+    }
+
+    /// Makes `hmac` the newest; `false` where that would be one too many.
+    pub fn push_hmac(&mut self, hmac: &str) -> bool {
+        let known = self.hmacs.iter().any(|h| h == hmac);
+        if !known && self.hmacs.len() >= HMACS_MAX {
+            return false;
+        }
+        self.hmacs.retain(|h| h != hmac);
+        self.hmacs.push(hmac.to_owned());
+        true
+    }
+
+    /// Makes `hmac` the newest and forgets the oldest where there are too many: for rotations,
+    /// whose number has no bound.
+    pub fn roll_hmac(&mut self, hmac: &str) {
+        self.hmacs.retain(|h| h != hmac);
+        self.hmacs.push(hmac.to_owned());
+        while self.hmacs.len() > HMACS_MAX {
+            self.hmacs.remove(0);
+        }
+    }
+
+    /// Notes that `slot` is covered.
+    pub fn cover(&mut self, slot: &Slot) {
+        self.slots.retain(|s| s.trigger != slot.trigger);
+        self.slots.push(slot.clone());
+        while self.slots.len() > SLOTS_MAX {
+            self.slots.remove(0);
+        }
+    }
+
+    /// Whether `slot` is covered: the same, or an earlier time than the last one of its trigger.
+    pub fn covers(&self, slot: &Slot) -> bool {
+        let time = |text: &str| text.parse::<Timestamp>().ok();
+        self.slots.iter().filter(|s| s.trigger == slot.trigger).any(|s| {
+            let earlier = time(&slot.slot).zip(time(&s.slot)).is_some_and(|(new, old)| new <= old);
+            s.slot == slot.slot || earlier
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_record_round_trips_as_json() {
+        let mut record = fixture::record(State::Done);
+        record.cover(&Slot { trigger: "schedule/nightly".into(), slot: "s".into() });
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+    }
+
+    #[test]
+    fn the_ninth_different_hmac_is_refused_and_a_known_one_moves_to_the_end() {
+        let mut record = fixture::record(State::Intent);
+        record.hmacs.clear();
+        assert!((0..HMACS_MAX).all(|n| record.push_hmac(&format!("k:{n}"))));
+        assert!(!record.push_hmac("k:new"));
+        assert!(record.push_hmac("k:0"));
+        assert_eq!(record.newest_hmac(), Some("k:0"));
+        record.roll_hmac("k:new");
+        assert_eq!((record.hmacs.len(), record.newest_hmac()), (HMACS_MAX, Some("k:new")));
+    }
+
+    /// PROTOCOLS.md §7: slots at or below the last one are covered; deliveries only when they are
+    /// the same.
+    #[test]
+    fn slots_are_covered_by_time_and_deliveries_by_name() {
+        let slot = |t: &str, s: &str| Slot { trigger: t.into(), slot: s.into() };
+        let mut record = fixture::record(State::Done);
+        record.cover(&slot("schedule/nightly", "2026-11-24T02:00:00Z"));
+        record.cover(&slot("change/leak", "delivery-7"));
+        assert!(record.covers(&slot("schedule/nightly", "2026-11-24T02:00:00Z")));
+        assert!(record.covers(&slot("schedule/nightly", "2026-11-23T02:00:00Z")));
+        assert!(!record.covers(&slot("schedule/nightly", "2026-11-25T02:00:00Z")));
+        assert!(!record.covers(&slot("schedule/weekly", "2026-11-23T02:00:00Z")));
+        assert!(record.covers(&slot("change/leak", "delivery-7")));
+        assert!(!record.covers(&slot("change/leak", "delivery-8")));
+    }
+
+    #[test]
+    fn remembered_slots_are_bounded() {
+        let mut record = fixture::record(State::Done);
+        for n in 0..SLOTS_MAX + 5 {
+            record.cover(&Slot { trigger: format!("schedule/{n}"), slot: "x".into() });
+        }
+        assert_eq!(record.slots.len(), SLOTS_MAX);
+    }
+}

@@ -1,0 +1,101 @@
+//! The claim: one run at a time rotates a path, and a run that died never blocks it for ever.
+
+use jiff::Timestamp;
+use regent_types::resources::runtime_secret::Disposition;
+
+use super::with;
+use crate::introduce;
+use crate::observation::Observation;
+use crate::reason::Reason;
+use crate::record::{Claim, Origin, Record, RotationStep, State};
+use crate::step::{Step, held, wait};
+
+/// Claims a path that is done.
+pub(super) fn take(record: &Record, seen: &Observation, now: Timestamp) -> Step {
+    if covered(record, seen) {
+        return Step::AlreadyDone;
+    }
+    if record.origin == Origin::Derived {
+        return held(
+            Reason::NothingToRotate,
+            "a derived secret is rotated by whoever publishes it; rotate it there",
+        );
+    }
+    if let Some(stop) = introduce::present(record, seen).or_else(|| unknown(record, seen)) {
+        return stop;
+    }
+    let Some(base) = record.current.clone() else {
+        return wait(Reason::NotIntroduced, "the secret has no version yet");
+    };
+    let ignored = record.disposition == Some(Disposition::Ignore);
+    if ignored && !seen.consumers.waiting.is_empty() && !seen.run.compromise {
+        let message = format!("waiting for {}", seen.consumers.waiting.join(", "));
+        return wait(Reason::ConsumersNotReady, message);
+    }
+    let mut next = record.to(State::Rotating);
+    if let Some(slot) = &seen.run.slot {
+        next.cover(slot);
+    }
+    next.claim = Some(Claim {
+        run: seen.run.uid.clone(),
+        run_name: seen.run.name.clone(),
+        base,
+        candidate: seen.run.uid.clone(),
+        hmac: None,
+        step: RotationStep::Create,
+        sent: Vec::new(),
+        compromise: seen.run.compromise,
+        renew: seen.run.renew.clone(),
+        claimed_at: now,
+        promoted: None,
+        promoted_at: None,
+    });
+    Step::Persist(Box::new(next))
+}
+
+/// Another run holds the claim. The same run in a new cluster goes on with it; that of a run which
+/// is gone is taken over and finished, which counts as this run's rotation; a living one is
+/// awaited.
+pub(super) fn meet(record: &Record, claim: &Claim, seen: &Observation) -> Step {
+    let same = claim.run_name == seen.run.name;
+    if !same && covered(record, seen) {
+        return Step::AlreadyDone;
+    }
+    if !same && seen.claimant_alive {
+        return wait(
+            Reason::RotationUnderWay,
+            format!("run {} rotates this secret", claim.run_name),
+        );
+    }
+    let step = with(record, claim, |c| {
+        c.run = seen.run.uid.clone();
+        c.run_name = seen.run.name.clone();
+        c.compromise |= seen.run.compromise;
+    });
+    match (step, &seen.run.slot) {
+        (Step::Persist(mut next), Some(slot)) => {
+            next.cover(slot);
+            Step::Persist(next)
+        }
+        (step, _) => step,
+    }
+}
+
+fn covered(record: &Record, seen: &Observation) -> bool {
+    seen.run.slot.as_ref().is_some_and(|s| record.covers(s))
+}
+
+/// Stops where the path has a version that no run wrote.
+pub(super) fn unknown(record: &Record, seen: &Observation) -> Option<Step> {
+    let pair = record.current.as_ref()?;
+    (seen.seen.current_version > pair.number).then(|| {
+        held(
+            Reason::UnknownVersion,
+            format!(
+                "expected version {pair} to be the newest at {}, found version {}; find out who \
+                 wrote it",
+                seen.path, seen.seen.current_version
+            ),
+        )
+    })
+}

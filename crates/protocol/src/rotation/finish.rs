@@ -1,0 +1,137 @@
+//! Await, revoke and close: the old value dies only when nobody needs it, and the claim is given
+//! back only when no late set can land any more (PROTOCOLS.md §5.5 to §5.7).
+
+use jiff::Timestamp;
+use regent_types::policy::FailureStrategy;
+
+use super::claim::unknown;
+use super::{FOLLOW_GRACE_S, LEASE_S, SET_DEADLINE_S, after, with};
+use crate::introduce;
+use crate::ledger::kinds;
+use crate::observation::{Login, Observation, Target};
+use crate::reason::Reason;
+use crate::record::{Claim, ClosedRun, RUNS_MAX, Record, RotationStep, State};
+use crate::step::{Effect, Step, event, held, tell};
+
+/// What must hold in every step after the promotion: the version is there, the newest, and it logs
+/// in.
+fn sound(record: &Record, claim: &Claim, seen: &Observation) -> Option<Step> {
+    if let Some(stop) = introduce::present(record, seen).or_else(|| unknown(record, seen)) {
+        return Some(stop);
+    }
+    match &seen.target {
+        Target::Login(probes) if probes.current == Login::Refused => {
+            // Something set another password: the published one is set again.
+            Some(with(record, claim, |c| c.step = RotationStep::Set))
+        }
+        Target::None | Target::Login(_) => None,
+    }
+}
+
+pub(super) fn await_consumers(
+    record: &Record,
+    claim: &Claim,
+    seen: &Observation,
+    now: Timestamp,
+) -> Step {
+    if let Some(step) = sound(record, claim, seen) {
+        return step;
+    }
+    if !claim.compromise
+        && let Some(step) = behind(record, claim, seen, now)
+    {
+        return step;
+    }
+    let revokes = record.policy.revoke_old || claim.compromise;
+    with(record, claim, |c| {
+        c.step = if revokes { RotationStep::Revoke } else { RotationStep::Close };
+    })
+}
+
+/// Waits for consumers that have not followed, as the failure strategy says.
+fn behind(record: &Record, claim: &Claim, seen: &Observation, now: Timestamp) -> Option<Step> {
+    if seen.consumers.waiting.is_empty() {
+        return None;
+    }
+    let names = seen.consumers.waiting.join(", ");
+    let patience = record.policy.max_overlap_seconds.max(FOLLOW_GRACE_S);
+    let until = after(claim.promoted_at.unwrap_or(claim.claimed_at), patience);
+    if now < until {
+        let message = format!("waiting for {names}");
+        return Some(Step::Wait { why: Reason::ConsumersNotReady, message, until: Some(until) });
+    }
+    let message = format!(
+        "max_overlap has passed and these consumers have not followed: {names}; the old version \
+         stays until they do"
+    );
+    Some(match record.policy.failure_strategy {
+        FailureStrategy::Retry | FailureStrategy::Alert => {
+            Step::Wait { why: Reason::ConsumersBehind, message, until: None }
+        }
+        FailureStrategy::Hold => held(Reason::ConsumersBehind, message),
+    })
+}
+
+pub(super) fn revoke(record: &Record, claim: &Claim, seen: &Observation, now: Timestamp) -> Step {
+    if let Some(step) = sound(record, claim, seen) {
+        return step;
+    }
+    if !claim.compromise {
+        if let Some(step) = behind(record, claim, seen, now) {
+            return step;
+        }
+        let promoted_at = claim.promoted_at.unwrap_or(claim.claimed_at);
+        let until = after(promoted_at, record.policy.max_overlap_seconds);
+        if now < until {
+            let message = format!("old and new stay valid side by side until {until}");
+            return Step::Wait { why: Reason::Overlap, message, until: Some(until) };
+        }
+    }
+    if seen.seen.has_live(&claim.base) {
+        return Step::Do(Effect::Destroy(claim.base.clone()));
+    }
+    let mut told = event(seen, now, kinds::REVOKED, Some(&claim.base), "", "");
+    if !seen.consumers.waiting.is_empty() {
+        told.detail = format!("cut off: {}", seen.consumers.waiting.join(", "));
+    }
+    tell(seen, told).unwrap_or_else(|| with(record, claim, |c| c.step = RotationStep::Close))
+}
+
+pub(super) fn close(record: &Record, claim: &Claim, seen: &Observation, now: Timestamp) -> Step {
+    if let Some(step) = sound(record, claim, seen) {
+        return step;
+    }
+    if let (Target::Login(_), Some(sent)) = (&seen.target, claim.sent.last()) {
+        let until = after(sent.at, LEASE_S + SET_DEADLINE_S);
+        if now < until {
+            let message = format!("a late set may still land until {until}");
+            return Step::Wait { why: Reason::LateSetWindow, message, until: Some(until) };
+        }
+    }
+    if !seen.leftovers.is_empty() {
+        return Step::Do(Effect::RemoveCandidates(seen.leftovers.clone()));
+    }
+    let Some(version) = claim.promoted.clone() else {
+        return with(record, claim, |c| c.step = RotationStep::Promote);
+    };
+    let told = event(seen, now, kinds::ROTATION_CLOSED, Some(&version), "", "");
+    if let Some(step) = tell(seen, told) {
+        return step;
+    }
+    let mut next = record.to(State::Done);
+    next.claim = None;
+    next.leftovers = claim.sent.iter().map(|s| s.candidate.clone()).collect();
+    next.leftovers.push(claim.candidate.clone());
+    next.leftovers.sort();
+    next.leftovers.dedup();
+    next.runs.push(ClosedRun {
+        run: claim.run.clone(),
+        run_name: claim.run_name.clone(),
+        version,
+        at: claim.promoted_at.unwrap_or(now),
+    });
+    while next.runs.len() > RUNS_MAX {
+        next.runs.remove(0);
+    }
+    Step::Persist(Box::new(next))
+}

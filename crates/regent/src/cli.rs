@@ -1,0 +1,128 @@
+//! The commands and their arguments.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+use crate::failure::of_any;
+use crate::output::{Format, Out};
+
+/// GitOps-native, Vault-first secret operations for Kubernetes.
+#[derive(Debug, Parser)]
+#[command(name = "regent", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Start here:  regent dev")]
+pub struct Cli {
+    /// Output format.
+    #[arg(short, long, global = true, value_enum, default_value_t)]
+    pub output: Format,
+    /// What to log, as tracing filters; logs go to standard error.
+    #[arg(long, global = true, env = "REGENT_LOG", default_value = "off")]
+    pub log: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The whole system on this machine, from an empty cluster to steady state.
+    Dev(commands::dev::DevArgs),
+    /// Makes a root of trust: an age identity to keep offline, and its recipient.
+    Keygen(commands::keygen::KeygenArgs),
+    /// Encrypts a Secret manifest in SOPS format.
+    Seal(commands::seal::SealArgs),
+    /// Opens an encrypted manifest, with its MAC checked.
+    Open(commands::open::OpenArgs),
+    /// Refuses what must not be in Git: plaintext Secrets, private keys, unencrypted data.
+    Lint(commands::lint::LintArgs),
+    /// Phase, authority, seal and what is not ready.
+    Status(ClusterArgs),
+    /// Every secret, by class.
+    Secrets(commands::secrets::SecretsArgs),
+    /// The trail of one secret: who, when, why, by which run.
+    Audit(commands::audit::AuditArgs),
+    /// Checks every guarantee against the live cluster; the exit code says.
+    Verify(commands::verify::VerifyArgs),
+    /// The runtime authority.
+    #[command(subcommand)]
+    Authority(commands::authority::AuthorityCommand),
+}
+
+/// Which cluster and authority a command looks at.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ClusterArgs {
+    /// Kubeconfig; the usual places by default.
+    #[arg(long, env = "KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Address of the authority; by default what RuntimeAuthority says.
+    #[arg(long, env = "VAULT_ADDR")]
+    pub vault_addr: Option<String>,
+    /// File with a reader token; by default VAULT_TOKEN, else a login as regent-reader.
+    #[arg(long)]
+    pub vault_token_file: Option<PathBuf>,
+}
+
+/// Threads for blocking work; each brings a stack and an allocator arena.
+const BLOCKING_THREADS_MAX: usize = 8;
+
+/// Parses, runs, prints the error, returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Out { format: cli.output };
+    logging(&cli.log);
+    // ring is the one crypto provider; a second installation cannot happen, this is the first line that runs.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    // Blocking work is storage and decryption: more threads than this only cost memory.
+    let runtime = match builder.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out.failure(&of_any(&error.into()));
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(run(cli.command, out));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let failure = of_any(&error);
+            out.failure(&failure);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+async fn run(command: Command, out: Out) -> anyhow::Result<u8> {
+    match command {
+        Command::Dev(args) => commands::dev::run(args, out).await,
+        Command::Keygen(args) => commands::keygen::run(&args, out),
+        Command::Seal(args) => commands::seal::run(&args, out),
+        Command::Open(args) => commands::open::run(&args, out),
+        Command::Lint(args) => commands::lint::run(&args, out),
+        Command::Status(args) => commands::status::run(&args, out).await,
+        Command::Secrets(args) => commands::secrets::run(&args, out).await,
+        Command::Audit(args) => commands::audit::run(&args, out).await,
+        Command::Verify(args) => commands::verify::run(&args, out).await,
+        Command::Authority(command) => commands::authority::run(&command, out).await,
+    }
+}
+
+fn logging(filter: &str) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

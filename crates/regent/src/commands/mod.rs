@@ -1,0 +1,12 @@
+//! One file a command: arguments, fetch, print. The work is elsewhere.
+
+pub mod audit;
+pub mod authority;
+pub mod dev;
+pub mod keygen;
+pub mod lint;
+pub mod open;
+pub mod seal;
+pub mod secrets;
+pub mod status;
+pub mod verify;

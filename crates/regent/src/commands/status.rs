@@ -1,0 +1,102 @@
+//! `regent status`: phase, authority, seal, and what is not ready.
+
+use kube::Api;
+use kube::api::ListParams;
+use regent_types::condition;
+use regent_types::resources::{
+    EncryptedManifest, EventTrigger, ExternalSecret, GitSource, PushSecret, RuntimeAuthority,
+    RuntimeSecret, WorkflowRun,
+};
+use serde::Serialize;
+
+use crate::cli::ClusterArgs;
+use crate::connect;
+use crate::dev::view::{Seen, Unmet, View};
+use crate::output::{Format, Out, Row};
+
+/// What `regent status` says; its fields are API.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    phase: i64,
+    authoritative: String,
+    address: String,
+    initialized: bool,
+    sealed: bool,
+    root_revoked: bool,
+    reason: String,
+    message: String,
+    secrets: usize,
+    not_ready: Vec<Unmet>,
+}
+
+impl Row for Unmet {
+    const COLUMNS: &'static [&'static str] = &["NOT READY", "REASON", "MESSAGE"];
+    fn cells(&self) -> Vec<String> {
+        vec![self.object.clone(), self.reason.clone(), self.message.clone()]
+    }
+}
+
+/// Prints the status; exit code 1 while something is not ready.
+pub async fn run(args: &ClusterArgs, out: Out) -> anyhow::Result<u8> {
+    let api = connect::kubernetes(args).await?;
+    let view = look(&api).await?;
+    let authorities = Api::<RuntimeAuthority>::all(api.clone());
+    let found = authorities.list(&ListParams::default()).await?.items.into_iter().next();
+    let seen = found.and_then(|a| a.status).unwrap_or_default();
+    let ready = condition::get(&seen.conditions, condition::READY);
+    let status = Status {
+        // Without a RuntimeAuthority the phase is what Git has reached.
+        phase: seen.phase.unwrap_or(if view.manifests.is_empty() { 1 } else { 2 }),
+        authoritative: seen.authoritative.unwrap_or_else(|| "git".into()),
+        address: seen.address.unwrap_or_default(),
+        initialized: seen.initialized.unwrap_or(false),
+        sealed: seen.sealed.unwrap_or(true),
+        root_revoked: seen.root_revoked.unwrap_or(false),
+        reason: ready.map_or_else(|| "NoRuntimeAuthority".into(), |c| c.reason.clone()),
+        message: ready.map(|c| c.message.clone()).unwrap_or_default(),
+        secrets: view.secrets.len(),
+        not_ready: view.unmet(),
+    };
+    let code = u8::from(!status.not_ready.is_empty());
+    if out.format != Format::Table {
+        out.value(&status)?;
+        return Ok(code);
+    }
+    out.line(&format!("phase          {}", status.phase));
+    out.line(&format!("authoritative  {}", status.authoritative));
+    let sealed = if status.sealed { "sealed" } else { "unsealed" };
+    let made = if status.initialized { "initialized" } else { "not initialized" };
+    let root = if status.root_revoked { "root token revoked" } else { "root token not revoked" };
+    out.line(&format!("authority      {} {made}, {sealed}, {root}", status.address));
+    out.line(&format!("               {}: {}", status.reason, status.message));
+    out.line(&format!("secrets        {}", status.secrets));
+    if !status.not_ready.is_empty() {
+        out.line("");
+        out.list(&status.not_ready)?;
+    }
+    Ok(code)
+}
+
+/// Everything that can be seen, once.
+async fn look(api: &kube::Client) -> anyhow::Result<View> {
+    let mut view = View::default();
+    macro_rules! see {
+        ($($kind:ty => $seen:expr),* $(,)?) => {$(
+            for object in Api::<$kind>::all(api.clone()).list(&Default::default()).await? {
+                view.see($seen(Box::new(object)));
+            }
+        )*};
+    }
+    see! {
+        GitSource => Seen::Git,
+        EncryptedManifest => Seen::Manifest,
+        RuntimeAuthority => Seen::Authority,
+        RuntimeSecret => Seen::Secret,
+        ExternalSecret => Seen::External,
+        PushSecret => Seen::Push,
+        WorkflowRun => Seen::Run,
+        EventTrigger => Seen::Trigger,
+    }
+    Ok(view)
+}

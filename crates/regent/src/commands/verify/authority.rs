@@ -1,0 +1,167 @@
+//! What the authority shows a reader: records, versions, policies, roles, tokens, the ledger; no value.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use kube::Api;
+use regent_protocol::invariants::{KvSeen, LedgerSeen, Snapshot, WriteSeen};
+use regent_protocol::record::Record;
+use regent_types::access::authority::{self, CONFIGURATOR, REGENT_MOUNT, SECRET_MOUNT};
+use regent_types::access::identity::Identity;
+use regent_types::resources::RuntimeAuthority;
+use regent_vault::{Kv, Method, Session};
+use serde_json::{Value, json};
+
+use crate::commands::audit::{WRITERS, chain};
+use crate::failure::Failure;
+
+/// Most paths read; more is a defect of the tree, or another tool's mount.
+const PATHS_MAX: usize = 100_000;
+/// Fields of a role that decide who may log in, and as what.
+const ROLE_FIELDS: [&str; 6] = [
+    "bound_service_account_names",
+    "bound_service_account_namespaces",
+    "audience",
+    "token_policies",
+    "token_ttl",
+    "token_max_ttl",
+];
+
+pub(super) async fn gather(
+    api: &kube::Client,
+    session: &Session,
+    s: &mut Snapshot,
+) -> anyhow::Result<()> {
+    let regent = session.kv(REGENT_MOUNT);
+    for path in tree(&regent, "record").await? {
+        let read = regent.read_json::<Record>(&format!("record/{path}")).await;
+        let read = read.map_err(|e| Failure::of("reading a record", &e))?;
+        s.records.extend(read.map(|(record, _)| (path, record)));
+    }
+    let secret = session.kv(SECRET_MOUNT);
+    for path in tree(&secret, "").await? {
+        let metadata = secret.metadata(&path).await;
+        let metadata = metadata.map_err(|e| Failure::of("reading metadata", &e))?;
+        s.kv.extend(metadata.map(|m| (path, seen(m))));
+    }
+    access(session, s).await?;
+    let authorities = Api::<RuntimeAuthority>::all(api.clone());
+    let found = authorities.list(&kube::api::ListParams::default()).await?.items.into_iter().next();
+    let heads = found.and_then(|a| a.status).map(|s| s.ledger_heads).unwrap_or_default();
+    for writer in WRITERS {
+        let entries = chain(&regent, writer).await?;
+        let published = heads.get(writer).cloned();
+        s.ledgers.push(LedgerSeen { writer: writer.to_owned(), entries, published });
+    }
+    Ok(())
+}
+
+/// Every path below `base`, relative to it.
+async fn tree(kv: &Kv, base: &str) -> anyhow::Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut todo = vec![String::new()];
+    while let Some(folder) = todo.pop() {
+        let place = format!("{base}/{folder}");
+        let names = kv.list(place.trim_matches('/')).await;
+        for name in names.map_err(|e| Failure::of("listing the authority", &e))? {
+            if found.len() + todo.len() > PATHS_MAX {
+                anyhow::bail!("more than {PATHS_MAX} paths below {place}");
+            }
+            let full = format!("{folder}{name}");
+            if name.ends_with('/') { todo.push(full) } else { found.push(full) }
+        }
+    }
+    Ok(found)
+}
+
+fn seen(metadata: regent_vault::KvMetadata) -> KvSeen {
+    KvSeen {
+        current_version: metadata.current_version,
+        versions: metadata
+            .versions
+            .into_iter()
+            .map(|(n, v)| (n, (v.created_time, !v.destroyed && v.deletion_time.is_empty())))
+            .collect(),
+    }
+}
+
+async fn access(session: &Session, s: &mut Snapshot) -> anyhow::Result<()> {
+    let ask = async |method: Method, path: &str, body: Option<Value>| {
+        let answer = session.request(method, path, body.as_ref()).await;
+        let answer = answer.map_err(|e| Failure::of(&format!("asking for {path}"), &e))?;
+        anyhow::Ok(answer.map_or(Value::Null, |mut a| a["data"].take()))
+    };
+    for name in keys(&ask(list(), "sys/policies/acl", None).await?) {
+        if name != "root" && name != "default" {
+            let read = ask(Method::GET, &format!("sys/policies/acl/{name}"), None).await?;
+            s.policies.insert(name, read["policy"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    for name in keys(&ask(list(), "auth/kubernetes/role", None).await?) {
+        let read = ask(Method::GET, &format!("auth/kubernetes/role/{name}"), None).await?;
+        s.roles.insert(name, canonical(&read));
+    }
+    for policy in authority::policies(&s.grants) {
+        s.policies_expected.insert(policy.name, policy.text);
+    }
+    for role in authority::roles() {
+        let body = role.body();
+        s.roles_expected.insert(role.name, canonical(&body));
+    }
+    for accessor in keys(&ask(list(), "auth/token/accessors", None).await?) {
+        let body = json!({ "accessor": accessor });
+        // A token may end between the listing and the look.
+        let Ok(found) = ask(Method::POST, "auth/token/lookup-accessor", Some(body)).await else {
+            continue;
+        };
+        let policies = found["policies"].as_array().cloned().unwrap_or_default();
+        if policies.iter().any(|p| p == "root") {
+            s.root_accessors.push(accessor);
+        }
+    }
+    Ok(())
+}
+
+fn list() -> Method {
+    // LIST is a valid token; the constructor only refuses others.
+    Method::from_bytes(b"LIST").unwrap_or(Method::GET)
+}
+
+fn keys(data: &Value) -> Vec<String> {
+    let all = data["keys"].as_array();
+    all.into_iter().flatten().filter_map(|k| k.as_str().map(str::to_owned)).collect()
+}
+
+fn canonical(role: &Value) -> String {
+    let fields: BTreeMap<&str, &Value> = ROLE_FIELDS.iter().map(|f| (*f, &role[*f])).collect();
+    json!(fields).to_string()
+}
+
+/// Writes of secret state in an audit log of JSON lines.
+pub(super) fn writes(path: &Path) -> anyhow::Result<Vec<WriteSeen>> {
+    let file = std::fs::File::open(path)?;
+    let mut found = Vec::new();
+    for line in BufReader::new(file).lines() {
+        let entry: Value = serde_json::from_str(&line?)?;
+        let text =
+            |pointer: &str| entry.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let writes = ["create", "update", "patch", "delete"].contains(&text("/request/operation"));
+        // What was refused changed nothing.
+        let done = text("/type") == "response" && entry.get("error").is_none_or(Value::is_null);
+        if !(writes && done) {
+            continue;
+        }
+        let by = match text("/auth/metadata/role") {
+            "" => text("/auth/display_name"),
+            CONFIGURATOR => "regent-warden",
+            role => role,
+        };
+        let path = text("/request/path").to_owned();
+        // Warden configures the mounts with the root token of initialization, which it then revokes.
+        let initial = by == "root" && path.ends_with("/config");
+        let by = if initial { Identity::Warden.account() } else { by.to_owned() };
+        found.push(WriteSeen { path, by, at: text("/time").to_owned() });
+    }
+    Ok(found)
+}

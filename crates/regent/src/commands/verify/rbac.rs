@@ -1,0 +1,203 @@
+//! Live RBAC against the table: what is missing, what is wider, and who else can change secret state.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::rbac::v1::{
+    ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
+};
+use kube::Api;
+use kube::api::ListParams;
+use regent_protocol::invariants::{BindingSeen, Snapshot};
+use regent_types::access::identity::Identity;
+use regent_types::access::rbac;
+use regent_types::labels::{SYSTEM_NAMESPACE, UNSEAL_IDENTITY_SECRET};
+use serde_json::Value;
+
+/// Verbs that change a Secret.
+const CHANGES: [&str; 6] = ["create", "update", "patch", "delete", "deletecollection", "*"];
+
+/// Roles of live RBAC, by `Kind namespace/name`.
+type Roles = BTreeMap<String, Vec<PolicyRule>>;
+
+struct Binding {
+    object: String,
+    namespace: String,
+    role: String,
+    subjects: Vec<Subject>,
+}
+
+pub(super) async fn gather(api: &kube::Client, s: &mut Snapshot) -> anyhow::Result<()> {
+    let all = ListParams::default();
+    let mut roles = Roles::new();
+    for role in Api::<ClusterRole>::all(api.clone()).list(&all).await? {
+        let name = role.metadata.name.unwrap_or_default();
+        roles.insert(format!("ClusterRole {name}"), role.rules.unwrap_or_default());
+    }
+    for role in Api::<Role>::all(api.clone()).list(&all).await? {
+        let place = place(role.metadata.namespace, role.metadata.name);
+        roles.insert(format!("Role {place}"), role.rules.unwrap_or_default());
+    }
+    let mut bindings = Vec::new();
+    for b in Api::<ClusterRoleBinding>::all(api.clone()).list(&all).await? {
+        let name = b.metadata.name.unwrap_or_default();
+        let object = format!("ClusterRoleBinding {name}");
+        bindings.push(binding(object, "", &b.role_ref, b.subjects));
+    }
+    for b in Api::<RoleBinding>::all(api.clone()).list(&all).await? {
+        let namespace = b.metadata.namespace.clone().unwrap_or_default();
+        let object = format!("RoleBinding {}", place(b.metadata.namespace, b.metadata.name));
+        bindings.push(binding(object, &namespace, &b.role_ref, b.subjects));
+    }
+    compare(&roles, &bindings, s);
+    Ok(())
+}
+
+fn place(namespace: Option<String>, name: Option<String>) -> String {
+    format!("{}/{}", namespace.unwrap_or_default(), name.unwrap_or_default())
+}
+
+fn binding(
+    object: String,
+    namespace: &str,
+    to: &RoleRef,
+    subjects: Option<Vec<Subject>>,
+) -> Binding {
+    let role = match to.kind.as_str() {
+        "ClusterRole" => format!("ClusterRole {}", to.name),
+        _ => format!("Role {namespace}/{}", to.name),
+    };
+    Binding {
+        object,
+        namespace: namespace.to_owned(),
+        role,
+        subjects: subjects.unwrap_or_default(),
+    }
+}
+
+fn compare(roles: &Roles, bindings: &[Binding], s: &mut Snapshot) {
+    // The namespaces that the installation names are those where the materializer is bound.
+    let materializer = format!("{}-secrets", Identity::Materializer.account());
+    let wanted = format!("ClusterRole {materializer}");
+    let named: BTreeSet<String> =
+        bindings.iter().filter(|b| b.role == wanted).map(|b| b.namespace.clone()).collect();
+    let named: Vec<String> = named.into_iter().filter(|n| !n.is_empty()).collect();
+    let mut table = BTreeSet::new();
+    for object in rbac::objects(&named) {
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let full = match object["metadata"]["namespace"].as_str() {
+            Some(namespace) => format!("{kind} {namespace}/{name}"),
+            None => format!("{kind} {name}"),
+        };
+        if kind.ends_with("Role") {
+            role_differs(&full, &object, roles, s);
+        } else if kind.ends_with("Binding") {
+            match bindings.iter().find(|b| b.object == full) {
+                Some(live) if subjects(&live.subjects) == expected_subjects(&object) => {}
+                Some(live) => s.rbac.push(BindingSeen {
+                    object: full.clone(),
+                    says: format!("binds {}", subjects(&live.subjects).join(", ")),
+                    extra: true,
+                    widens: false,
+                }),
+                None => s.rbac.push(missing(&full)),
+            }
+        }
+        table.insert(full);
+    }
+    for live in bindings.iter().filter(|b| !table.contains(&b.object) && !of_kubernetes(b)) {
+        let rules = roles.get(&live.role).map(Vec::as_slice).unwrap_or_default();
+        if rules.iter().any(|r| covers(r, &CHANGES)) {
+            s.rbac.push(BindingSeen {
+                object: live.object.clone(),
+                says: format!("{} may change Secrets", subjects(&live.subjects).join(", ")),
+                extra: true,
+                widens: live.subjects.iter().any(is_own),
+            });
+        }
+    }
+    s.unseal_readers = unseal_readers(roles, bindings);
+}
+
+fn role_differs(full: &str, object: &Value, roles: &Roles, s: &mut Snapshot) {
+    let Some(live) = roles.get(full) else {
+        s.rbac.push(missing(full));
+        return;
+    };
+    let expected: Vec<PolicyRule> =
+        serde_json::from_value(object["rules"].clone()).unwrap_or_default();
+    let extra: Vec<String> = live.iter().filter(|r| !expected.contains(r)).map(said).collect();
+    let lacking: Vec<String> = expected.iter().filter(|r| !live.contains(r)).map(said).collect();
+    if !extra.is_empty() {
+        let says = extra.join("; ");
+        s.rbac.push(BindingSeen { object: full.to_owned(), says, extra: true, widens: true });
+    }
+    if !lacking.is_empty() {
+        let says = lacking.join("; ");
+        s.rbac.push(BindingSeen { object: full.to_owned(), says, extra: false, widens: false });
+    }
+}
+
+fn missing(full: &str) -> BindingSeen {
+    BindingSeen { object: full.to_owned(), says: full.to_owned(), extra: false, widens: false }
+}
+
+fn said(rule: &PolicyRule) -> String {
+    let list = |l: &Option<Vec<String>>| l.clone().unwrap_or_default().join(",");
+    format!("{} on {}", rule.verbs.join(","), list(&rule.resources))
+}
+
+fn subjects(all: &[Subject]) -> Vec<String> {
+    let one = |s: &Subject| match &s.namespace {
+        Some(namespace) => format!("{} {namespace}/{}", s.kind, s.name),
+        None => format!("{} {}", s.kind, s.name),
+    };
+    all.iter().map(one).collect()
+}
+
+fn expected_subjects(object: &Value) -> Vec<String> {
+    let all: Vec<Subject> = serde_json::from_value(object["subjects"].clone()).unwrap_or_default();
+    subjects(&all)
+}
+
+/// Kubernetes' own controllers and its admins: the ground that regent stands on.
+fn of_kubernetes(binding: &Binding) -> bool {
+    let own = |s: &Subject| {
+        s.name.starts_with("system:") || s.namespace.as_deref() == Some("kube-system")
+    };
+    !binding.subjects.is_empty() && binding.subjects.iter().all(own)
+}
+
+fn is_own(subject: &Subject) -> bool {
+    let own = Identity::ALL.iter().any(|i| i.account() == subject.name);
+    own && subject.namespace.as_deref() == Some(SYSTEM_NAMESPACE)
+}
+
+/// Whether a rule lets one of `verbs` be done to Secrets.
+fn covers(rule: &PolicyRule, verbs: &[&str]) -> bool {
+    let has = |list: &Option<Vec<String>>, wanted: &str| {
+        list.as_ref().is_some_and(|l| l.iter().any(|v| v == wanted || v == "*"))
+    };
+    has(&rule.api_groups, "")
+        && has(&rule.resources, "secrets")
+        && rule.verbs.iter().any(|v| verbs.contains(&v.as_str()))
+}
+
+/// Who beside warden may read the unseal identity.
+fn unseal_readers(roles: &Roles, bindings: &[Binding]) -> Vec<String> {
+    const READS: [&str; 4] = ["get", "list", "watch", "*"];
+    let mut found = BTreeSet::new();
+    let near = |b: &&Binding| b.namespace.is_empty() || b.namespace == SYSTEM_NAMESPACE;
+    for live in bindings.iter().filter(near).filter(|b| !of_kubernetes(b)) {
+        let rules = roles.get(&live.role).map(Vec::as_slice).unwrap_or_default();
+        let reads = |r: &PolicyRule| {
+            let names = r.resource_names.as_ref().filter(|n| !n.is_empty());
+            covers(r, &READS) && names.is_none_or(|n| n.iter().any(|n| n == UNSEAL_IDENTITY_SECRET))
+        };
+        if rules.iter().any(reads) {
+            found.extend(subjects(&live.subjects));
+        }
+    }
+    let warden = format!("ServiceAccount {SYSTEM_NAMESPACE}/{}", Identity::Warden.account());
+    found.into_iter().filter(|f| *f != warden).collect()
+}

@@ -1,0 +1,110 @@
+//! From flags and environment to clients: the user's own rights on the API server, a reader's in the authority.
+
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, PostParams};
+use regent_types::access::identity::Identity;
+use regent_types::labels::{AUTHORITY_AUDIENCE, AUTHORITY_NAME, SYSTEM_NAMESPACE};
+use regent_types::resources::RuntimeAuthority;
+use regent_types::{Advice, Sensitive};
+use regent_vault::{Client, Config, Session, Token};
+
+use crate::cli::ClusterArgs;
+use crate::failure::Failure;
+
+/// Exit code of what cannot be reached.
+const UNREACHABLE: u8 = 3;
+
+/// The API server, as the caller.
+pub async fn kubernetes(args: &ClusterArgs) -> anyhow::Result<kube::Client> {
+    let unreachable = |found: String| {
+        let advice = Advice::new(
+            "a reachable Kubernetes API",
+            found,
+            "name its kubeconfig with --kubeconfig or KUBECONFIG; `regent dev` prints a line that sets it",
+        );
+        Failure::new("Unreachable", "the cluster cannot be reached", advice).code(UNREACHABLE)
+    };
+    let config = match &args.kubeconfig {
+        Some(path) => {
+            let read = kube::config::Kubeconfig::read_from(path)
+                .map_err(|e| unreachable(format!("{}: {e}", path.display())))?;
+            kube::Config::from_custom_kubeconfig(read, &kube::config::KubeConfigOptions::default())
+                .await
+                .map_err(|e| unreachable(format!("{}: {e}", path.display())))?
+        }
+        None => kube::Config::infer().await.map_err(|e| unreachable(e.to_string()))?,
+    };
+    let mut config = config;
+    config.connect_timeout = Some(std::time::Duration::from_secs(5));
+    config.read_timeout = Some(std::time::Duration::from_secs(30));
+    config.default_retry = false;
+    let client = kube::Client::try_from(config).map_err(|e| unreachable(e.to_string()))?;
+    client.apiserver_version().await.map_err(|e| unreachable(e.to_string()))?;
+    Ok(client)
+}
+
+/// The authority that the RuntimeAuthority or `--vault-addr` names, without a login.
+pub async fn authority(args: &ClusterArgs, api: &kube::Client) -> anyhow::Result<Client> {
+    let address = match &args.vault_addr {
+        Some(address) => address.clone(),
+        None => {
+            let authorities: Api<RuntimeAuthority> = Api::all(api.clone());
+            let found = authorities.get_opt(AUTHORITY_NAME).await?;
+            found.and_then(|a| a.status).and_then(|s| s.address).ok_or_else(|| {
+                let advice = Advice::new(
+                    "the address of the authority",
+                    "neither --vault-addr, nor VAULT_ADDR, nor RuntimeAuthority.status.address",
+                    "set VAULT_ADDR",
+                );
+                Failure::new("NoAuthority", "the authority is not known", advice).code(UNREACHABLE)
+            })?
+        }
+    };
+    client(&address)
+}
+
+/// A client for `address`.
+pub fn client(address: &str) -> anyhow::Result<Client> {
+    let config = Config {
+        address: address.to_owned(),
+        ca_pem: None,
+        deadline: std::time::Duration::from_secs(30),
+    };
+    Ok(Client::new(config)
+        .map_err(|e| Failure::of("reaching the authority", &e).code(UNREACHABLE))?)
+}
+
+/// A session that may list, read metadata and read the ledger, and no value.
+pub async fn reader(args: &ClusterArgs, api: &kube::Client) -> anyhow::Result<Session> {
+    let client = authority(args, api).await?;
+    if let Some(path) = &args.vault_token_file {
+        let text = std::fs::read_to_string(path)?;
+        return Ok(Session::with_token(client, Token::new(text.trim().to_owned().into())));
+    }
+    if let Ok(token) = std::env::var("VAULT_TOKEN")
+        && !token.is_empty()
+    {
+        return Ok(Session::with_token(client, Token::new(token.into())));
+    }
+    let jwt = reader_jwt(api).await?;
+    let login = client
+        .login_kubernetes("kubernetes", &Identity::Reader.account(), &jwt)
+        .await
+        .map_err(|e| Failure::of("logging in as regent-reader", &e).code(UNREACHABLE))?;
+    Ok(Session::with_token(client, login.token))
+}
+
+/// A token of the reader's account for the authority's audience, asked for with the caller's own rights.
+async fn reader_jwt(api: &kube::Client) -> anyhow::Result<Sensitive<String>> {
+    let accounts: Api<ServiceAccount> = Api::namespaced(api.clone(), SYSTEM_NAMESPACE);
+    let spec = TokenRequestSpec {
+        audiences: vec![AUTHORITY_AUDIENCE.to_owned()],
+        expiration_seconds: Some(600),
+        ..TokenRequestSpec::default()
+    };
+    let request = TokenRequest { spec, ..TokenRequest::default() };
+    let name = Identity::Reader.account();
+    let answer = accounts.create_token_request(&name, &PostParams::default(), &request).await?;
+    Ok(Sensitive::new(answer.status.map(|s| s.token).unwrap_or_default()))
+}

@@ -1,0 +1,152 @@
+//! What a run came to: timings, how to look inside, and the audit trail from the ledger.
+
+use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
+
+use regent_types::access::authority::REGENT_MOUNT;
+use regent_types::access::identity::Identity;
+use serde::Serialize;
+
+use super::Watch;
+use super::system::System;
+use crate::commands::audit::{self, Trail};
+use crate::failure::Failure;
+
+/// Linux counts CPU time in hundredths of a second (USER_HZ).
+const TICKS_PER_S: f64 = 100.0;
+
+/// The summary; its fields are API.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Summary {
+    steady_seconds: f64,
+    peak_rss_bytes: u64,
+    idle_cpu_percent: Option<f64>,
+    secrets: usize,
+    materialized: usize,
+    published: usize,
+    refused: Vec<String>,
+    runs: usize,
+    kubernetes: String,
+    authority: String,
+    env_file: String,
+    trail: Vec<Trail>,
+}
+
+impl Summary {
+    /// Logs in as the reader, writes the env file, reads the ledger.
+    pub(super) async fn gather(
+        system: &System,
+        watch: &Watch,
+        steady: Duration,
+        idle_cpu_percent: Option<f64>,
+    ) -> anyhow::Result<Self> {
+        let vault = system.vault()?;
+        let jwt = system.token(Identity::Reader)?;
+        let login = vault
+            .login_kubernetes("kubernetes", &Identity::Reader.account(), &jwt)
+            .await
+            .map_err(|e| Failure::of("logging in as the reader", &e))?;
+        let env_file = write_env(system, login.token.expose())?;
+        let session = regent_vault::Session::with_token(vault, login.token);
+        let trail = audit::trail(&session.kv(REGENT_MOUNT), None).await?;
+        let summary = watch.look(|view| Self {
+            steady_seconds: steady.as_secs_f64(),
+            peak_rss_bytes: peak_rss_bytes(),
+            idle_cpu_percent,
+            secrets: view.secrets.len(),
+            materialized: view.externals.values().filter(|r| r.ready).count(),
+            published: view.pushes.values().filter(|r| r.ready).count(),
+            refused: view
+                .externals
+                .iter()
+                .filter(|(_, r)| r.reason == "NotAConsumer")
+                .map(|(name, _)| name.clone())
+                .collect(),
+            runs: view.runs.len(),
+            kubernetes: format!("https://{}", system.serving.addr()),
+            authority: system.vault_addr(),
+            env_file,
+            trail,
+        });
+        Ok(summary)
+    }
+
+    /// The summary for people.
+    pub(super) fn text(&self, ends: bool) -> String {
+        const TRAIL_MAX: usize = 20;
+        let mut text = String::from("\naudit trail\n");
+        for event in self.trail.iter().take(TRAIL_MAX) {
+            text.push_str(&format!("  {}\n", event.line()));
+        }
+        if self.trail.len() > TRAIL_MAX {
+            text.push_str(&format!("  and {} more\n", self.trail.len() - TRAIL_MAX));
+        }
+        text.push_str(&format!(
+            "\nsteady in {:.2} s, peak memory {:.0} MB\n{} secrets, {} materialized, {} published, {} refused, {} runs\n",
+            self.steady_seconds,
+            self.peak_rss_bytes as f64 / 1e6,
+            self.secrets,
+            self.materialized,
+            self.published,
+            self.refused.len(),
+            self.runs,
+        ));
+        if !ends {
+            text.push_str(&format!(
+                "\nKubernetes API  {}\nauthority       {}\n\nLook inside:\n\n  . {}\n  kubectl get runtimesecrets,externalsecrets,secrets,workflowruns -A\n  regent verify\n\nCtrl-C ends it.\n",
+                self.kubernetes, self.authority, self.env_file,
+            ));
+        }
+        text
+    }
+}
+
+/// One line to paste sets these; the file is private.
+fn write_env(system: &System, reader_token: &str) -> anyhow::Result<String> {
+    use std::io::Write;
+    let folder = system.folder.temporary();
+    let private = |name: &str, text: &str| -> std::io::Result<std::path::PathBuf> {
+        let path = folder.join(name);
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        file.write_all(text.as_bytes())?;
+        Ok(path)
+    };
+    let kubeconfig = system.sandbox.kubeconfig(system.serving.addr());
+    let kubeconfig = private("kubeconfig", kubeconfig.expose())?;
+    let env = zeroize::Zeroizing::new(format!(
+        "export KUBECONFIG='{}'\nexport VAULT_ADDR='{}'\nexport VAULT_TOKEN='{reader_token}'\n\
+         export REGENT_AUDIT_LOG='{}'\n",
+        kubeconfig.display(),
+        system.vault_addr(),
+        std::path::absolute(system.folder.lasting().join("authority/audit.log"))?.display(),
+    ));
+    Ok(private("env", &env)?.display().to_string())
+}
+
+/// The largest resident set of this process so far (`VmHWM` of `/proc/self/status`); 0 where there is none.
+fn peak_rss_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let kilobytes =
+        line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1_024
+}
+
+/// CPU time of this process over `time`, in percent of one core.
+pub(super) async fn idle_cpu_percent(time: Duration) -> anyhow::Result<f64> {
+    let before = cpu_ticks()?;
+    tokio::time::sleep(time).await;
+    let ticks = cpu_ticks()?.saturating_sub(before);
+    Ok(ticks as f64 / TICKS_PER_S / time.as_secs_f64() * 100.0)
+}
+
+fn cpu_ticks() -> anyhow::Result<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // The second field is the program's name in parentheses and may hold blanks.
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let field = |at: usize| fields.get(at).and_then(|f| f.parse::<u64>().ok()).unwrap_or(0);
+    Ok(field(11) + field(12))
+}

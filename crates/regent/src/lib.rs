@@ -1,0 +1,14 @@
+//! The binary as a library: argument parsing and wiring, nothing else.
+//!
+//! ```text
+//! cli       the commands and their arguments     commands/  one file a command
+//! connect   kubeconfig and VAULT_ADDR → clients  output/    table, json, yaml, progress
+//! failure   errors as a person reads them        dev/       the whole system on this machine
+//! ```
+
+pub mod cli;
+pub mod commands;
+pub mod connect;
+pub mod dev;
+pub mod failure;
+pub mod output;

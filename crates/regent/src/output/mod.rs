@@ -1,0 +1,90 @@
+//! The one place that writes to the terminal: results on standard output, everything else on standard error.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the place that may")]
+
+mod progress;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+pub use progress::Progress;
+
+use crate::failure::Failure;
+
+/// `-o`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// JSON; its fields are API.
+    Json,
+    /// YAML of the same.
+    Yaml,
+}
+
+/// One row of a listing. Its JSON fields are API.
+pub trait Row: Serialize {
+    /// Headings of the table.
+    const COLUMNS: &'static [&'static str];
+    /// Cells of the table, in the order of the headings.
+    fn cells(&self) -> Vec<String>;
+}
+
+/// Where a command writes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Out {
+    /// The form that was asked for.
+    pub format: Format,
+}
+
+impl Out {
+    /// A listing.
+    pub fn list<R: Row>(&self, rows: &[R]) -> anyhow::Result<()> {
+        if self.format != Format::Table {
+            return self.value(&rows);
+        }
+        let mut table = comfy_table::Table::new();
+        table.load_style(comfy_table::presets::NOTHING);
+        table.set_header(R::COLUMNS.to_vec());
+        for row in rows {
+            table.add_row(row.cells());
+        }
+        for line in table.to_string().lines() {
+            println!("{}", line.trim_end());
+        }
+        Ok(())
+    }
+
+    /// One value: as JSON or YAML, and in a table format as YAML too.
+    pub fn value<T: Serialize>(&self, value: &T) -> anyhow::Result<()> {
+        match self.format {
+            Format::Json => println!("{}", serde_json::to_string_pretty(value)?),
+            Format::Table | Format::Yaml => print!("{}", serde_saphyr::to_string(value)?),
+        }
+        Ok(())
+    }
+
+    /// A line of result.
+    pub fn line(&self, text: &str) {
+        println!("{text}");
+    }
+
+    /// Text as it is, without a line end of its own.
+    pub fn text(&self, text: &str) {
+        print!("{text}");
+    }
+
+    /// A line beside the result.
+    pub fn note(&self, text: &str) {
+        eprintln!("{text}");
+    }
+
+    /// An error, as JSON where JSON was asked for.
+    pub fn failure(&self, failure: &Failure) {
+        match self.format {
+            Format::Json => println!("{}", failure.json()),
+            Format::Table | Format::Yaml => eprintln!("error: {failure}"),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What only answers: TokenReview, access reviews, TokenRequest.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::Cx;
+use crate::auth::tokens::Claims;
+use crate::auth::{self, User};
+use crate::rbac::{self, Ask};
+use crate::status::Failure;
+use crate::store::Key;
+
+/// Bounds of a token's life, in seconds.
+const LIFE_MIN_S: i64 = 600;
+const LIFE_MAX_S: i64 = 86_400;
+
+pub(super) fn answer(cx: &Cx<'_>, body: &Value) -> Result<Response, Failure> {
+    let spec = &body["spec"];
+    let status = match cx.kind.kind.as_str() {
+        "TokenReview" => token_review(cx, spec),
+        "SelfSubjectReview" => json!({ "userInfo": cx.user.to_json() }),
+        "SelfSubjectAccessReview" => access(cx, &cx.user, spec),
+        "SubjectAccessReview" => {
+            let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+            let groups = spec["groups"].as_array().into_iter().flatten().map(text).collect();
+            let user = User { name: text(&spec["user"]), uid: text(&spec["uid"]), groups };
+            access(cx, &user, spec)
+        }
+        _ => rules(cx, spec),
+    };
+    let answer = json!({
+        "apiVersion": cx.kind.api_version(), "kind": cx.kind.kind, "metadata": {},
+        "spec": if cx.kind.kind == "TokenReview" { json!({}) } else { spec.clone() },
+        "status": status,
+    });
+    Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
+}
+
+fn token_review(cx: &Cx<'_>, spec: &Value) -> Value {
+    let token = spec["token"].as_str().unwrap_or_default();
+    let asked: Vec<String> = spec["audiences"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|a| a.as_str().map(str::to_owned))
+        .collect();
+    let audiences = if asked.is_empty() { cx.state.audiences.clone() } else { asked };
+    let state = cx.state;
+    let now_s = Timestamp::now().as_second();
+    let admin = state.admin_token.expose();
+    match auth::authenticate(token, admin, &state.signer, &state.store, &audiences, now_s) {
+        Ok((user, shared)) => {
+            json!({ "authenticated": true, "user": user.to_json(), "audiences": shared })
+        }
+        Err(why) => json!({ "authenticated": false, "error": why }),
+    }
+}
+
+fn access(cx: &Cx<'_>, user: &User, spec: &Value) -> Value {
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let resource = &spec["resourceAttributes"];
+    let ask = if resource.is_object() {
+        let sub = text(&resource["subresource"]);
+        let plural = text(&resource["resource"]);
+        Ask {
+            verb: text(&resource["verb"]),
+            group: text(&resource["group"]),
+            resource: if sub.is_empty() { plural } else { format!("{plural}/{sub}") },
+            namespace: text(&resource["namespace"]),
+            name: text(&resource["name"]),
+            path: String::new(),
+        }
+    } else {
+        let path = &spec["nonResourceAttributes"];
+        Ask { verb: text(&path["verb"]), path: text(&path["path"]), ..Ask::default() }
+    };
+    let allowed = rbac::allows(&cx.state.store, user, &ask);
+    json!({ "allowed": allowed, "reason": if allowed { "RBAC" } else { "" } })
+}
+
+fn rules(cx: &Cx<'_>, spec: &Value) -> Value {
+    let namespace = spec["namespace"].as_str().unwrap_or_default();
+    let everything = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] });
+    let all = if cx.user.is_master() {
+        vec![everything]
+    } else {
+        rbac::rules(&cx.state.store, &cx.user, namespace)
+    };
+    let (paths, resources): (Vec<Value>, Vec<Value>) =
+        all.into_iter().partition(|r| r["nonResourceURLs"].is_array());
+    json!({ "resourceRules": resources, "nonResourceRules": paths, "incomplete": false })
+}
+
+/// `serviceaccounts/{name}/token`.
+pub(super) fn token(cx: &Cx<'_>, body: &Value) -> Result<Response, Failure> {
+    let key = Key { resource: "serviceaccounts".into(), ..cx.key() };
+    let account =
+        cx.state.store.get(&key).ok_or_else(|| Failure::not_found("serviceaccounts", &key.name))?;
+    let asked: Vec<String> = body["spec"]["audiences"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|a| a.as_str().map(str::to_owned))
+        .collect();
+    let life_s =
+        body["spec"]["expirationSeconds"].as_i64().unwrap_or(3_600).clamp(LIFE_MIN_S, LIFE_MAX_S);
+    let now = Timestamp::now();
+    let claims = Claims {
+        namespace: key.namespace.clone(),
+        account: key.name.clone(),
+        uid: account["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
+        audiences: if asked.is_empty() { cx.state.audiences.clone() } else { asked },
+        expires_s: now.as_second() + life_s,
+    };
+    let token = cx
+        .state
+        .signer
+        .sign(&claims, now.as_second())
+        .ok_or_else(|| Failure::new(500, "InternalError", "the token could not be signed"))?;
+    let expires = Timestamp::from_second(claims.expires_s).unwrap_or(now);
+    let answer = json!({
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+        "metadata": { "name": key.name, "namespace": key.namespace },
+        "spec": { "audiences": claims.audiences, "expirationSeconds": life_s },
+        "status": { "token": token, "expirationTimestamp": expires.to_string() },
+    });
+    Ok((StatusCode::CREATED, axum::Json(answer)).into_response())
+}

@@ -1,0 +1,164 @@
+//! Watches: newline-delimited JSON from a cursor in the store's history.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::stream;
+use serde_json::{Value, json};
+
+use super::form::shape;
+use super::select::Selector;
+use super::{Cx, list};
+use crate::server::State;
+use crate::status::Failure;
+use crate::store::Event;
+
+/// Events taken from the history at a time.
+const BATCH: usize = 256;
+/// How long a watch lives when the client does not say; the real API server ends them too.
+const LIFE_DEFAULT: Duration = Duration::from_secs(1_800);
+/// How often an idle watch that asked for bookmarks gets one.
+const BOOKMARK: Duration = Duration::from_secs(60);
+
+struct Watch {
+    state: Arc<State>,
+    cx: Shaper,
+    selector: Selector,
+    cursor: u64,
+    pending: VecDeque<Bytes>,
+    changes: tokio::sync::watch::Receiver<u64>,
+    ends: tokio::time::Instant,
+    bookmarks: bool,
+    ended: bool,
+}
+
+/// What of a request outlives it.
+struct Shaper {
+    user: crate::auth::User,
+    kind: Arc<crate::kinds::Kind>,
+    target: super::path::Target,
+    form: super::form::Form,
+}
+
+pub(super) fn answer(cx: &Cx<'_>) -> Result<Response, Failure> {
+    let selector = list::selector(cx)?;
+    let bookmarks = cx.flag("allowWatchBookmarks");
+    let from = cx.param("resourceVersion").unwrap_or_default();
+    let changes = cx.state.store.changes();
+    let mut pending = VecDeque::new();
+    let initial = cx.flag("sendInitialEvents") || from.is_empty() || from == "0";
+    let cursor = if initial {
+        let (items, rv) = list::selected(cx)?;
+        pending.extend(items.iter().map(|o| line("ADDED", shape(cx, o))));
+        if cx.flag("sendInitialEvents") && bookmarks {
+            let mut mark = bookmark(&cx.kind, rv);
+            mark["metadata"]["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
+            pending.push_back(line("BOOKMARK", mark));
+        }
+        rv
+    } else {
+        let rv = from.parse().map_err(|_| Failure::bad_request("invalid resource version"))?;
+        cx.state.store.since(&cx.kind.resource(), rv, 0)?;
+        rv
+    };
+    let life = cx.param("timeoutSeconds").and_then(|s| s.parse().ok()).map(Duration::from_secs);
+    let watch = Watch {
+        state: Arc::clone(cx.state),
+        cx: Shaper {
+            user: cx.user.clone(),
+            kind: Arc::clone(&cx.kind),
+            target: cx.target.clone(),
+            form: cx.form.clone(),
+        },
+        selector,
+        cursor,
+        pending,
+        changes,
+        ends: tokio::time::Instant::now() + life.unwrap_or(LIFE_DEFAULT),
+        bookmarks,
+        ended: false,
+    };
+    let body = Body::from_stream(stream::unfold(watch, |mut watch| async move {
+        watch.next().await.map(|line| (Ok::<_, Infallible>(line), watch))
+    }));
+    let response = Response::builder().header(http::header::CONTENT_TYPE, "application/json");
+    response.body(body).map_err(|e| Failure::new(500, "InternalError", e.to_string()))
+}
+
+impl Watch {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(line) = self.pending.pop_front() {
+                return Some(line);
+            }
+            if self.ended {
+                return None;
+            }
+            self.changes.borrow_and_update();
+            match self.state.store.since(&self.cx.kind.resource(), self.cursor, BATCH) {
+                Ok((events, upto)) => {
+                    self.cursor = upto;
+                    self.take(&events);
+                }
+                Err(failure) => {
+                    self.ended = true;
+                    self.pending.push_back(line("ERROR", failure.body()));
+                }
+            }
+            if !self.pending.is_empty() {
+                continue;
+            }
+            tokio::select! {
+                changed = self.changes.changed() => self.ended = changed.is_err(),
+                () = tokio::time::sleep_until(self.ends) => self.ended = true,
+                () = tokio::time::sleep(BOOKMARK), if self.bookmarks => {
+                    self.pending.push_back(line("BOOKMARK", bookmark(&self.cx.kind, self.cursor)));
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, events: &[Event]) {
+        let cx = Cx {
+            state: &self.state,
+            user: self.cx.user.clone(),
+            kind: Arc::clone(&self.cx.kind),
+            target: self.cx.target.clone(),
+            query: Vec::new(),
+            form: self.cx.form.clone(),
+        };
+        let namespace = self.cx.target.namespace.as_str();
+        for event in events {
+            if !namespace.is_empty() && event.object["metadata"]["namespace"] != namespace {
+                continue;
+            }
+            let was = event.before.as_ref().is_some_and(|o| self.selector.matches(o));
+            let is = !event.deleted && self.selector.matches(&event.object);
+            let kind = match (was, is) {
+                (false, true) => "ADDED",
+                (true, true) => "MODIFIED",
+                (true, false) => "DELETED",
+                (false, false) => continue,
+            };
+            self.pending.push_back(line(kind, shape(&cx, &event.object)));
+        }
+    }
+}
+
+fn bookmark(kind: &crate::kinds::Kind, rv: u64) -> Value {
+    json!({
+        "apiVersion": kind.api_version(), "kind": kind.kind,
+        "metadata": { "resourceVersion": rv.to_string(), "creationTimestamp": null },
+    })
+}
+
+fn line(kind: &str, object: Value) -> Bytes {
+    let mut text = json!({ "type": kind, "object": object }).to_string();
+    text.push('\n');
+    Bytes::from(text)
+}

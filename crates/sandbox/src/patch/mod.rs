@@ -1,0 +1,36 @@
+//! The four kinds of patch.
+
+mod apply;
+mod strategic;
+
+use serde_json::Value;
+
+use crate::status::Failure;
+
+pub(crate) use apply::{Apply, track};
+
+/// `application/json-patch+json` (RFC 6902).
+pub(crate) fn json(object: &mut Value, patch: &[u8]) -> Result<(), Failure> {
+    let patch: json_patch::Patch = serde_json::from_slice(patch)
+        .map_err(|e| Failure::bad_request(format!("not a JSON patch: {e}")))?;
+    json_patch::patch(object, &patch)
+        .map_err(|e| Failure::new(422, "Invalid", format!("the server rejected our request: {e}")))
+}
+
+/// `application/merge-patch+json` (RFC 7396).
+pub(crate) fn merge(object: &mut Value, patch: &[u8]) -> Result<(), Failure> {
+    let patch = parse(patch)?;
+    json_patch::merge(object, &patch);
+    Ok(())
+}
+
+/// `application/strategic-merge-patch+json`.
+pub(crate) fn strategic(object: &mut Value, patch: &[u8]) -> Result<(), Failure> {
+    let patch = parse(patch)?;
+    strategic::merge(object, &patch, "");
+    Ok(())
+}
+
+fn parse(patch: &[u8]) -> Result<Value, Failure> {
+    serde_json::from_slice(patch).map_err(|e| Failure::bad_request(format!("not JSON: {e}")))
+}

@@ -1,0 +1,167 @@
+//! The sandbox itself: state, start, what the API server's own controllers do.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use regent_types::Sensitive;
+use serde_json::{Value, json};
+
+use crate::Error;
+use crate::api;
+use crate::auth::User;
+use crate::auth::tokens::Signer;
+use crate::kinds::{Kind, Kinds};
+use crate::rbac::Ask;
+use crate::serve::Authority;
+use crate::store::{Key, Store};
+
+/// Refused requests kept for tests and for a person to look at.
+const REFUSALS_MAX: usize = 256;
+
+/// How a sandbox is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Issuer of ServiceAccount tokens.
+    pub issuer: String,
+    /// Audiences of tokens for the API server itself.
+    pub audiences: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let issuer = "https://sandbox.regent.local".to_owned();
+        Self { audiences: vec![issuer.clone()], issuer }
+    }
+}
+
+/// A Kubernetes API in memory. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandbox {
+    pub(crate) state: Arc<State>,
+}
+
+pub(crate) struct State {
+    pub(crate) store: Store,
+    pub(crate) kinds: Kinds,
+    pub(crate) signer: Signer,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) admin_token: Sensitive<String>,
+    pub(crate) authority: Authority,
+    refusals: Mutex<VecDeque<String>>,
+}
+
+impl Sandbox {
+    /// A new, empty cluster with a certificate authority and signing key of its own.
+    pub fn start(options: Options) -> Result<Self, Error> {
+        let mut raw = [0_u8; 24];
+        getrandom::fill(&mut raw)
+            .map_err(|e| Error::Crypto { what: "an admin token", detail: e.to_string() })?;
+        let admin: String = raw.iter().map(|b| format!("{b:02x}")).collect();
+        let state = State {
+            store: Store::new(),
+            kinds: Kinds::built_in(),
+            signer: Signer::new(&options.issuer)?,
+            audiences: options.audiences,
+            admin_token: Sensitive::new(admin),
+            authority: Authority::new()?,
+            refusals: Mutex::default(),
+        };
+        state.seed();
+        Ok(Self { state: Arc::new(state) })
+    }
+
+    /// The API as a router: authentication and authorization included.
+    pub fn router(&self) -> axum::Router {
+        let state = Arc::clone(&self.state);
+        axum::Router::new().fallback(move |request: http::Request<axum::body::Body>| {
+            api::answer(Arc::clone(&state), request)
+        })
+    }
+
+    /// The admin's token.
+    pub fn admin_token(&self) -> Sensitive<String> {
+        self.state.admin_token.duplicate()
+    }
+
+    /// Requests that RBAC refused so far, newest last: `user verb resource namespace/name`.
+    pub fn refusals(&self) -> Vec<String> {
+        let refusals = self.state.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        refusals.iter().cloned().collect()
+    }
+}
+
+impl State {
+    /// What is there in every empty cluster.
+    fn seed(&self) {
+        let mut tx = self.store.tx();
+        let mut put = |resource: &str, object: Value| {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            let key = Key { resource: resource.into(), namespace: String::new(), name };
+            // The store is empty: it cannot be full.
+            let _stored = tx.put(&key, object);
+        };
+        for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
+            put(
+                "namespaces",
+                json!({
+                    "apiVersion": "v1", "kind": "Namespace",
+                    "metadata": { "name": name, "uid": format!("sandbox-{name}"), "creationTimestamp": api::admit::now(),
+                        "labels": { "kubernetes.io/metadata.name": name } },
+                    "status": { "phase": "Active" },
+                }),
+            );
+        }
+        let roles = [
+            ("cluster-admin", json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }])),
+            (
+                "system:auth-delegator",
+                json!([
+                    { "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"] },
+                    { "apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"] },
+                ]),
+            ),
+        ];
+        for (name, rules) in roles {
+            put(
+                "clusterroles.rbac.authorization.k8s.io",
+                json!({
+                    "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+                    "metadata": { "name": name, "uid": format!("sandbox-{name}"), "creationTimestamp": api::admit::now() },
+                    "rules": rules,
+                }),
+            );
+        }
+    }
+
+    /// After an object was written: what the API server itself derives from it.
+    pub(crate) fn written(&self, kind: &Kind, object: &Value) {
+        if kind.kind == "CustomResourceDefinition" {
+            self.kinds.define(object);
+        }
+    }
+
+    /// After an object was removed.
+    pub(crate) fn removed(&self, kind: &Kind, object: &Value) {
+        if kind.kind == "CustomResourceDefinition" {
+            self.kinds.undefine(object);
+        }
+    }
+
+    /// Keeps what was refused.
+    pub(crate) fn note(&self, user: &User, ask: &Ask, allowed: bool) {
+        let Ask { verb, resource, namespace, name, .. } = ask;
+        tracing::debug!(user = user.name, verb, resource, namespace, name, allowed, "request");
+        if allowed {
+            return;
+        }
+        let line = format!(
+            "{} {} {}.{} {}/{}",
+            user.name, ask.verb, ask.resource, ask.group, ask.namespace, ask.name
+        );
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.len() == REFUSALS_MAX {
+            refusals.pop_front();
+        }
+        refusals.push_back(line);
+    }
+}

@@ -1,0 +1,213 @@
+//! Objects, resource versions and the history that watches resume from.
+//!
+//! One lock over plain maps: every operation is short and holds no IO. Watchers read the history from their own
+//! cursor, so a slow watcher costs nothing and is told `Expired` once the ring has moved past it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use crate::status::Failure;
+
+/// Events kept for watches to resume from: several times the objects of a 1,000-secret start.
+const HISTORY_LEN_MAX: usize = 4_096;
+/// Objects held altogether.
+const OBJECTS_MAX: usize = 200_000;
+
+/// Resource (`plural.group`), namespace (empty for cluster scope), name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) resource: Arc<str>,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+/// What happened to one object.
+#[derive(Clone, Debug)]
+pub(crate) struct Event {
+    pub(crate) rv: u64,
+    pub(crate) resource: Arc<str>,
+    /// The object after it; for a deletion, as it was last.
+    pub(crate) object: Arc<Value>,
+    /// The object before it.
+    pub(crate) before: Option<Arc<Value>>,
+    pub(crate) deleted: bool,
+}
+
+/// The store.
+pub(crate) struct Store {
+    inner: Mutex<Inner>,
+    latest: watch::Sender<u64>,
+}
+
+struct Inner {
+    rv: u64,
+    objects: BTreeMap<Key, Arc<Value>>,
+    history: VecDeque<Event>,
+    /// uid of an owner → what names it in its ownerReferences.
+    owned: BTreeMap<String, BTreeSet<Key>>,
+}
+
+/// A transaction: everything between reading and writing one object happens under its lock.
+pub(crate) struct Tx<'a> {
+    inner: MutexGuard<'a, Inner>,
+    latest: &'a watch::Sender<u64>,
+}
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        let inner = Inner {
+            rv: 1,
+            objects: BTreeMap::new(),
+            history: VecDeque::new(),
+            owned: BTreeMap::new(),
+        };
+        Self { inner: Mutex::new(inner), latest: watch::channel(1).0 }
+    }
+
+    pub(crate) fn tx(&self) -> Tx<'_> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        Tx { inner, latest: &self.latest }
+    }
+
+    /// Tells of every new resource version.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.latest.subscribe()
+    }
+
+    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Value>> {
+        self.tx().get(key)
+    }
+
+    /// Objects of `resource` (in `namespace`, if given), in order, and the version they are of.
+    pub(crate) fn list(&self, resource: &str, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
+        let tx = self.tx();
+        let from = Key {
+            resource: resource.into(),
+            namespace: namespace.unwrap_or_default().to_owned(),
+            name: String::new(),
+        };
+        let items = tx
+            .inner
+            .objects
+            .range(from..)
+            .take_while(|(key, _)| {
+                &*key.resource == resource && namespace.is_none_or(|n| key.namespace == n)
+            })
+            .map(|(_, object)| Arc::clone(object))
+            .collect();
+        (items, tx.inner.rv)
+    }
+
+    /// Events of `resource` after version `rv`, at most `limit`, and the version looked up to.
+    pub(crate) fn since(
+        &self,
+        resource: &str,
+        rv: u64,
+        limit: usize,
+    ) -> Result<(Vec<Event>, u64), Failure> {
+        let tx = self.tx();
+        let history = &tx.inner.history;
+        let oldest = history.front().map_or(tx.inner.rv, |e| e.rv);
+        let full = history.len() >= HISTORY_LEN_MAX;
+        if full && rv + 1 < oldest {
+            let message = format!("too old resource version: {rv} ({oldest})");
+            return Err(Failure::expired(&message));
+        }
+        let start = history.partition_point(|e| e.rv <= rv);
+        let mut events = Vec::new();
+        let mut upto = tx.inner.rv;
+        for event in history.range(start..) {
+            if &*event.resource == resource {
+                if events.len() == limit {
+                    upto = event.rv - 1;
+                    break;
+                }
+                events.push(event.clone());
+            }
+        }
+        Ok((events, upto))
+    }
+}
+
+impl Tx<'_> {
+    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Value>> {
+        self.inner.objects.get(key).cloned()
+    }
+
+    /// Writes `object` under a new version, which it carries from then on.
+    pub(crate) fn put(&mut self, key: &Key, mut object: Value) -> Result<Arc<Value>, Failure> {
+        let before = self.get(key);
+        if before.is_none() && self.inner.objects.len() >= OBJECTS_MAX {
+            return Err(Failure::new(507, "InsufficientStorage", "the sandbox is full"));
+        }
+        self.inner.rv += 1;
+        object["metadata"]["resourceVersion"] = self.inner.rv.to_string().into();
+        let object = Arc::new(object);
+        self.inner.objects.insert(key.clone(), Arc::clone(&object));
+        self.index(key, before.as_deref(), Some(&object));
+        self.record(key, Arc::clone(&object), before, false);
+        Ok(object)
+    }
+
+    /// Removes the object.
+    pub(crate) fn remove(&mut self, key: &Key) -> Option<Arc<Value>> {
+        let before = self.inner.objects.remove(key)?;
+        self.index(key, Some(&before), None);
+        self.inner.rv += 1;
+        let mut last = Value::clone(&before);
+        last["metadata"]["resourceVersion"] = self.inner.rv.to_string().into();
+        let last = Arc::new(last);
+        self.record(key, Arc::clone(&last), Some(before), true);
+        Some(last)
+    }
+
+    /// Keys of all objects that satisfy `wanted`.
+    pub(crate) fn find(&self, wanted: impl Fn(&Key, &Value) -> bool) -> Vec<Key> {
+        let all = self.inner.objects.iter();
+        all.filter(|(k, o)| wanted(k, o)).map(|(k, _)| k.clone()).collect()
+    }
+
+    /// Keys of all objects that name the owner `uid`.
+    pub(crate) fn owned_by(&self, uid: &str) -> Vec<Key> {
+        self.inner.owned.get(uid).map(|keys| keys.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    fn index(&mut self, key: &Key, before: Option<&Value>, after: Option<&Value>) {
+        let (before, after) = (owners(before), owners(after));
+        if before == after {
+            return;
+        }
+        for uid in before {
+            let emptied = self.inner.owned.get_mut(&uid).is_some_and(|keys| {
+                keys.remove(key);
+                keys.is_empty()
+            });
+            if emptied {
+                self.inner.owned.remove(&uid);
+            }
+        }
+        for uid in after {
+            self.inner.owned.entry(uid).or_default().insert(key.clone());
+        }
+    }
+
+    fn record(&mut self, key: &Key, object: Arc<Value>, before: Option<Arc<Value>>, deleted: bool) {
+        let rv = self.inner.rv;
+        let resource = Arc::clone(&key.resource);
+        self.inner.history.push_back(Event { rv, resource, object, before, deleted });
+        if self.inner.history.len() > HISTORY_LEN_MAX {
+            self.inner.history.pop_front();
+        }
+        self.latest.send_replace(rv);
+    }
+}
+
+/// uids in an object's ownerReferences.
+fn owners(object: Option<&Value>) -> Vec<String> {
+    let all = object.and_then(|o| o["metadata"]["ownerReferences"].as_array());
+    let uids = all.into_iter().flatten().filter_map(|o| o["uid"].as_str());
+    uids.map(str::to_owned).collect()
+}

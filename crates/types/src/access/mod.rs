@@ -1,0 +1,11 @@
+//! Who may do what: one table, from which RBAC objects, authority roles and authority policies are generated,
+//! and against which `regent verify` compares the live ones (DESIGN.md §2, C7-1).
+//!
+//! ```text
+//! identity    the ServiceAccounts          rbac        what each may do on the API server
+//! authority   what each may do in the authority: ACL policies and kubernetes-auth roles
+//! ```
+
+pub mod authority;
+pub mod identity;
+pub mod rbac;

@@ -1,0 +1,261 @@
+//! What each identity may do on the API server (DESIGN.md §2): the table, and the RBAC objects made from it.
+//!
+//! Three scopes: the whole cluster (never Secrets), regent's own namespace, and the namespaces that the
+//! installation names, where access to Secrets is granted by RoleBindings.
+
+use serde_json::{Value, json};
+
+use super::identity::Identity;
+use crate::labels;
+
+/// Where a rule holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Everywhere: ClusterRole and ClusterRoleBinding.
+    Cluster,
+    /// In `regent-system`: Role and RoleBinding.
+    System,
+    /// In each namespace that the installation names: ClusterRole and one RoleBinding a namespace.
+    Named,
+}
+
+/// One RBAC rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Where it holds.
+    pub scope: Scope,
+    /// API group; empty for core.
+    pub group: &'static str,
+    /// Resources and subresources.
+    pub resources: &'static [&'static str],
+    /// Names it is limited to; empty for any.
+    pub names: &'static [&'static str],
+    /// Verbs.
+    pub verbs: &'static [&'static str],
+}
+
+const fn rule(
+    scope: Scope,
+    group: &'static str,
+    resources: &'static [&'static str],
+    verbs: &'static [&'static str],
+) -> Rule {
+    Rule { scope, group, resources, names: &[], verbs }
+}
+
+const fn named(
+    resources: &'static [&'static str],
+    names: &'static [&'static str],
+    verbs: &'static [&'static str],
+) -> Rule {
+    Rule { scope: Scope::System, group: "", resources, names, verbs }
+}
+
+const REGENT: &str = "regent.dev";
+const ESO: &str = "external-secrets.io";
+const LOOK: &[&str] = &["get", "list", "watch"];
+const APPLY: &[&str] = &["get", "create", "patch", "delete"];
+const STATUS: &[&str] = &["get", "update", "patch"];
+const EVENTS: Rule = rule(Scope::Cluster, "events.k8s.io", &["events"], &["create", "patch"]);
+
+/// The rules of `identity`.
+pub fn rules(identity: Identity) -> Vec<Rule> {
+    use Scope::{Cluster, Named, System};
+    match identity {
+        Identity::Intent => vec![
+            rule(Cluster, REGENT, &["encryptedmanifests", "runtimesecrets"], APPLY),
+            rule(Cluster, REGENT, &["workflows", "eventtriggers"], APPLY),
+            rule(Cluster, REGENT, &["runtimeauthorities"], &["get", "create", "patch"]),
+            rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], APPLY),
+            rule(Cluster, ESO, &["secretstores", "clustersecretstores"], APPLY),
+            rule(Cluster, "", &["configmaps"], APPLY),
+            rule(Cluster, "", &["namespaces"], &["get", "create", "patch"]),
+            rule(System, REGENT, &["gitsources"], &["get", "list", "watch", "create", "patch"]),
+            rule(System, REGENT, &["gitsources/status"], STATUS),
+            named(&["secrets"], &["regent-git-credentials"], &["get"]),
+            EVENTS,
+        ],
+        Identity::Bootstrap => vec![
+            rule(Cluster, REGENT, &["encryptedmanifests", "runtimesecrets"], LOOK),
+            rule(Cluster, REGENT, &["encryptedmanifests/status"], STATUS),
+            named(
+                &["secrets"],
+                &[labels::MANIFEST_IDENTITY_SECRET, labels::BOOTSTRAP_HMAC_SECRET],
+                &["get"],
+            ),
+            rule(System, "", &["secrets"], &["create"]),
+            rule(Named, "", &["secrets"], &["get", "create", "update"]),
+            // Who applied a manifest where intent did not, for its revision (S5.2-6).
+            rule(Cluster, "kustomize.toolkit.fluxcd.io", &["kustomizations"], &["get"]),
+            rule(Cluster, "source.toolkit.fluxcd.io", &["gitrepositories"], &["get"]),
+            rule(Cluster, "argoproj.io", &["applications"], &["get"]),
+            EVENTS,
+        ],
+        Identity::Warden => vec![
+            rule(Cluster, REGENT, &["runtimeauthorities"], LOOK),
+            rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS),
+            rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], &["list", "watch"]),
+            named(&["secrets"], &[labels::UNSEAL_IDENTITY_SECRET], &["get"]),
+            rule(System, "", &["secrets", "configmaps"], &["create"]),
+            named(&["configmaps"], &[labels::SEALED_SHARES], &["get", "update", "patch"]),
+            EVENTS,
+        ],
+        Identity::Orchestrator => vec![
+            rule(Cluster, REGENT, &["runtimesecrets", "workflows", "runtimeauthorities"], LOOK),
+            // Metadata alone: a manifest that changes says that its bootstrap Secret may be there.
+            rule(Cluster, REGENT, &["encryptedmanifests"], LOOK),
+            rule(Cluster, REGENT, &["workflowruns"], &["get", "list", "watch", "create"]),
+            rule(Cluster, REGENT, &["runtimesecrets/status", "workflowruns/status"], STATUS),
+            rule(Cluster, REGENT, &["runtimeauthorities/status"], &["patch"]),
+            rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], LOOK),
+            rule(Named, "", &["secrets"], &["get", "update", "patch", "delete"]),
+            EVENTS,
+        ],
+        Identity::Triggers => vec![
+            rule(Cluster, REGENT, &["eventtriggers", "runtimesecrets", "workflows"], LOOK),
+            rule(Cluster, REGENT, &["eventtriggers/status"], STATUS),
+            rule(Cluster, REGENT, &["workflowruns"], &["get", "list", "watch", "create"]),
+            EVENTS,
+        ],
+        Identity::Authority => {
+            vec![rule(Cluster, "authentication.k8s.io", &["tokenreviews"], &["create"])]
+        }
+        Identity::Materializer => vec![
+            rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], LOOK),
+            rule(Cluster, ESO, &["secretstores", "clustersecretstores"], LOOK),
+            rule(Cluster, ESO, &["externalsecrets/status"], STATUS),
+            rule(Cluster, ESO, &["secretstores/status", "clustersecretstores/status"], STATUS),
+            rule(Cluster, REGENT, &["runtimesecrets", "runtimeauthorities"], LOOK),
+            // Who owns a datasource may say who consumes its paths; store conditions name namespaces.
+            rule(Cluster, "", &["namespaces"], LOOK),
+            rule(
+                Named,
+                "",
+                &["secrets"],
+                &["get", "list", "watch", "create", "update", "patch", "delete"],
+            ),
+            EVENTS,
+        ],
+        Identity::Publisher => vec![
+            rule(Cluster, ESO, &["pushsecrets", "clustersecretstores"], LOOK),
+            rule(Cluster, ESO, &["pushsecrets/status"], STATUS),
+            rule(Cluster, "", &["namespaces"], LOOK),
+            rule(Cluster, REGENT, &["runtimeauthorities"], LOOK),
+            rule(Cluster, REGENT, &["runtimeauthorities/status"], &["patch"]),
+            rule(Named, "", &["secrets"], &["get", "watch"]),
+            EVENTS,
+        ],
+        Identity::Reader => vec![
+            rule(Cluster, REGENT, &["*"], LOOK),
+            rule(Cluster, ESO, &["*"], LOOK),
+            rule(Cluster, "rbac.authorization.k8s.io", &["*"], LOOK),
+            rule(Cluster, "", &["namespaces"], LOOK),
+            rule(Cluster, "events.k8s.io", &["events"], LOOK),
+        ],
+    }
+}
+
+/// ServiceAccounts, Roles and bindings of every identity, for an installation that names `namespaces`.
+pub fn objects(namespaces: &[String]) -> Vec<Value> {
+    let mut all = Vec::new();
+    for identity in Identity::ALL {
+        let account = identity.account();
+        all.push(json!({
+            "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": meta(&account, Some(labels::SYSTEM_NAMESPACE)),
+        }));
+        for scope in [Scope::Cluster, Scope::System, Scope::Named] {
+            let rules: Vec<Value> =
+                rules(identity).iter().filter(|r| r.scope == scope).map(policy_rule).collect();
+            if !rules.is_empty() {
+                all.extend(bind(&account, scope, &rules, namespaces));
+            }
+        }
+    }
+    all
+}
+
+fn bind(account: &str, scope: Scope, rules: &[Value], namespaces: &[String]) -> Vec<Value> {
+    let (kind, name, home) = match scope {
+        Scope::Cluster => ("ClusterRole", account.to_owned(), None),
+        Scope::System => ("Role", account.to_owned(), Some(labels::SYSTEM_NAMESPACE)),
+        Scope::Named => ("ClusterRole", format!("{account}-secrets"), None),
+    };
+    let binding = |namespace: Option<&str>| {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": if namespace.is_some() { "RoleBinding" } else { "ClusterRoleBinding" },
+            "metadata": meta(&name, namespace),
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name },
+            "subjects": [{
+                "kind": "ServiceAccount", "name": account, "namespace": labels::SYSTEM_NAMESPACE,
+            }],
+        })
+    };
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind,
+        "metadata": meta(&name, home), "rules": rules,
+    });
+    let bindings = match scope {
+        Scope::Cluster => vec![binding(None)],
+        Scope::System => vec![binding(home)],
+        Scope::Named => namespaces.iter().map(|n| binding(Some(n))).collect(),
+    };
+    std::iter::once(role).chain(bindings).collect()
+}
+
+fn policy_rule(rule: &Rule) -> Value {
+    let mut value = json!({
+        "apiGroups": [rule.group], "resources": rule.resources, "verbs": rule.verbs,
+    });
+    if !rule.names.is_empty() {
+        value["resourceNames"] = json!(rule.names);
+    }
+    value
+}
+
+fn meta(name: &str, namespace: Option<&str>) -> Value {
+    let mut value = json!({ "name": name, "labels": { "app.kubernetes.io/part-of": "regent" } });
+    if let Some(namespace) = namespace {
+        value["namespace"] = json!(namespace);
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// C7-1: nobody but the materializer lists or watches Secrets at large, and nobody does cluster-wide.
+    #[test]
+    fn secrets_are_never_granted_cluster_wide() {
+        for identity in Identity::ALL {
+            for rule in rules(identity).iter().filter(|r| r.group.is_empty()) {
+                let secrets = rule.resources.iter().any(|r| *r == "secrets" || *r == "*");
+                assert!(!(secrets && rule.scope == Scope::Cluster), "{identity:?}");
+                if secrets && rule.verbs.contains(&"list") {
+                    assert_eq!(identity, Identity::Materializer);
+                }
+            }
+        }
+    }
+
+    /// C4-1: intent writes neither Secrets nor RBAC nor workloads.
+    #[test]
+    fn intent_cannot_write_secrets() {
+        let reads_only = |r: &Rule| r.verbs.iter().all(|v| *v == "get");
+        for rule in rules(Identity::Intent) {
+            assert!(!rule.resources.contains(&"secrets") || reads_only(&rule));
+            assert!(!rule.group.starts_with("rbac") && rule.group != "apps");
+        }
+    }
+
+    #[test]
+    fn each_named_namespace_gets_its_bindings() {
+        let all = objects(&["payments".into(), "data".into()]);
+        let bindings = all
+            .iter()
+            .filter(|o| o["kind"] == "RoleBinding" && o["metadata"]["namespace"] == "payments");
+        assert_eq!(bindings.count(), 4);
+    }
+}

@@ -1,0 +1,39 @@
+//! Client of the Vault API, used alike for the embedded authority, OpenBao and Vault.
+//!
+//! ```text
+//!   Session ──► Client ──► transport ──► http (loopback) or https (CA of the configuration)
+//!     │ one login,           │ one exchange: deadline, size limit, status → Error
+//!     │ renewed in time      ├─ sys      health, seal, init, recover, generate-root
+//!     └─► Kv                 └─ login    kubernetes auth
+//!          data, metadata, list: values go from the wire straight into `Sensitive`
+//! ```
+//!
+//! **Architecture invariant `no-retry-below`:** a failed request is returned to the caller, who
+//! requeues. Two exceptions: a read whose connection died before the answer is sent once more, and
+//! a 403 is answered by one new login.
+
+mod address;
+mod client;
+mod error;
+mod kv;
+mod login;
+mod session;
+mod sys;
+mod transport;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, Config};
+pub use error::Error;
+pub use http::Method;
+pub use kv::{Kv, KvConfig, KvMetadata, KvSecret, VersionInfo, VersionState};
+pub use login::{FileJwt, JwtSource, Login, Token};
+pub use session::Session;
+pub use sys::{
+    Health, InitAnswer, InitRequest, SealStatus, SealedShare, SealedShares, ShareHolder,
+};
+
+/// One opened Shamir share: y bytes, then one x byte (Vault's layout).
+pub type Share = regent_types::Sensitive<Vec<u8>>;

@@ -1,0 +1,124 @@
+//! Tokens and how to come by one: kubernetes auth (reference: authority.md §1.9).
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use http::Method;
+use regent_types::Sensitive;
+use serde::{Deserialize, Serialize};
+
+use crate::{Client, Error, wire};
+
+/// Longest service account token read; real ones are below 4 KiB.
+const JWT_LEN_MAX: u64 = 64 * 1024;
+
+/// A token of the authority. Prints nothing.
+pub struct Token(Sensitive<String>);
+
+impl Token {
+    /// Takes `text` as a token.
+    pub fn new(text: Sensitive<String>) -> Self {
+        Self(text)
+    }
+
+    /// The token's text: for the header, and where a person is handed one on purpose.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// What a login gave.
+#[derive(Debug)]
+pub struct Login {
+    /// The token.
+    pub token: Token,
+    /// Its accessor, which is no secret.
+    pub accessor: String,
+    /// Lifetime in seconds; 0 means none.
+    pub lease_duration_s: u64,
+    /// Policies attached.
+    pub policies: Vec<String>,
+}
+
+/// Where the token comes from that proves this identity to the authority.
+pub trait JwtSource: Send + Sync {
+    /// The token as it is now; read anew for each login, because it is rotated.
+    fn jwt(&self) -> Result<Sensitive<String>, Error>;
+}
+
+/// A projected service account token.
+#[derive(Clone, Debug)]
+pub struct FileJwt {
+    /// The file of the projected volume.
+    pub path: PathBuf,
+}
+
+impl JwtSource for FileJwt {
+    fn jwt(&self) -> Result<Sensitive<String>, Error> {
+        let fail = |source: std::io::Error| Error::Jwt {
+            place: self.path.display().to_string(),
+            source: Arc::new(source),
+        };
+        let length = std::fs::metadata(&self.path).map_err(fail)?.len();
+        if length > JWT_LEN_MAX {
+            return Err(fail(std::io::Error::other("longer than any token")));
+        }
+        let text = zeroize::Zeroizing::new(std::fs::read_to_string(&self.path).map_err(fail)?);
+        match text.trim() {
+            "" => Err(fail(std::io::Error::other("empty"))),
+            jwt => Ok(Sensitive::new(jwt.to_owned())),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct LoginBody<'a> {
+    role: &'a str,
+    jwt: &'a str,
+}
+
+#[derive(Deserialize)]
+struct LoginAnswer {
+    auth: Auth,
+}
+
+#[derive(Deserialize)]
+struct Auth {
+    #[serde(deserialize_with = "wire::sensitive")]
+    client_token: Sensitive<String>,
+    #[serde(default)]
+    accessor: String,
+    #[serde(default)]
+    lease_duration: u64,
+    #[serde(default)]
+    policies: Vec<String>,
+}
+
+impl Client {
+    /// Logs in at `auth/{mount}/login` with `role`. Denied: the account may not use the role, or
+    /// the reviewer did not accept the token.
+    pub async fn login_kubernetes(
+        &self,
+        mount: &str,
+        role: &str,
+        jwt: &Sensitive<String>,
+    ) -> Result<Login, Error> {
+        let path = format!("auth/{mount}/login");
+        let body = wire::body(&path, &LoginBody { role, jwt: jwt.expose() })?;
+        let reply = self.check(&path, self.send(None, Method::POST, &path, body).await?)?;
+        let LoginAnswer { auth } = wire::parse(&path, &reply.body, "auth.client_token")?;
+        Ok(Login {
+            token: Token(auth.client_token),
+            accessor: auth.accessor,
+            lease_duration_s: auth.lease_duration,
+            policies: auth.policies,
+        })
+    }
+}

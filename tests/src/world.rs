@@ -1,0 +1,168 @@
+//! The world of a scenario: sandbox × embedded, wired by the same code as `regent dev`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use kube::api::{Api, DynamicObject};
+use kube::core::{ApiResource, GroupVersionKind};
+use regent::dev::view::View;
+use regent::dev::{Options, System, Watch};
+use regent_types::access::identity::Identity;
+use regent_vault::Session;
+use serde_json::Value;
+
+/// Longest wait for anything in a scenario: a limit against hanging, never a measure.
+pub const LIMIT: Duration = Duration::from_secs(90);
+
+/// What steps act on.
+pub struct World {
+    /// How the system is to be started.
+    pub options: Options,
+    /// Values remembered by name.
+    pub remembered: BTreeMap<String, String>,
+    place: tempfile::TempDir,
+    system: Option<System>,
+    watch: Option<Watch>,
+}
+
+impl World {
+    /// A world in which nothing runs yet.
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            options: Options::default(),
+            remembered: BTreeMap::new(),
+            place: tempfile::tempdir()?,
+            system: None,
+            watch: None,
+        })
+    }
+
+    /// A folder of this world.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    /// The running system; started at the first use.
+    pub async fn system(&mut self) -> Result<&mut System> {
+        if self.system.is_none() {
+            let system = System::start(&self.options).await?;
+            self.watch = Some(Watch::start(system.admin()));
+            self.system = Some(system);
+        }
+        self.system.as_mut().context("the system does not run")
+    }
+
+    /// Waits until `enough` holds for what can be seen.
+    pub async fn until(&mut self, enough: impl Fn(&View) -> Result<(), String>) -> Result<()> {
+        self.system().await?;
+        let watch = self.watch.as_mut().context("nothing is watched")?;
+        let deadline = tokio::time::Instant::now() + LIMIT;
+        loop {
+            let Err(missing) = watch.look(&enough) else { return Ok(()) };
+            tokio::select! {
+                () = watch.changed() => {}
+                () = tokio::time::sleep_until(deadline) => bail!("{missing}"),
+            }
+        }
+    }
+
+    /// Plays the one human act after cluster loss.
+    pub async fn recover(&mut self) -> Result<()> {
+        let wanted = "NoUnsealIdentity";
+        self.until(|view| match &view.authority {
+            Some((ready, ..)) if ready.reason == wanted => Ok(()),
+            other => Err(format!("expected RuntimeAuthority {wanted}, found {other:?}")),
+        })
+        .await?;
+        self.system().await?.recover().await
+    }
+
+    /// Ends the system: the cluster is gone, the kept folder stays.
+    pub async fn lose_cluster(&mut self) {
+        self.watch = None;
+        if let Some(system) = self.system.take() {
+            system.stop().await;
+        }
+    }
+
+    /// The API of `kind` in `namespace`, as the cluster's admin.
+    pub async fn api(&mut self, kind: &str, namespace: Option<&str>) -> Result<Api<DynamicObject>> {
+        let (group, version) = match kind {
+            "Secret" | "ConfigMap" | "Namespace" => ("", "v1"),
+            "ExternalSecret" | "ClusterSecretStore" | "SecretStore" => {
+                ("external-secrets.io", "v1")
+            }
+            "PushSecret" => ("external-secrets.io", "v1alpha1"),
+            "RoleBinding" | "Role" | "ClusterRole" => ("rbac.authorization.k8s.io", "v1"),
+            _ => ("regent.dev", "v1alpha1"),
+        };
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        let admin = self.system().await?.admin();
+        Ok(match namespace {
+            Some(namespace) => Api::namespaced_with(admin, namespace, &resource),
+            None => Api::all_with(admin, &resource),
+        })
+    }
+
+    /// Waits until the object (or its absence, `None`) satisfies `fine`.
+    pub async fn await_object(
+        &mut self,
+        kind: &str,
+        name: &str,
+        fine: impl Fn(Option<&Value>) -> Result<(), String> + Send + Sync,
+    ) -> Result<()> {
+        let (namespace, name) = split(name);
+        let api = self.api(kind, namespace).await?;
+        let last = std::sync::Mutex::new(String::new());
+        let condition = |object: Option<&DynamicObject>| {
+            let value = object.and_then(|o| serde_json::to_value(o).ok());
+            let verdict = fine(value.as_ref());
+            let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *last = verdict.clone().err().unwrap_or_default();
+            verdict.is_ok()
+        };
+        let waited =
+            tokio::time::timeout(LIMIT, kube::runtime::wait::await_condition(api, name, condition));
+        match waited.await {
+            Ok(done) => done.map(|_| ()).map_err(Into::into),
+            Err(_) => {
+                let last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                bail!("{kind} {name}: {last}")
+            }
+        }
+    }
+
+    /// A session of the reader with the authority.
+    pub async fn reader(&mut self) -> Result<Session> {
+        let system = self.system().await?;
+        let jwt = system.token(Identity::Reader)?;
+        let vault = system.vault()?;
+        let role = Identity::Reader.account();
+        let login = vault.login_kubernetes("kubernetes", &role, &jwt).await?;
+        Ok(Session::with_token(vault, login.token))
+    }
+
+    /// What is not as it should be, for the message of a failed scenario.
+    pub async fn describe(&mut self) -> String {
+        let Some(watch) = &self.watch else { return "nothing runs".into() };
+        let unmet = watch.look(View::unmet);
+        let lines: Vec<String> =
+            unmet.iter().map(|u| format!("{}: {} {}", u.object, u.reason, u.message)).collect();
+        format!("not steady:\n  {}\n", lines.join("\n  "))
+    }
+
+    /// Ends everything.
+    pub async fn end(mut self) {
+        self.lose_cluster().await;
+    }
+}
+
+/// `namespace/name` or `name`.
+pub fn split(name: &str) -> (Option<&str>, &str) {
+    match name.split_once('/') {
+        Some((namespace, name)) => (Some(namespace), name),
+        None => (None, name),
+    }
+}

@@ -1,0 +1,49 @@
+//! Project tasks: `cargo xtask gen|test|ci|bench|tidy`. Each runs alone and says what it did.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
+
+mod bench;
+mod generate;
+mod run;
+mod tidy;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask TASK
+
+  gen [--check]        writes config/ (CRDs, RBAC, authority policies, route table); --check fails on a diff
+  test [--hermetic]    every test: unit, scenarios through the real binary; ends with the closing counts
+  ci                   what CI runs: fmt, clippy, tidy, gen --check, deny, doc, test
+  tidy                 house rules that no lint knows
+  bench [N ...]        empty cluster to steady state: the example, 100 and 1,000 secrets; RSS, idle CPU, size
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let rest: Vec<&str> = args.iter().skip(1).map(String::as_str).collect();
+    let done = match args.first().map(String::as_str) {
+        Some("gen") => generate::run(rest.contains(&"--check")),
+        Some("test") => run::test(&rest),
+        Some("ci") => run::ci(),
+        Some("tidy") => tidy::run(),
+        Some("bench") => bench::run(&rest),
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's root folder.
+fn root() -> std::path::PathBuf {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or_else(|| here.to_owned(), std::path::Path::to_owned)
+}

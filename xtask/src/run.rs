@@ -1,0 +1,97 @@
+//! `test` and `ci`: the project's checks, in the order in which they fail fastest.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// Every test. `--hermetic` leaves out what needs more than Rust; today that is only the `kubectl` check, which
+/// says so itself.
+pub(crate) fn test(args: &[&str]) -> Result<()> {
+    let hermetic = args.contains(&"--hermetic");
+    if hermetic {
+        println!("test: hermetic: worlds beyond sandbox × embedded are skipped");
+    }
+    // The scenarios drive the real binary, so it is built first, with the profile of the tests.
+    cargo(&["build", "--package", "regent"])?;
+    let output = Command::new(env!("CARGO"))
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .current_dir(crate::root())
+        .env("REGENT_HERMETIC", if hermetic { "1" } else { "" })
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .and_then(relay)
+        .context("cargo test")?;
+    let (status, counts) = output;
+    println!("regent: {} passed, {} failed, {} skipped", counts.0, counts.1, counts.2);
+    if !status.success() || counts.0 == 0 {
+        bail!("tests failed");
+    }
+    Ok(())
+}
+
+/// Prints the child's lines as they come and adds up its `test result:` lines.
+fn relay(
+    mut child: std::process::Child,
+) -> std::io::Result<(std::process::ExitStatus, (u64, u64, u64))> {
+    use std::io::BufRead;
+    let mut counts = (0, 0, 0);
+    if let Some(stdout) = child.stdout.take() {
+        for line in std::io::BufReader::new(stdout).lines() {
+            let line = line?;
+            println!("{line}");
+            if let Some(result) = line.strip_prefix("test result:") {
+                let count = |word: &str| {
+                    let before = result.split(word).next().unwrap_or_default();
+                    before
+                        .split_whitespace()
+                        .last()
+                        .and_then(|n| n.parse::<u64>().ok())
+                        .unwrap_or(0)
+                };
+                counts.0 += count(" passed");
+                counts.1 += count(" failed");
+                counts.2 += count(" ignored");
+            }
+        }
+    }
+    Ok((child.wait()?, counts))
+}
+
+/// What CI runs.
+pub(crate) fn ci() -> Result<()> {
+    cargo(&["fmt", "--all", "--check"])?;
+    crate::tidy::run()?;
+    crate::generate::run(true)?;
+    let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    cargo(&lints)?;
+    let docs = ["doc", "--workspace", "--no-deps", "--document-private-items"];
+    run(Command::new(env!("CARGO")).args(docs).env("RUSTDOCFLAGS", "-D warnings"))?;
+    deny()?;
+    test(&[])
+}
+
+/// Licences, bans and sources. Advisories need a database from outside and are left to where it is reachable.
+fn deny() -> Result<()> {
+    let installed = Command::new(env!("CARGO")).args(["deny", "--version"]).output();
+    if !installed.is_ok_and(|o| o.status.success()) {
+        if std::env::var_os("CI").is_none() {
+            println!("deny: skipped, cargo-deny is not installed (cargo install cargo-deny)");
+            return Ok(());
+        }
+        cargo(&["install", "cargo-deny", "--locked", "--version", "0.20.2"])?;
+    }
+    cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"])
+}
+
+fn cargo(args: &[&str]) -> Result<()> {
+    run(Command::new(env!("CARGO")).args(args))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    println!("$ {command:?}");
+    let status = command.current_dir(crate::root()).status()?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}
