@@ -124,7 +124,7 @@ fn weight(xs: &[u8], index: usize) -> u8 {
     others.fold(1, |product, (_, x)| gf256::mul(product, gf256::div(*x, gf256::add(*x, own))))
 }
 
-/// Horner: constant + c[0]·x + c[1]·x² + …
+/// Horner: constant + `c[0]`·x + `c[1]`·x² + …
 fn evaluate(constant: u8, coefficients: &[u8], x: u8) -> u8 {
     let high = coefficients.iter().rev().fold(0, |sum, c| gf256::mul(gf256::add(sum, *c), x));
     gf256::add(high, constant)

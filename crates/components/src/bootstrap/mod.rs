@@ -10,7 +10,7 @@
 //! ```
 //!
 //! **Architecture invariant `bootstrap-silent-after-phase-3`:** once the RuntimeSecret that names a
-//! bootstrap Secret is runtime, its manifest produces nothing. Held by: [`plan`]'s tables.
+//! bootstrap Secret is runtime, its manifest produces nothing. Held by: `plan`'s tables.
 //!
 //! **Architecture invariant `bootstrap-without-authority`:** nothing here talks to the authority.
 

@@ -12,11 +12,11 @@ use crate::Error;
 use crate::keys::Identities;
 
 /// Seals `new_plain` in the place of `old_sealed`. The rule and the recipients stay (use a fresh
-/// [`super::seal`] to change either: that makes a new data key, which removing a recipient needs).
+/// [`super::seal()`] to change either: that makes a new data key, which removing a recipient needs).
 /// An unchanged plaintext gives the old text back, byte for byte.
 ///
 /// # Errors
-/// Those of [`super::open`] for the old text and of [`super::seal`] for the new one.
+/// Those of [`super::open()`] for the old text and of [`super::seal()`] for the new one.
 pub fn reseal(
     old_sealed: &str,
     new_plain: &str,
