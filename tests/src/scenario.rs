@@ -53,8 +53,9 @@ pub async fn run(text: &str) -> Result<()> {
         }
     }
     let state = if done.is_err() { world.describe().await } else { String::new() };
-    world.end().await;
-    done.with_context(|| state)
+    let ended = world.end().await;
+    done.with_context(|| state)?;
+    ended.context("ending the world")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use regent::commands::{audit, verify};
+use regent::dev::AuthorityChoice;
 use regent_types::access::authority::{REGENT_MOUNT, SECRET_MOUNT};
 use regent_types::access::identity::Identity;
 use regent_types::labels;
@@ -26,7 +27,7 @@ fn given(world: &mut World, words: &[&str], block: &str) -> Result<()> {
     match words {
         ["the", "example", "platform"] => {}
         ["a", "kept", "folder"] => world.options.data_dir = Some(world.folder("kept")),
-        ["no", "authority"] => world.options.with_authority = false,
+        ["no", "authority"] => world.options.authority = AuthorityChoice::Absent,
         ["no", component] => world.options.without.push(identity(component)?),
         ["the", "file", name] => {
             world.options.overlay.insert((*name).to_owned(), Some(block.as_bytes().to_vec()));
@@ -67,7 +68,7 @@ async fn when(world: &mut World, words: &[&str], block: &str) -> Result<()> {
             world.system().await?.restart_authority().await?
         }
         ["the", "authority", "is", "stopped"] => world.system().await?.stop_authority().await,
-        ["the", "cluster", "is", "lost"] => world.lose_cluster().await,
+        ["the", "cluster", "is", "lost"] => world.lose_cluster().await?,
         ["the", "person", "recovers"] => world.recover().await?,
         ["the", "identity", "file", "is", "lost"] => {
             std::fs::remove_file(world.folder("kept.root-of-trust"))?;
@@ -78,7 +79,7 @@ async fn when(world: &mut World, words: &[&str], block: &str) -> Result<()> {
         }
         [component, "is", "started"] => {
             let identity = identity(component)?;
-            world.system().await?.start_component(identity);
+            world.system().await?.start_component(identity)?;
         }
         ["Git", "changes", file] => commit(world, file, Some(block.as_bytes().to_vec())).await?,
         ["Git", "removes", file] => commit(world, file, None).await?,

@@ -80,10 +80,11 @@ impl World {
     }
 
     /// Ends the system: the cluster is gone, the kept folder stays.
-    pub async fn lose_cluster(&mut self) {
+    pub async fn lose_cluster(&mut self) -> Result<()> {
         self.watch = None;
-        if let Some(system) = self.system.take() {
-            system.stop().await;
+        match self.system.take() {
+            Some(system) => system.stop().await,
+            None => Ok(()),
         }
     }
 
@@ -154,8 +155,8 @@ impl World {
     }
 
     /// Ends everything.
-    pub async fn end(mut self) {
-        self.lose_cluster().await;
+    pub async fn end(mut self) -> Result<()> {
+        self.lose_cluster().await
     }
 }
 

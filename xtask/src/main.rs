@@ -1,4 +1,4 @@
-//! Project tasks: `cargo xtask gen|test|ci|bench|tidy`. Each runs alone and says what it did.
+//! Project tasks: `cargo xtask gen|test|ci|bench|tidy|tools`. Each runs alone and says what it did.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
 
@@ -6,6 +6,7 @@ mod bench;
 mod generate;
 mod run;
 mod tidy;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,8 @@ cargo xtask TASK
   ci                   what CI runs: fmt, clippy, tidy, gen --check, deny, doc, test
   tidy                 house rules that no lint knows
   bench [N ...]        empty cluster to steady state: the example, 100 and 1,000 secrets; RSS, idle CPU, size
+  tools [--only NAME,NAME]  builds the real control plane of the tests once: kube-apiserver, kube-controller-manager,
+                       kubectl, etcd, bao (OpenBao), sops, helm; links them in target/tools/bin; needs Go
 ";
 
 fn main() -> ExitCode {
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
         Some("ci") => run::ci(),
         Some("tidy") => tidy::run(),
         Some("bench") => bench::run(&rest),
+        Some("tools") => tools::run(&rest),
         _ => {
             eprint!("{HELP}");
             return ExitCode::from(2);

@@ -17,6 +17,7 @@ pub mod context;
 pub mod gitrepo;
 #[cfg(feature = "intent")]
 pub mod intent;
+pub mod lease;
 pub mod ledger;
 #[cfg(feature = "materializer")]
 pub mod materializer;

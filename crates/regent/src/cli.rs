@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
 use crate::failure::of_any;
@@ -17,12 +17,25 @@ pub struct Cli {
     /// Output format.
     #[arg(short, long, global = true, value_enum, default_value_t)]
     pub output: Format,
-    /// What to log, as tracing filters; logs go to standard error.
-    #[arg(long, global = true, env = "REGENT_LOG", default_value = "off")]
-    pub log: String,
+    /// What to log, as tracing filters; logs go to standard error. By default components log `info`, others nothing.
+    #[arg(long, global = true, env = "REGENT_LOG")]
+    pub log: Option<String>,
+    /// How to log.
+    #[arg(long, global = true, env = "REGENT_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// Every command.
@@ -46,6 +59,8 @@ pub enum Command {
     Audit(commands::audit::AuditArgs),
     /// Checks every guarantee against the live cluster; the exit code says.
     Verify(commands::verify::VerifyArgs),
+    /// One component as a process of its own, as on a cluster.
+    Run(commands::run::RunArgs),
     /// The runtime authority.
     #[command(subcommand)]
     Authority(commands::authority::AuthorityCommand),
@@ -72,7 +87,8 @@ const BLOCKING_THREADS_MAX: usize = 8;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Out { format: cli.output };
-    logging(&cli.log);
+    let by_default = if matches!(cli.command, Command::Run(_)) { "info" } else { "off" };
+    logging(cli.log.as_deref().unwrap_or(by_default), cli.log_format);
     // ring is the one crypto provider; a second installation cannot happen, this is the first line that runs.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
@@ -107,14 +123,19 @@ async fn run(command: Command, out: Out) -> anyhow::Result<u8> {
         Command::Secrets(args) => commands::secrets::run(&args, out).await,
         Command::Audit(args) => commands::audit::run(&args, out).await,
         Command::Verify(args) => commands::verify::run(&args, out).await,
+        Command::Run(args) => commands::run::run(args).await,
         Command::Authority(command) => commands::authority::run(&command, out).await,
     }
 }
 
-fn logging(filter: &str) {
+fn logging(filter: &str, format: LogFormat) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! From flags and environment to clients: the user's own rights on the API server, a reader's in the authority.
 
+use std::path::Path;
+
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Api, PostParams};
@@ -17,31 +19,45 @@ const UNREACHABLE: u8 = 3;
 
 /// The API server, as the caller.
 pub async fn kubernetes(args: &ClusterArgs) -> anyhow::Result<kube::Client> {
-    let unreachable = |found: String| {
-        let advice = Advice::new(
-            "a reachable Kubernetes API",
-            found,
-            "name its kubeconfig with --kubeconfig or KUBECONFIG; `regent dev` prints a line that sets it",
-        );
-        Failure::new("Unreachable", "the cluster cannot be reached", advice).code(UNREACHABLE)
+    Ok(client_of(config(args.kubeconfig.as_deref()).await?).await?)
+}
+
+/// Where the API server is and who calls: a kubeconfig, or the usual places.
+pub async fn config(kubeconfig: Option<&Path>) -> Result<kube::Config, Failure> {
+    let Some(path) = kubeconfig else {
+        return kube::Config::infer().await.map_err(|e| no_cluster(e.to_string()));
     };
-    let config = match &args.kubeconfig {
-        Some(path) => {
-            let read = kube::config::Kubeconfig::read_from(path)
-                .map_err(|e| unreachable(format!("{}: {e}", path.display())))?;
-            kube::Config::from_custom_kubeconfig(read, &kube::config::KubeConfigOptions::default())
-                .await
-                .map_err(|e| unreachable(format!("{}: {e}", path.display())))?
-        }
-        None => kube::Config::infer().await.map_err(|e| unreachable(e.to_string()))?,
-    };
-    let mut config = config;
+    let fail = |e: kube::config::KubeconfigError| no_cluster(format!("{}: {e}", path.display()));
+    let read = kube::config::Kubeconfig::read_from(path).map_err(fail)?;
+    let options = kube::config::KubeConfigOptions::default();
+    kube::Config::from_custom_kubeconfig(read, &options).await.map_err(fail)
+}
+
+/// A client for a command: it answers soon or not at all.
+pub async fn client_of(mut config: kube::Config) -> Result<kube::Client, Failure> {
     config.connect_timeout = Some(std::time::Duration::from_secs(5));
     config.read_timeout = Some(std::time::Duration::from_secs(30));
     config.default_retry = false;
-    let client = kube::Client::try_from(config).map_err(|e| unreachable(e.to_string()))?;
-    client.apiserver_version().await.map_err(|e| unreachable(e.to_string()))?;
+    let client = kube::Client::try_from(config).map_err(|e| no_cluster(e.to_string()))?;
+    client.apiserver_version().await.map_err(|e| no_cluster(e.to_string()))?;
     Ok(client)
+}
+
+/// A client for a component: its watches stay open, and what fails is tried again by the component itself, with a
+/// condition that says so.
+pub fn component(mut config: kube::Config) -> Result<kube::Client, Failure> {
+    config.connect_timeout = Some(std::time::Duration::from_secs(5));
+    config.default_retry = false;
+    kube::Client::try_from(config).map_err(|e| no_cluster(e.to_string()))
+}
+
+fn no_cluster(found: String) -> Failure {
+    let advice = Advice::new(
+        "a reachable Kubernetes API",
+        found,
+        "name its kubeconfig with --kubeconfig or KUBECONFIG; `regent dev` prints a line that sets it",
+    );
+    Failure::new("Unreachable", "the cluster cannot be reached", advice).code(UNREACHABLE)
 }
 
 /// The authority that the RuntimeAuthority or `--vault-addr` names, without a login.

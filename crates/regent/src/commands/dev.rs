@@ -14,7 +14,8 @@ use crate::output::Out;
   regent dev                                     the example platform, until Ctrl-C
   regent dev --until steady                      the same, ends at steady state (exit code says)
   regent dev --data-dir D                        keeps authority and Git; a second start is the cluster-loss drill
-  regent dev --repo ./platform --identity FILE   your own repository and root of trust")]
+  regent dev --repo ./platform --identity FILE   your own repository and root of trust
+  regent dev --kubeconfig FILE                   on a real cluster of yours, which is left as it was")]
 pub struct DevArgs {
     /// Your own repository: a folder or an https URL; the example platform by default.
     #[arg(long, requires = "identity")]
@@ -40,7 +41,7 @@ pub struct DevArgs {
     /// Loopback port of the authority; a free one by default.
     #[arg(long, default_value_t = 0)]
     pub authority_port: u16,
-    /// A real cluster instead of the in-process one: not in this release.
+    /// A real cluster instead of the in-process one; what is put there is taken away at the end.
     #[arg(long)]
     pub kubeconfig: Option<PathBuf>,
     /// Adds this many secrets to the example platform, for measuring.

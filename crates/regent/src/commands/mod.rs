@@ -6,6 +6,7 @@ pub mod dev;
 pub mod keygen;
 pub mod lint;
 pub mod open;
+pub mod run;
 pub mod seal;
 pub mod secrets;
 pub mod status;

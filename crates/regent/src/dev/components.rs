@@ -1,22 +1,25 @@
-//! Runs each component as its own task under its own identity, so that any can be ended and started alone.
+//! Runs each component alone under its own identity, as a task or as a process, so that any can be ended and
+//! started by itself.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
-use regent_components::{
-    Context, Endpoints, Shutdown, bootstrap, intent, materializer, orchestrator, publisher,
-    triggers, warden,
-};
-use regent_sandbox::Sandbox;
+use regent_components::{Context, Endpoints, Shutdown};
 use regent_types::access::identity::Identity;
-use regent_types::labels::SYSTEM_NAMESPACE;
 use regent_vault::FileJwt;
+use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::authority::Hosted;
+use super::cluster::Cluster;
+use super::folder::Folder;
 use super::tokens::Tokens;
+use crate::component::{self, Given};
+use crate::failure::Failure;
 
 /// Components in the order they become active (C4-2).
 pub(super) const ALL: [Identity; 7] = [
@@ -28,107 +31,176 @@ pub(super) const ALL: [Identity; 7] = [
     Identity::Materializer,
     Identity::Publisher,
 ];
+/// How long a process may take to stop before it is killed.
+const STOP_GRACE: Duration = Duration::from_secs(30);
 
 /// What the components share beside their identities.
 #[derive(Clone)]
 pub struct Wiring {
-    /// The API server.
-    pub(super) sandbox: Sandbox,
     /// Their tokens.
     pub(super) tokens: Tokens,
     /// Where the authority answers.
     pub(super) endpoints: Endpoints,
     /// The API server as the authority reaches it.
     pub(super) kubernetes_host: String,
-    /// Its CA.
-    pub(super) kubernetes_ca: String,
-    /// Bare copies of remote repositories.
-    pub(super) cache: PathBuf,
+    /// Its CA, for an authority that cannot know it.
+    pub(super) kubernetes_ca: Option<String>,
+    /// Where files of the run lie.
+    pub(super) folder: PathBuf,
+    /// The binary that runs components as processes.
+    pub(super) processes: Option<PathBuf>,
+}
+
+impl Wiring {
+    /// Hosts the embedded authority over the lasting storage.
+    pub(super) async fn host_authority(
+        &self,
+        folder: &Folder,
+        addr: std::net::SocketAddr,
+    ) -> Result<Hosted, Failure> {
+        let token = self.tokens.api_file(Identity::Authority);
+        Hosted::start(&folder.lasting().join("authority"), addr, token).await
+    }
+
+    fn given(&self) -> Given {
+        Given {
+            cache: self.folder.join("git-cache"),
+            kubernetes_host: self.kubernetes_host.clone(),
+            kubernetes_ca: self.kubernetes_ca.clone(),
+        }
+    }
+}
+
+/// A running component.
+enum Running {
+    Task(watch::Sender<bool>, JoinHandle<()>),
+    Process(Box<Child>),
 }
 
 /// The running components.
 #[derive(Default)]
-pub struct Components(BTreeMap<Identity, (watch::Sender<bool>, JoinHandle<()>)>);
+pub struct Components(BTreeMap<Identity, Running>);
 
 impl Components {
     /// Starts `identity`'s component unless it runs.
-    pub(super) fn start(&mut self, identity: Identity, wiring: &Wiring) {
+    pub(super) fn start(
+        &mut self,
+        identity: Identity,
+        cluster: &Cluster,
+        wiring: &Wiring,
+    ) -> anyhow::Result<()> {
         if self.0.contains_key(&identity) {
-            return;
+            return Ok(());
         }
-        let (stop, shutdown) = Shutdown::new();
-        let cx = Context {
-            identity,
-            api: wiring.sandbox.client(wiring.tokens.api_token(identity), SYSTEM_NAMESPACE),
-            endpoints: wiring.endpoints.clone(),
-            jwt: Arc::new(FileJwt { path: wiring.tokens.authority_file(identity) }),
-            shutdown,
+        let running = match &wiring.processes {
+            Some(binary) => Running::Process(Box::new(process(identity, binary, cluster, wiring)?)),
+            None => task(identity, cluster, wiring)?,
         };
-        if let Some(task) = spawn(identity, cx, wiring) {
-            self.0.insert(identity, (stop, task));
-        }
+        self.0.insert(identity, running);
+        Ok(())
     }
 
     /// Ends it at once, wherever it is, as a crash would.
     pub(super) async fn kill(&mut self, identity: Identity) {
-        if let Some((_stop, task)) = self.0.remove(&identity) {
-            task.abort();
-            // Cancelled is what it is to be.
-            let _cancelled = task.await;
+        match self.0.remove(&identity) {
+            Some(Running::Task(_stop, task)) => {
+                task.abort();
+                // Cancelled is what it is to be.
+                let _cancelled = task.await;
+            }
+            Some(Running::Process(mut child)) => {
+                // Already ended is what it is to be.
+                let _ended = child.kill().await;
+            }
+            None => {}
         }
     }
 
     /// Asks all to stop and waits.
     pub(super) async fn stop(&mut self) {
-        for (stop, _) in self.0.values() {
-            stop.send_replace(true);
+        for (identity, running) in &self.0 {
+            match running {
+                Running::Task(stop, _) => {
+                    stop.send_replace(true);
+                }
+                Running::Process(child) => terminate(*identity, child).await,
+            }
         }
-        for (identity, (_, task)) in std::mem::take(&mut self.0) {
-            if task.await.is_err() {
+        for (identity, running) in std::mem::take(&mut self.0) {
+            let fine = match running {
+                Running::Task(_, task) => task.await.is_ok(),
+                Running::Process(mut child) => {
+                    let ended = tokio::time::timeout(STOP_GRACE, child.wait()).await;
+                    // Killed when dropped, where it did not end.
+                    matches!(ended, Ok(Ok(status)) if status.success())
+                }
+            };
+            if !fine {
                 tracing::error!(component = identity.name(), "component ended badly");
             }
         }
     }
 }
 
-fn spawn(identity: Identity, cx: Context, wiring: &Wiring) -> Option<JoinHandle<()>> {
-    let task = match identity {
-        Identity::Intent => {
-            let args = intent::Args {
-                cache_dir: wiring.cache.clone(),
-                system_namespace: SYSTEM_NAMESPACE.to_owned(),
-            };
-            tokio::spawn(intent::run(cx, args))
-        }
-        Identity::Bootstrap => tokio::spawn(bootstrap::run(cx, bootstrap::Args::default())),
-        Identity::Warden => {
-            let args = warden::Args {
-                kubernetes_host: wiring.kubernetes_host.clone(),
-                kubernetes_ca_cert: Some(wiring.kubernetes_ca.clone()),
-            };
-            named(identity, warden::run(cx, args))
-        }
-        Identity::Orchestrator => {
-            named(identity, orchestrator::run(cx, orchestrator::Args::default()))
-        }
-        Identity::Triggers => named(identity, triggers::run(cx, triggers::Args::default())),
-        Identity::Materializer => {
-            named(identity, materializer::run(cx, materializer::Args::default()))
-        }
-        Identity::Publisher => named(identity, publisher::run(cx, publisher::Args::default())),
-        Identity::Authority | Identity::Reader => return None,
-    };
-    Some(task)
+/// SIGTERM, as a kubelet sends it.
+async fn terminate(identity: Identity, child: &Child) {
+    let Some(id) = child.id() else { return };
+    let sent = Command::new("kill").args(["-TERM", &id.to_string()]).status().await;
+    if !sent.is_ok_and(|status| status.success()) {
+        tracing::warn!(component = identity.name(), "component had ended already");
+    }
 }
 
-/// A component's task; if it ends with an error, that is logged once, here.
-fn named<E: std::fmt::Display>(
-    identity: Identity,
-    run: impl Future<Output = Result<(), E>> + Send + 'static,
-) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        if let Err(error) = run.await {
+fn task(identity: Identity, cluster: &Cluster, wiring: &Wiring) -> Result<Running, Failure> {
+    let (stop, shutdown) = Shutdown::new();
+    let cx = Context {
+        identity,
+        api: cluster.client(identity, &wiring.tokens)?,
+        endpoints: wiring.endpoints.clone(),
+        jwt: Arc::new(FileJwt { path: wiring.tokens.authority_file(identity) }),
+        shutdown,
+    };
+    let given = wiring.given();
+    let task = tokio::spawn(async move {
+        if let Err(error) = component::run(cx, given).await {
             tracing::error!(component = identity.name(), error = %error, "component ended");
         }
-    })
+    });
+    Ok(Running::Task(stop, task))
+}
+
+fn process(
+    identity: Identity,
+    binary: &std::path::Path,
+    cluster: &Cluster,
+    wiring: &Wiring,
+) -> anyhow::Result<Child> {
+    let own = wiring.folder.join("processes").join(identity.name());
+    std::fs::create_dir_all(&own)?;
+    let file = |name: &str, content: &[u8]| -> std::io::Result<PathBuf> {
+        let path = own.join(name);
+        std::fs::write(&path, content)?;
+        Ok(path)
+    };
+    let kubeconfig =
+        file("kubeconfig", cluster.kubeconfig_of(identity, &wiring.tokens).as_bytes())?;
+    let mut command = Command::new(binary);
+    command.args(["run", identity.name(), "--kubeconfig"]).arg(kubeconfig);
+    command.arg("--authority-token-file").arg(wiring.tokens.authority_file(identity));
+    command.arg("--cache-dir").arg(wiring.folder.join("git-cache"));
+    command.args(["--health-address", "none", "--kubernetes-host", &wiring.kubernetes_host]);
+    if let Some(ca) = &wiring.endpoints.ca_pem {
+        command.arg("--authority-ca-file").arg(file("authority-ca.crt", ca)?);
+    }
+    if let Some(ca) = &wiring.kubernetes_ca {
+        command.arg("--kubernetes-ca-file").arg(file("kubernetes-ca.crt", ca.as_bytes())?);
+    }
+    for (written, dialled) in &wiring.endpoints.dial {
+        command.arg("--dial").arg(format!("{written}={dialled}"));
+    }
+    // It knows nothing of this process's surroundings but what to log; what it prints is kept for a look.
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(own.join("log"))?;
+    command.env_clear().env("REGENT_LOG", std::env::var("REGENT_LOG").unwrap_or("info".into()));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+    Ok(command.spawn()?)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::jiff::Timestamp;
 use regent_manifest::sops::{self, SealOptions};
 use regent_types::Sensitive;
+use regent_types::labels::AUTHORITY_SERVICE_URL;
 
 use super::trust::Trust;
 
@@ -52,15 +53,20 @@ const FILES: [(&str, &str); 16] = files![
 
 const TEMPLATE: &str = ".secret.tmpl";
 
-/// The files of the example repository, with `extra` further secrets in the namespace `scale`.
+/// The files of the example repository, with `extra` further secrets in the namespace `scale`; `external` is the
+/// address of an authority that is not the embedded one.
 pub(super) fn files(
     trust: &Trust,
     extra: u32,
+    external: Option<&str>,
     now: Timestamp,
 ) -> Result<BTreeMap<String, Vec<u8>>, ExampleError> {
     let mut all = BTreeMap::new();
     for (name, text) in FILES {
-        add(&mut all, trust, name, text, now)?;
+        match external {
+            Some(address) => add(&mut all, trust, name, &elsewhere(text, address), now)?,
+            None => add(&mut all, trust, name, text, now)?,
+        }
     }
     if extra > 0 {
         let namespace = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: scale\n";
@@ -82,6 +88,12 @@ pub(super) fn files(
         add(&mut all, trust, &format!("scale/{name}.yaml"), &declared, now)?;
     }
     Ok(all)
+}
+
+/// `text` for an authority at `address` instead of the embedded one.
+fn elsewhere(text: &str, address: &str) -> String {
+    let external = format!("spec:\n  external:\n    address: {address}\n  installation:");
+    text.replace(AUTHORITY_SERVICE_URL, address).replace("spec:\n  installation:", &external)
 }
 
 const SECRET: &str = "apiVersion: v1

@@ -1,58 +1,167 @@
-//! What `regent install` would put into an empty cluster, put there as the cluster's admin: namespaces, CRDs,
-//! accounts, RBAC, and the one thing a person brings: the identity that opens manifests.
+//! What `regent install` would put into a cluster, put there as its admin: namespaces, CRDs, accounts, RBAC, and
+//! the one thing a person brings: the identity that opens manifests. What this run created it also takes away.
 
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use regent_types::Sensitive;
+use kube::runtime::wait::{await_condition, conditions};
 use regent_types::access::rbac;
-use regent_types::labels::{MANIFEST_IDENTITY_SECRET, SYSTEM_NAMESPACE};
-use regent_types::resources;
+use regent_types::labels::{MANIFEST_IDENTITY_SECRET, SOURCE, SYSTEM_NAMESPACE};
+use regent_types::resources::{self, ClusterSecretStore, RuntimeAuthority};
+use regent_types::{Advice, Sensitive};
 use serde_json::{Value, json};
 
-/// Installs regent for `namespaces`.
+use crate::failure::Failure;
+
+/// Longest wait for a CRD to be served, or for an object to be gone.
+const WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// What a run created, in order.
+#[derive(Default)]
+pub(super) struct Installed(Vec<Value>);
+
+/// Installs regent for `namespaces`. `alone`: refuses a cluster where regent is installed already.
 pub(super) async fn install(
     admin: &kube::Client,
     namespaces: &[String],
     manifest_identities: Option<&Sensitive<String>>,
-) -> anyhow::Result<()> {
-    for namespace in std::iter::once(SYSTEM_NAMESPACE).chain(namespaces.iter().map(String::as_str))
-    {
+    alone: bool,
+) -> anyhow::Result<Installed> {
+    let mut installed = Installed::default();
+    for name in std::iter::once(SYSTEM_NAMESPACE).chain(namespaces.iter().map(String::as_str)) {
         let object =
-            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
-        apply(admin, &object).await?;
+            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+        let created = installed.place(admin, object).await?;
+        if alone && !created && name == SYSTEM_NAMESPACE {
+            return Err(already_installed().into());
+        }
     }
-    for crd in resources::all_crds() {
-        apply(admin, &serde_json::to_value(&crd)?).await?;
+    let crds = resources::all_crds();
+    for crd in &crds {
+        installed.place(admin, serde_json::to_value(crd)?).await?;
+    }
+    for crd in &crds {
+        established(admin, crd.metadata.name.as_deref().unwrap_or_default()).await?;
     }
     for object in rbac::objects(namespaces) {
-        apply(admin, &object).await?;
+        installed.place(admin, object).await?;
     }
-    let Some(manifest_identities) = manifest_identities else { return Ok(()) };
-    let secrets: Api<k8s_openapi::api::core::v1::Secret> =
-        Api::namespaced(admin.clone(), SYSTEM_NAMESPACE);
+    let Some(manifest_identities) = manifest_identities else { return Ok(installed) };
+    let secrets: Api<Secret> = Api::namespaced(admin.clone(), SYSTEM_NAMESPACE);
     let secret = serde_json::from_value(json!({
         "metadata": { "name": MANIFEST_IDENTITY_SECRET },
         "stringData": { "identities": manifest_identities.expose() },
     }))?;
     secrets.create(&PostParams::default(), &secret).await?;
+    Ok(installed)
+}
+
+fn already_installed() -> Failure {
+    Failure::new(
+        "AlreadyInstalled",
+        "regent is installed in this cluster",
+        Advice::new(
+            format!("a cluster without namespace {SYSTEM_NAMESPACE}"),
+            format!("namespace {SYSTEM_NAMESPACE}"),
+            "look at what runs there with `regent status`; `regent dev` is for a cluster of its own",
+        ),
+    )
+}
+
+impl Installed {
+    /// Creates `object`; one of regent's own that is there already is brought to what it should be. Returns
+    /// whether it was created.
+    async fn place(&mut self, admin: &kube::Client, object: Value) -> anyhow::Result<bool> {
+        let api = api_of(admin, &object);
+        let typed: DynamicObject = serde_json::from_value(object.clone())?;
+        match api.create(&PostParams::default(), &typed).await {
+            Ok(_) => {
+                self.0.push(object);
+                Ok(true)
+            }
+            Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => {
+                // Neighbours' definitions are theirs (External Secrets Operator beside us).
+                let name = text(&object, "/metadata/name");
+                if !name.ends_with(".external-secrets.io") {
+                    let params = PatchParams::apply("regent-install").force();
+                    api.patch(name, &params, &Patch::Apply(&object)).await?;
+                }
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes what was created, last first, and what intent applied outside namespaces; returns when all is gone.
+    pub(super) async fn remove(&self, admin: &kube::Client) -> anyhow::Result<()> {
+        let applied = ListParams::default().labels(SOURCE);
+        let background = DeleteParams::background();
+        let authorities: Api<RuntimeAuthority> = Api::all(admin.clone());
+        authorities.delete_collection(&background, &applied).await?;
+        let stores: Api<ClusterSecretStore> = Api::all(admin.clone());
+        stores.delete_collection(&background, &applied).await?;
+        for object in self.0.iter().rev() {
+            match api_of(admin, object).delete(text(object, "/metadata/name"), &background).await {
+                Ok(_) => {}
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        for object in self.0.iter().rev().filter(|o| o["kind"] == "Namespace") {
+            let name = text(object, "/metadata/name");
+            let gone = |object: Option<&DynamicObject>| object.is_none();
+            tokio::time::timeout(WAIT_MAX, await_condition(api_of(admin, object), name, gone))
+                .await
+                .map_err(|_| not_gone(name))??;
+        }
+        Ok(())
+    }
+}
+
+fn not_gone(name: &str) -> Failure {
+    Failure::new(
+        "NotGone",
+        "the cluster was not cleaned up",
+        Advice::new(
+            format!("namespace {name} gone within {} s", WAIT_MAX.as_secs()),
+            "it is still being deleted",
+            format!("see what keeps it: `kubectl get namespace {name} -o yaml`"),
+        ),
+    )
+}
+
+/// Waits until the API server serves the kind.
+async fn established(admin: &kube::Client, name: &str) -> anyhow::Result<()> {
+    let api: Api<CustomResourceDefinition> = Api::all(admin.clone());
+    let wait = await_condition(api, name, conditions::is_crd_established());
+    tokio::time::timeout(WAIT_MAX, wait).await.map_err(|_| {
+        let advice = Advice::new(
+            format!("{name} served within {} s", WAIT_MAX.as_secs()),
+            "its condition Established is not true",
+            format!("see `kubectl get crd {name} -o yaml`"),
+        );
+        Failure::new("NotEstablished", "a CustomResourceDefinition is not served", advice)
+    })??;
     Ok(())
 }
 
-/// Server-side apply of one object of any kind, as the admin.
-pub(super) async fn apply(admin: &kube::Client, object: &Value) -> anyhow::Result<()> {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let (group, version) = match text("/apiVersion").split_once('/') {
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The API of an object of any kind.
+fn api_of(admin: &kube::Client, object: &Value) -> Api<DynamicObject> {
+    let (group, version) = match text(object, "/apiVersion").split_once('/') {
         Some((group, version)) => (group, version),
-        None => ("", text("/apiVersion")),
+        None => ("", text(object, "/apiVersion")),
     };
-    let kind = GroupVersionKind::gvk(group, version, text("/kind"));
+    let kind = GroupVersionKind::gvk(group, version, text(object, "/kind"));
     let resource = ApiResource::from_gvk(&kind);
-    let api: Api<DynamicObject> =
-        match object.pointer("/metadata/namespace").and_then(Value::as_str) {
-            Some(namespace) => Api::namespaced_with(admin.clone(), namespace, &resource),
-            None => Api::all_with(admin.clone(), &resource),
-        };
-    let params = PatchParams::apply("regent-install").force();
-    api.patch(text("/metadata/name"), &params, &Patch::Apply(object)).await?;
-    Ok(())
+    match object.pointer("/metadata/namespace").and_then(Value::as_str) {
+        Some(namespace) => Api::namespaced_with(admin.clone(), namespace, &resource),
+        None => Api::all_with(admin.clone(), &resource),
+    }
 }

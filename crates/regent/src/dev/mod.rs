@@ -1,9 +1,11 @@
-//! `regent dev`: everything in one process, each part under its own identity.
+//! `regent dev`: the whole system on this machine, each part under its own identity.
 //!
 //! ```text
 //! phase 0   trust       the root of trust, a private file       example   the repository's content
 //! phase 1   folder      where it lives, and what is kept        install   CRDs, RBAC, accounts (as the admin)
+//!           repository  the user's own, a kept one, the example options   how it is set up
 //! phase 2…  system      API server, authority, components       tokens    plays the kubelet: projected tokens
+//!           cluster     in this process, or a real one          components  tasks here, or processes of their own
 //!           authority   hosts the embedded authority            drill     plays the one human act
 //! shows     view        facts seen from outside (pure)          watch     keeps them current
 //!           run         prints phases, waits, sums up           summary   timings, access, audit trail
@@ -13,11 +15,14 @@
 //! as a reader of the authority.
 
 mod authority;
+pub mod cluster;
 mod components;
 mod drill;
 mod example;
 mod folder;
 mod install;
+pub mod options;
+mod repository;
 mod run;
 mod summary;
 mod system;
@@ -27,8 +32,9 @@ pub mod view;
 mod watch;
 
 pub use example::ExampleError;
+pub use options::{AuthorityChoice, External, Options};
 pub use run::{Goal, run};
-pub use system::{Options, System};
+pub use system::System;
 pub use trust::Trust;
 pub use watch::Watch;
 

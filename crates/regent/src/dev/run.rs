@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use regent_types::Advice;
 
+use super::options::Options;
 use super::summary::{self, Summary};
-use super::system::{Options, System};
+use super::system::System;
 use super::view::{Unmet, View};
 use super::{Watch, drill};
 use crate::failure::Failure;
 use crate::output::{Format, Out, Progress};
+use crate::signals::Stop;
 
 /// When `regent dev` ends.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +44,10 @@ pub async fn run(options: Options, goal: Goal, out: Out) -> anyhow::Result<u8> {
         }
     };
     teller.progress.finish();
-    system.stop().await;
-    code
+    let stopped = system.stop().await;
+    let code = code?;
+    stopped?;
+    Ok(code)
 }
 
 async fn live(
@@ -232,29 +236,6 @@ impl Teller {
 
 fn shown(path: &Path) -> String {
     format!("{} (mode 0600)", path.display())
-}
-
-/// Ctrl-C or SIGTERM.
-struct Stop {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    fn listen() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn given(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }
 
 impl Out {

@@ -64,7 +64,7 @@ impl Summary {
                 .map(|(name, _)| name.clone())
                 .collect(),
             runs: view.runs.len(),
-            kubernetes: format!("https://{}", system.serving.addr()),
+            kubernetes: system.cluster.url(),
             authority: system.vault_addr(),
             env_file,
             trail,
@@ -113,7 +113,7 @@ fn write_env(system: &System, reader_token: &str) -> anyhow::Result<String> {
         file.write_all(text.as_bytes())?;
         Ok(path)
     };
-    let kubeconfig = system.sandbox.kubeconfig(system.serving.addr());
+    let kubeconfig = system.cluster.admin_kubeconfig()?;
     let kubeconfig = private("kubeconfig", kubeconfig.expose())?;
     let env = zeroize::Zeroizing::new(format!(
         "export KUBECONFIG='{}'\nexport VAULT_ADDR='{}'\nexport VAULT_TOKEN='{reader_token}'\n\

@@ -3,81 +3,36 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
 use regent_components::{Endpoints, gitrepo};
 use regent_manifest::sops::{self, SealOptions};
-use regent_sandbox::{Sandbox, Serving};
+use regent_types::Sensitive;
 use regent_types::access::identity::Identity;
 use regent_types::labels::{AUTHORITY_SERVICE_URL, SYSTEM_NAMESPACE};
 use regent_types::resources::git_source::{GitSource, GitSourceSpec};
-use regent_types::{Advice, Sensitive};
 use regent_vault::{FileJwt, JwtSource};
 
 use super::authority::Hosted;
+use super::cluster::Cluster;
 use super::components::{ALL, Components, Wiring};
+use super::drill;
 use super::folder::Folder;
+use super::install::{self, Installed};
+use super::options::{AuthorityChoice, Options};
+use super::repository::{self, Found};
 use super::tokens::Tokens;
 use super::trust::Trust;
-use super::{drill, example, install};
 use crate::failure::Failure;
 
 /// Seconds between looks at the repository: local and cheap.
 const GIT_INTERVAL_S: i64 = 2;
 
-/// How a run is set up.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The user's own repository; the example by default.
-    pub repo: Option<String>,
-    /// Branch or tag.
-    pub reference: String,
-    /// Identity file.
-    pub identity: Option<PathBuf>,
-    /// What is kept.
-    pub data_dir: Option<PathBuf>,
-    /// Port of the API server, 0 for a free one.
-    pub api_port: u16,
-    /// Port of the authority, 0 for a free one.
-    pub authority_port: u16,
-    /// A real cluster.
-    pub kubeconfig: Option<PathBuf>,
-    /// Further secrets for the example.
-    pub extra_secrets: u32,
-    /// Changes to the example's files before they are committed: path → new content, `None` removes.
-    pub overlay: BTreeMap<String, Option<Vec<u8>>>,
-    /// Components that are not started.
-    pub without: Vec<Identity>,
-    /// Whether the authority is started.
-    pub with_authority: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            repo: None,
-            reference: "main".into(),
-            identity: None,
-            data_dir: None,
-            api_port: 0,
-            authority_port: 0,
-            kubeconfig: None,
-            extra_secrets: 0,
-            overlay: BTreeMap::new(),
-            without: Vec::new(),
-            with_authority: true,
-        }
-    }
-}
-
 /// The running system.
 pub struct System {
-    /// The API server.
-    pub sandbox: Sandbox,
-    /// Its loopback listener.
-    pub serving: Serving,
+    /// The Kubernetes API.
+    pub cluster: Cluster,
     /// Where the run lives.
     pub folder: Folder,
     /// Phase 0; absent where a kept folder's identity file is gone.
@@ -92,112 +47,72 @@ pub struct System {
     pub wiring: Wiring,
     /// The components.
     pub components: Components,
+    installed: Installed,
     hosted: Option<Hosted>,
     keeper: tokio::task::JoinHandle<()>,
-    authority_addr: SocketAddr,
+    authority: Written,
+}
+
+/// The authority as Git writes it and as it is dialled.
+struct Written {
+    address: String,
+    dialled: String,
 }
 
 impl System {
     /// Phase 0 and everything that a cluster's admin does; the components then do the rest.
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
-        if let Some(path) = &options.kubeconfig {
-            let advice = Advice::new(
-                "the in-process Kubernetes API",
-                format!("--kubeconfig {}", path.display()),
-                "leave --kubeconfig out; real clusters come with `regent install`",
-            );
-            let message = "a real cluster is not supported by dev in this release";
-            return Err(Failure::new("Unsupported", message, advice).code(2).into());
-        }
         let folder = Folder::open(options.data_dir.as_deref())?;
-        let trust = root_of_trust(options, &folder)?;
-        let (repo_url, commit, files) = repository(options, &folder, trust.as_ref())?;
-        let declared = Declared::read(&files);
+        let trust = repository::root_of_trust(options, &folder)?;
+        let found = repository::open(options, &folder, trust.as_ref())?;
+        let declared = found.declared();
         folder.claim(declared.installation.as_deref().unwrap_or("none"))?;
-        let sandbox = Sandbox::start(regent_sandbox::Options::default())
-            .map_err(|e| Failure::of("starting the Kubernetes API", &e))?;
-        let serving = sandbox
-            .serve(loopback(options.api_port))
-            .await
-            .map_err(|e| Failure::of("serving the Kubernetes API (--port)", &e))?;
-        let admin = sandbox.admin();
+        let cluster = match &options.kubeconfig {
+            Some(path) => Cluster::real(path).await?,
+            None => Cluster::sandbox(options.api_port).await?,
+        };
+        let admin = cluster.admin();
         let brought = trust.as_ref().map(|t| t.manifest_identities(&declared.holders));
-        install::install(&admin, &declared.namespaces, brought.as_ref()).await?;
-        let tokens = Tokens::project(admin.clone(), &folder.temporary().join("identities")).await?;
-        let keeper = tokio::spawn(tokens.clone().keep());
-        let mut hosted = None;
-        let mut authority_addr = loopback(options.authority_port);
-        if options.with_authority {
-            let started = Hosted::start(
-                &folder.lasting().join("authority"),
-                authority_addr,
-                tokens.api_file(Identity::Authority),
-            )
-            .await?;
-            authority_addr = started.addr;
-            hosted = Some(started);
-        }
-        let dial = [(AUTHORITY_SERVICE_URL.to_owned(), format!("http://{authority_addr}"))];
-        let wiring = Wiring {
-            sandbox: sandbox.clone(),
-            tokens,
-            endpoints: Endpoints { dial: dial.into(), ca_pem: None },
-            kubernetes_host: format!("https://{}", serving.addr()),
-            kubernetes_ca: sandbox.ca_pem(),
-            cache: folder.temporary().join("git-cache"),
-        };
-        let mut system = Self {
-            sandbox,
-            serving,
-            folder,
-            trust,
-            repo_url,
-            commit,
-            namespaces: declared.namespaces,
-            wiring,
-            components: Components::default(),
-            hosted,
-            keeper,
-            authority_addr,
-        };
-        for identity in ALL.iter().filter(|i| !options.without.contains(i)) {
-            system.components.start(*identity, &system.wiring);
-        }
-        system.play_operator().await?;
-        system.point_at_git(&options.reference).await?;
-        Ok(system)
+        let installed = install::install(
+            &admin,
+            &declared.namespaces,
+            brought.as_ref(),
+            cluster.outlives_run(),
+        )
+        .await?;
+        let begun =
+            Begun { cluster, folder, trust, found, namespaces: declared.namespaces, installed };
+        begun.wire(options).await
     }
 
     /// The cluster's admin.
     pub fn admin(&self) -> kube::Client {
-        self.sandbox.admin()
+        self.cluster.admin()
     }
 
     /// Address of the authority.
     pub fn vault_addr(&self) -> String {
-        format!("http://{}", self.authority_addr)
+        self.authority.dialled.clone()
     }
 
     /// An unauthenticated client of the authority.
     pub fn vault(&self) -> anyhow::Result<regent_vault::Client> {
-        let client = self.wiring.endpoints.client(AUTHORITY_SERVICE_URL);
+        let client = self.wiring.endpoints.client(&self.authority.address);
         Ok(client.map_err(|e| Failure::of("reaching the authority", &e))?)
     }
 
-    /// Ends the authority and starts it again over the same storage: sealed, as any restart leaves it.
+    /// Ends the embedded authority and starts it again over the same storage: sealed, as any restart leaves it.
     pub async fn restart_authority(&mut self) -> anyhow::Result<()> {
-        self.stop_authority().await;
-        let started = Hosted::start(
-            &self.folder.lasting().join("authority"),
-            self.authority_addr,
-            self.wiring.tokens.api_file(Identity::Authority),
-        )
-        .await?;
-        self.hosted = Some(started);
+        let Some(hosted) = self.hosted.take() else {
+            anyhow::bail!("this process hosts no authority");
+        };
+        let addr = hosted.addr;
+        hosted.stop().await;
+        self.hosted = Some(self.wiring.host_authority(&self.folder, addr).await?);
         Ok(())
     }
 
-    /// Ends the authority.
+    /// Ends the embedded authority.
     pub async fn stop_authority(&mut self) {
         if let Some(hosted) = self.hosted.take() {
             hosted.stop().await;
@@ -219,8 +134,8 @@ impl System {
     }
 
     /// Starts one component that does not run.
-    pub fn start_component(&mut self, identity: Identity) {
-        self.components.start(identity, &self.wiring);
+    pub fn start_component(&mut self, identity: Identity) -> anyhow::Result<()> {
+        self.components.start(identity, &self.cluster, &self.wiring)
     }
 
     /// Plays the one human act after cluster loss.
@@ -242,12 +157,18 @@ impl System {
         Ok(sops::seal(plain, &options).map_err(|e| Failure::of("sealing", &e))?)
     }
 
-    /// Ends everything; the temporary folder goes with `self`.
-    pub async fn stop(mut self) {
+    /// Ends everything and takes away what was put into a cluster that goes on; the temporary folder goes with
+    /// `self`.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         self.components.stop().await;
         self.stop_authority().await;
         self.keeper.abort();
-        self.serving.stop().await;
+        let removed = match self.cluster.outlives_run() {
+            true => self.installed.remove(&self.cluster.admin()).await,
+            false => Ok(()),
+        };
+        self.cluster.stop().await;
+        removed
     }
 
     /// Plays the database operator of the example: a Secret that no person wrote. Its password is derived from
@@ -287,7 +208,79 @@ impl System {
     }
 }
 
-fn loopback(port: u16) -> SocketAddr {
+/// A cluster with regent's objects in it, before anything runs.
+struct Begun {
+    cluster: Cluster,
+    folder: Folder,
+    trust: Option<Trust>,
+    found: Found,
+    namespaces: Vec<String>,
+    installed: Installed,
+}
+
+impl Begun {
+    /// Projects tokens, brings up the authority and the components, and points them at Git.
+    async fn wire(self, options: &Options) -> anyhow::Result<System> {
+        let Self { cluster, folder, trust, found, namespaces, installed } = self;
+        let external = match &options.authority {
+            AuthorityChoice::External(external) => Some(external),
+            AuthorityChoice::Embedded | AuthorityChoice::Absent => None,
+        };
+        let pod = external.and_then(|e| e.pod.clone());
+        let identities = folder.temporary().join("identities");
+        let tokens = Tokens::project(&cluster, &identities, pod).await?;
+        let keeper = tokio::spawn(tokens.clone().keep());
+        let endpoints =
+            Endpoints { ca_pem: external.and_then(|e| e.ca_pem.clone()), ..Endpoints::default() };
+        let in_pod = external.is_some_and(|e| e.pod.is_some());
+        let mut wiring = Wiring {
+            tokens,
+            endpoints,
+            kubernetes_host: cluster.url(),
+            kubernetes_ca: (!in_pod).then(|| cluster.ca_pem()),
+            folder: folder.temporary().to_owned(),
+            processes: options.processes.clone(),
+        };
+        let mut hosted = None;
+        let authority = match external {
+            Some(e) => Written { address: e.address.clone(), dialled: e.address.clone() },
+            None => {
+                let mut addr = loopback(options.authority_port);
+                if matches!(options.authority, AuthorityChoice::Embedded) {
+                    let started = wiring.host_authority(&folder, addr).await?;
+                    addr = started.addr;
+                    hosted = Some(started);
+                }
+                let dialled = format!("http://{addr}");
+                wiring.endpoints.dial =
+                    [(AUTHORITY_SERVICE_URL.to_owned(), dialled.clone())].into();
+                Written { address: AUTHORITY_SERVICE_URL.to_owned(), dialled }
+            }
+        };
+        let mut system = System {
+            cluster,
+            folder,
+            trust,
+            repo_url: found.url,
+            commit: found.commit,
+            namespaces,
+            wiring,
+            components: Components::default(),
+            installed,
+            hosted,
+            keeper,
+            authority,
+        };
+        for identity in ALL.iter().filter(|i| !options.without.contains(i)) {
+            system.components.start(*identity, &system.cluster, &system.wiring)?;
+        }
+        system.play_operator().await?;
+        system.point_at_git(&options.reference).await?;
+        Ok(system)
+    }
+}
+
+pub(super) fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
@@ -302,94 +295,4 @@ fn operator_password(seed: &str) -> String {
         let _infallible = write!(text, "{byte:02x}");
         text
     })
-}
-
-fn root_of_trust(options: &Options, folder: &Folder) -> Result<Option<Trust>, Failure> {
-    if let Some(path) = &options.identity {
-        return Trust::read(path).map(Some);
-    }
-    let path = folder.default_identity();
-    if path.exists() {
-        return Trust::read(&path).map(Some);
-    }
-    // A kept folder without its identity is an installation whose root of trust is lost: a new one would open
-    // nothing, so none is made, and the authority stays sealed.
-    let used = folder.lasting().join("git").exists();
-    if used { Ok(None) } else { Trust::create(&path).map(Some) }
-}
-
-type Files = BTreeMap<String, Vec<u8>>;
-
-fn repository(
-    options: &Options,
-    folder: &Folder,
-    trust: Option<&Trust>,
-) -> anyhow::Result<(String, Option<String>, Files)> {
-    let git = |e: &gitrepo::GitError| Failure::of("reading the repository", e);
-    if let Some(repo) = &options.repo {
-        if repo.contains("://") && !repo.starts_with("file://") {
-            return Ok((repo.clone(), None, Files::new()));
-        }
-        let path = std::path::absolute(repo.trim_start_matches("file://"))?;
-        let files = gitrepo::list(&path, &options.reference).map_err(|e| git(&e))?;
-        return Ok((path.display().to_string(), None, files));
-    }
-    let place = folder.lasting().join("git");
-    let url = std::path::absolute(&place)?.display().to_string();
-    if place.exists() {
-        let files = gitrepo::list(&place, &options.reference).map_err(|e| git(&e))?;
-        return Ok((url, None, files));
-    }
-    let Some(trust) = trust else { anyhow::bail!("a new repository needs a root of trust") };
-    let now = Timestamp::now();
-    let mut files = example::files(trust, options.extra_secrets, now)?;
-    for (name, content) in &options.overlay {
-        match content {
-            Some(content) => files.insert(name.clone(), content.clone()),
-            None => files.remove(name),
-        };
-    }
-    let commit =
-        gitrepo::create(&place, &files, "the example platform", now).map_err(|e| git(&e))?;
-    Ok((url, Some(commit), files))
-}
-
-/// What the admin must know of the repository to install for it: its namespaces, and who holds shares.
-#[derive(Default)]
-struct Declared {
-    namespaces: Vec<String>,
-    holders: Vec<String>,
-    installation: Option<String>,
-}
-
-impl Declared {
-    fn read(files: &Files) -> Self {
-        let mut found = Self::default();
-        for (name, content) in files {
-            let yaml = name.ends_with(".yaml") || name.ends_with(".yml");
-            let Some(text) = std::str::from_utf8(content).ok().filter(|_| yaml) else { continue };
-            let documents: Vec<serde_json::Value> =
-                serde_saphyr::from_multiple(text).unwrap_or_default();
-            for document in &documents {
-                found.take(document);
-            }
-        }
-        found.namespaces.sort();
-        found.namespaces.dedup();
-        found
-    }
-
-    fn take(&mut self, document: &serde_json::Value) {
-        let text = |pointer: &str| document.pointer(pointer).and_then(|v| v.as_str());
-        let own = text("/metadata/namespace");
-        let namespace =
-            if text("/kind") == Some("Namespace") { text("/metadata/name") } else { own };
-        self.namespaces.extend(namespace.filter(|n| *n != SYSTEM_NAMESPACE).map(str::to_owned));
-        if text("/kind") == Some("RuntimeAuthority") {
-            self.installation = text("/spec/installation").map(str::to_owned);
-            let holders = document.pointer("/spec/seal/holders").and_then(|v| v.as_array());
-            let recipients = holders.into_iter().flatten().filter_map(|h| h["recipient"].as_str());
-            self.holders.extend(recipients.map(str::to_owned));
-        }
-    }
 }

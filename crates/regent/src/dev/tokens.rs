@@ -12,6 +12,8 @@ use kube::api::{Api, PostParams};
 use regent_types::access::identity::Identity;
 use regent_types::labels::{AUTHORITY_AUDIENCE, SYSTEM_NAMESPACE};
 
+use super::cluster::Cluster;
+
 /// Lifetime asked for, in seconds: the shortest a real API server grants.
 const TTL_S: i64 = 600;
 /// Renewed at half their life, so that one failed renewal does no harm.
@@ -22,13 +24,23 @@ const RENEW: Duration = Duration::from_secs(300);
 pub(super) struct Tokens {
     admin: kube::Client,
     folder: PathBuf,
+    /// Where an authority outside this process finds its own token.
+    pod: Option<PathBuf>,
     api: Arc<RwLock<BTreeMap<Identity, String>>>,
 }
 
 impl Tokens {
-    /// Projects every identity's tokens under `folder`.
-    pub(super) async fn project(admin: kube::Client, folder: &Path) -> anyhow::Result<Self> {
-        let tokens = Self { admin, folder: folder.to_owned(), api: Arc::default() };
+    /// Projects every identity's tokens under `folder`, and what a pod of the authority finds into `pod`.
+    pub(super) async fn project(
+        cluster: &Cluster,
+        folder: &Path,
+        pod: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
+        if let Some(pod) = &pod {
+            replace(&pod.join("ca.crt"), &cluster.ca_pem())?;
+        }
+        let admin = cluster.admin();
+        let tokens = Self { admin, folder: folder.to_owned(), pod, api: Arc::default() };
         tokens.renew().await?;
         Ok(tokens)
     }
@@ -71,6 +83,9 @@ impl Tokens {
             let api = self.request(identity, None).await?;
             let authority = self.request(identity, Some(AUTHORITY_AUDIENCE)).await?;
             replace(&self.api_file(identity), &api)?;
+            if let Some(pod) = self.pod.as_ref().filter(|_| identity == Identity::Authority) {
+                replace(&pod.join("token"), &api)?;
+            }
             replace(&self.authority_file(identity), &authority)?;
             let mut all = self.api.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             all.insert(identity, api);

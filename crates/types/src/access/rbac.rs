@@ -60,6 +60,29 @@ const EVENTS: Rule = rule(Scope::Cluster, "events.k8s.io", &["events"], &["creat
 
 /// The rules of `identity`.
 pub fn rules(identity: Identity) -> Vec<Rule> {
+    own_rules(identity).into_iter().chain(lease_rules(identity)).collect()
+}
+
+/// Leader election among replicas: the component's own Lease, and no other (names cannot limit `create`).
+fn lease_rules(identity: Identity) -> Vec<Rule> {
+    let names: &'static [&'static str] = match identity {
+        Identity::Intent => &["regent-intent"],
+        Identity::Bootstrap => &["regent-bootstrap"],
+        Identity::Warden => &["regent-warden"],
+        Identity::Orchestrator => &["regent-orchestrator"],
+        Identity::Triggers => &["regent-triggers"],
+        Identity::Materializer => &["regent-materializer"],
+        Identity::Publisher => &["regent-publisher"],
+        Identity::Authority | Identity::Reader => return Vec::new(),
+    };
+    let lease = |names: &'static [&'static str], verbs: &'static [&'static str]| Rule {
+        names,
+        ..rule(Scope::System, "coordination.k8s.io", &["leases"], verbs)
+    };
+    vec![lease(&[], &["create"]), lease(names, &["get", "list", "watch", "update"])]
+}
+
+fn own_rules(identity: Identity) -> Vec<Rule> {
     use Scope::{Cluster, Named, System};
     match identity {
         Identity::Intent => vec![
@@ -236,6 +259,17 @@ mod tests {
                 if secrets && rule.verbs.contains(&"list") {
                     assert_eq!(identity, Identity::Materializer);
                 }
+            }
+        }
+    }
+
+    /// C7-1: each component leads under its own Lease.
+    #[test]
+    fn a_component_touches_no_other_lease() {
+        for identity in Identity::ALL {
+            for rule in rules(identity).iter().filter(|r| r.resources == ["leases"]) {
+                assert_eq!(rule.scope, Scope::System);
+                assert!(rule.names == [identity.account()] || rule.verbs == ["create"]);
             }
         }
     }
