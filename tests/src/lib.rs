@@ -4,10 +4,12 @@
 //! scenario   the text: parsed into steps, each with its line number
 //! world      what the steps act on: here sandbox × embedded, as `regent dev` wires it
 //! steps      one function a step
+//! real       a real control plane as child processes
 //! binary     the real binary as a child process, for what only a process can show: kill, signals, logs
 //! ```
 
 pub mod binary;
+pub mod real;
 pub mod scenario;
 mod steps;
 pub mod world;
