@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! scenario   the text: parsed into steps, each with its line number
-//! world      what the steps act on: here sandbox × embedded, as `regent dev` wires it
+//! world      what the steps act on, as `regent dev` wires it
+//! worlds     which there are: a Kubernetes API × an authority
 //! steps      one function a step
 //! real       a real control plane as child processes
 //! binary     the real binary as a child process, for what only a process can show: kill, signals, logs
@@ -13,25 +14,20 @@ pub mod real;
 pub mod scenario;
 mod steps;
 pub mod world;
+pub mod worlds;
 
 pub use world::World;
 
-/// Runs a scenario text; panics with its name, the line and what was found.
+/// Runs a scenario text in a world of `kind`.
 ///
-/// # Panics
-/// When a step does not hold: this is a test's assertion.
-#[allow(clippy::panic, reason = "a test's assertion")]
-pub fn check(name: &str, text: &str) {
+/// # Errors
+/// The line that did not hold, what was found, and the state of the world.
+pub fn check(text: &str, kind: worlds::Kind) -> anyhow::Result<()> {
     // Installing twice is an error that does not matter: some other scenario was first.
     let _already = rustls::crypto::ring::default_provider().install_default();
     let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let done = runtime.map_err(anyhow::Error::from).and_then(|r| {
-        let done = r.block_on(scenario::run(text));
-        r.shutdown_timeout(std::time::Duration::from_secs(5));
-        done
-    });
-    if let Err(error) = done {
-        panic!("{name}: {error:#}");
-    }
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let done = runtime.block_on(scenario::run(text, kind));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    done
 }

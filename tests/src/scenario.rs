@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::World;
 use crate::steps;
+use crate::worlds::Kind;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +40,10 @@ pub fn parse(text: &str) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-/// Runs a text in a world of its own, which ends with it.
-pub async fn run(text: &str) -> Result<()> {
+/// Runs a text in a world of `kind`, which it has for itself.
+pub async fn run(text: &str, kind: Kind) -> Result<()> {
     let steps = parse(text)?;
-    let mut world = World::new()?;
+    let mut world = World::new(kind).await?;
     let mut done = Ok(());
     for step in &steps {
         done = steps::run(&mut world, step)

@@ -1,17 +1,20 @@
-//! The world of a scenario: sandbox × embedded, wired by the same code as `regent dev`.
+//! The world of a scenario, wired by the same code as `regent dev`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use kube::api::{Api, DynamicObject};
+use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
 use regent::dev::view::View;
 use regent::dev::{Options, System, Watch};
 use regent_types::access::identity::Identity;
 use regent_vault::Session;
 use serde_json::Value;
+
+use crate::binary;
+use crate::worlds::{self, Api, Kind, Lent};
 
 /// Longest wait for anything in a scenario: a limit against hanging, never a measure.
 pub const LIMIT: Duration = Duration::from_secs(90);
@@ -22,17 +25,36 @@ pub struct World {
     pub options: Options,
     /// Values remembered by name.
     pub remembered: BTreeMap<String, String>,
+    kind: Kind,
+    lent: Option<Lent>,
     place: tempfile::TempDir,
     system: Option<System>,
     watch: Option<Watch>,
 }
 
 impl World {
-    /// A world in which nothing runs yet.
-    pub fn new() -> Result<Self> {
+    /// A world in which nothing of regent runs yet.
+    pub async fn new(kind: Kind) -> Result<Self> {
+        let mut options = Options::default();
+        let mut lent = None;
+        match kind.api {
+            Api::Sandbox => {}
+            Api::Real => {
+                let cluster = Lent::take().await?;
+                options.kubeconfig = Some(cluster.real()?.kubeconfig());
+                options.processes = Some(binary::path()?);
+                lent = Some(cluster);
+            }
+            Api::Own => {
+                options.kubeconfig = Some(worlds::own_kubeconfig()?);
+                options.processes = Some(binary::path()?);
+            }
+        }
         Ok(Self {
-            options: Options::default(),
+            options,
             remembered: BTreeMap::new(),
+            kind,
+            lent,
             place: tempfile::tempdir()?,
             system: None,
             watch: None,
@@ -79,8 +101,18 @@ impl World {
         self.system().await?.recover().await
     }
 
-    /// Ends the system: the cluster is gone, the kept folder stays.
+    /// Ends the system: the cluster is gone, the kept folder stays. What starts next finds another cluster, with
+    /// other CA and keys.
     pub async fn lose_cluster(&mut self) -> Result<()> {
+        self.end_system().await?;
+        if let Some(lent) = &mut self.lent {
+            lent.lose().await?;
+            self.options.kubeconfig = Some(lent.real()?.kubeconfig());
+        }
+        Ok(())
+    }
+
+    async fn end_system(&mut self) -> Result<()> {
         self.watch = None;
         match self.system.take() {
             Some(system) => system.stop().await,
@@ -89,7 +121,11 @@ impl World {
     }
 
     /// The API of `kind` in `namespace`, as the cluster's admin.
-    pub async fn api(&mut self, kind: &str, namespace: Option<&str>) -> Result<Api<DynamicObject>> {
+    pub async fn api(
+        &mut self,
+        kind: &str,
+        namespace: Option<&str>,
+    ) -> Result<kube::Api<DynamicObject>> {
         let (group, version) = match kind {
             "Secret" | "ConfigMap" | "Namespace" => ("", "v1"),
             "ExternalSecret" | "ClusterSecretStore" | "SecretStore" => {
@@ -102,8 +138,8 @@ impl World {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
         let admin = self.system().await?.admin();
         Ok(match namespace {
-            Some(namespace) => Api::namespaced_with(admin, namespace, &resource),
-            None => Api::all_with(admin, &resource),
+            Some(namespace) => kube::Api::namespaced_with(admin, namespace, &resource),
+            None => kube::Api::all_with(admin, &resource),
         })
     }
 
@@ -151,12 +187,17 @@ impl World {
         let unmet = watch.look(View::unmet);
         let lines: Vec<String> =
             unmet.iter().map(|u| format!("{}: {} {}", u.object, u.reason, u.message)).collect();
-        format!("not steady:\n  {}\n", lines.join("\n  "))
+        let logs = self.system.as_ref().map(System::logs).unwrap_or_default();
+        format!("{}, not steady:\n  {}\n{logs}", self.kind, lines.join("\n  "))
     }
 
     /// Ends everything.
     pub async fn end(mut self) -> Result<()> {
-        self.lose_cluster().await
+        self.end_system().await?;
+        if let Some(lent) = self.lent.take() {
+            lent.give_back();
+        }
+        Ok(())
     }
 }
 

@@ -74,13 +74,15 @@ pub(crate) fn judge(namespace: &str, path: &SecretPath, facts: &Facts<'_>) -> Ju
     if !allowed {
         return Judgement::Refuse(Refusal::not_a_consumer(namespace, path));
     }
-    // Invariant nothing-materialized-early (PROTOCOLS.md §4).
-    if claims.iter().any(|c| !c.runtime) {
+    // Invariant nothing-materialized-early (PROTOCOLS.md §4). One owner at most is Runtime; a second declaration
+    // of its path is in conflict for ever and stops nobody.
+    let owner = claims.iter().find(|c| c.runtime);
+    if owner.is_none() && !claims.is_empty() {
         let message =
             format!("{path} is not in the authority's hands yet: its RuntimeSecret is not Runtime");
         return Judgement::Refuse(Refusal::change("NotRuntime", message));
     }
-    Judgement::Serve(claims.iter().find_map(|c| c.version.clone()))
+    Judgement::Serve(owner.and_then(|c| c.version.clone()))
 }
 
 fn own(namespace: &str, path: &SecretPath) -> bool {
@@ -152,6 +154,7 @@ mod tests {
         let none: &[Claim] = &[];
         let lists = [claim("payments", &["web"], true)];
         let early = [claim("payments", &["web"], false)];
+        let twice = [claim("payments", &["web"], true), claim("payments", &[], false)];
         let published = [publication("data", &["web"])];
         #[expect(clippy::type_complexity, reason = "a table of cases, read right below")]
         let table: &[(&str, &str, &[Claim], &[Publication], &str)] = &[
@@ -165,6 +168,8 @@ mod tests {
             ("payments", "runtime/payments/db", &early, &[], "NotRuntime"),
             ("web", "runtime/payments/db", &early, &[], "NotRuntime"),
             ("other", "runtime/payments/db", &early, &[], "NotAConsumer"),
+            // A second declaration, which is in conflict, takes nothing from the consumers of the first.
+            ("web", "runtime/payments/db", &twice, &[], "served"),
             ("web", "platform-data/postgres/web", none, &[], "served"),
             ("postgres", "platform-data/postgres/web", none, &[], "NotAConsumer"),
             ("web", "platform-config/postgres/web", none, &[], "served"),

@@ -54,6 +54,10 @@ pub struct RunArgs {
     /// Works only while it holds its Lease in regent-system, so that several replicas may run.
     #[arg(long, default_value_t = true, action = clap::ArgAction::Set)]
     pub leader_elect: bool,
+    /// Name under which the Lease is held: the same after a restart, another in each replica. In a pod its name;
+    /// by default the host's.
+    #[arg(long, env = "POD_NAME")]
+    pub holder: Option<String>,
 }
 
 /// What can be run.
@@ -124,7 +128,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     let probes = health::serve(args.health_address, standing).await?;
     tracing::info!(component = identity.name(), "started");
     let done = if args.leader_elect {
-        let me = format!("{}_{}", hostname(), std::process::id());
+        let me = args.holder.clone().unwrap_or_else(hostname);
         lease::lead(&cx, &me, &told, |stop| {
             let cx = Context { shutdown: stop, ..cx.clone() };
             component::run(cx, given.clone())

@@ -47,7 +47,9 @@ impl Cluster {
     /// The cluster that `kubeconfig` names, which must answer.
     pub(super) async fn real(kubeconfig: &Path) -> anyhow::Result<Self> {
         let config = connect::config(Some(kubeconfig)).await?;
-        let admin = connect::client_of(config.clone()).await?;
+        // Looked at once, with short deadlines; what follows also watches.
+        connect::client_of(config.clone()).await?;
+        let admin = connect::component(config.clone())?;
         Ok(Self::Real { config: Box::new(config), admin, kubeconfig: kubeconfig.to_owned() })
     }
 

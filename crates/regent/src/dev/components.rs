@@ -62,6 +62,20 @@ impl Wiring {
         Hosted::start(&folder.lasting().join("authority"), addr, token).await
     }
 
+    /// The last lines that each process logged; empty where components are tasks.
+    pub(super) fn logs(&self) -> String {
+        const SHOWN_MAX: usize = 12;
+        let mut text = String::new();
+        for identity in ALL {
+            let log = self.folder.join("processes").join(identity.name()).join("log");
+            let Ok(log) = std::fs::read_to_string(log) else { continue };
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(SHOWN_MAX)..];
+            text.push_str(&format!("{}:\n  {}\n", identity.name(), last.join("\n  ")));
+        }
+        text
+    }
+
     fn given(&self) -> Given {
         Given {
             cache: self.folder.join("git-cache"),
@@ -189,6 +203,7 @@ fn process(
     command.arg("--authority-token-file").arg(wiring.tokens.authority_file(identity));
     command.arg("--cache-dir").arg(wiring.folder.join("git-cache"));
     command.args(["--health-address", "none", "--kubernetes-host", &wiring.kubernetes_host]);
+    command.args(["--holder", &format!("{}-0", identity.name())]);
     if let Some(ca) = &wiring.endpoints.ca_pem {
         command.arg("--authority-ca-file").arg(file("authority-ca.crt", ca)?);
     }

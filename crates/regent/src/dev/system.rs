@@ -144,6 +144,11 @@ impl System {
         drill::recover(&self.admin(), &self.vault()?, trust).await
     }
 
+    /// The last lines that component processes logged.
+    pub fn logs(&self) -> String {
+        self.wiring.logs()
+    }
+
     /// A token of `identity` for the authority.
     pub fn token(&self, identity: Identity) -> anyhow::Result<Sensitive<String>> {
         let file = FileJwt { path: self.wiring.tokens.authority_file(identity) };

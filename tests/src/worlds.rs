@@ -1,0 +1,163 @@
+//! The worlds that a scenario runs in: a Kubernetes API × an authority. Where worlds disagree, the real one is right.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result};
+
+use crate::real::{self, Error, Options, Real};
+
+/// Which Kubernetes API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// The one in this process; components are tasks.
+    Sandbox,
+    /// kube-apiserver, etcd and kube-controller-manager; components are processes.
+    Real,
+    /// The user's own, named by KUBECONFIG.
+    Own,
+}
+
+/// A world to run in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// The Kubernetes API.
+    pub api: Api,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let api = match self.api {
+            Api::Sandbox => "sandbox",
+            Api::Real => "real",
+            Api::Own => "own",
+        };
+        write!(f, "{api}_embedded")
+    }
+}
+
+/// Worlds that this run is to have, and worlds that it goes without, each with the reason.
+pub struct Choice {
+    /// To run in.
+    pub wanted: Vec<Kind>,
+    /// Left out.
+    pub skipped: Vec<(Kind, String)>,
+}
+
+/// What `REGENT_WORLDS` asks for: `sandbox` alone; `own` for a cluster that KUBECONFIG names; otherwise every
+/// world, and with `all` a world that cannot be had is a failure of its scenarios.
+pub fn chosen() -> Choice {
+    let wanted = std::env::var("REGENT_WORLDS").unwrap_or_default();
+    let kind = |api| Kind { api };
+    let sandbox = kind(Api::Sandbox);
+    let reals = vec![kind(Api::Real)];
+    let skip = |why: &str| reals.iter().map(|k| (*k, why.to_owned())).collect();
+    match wanted.as_str() {
+        "sandbox" => Choice { wanted: vec![sandbox], skipped: skip("REGENT_WORLDS=sandbox") },
+        "own" => Choice { wanted: vec![kind(Api::Own)], skipped: Vec::new() },
+        _ => match real::Tools::find() {
+            Err(error) if !real::all_worlds_wanted() => {
+                Choice { wanted: vec![sandbox], skipped: skip(&error.to_string()) }
+            }
+            // Absent under `all`: the scenarios start and fail with that error.
+            _ => {
+                let wanted = std::iter::once(sandbox).chain(reals).collect();
+                Choice { wanted, skipped: Vec::new() }
+            }
+        },
+    }
+}
+
+/// Real control planes at once: each takes 400 MB, and two cores carry no more.
+const POOL_MAX: usize = 2;
+
+/// Control planes that scenarios take turns in; each starts at the first need and ends with this process.
+static POOL: Pool =
+    Pool { state: Mutex::new(State { idle: Vec::new(), lent: 0 }), freed: Condvar::new() };
+
+struct Pool {
+    state: Mutex<State>,
+    freed: Condvar,
+}
+
+struct State {
+    idle: Vec<Real>,
+    lent: usize,
+}
+
+impl Pool {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An idle one, or leave to start one.
+    fn take(&self) -> Option<Real> {
+        let mut state = self.state();
+        while state.lent == POOL_MAX {
+            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.lent += 1;
+        state.idle.pop()
+    }
+
+    fn give_back(&self, real: Option<Real>) {
+        let mut state = self.state();
+        state.lent -= 1;
+        state.idle.extend(real);
+        self.freed.notify_one();
+    }
+}
+
+/// A cluster lent to one scenario.
+pub struct Lent {
+    real: Option<Real>,
+    clean: bool,
+}
+
+impl Lent {
+    /// Waits for one that is free, or starts it.
+    pub async fn take() -> Result<Self, Error> {
+        // The pool hands out leave in turn; waiting blocks this thread, which has nothing else to do.
+        match tokio::task::block_in_place(|| POOL.take()) {
+            Some(real) => Ok(Self { real: Some(real), clean: false }),
+            None => match Real::start(Options::default()).await {
+                Ok(real) => Ok(Self { real: Some(real), clean: false }),
+                Err(error) => {
+                    POOL.give_back(None);
+                    Err(error)
+                }
+            },
+        }
+    }
+
+    /// The control plane.
+    pub fn real(&self) -> Result<&Real> {
+        self.real.as_ref().context("the control plane was given back")
+    }
+
+    /// Gives it back as clean as it was; one that is only dropped ends.
+    pub fn give_back(mut self) {
+        self.clean = true;
+    }
+
+    /// Ends it and starts another one, with other CA and keys.
+    pub async fn lose(&mut self) -> Result<(), Error> {
+        drop(self.real.take());
+        self.real = Some(Real::start(Options::default()).await?);
+        Ok(())
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let real = self.real.take();
+        POOL.give_back(real.filter(|_| self.clean));
+    }
+}
+
+/// The kubeconfig of the user's own cluster.
+pub fn own_kubeconfig() -> Result<PathBuf> {
+    let path = std::env::var_os("KUBECONFIG").context("REGENT_WORLDS=own needs KUBECONFIG")?;
+    Ok(PathBuf::from(path))
+}
