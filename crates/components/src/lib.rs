@@ -19,6 +19,7 @@ pub mod gitrepo;
 pub mod intent;
 pub mod lease;
 pub mod ledger;
+mod listed;
 #[cfg(feature = "materializer")]
 pub mod materializer;
 #[cfg(feature = "orchestrator")]

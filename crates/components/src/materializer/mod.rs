@@ -45,6 +45,7 @@ use tokio_stream::wrappers::ReceiverStream;
 pub use error::Error;
 
 use crate::Context;
+use crate::listed::Listed;
 use index::key_of;
 use worker::{Ref, Worker};
 
@@ -71,11 +72,19 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     let (cluster_stores, cluster_writer) = reflector::store();
     let (stores, store_writer) = reflector::store();
     let external = Controller::new(Api::<ExternalSecret>::all(cx.api.clone()), config());
+    let runtime_listed = Listed::of(&runtime);
     let worker = Arc::new(Worker {
         authorities: authority::Authorities::new(cx.clone()),
         secrets,
         backoff: retry::Backoff::default(),
         objects: external.store(),
+        listings: [
+            runtime_listed.clone(),
+            Listed::of(&namespaces),
+            Listed::of(&cluster_stores),
+            Listed::of(&stores),
+        ],
+        runtime_listed,
         namespaces,
         runtime,
         cluster_stores,

@@ -44,7 +44,7 @@ pub(crate) async fn cluster(
     keeper: Arc<Keeper>,
 ) -> Result<Action, Error> {
     let worker = &keeper.worker;
-    let _ = worker.runtime.wait_until_ready().await;
+    worker.runtime_listed.wait().await;
     let resolution =
         store::resolve(&object.spec.controller, &object.spec.provider, &worker.trusted());
     let generation = object.metadata.generation;
@@ -66,7 +66,7 @@ pub(crate) async fn namespaced(
     keeper: Arc<Keeper>,
 ) -> Result<Action, Error> {
     let worker = &keeper.worker;
-    let _ = worker.runtime.wait_until_ready().await;
+    worker.runtime_listed.wait().await;
     let resolution =
         store::resolve(&object.spec.controller, &object.spec.provider, &worker.trusted());
     let generation = object.metadata.generation;

@@ -26,6 +26,7 @@ use super::place;
 use super::retry::Backoff;
 use super::watch::Secrets;
 use crate::Context;
+use crate::listed::Listed;
 
 /// How long a pass waits for the first listings.
 const LISTED_WITHIN: Duration = Duration::from_secs(10);
@@ -50,6 +51,9 @@ pub(crate) struct Worker {
     pub(crate) runtime: Store<RuntimeAuthority>,
     pub(crate) cluster_stores: Store<ClusterSecretStore>,
     pub(crate) stores: Store<SecretStore>,
+    /// Whether RuntimeAuthority, and whether the other small kinds, have been listed.
+    pub(crate) runtime_listed: Listed,
+    pub(crate) listings: [Listed; 4],
     pub(crate) tables: Mutex<Tables>,
     /// Told when a table was filled for the first time.
     pub(crate) filled: watch::Sender<()>,
@@ -74,11 +78,9 @@ impl Worker {
     /// Whether all tables have been filled once.
     pub(crate) async fn listed(&self) -> Result<(), super::Error> {
         let listed = async {
-            // An error means that the component ends.
-            let _ended = self.namespaces.wait_until_ready().await;
-            let _ended = self.runtime.wait_until_ready().await;
-            let _ended = self.cluster_stores.wait_until_ready().await;
-            let _ended = self.stores.wait_until_ready().await;
+            for listed in &self.listings {
+                listed.wait().await;
+            }
             let mut filled = self.filled.subscribe();
             while !self.tables().are_listed() {
                 let _ended = filled.changed().await;

@@ -20,6 +20,7 @@ use super::error::Error;
 use super::retry::Backoff;
 use super::{bootstrap, effects, observe};
 use crate::Context;
+use crate::listed::Listed;
 
 /// What everybody in this component works with.
 pub(super) struct World {
@@ -29,6 +30,8 @@ pub(super) struct World {
     pub(super) gate: watch::Receiver<Gate>,
     /// ExternalSecrets of all namespaces: who consumes what.
     pub(super) externals: Store<ExternalSecret>,
+    /// Whether they have been listed.
+    pub(super) listed: Listed,
     /// RuntimeSecrets of all namespaces: who claims what.
     pub(super) secrets: Store<RuntimeSecret>,
     /// Runs of all namespaces.
@@ -43,7 +46,7 @@ impl World {
     /// Waits until it is known who consumes what; `false` where it is time to stop instead.
     pub(super) async fn ready(&self) -> bool {
         tokio::select! {
-            ready = self.externals.wait_until_ready() => ready.is_ok(),
+            () = self.listed.wait() => true,
             () = self.cx.shutdown.clone().wait() => false,
         }
     }

@@ -47,6 +47,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_stream::wrappers::WatchStream;
 
 use crate::Context;
+use crate::listed::Listed;
 use authority::Gate;
 use drive::World;
 use retry::Backoff;
@@ -82,6 +83,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     let world = Arc::new(World {
         cx: cx.clone(),
         gate: gate.clone(),
+        listed: Listed::of(&externals),
         externals,
         secrets: secrets.store(),
         runs: runs.store(),

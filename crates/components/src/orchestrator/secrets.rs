@@ -35,6 +35,7 @@ pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, w: Arc<World>) -> Resu
     if !w.ready().await {
         return Ok(Action::await_change());
     }
+    tracing::debug!(component = "orchestrator", object, "looks");
     let api: Api<RuntimeSecret> = Api::namespaced(w.cx.api.clone(), &namespace);
     let found = api.get_opt(&name).await.map_err(|e| Error::api("get", &object, &e))?;
     let alive = found.filter(|s| s.metadata.deletion_timestamp.is_none());
@@ -58,6 +59,8 @@ pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, w: Arc<World>) -> Resu
     }
     let now = w.cx.now();
     let status = status::project(&secret, &facts, now);
+    let reason = condition::get(&status.conditions, READY).map_or("", |c| c.reason.as_str());
+    tracing::debug!(component = "orchestrator", object, reason, "looked at");
     if secret.status.as_ref() != Some(&status) {
         report(&object, &secret, &status);
         let mut new = RuntimeSecret::clone(&secret);

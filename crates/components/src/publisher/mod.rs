@@ -37,6 +37,7 @@ use tokio_stream::wrappers::ReceiverStream;
 pub use error::Error;
 
 use crate::Context;
+use crate::listed::Listed;
 use pass::Worker;
 
 /// How the publisher runs.
@@ -67,6 +68,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         sources,
         backoff: retry::Backoff::default(),
         objects: objects.clone(),
+        listings: [Listed::of(&namespaces), Listed::of(&runtime), Listed::of(&stores)],
         namespaces,
         runtime,
         stores,

@@ -22,6 +22,7 @@ use super::status::{self, Outcome};
 use super::store;
 use super::watch::{Key, Sources};
 use crate::Context;
+use crate::listed::Listed;
 
 /// No watch is guaranteed to tell everything: look at the source at least this often.
 const RECHECK: Duration = Duration::from_secs(600);
@@ -40,6 +41,8 @@ pub(crate) struct Worker {
     pub(crate) namespaces: Store<Namespace>,
     pub(crate) runtime: Store<RuntimeAuthority>,
     pub(crate) stores: Store<ClusterSecretStore>,
+    /// Whether these have been listed.
+    pub(crate) listings: [Listed; 3],
     pub(crate) known: Mutex<HashMap<Key, Known>>,
 }
 
@@ -122,10 +125,9 @@ fn said(object: &PushSecret) -> Option<&str> {
 impl Worker {
     async fn listed(&self) -> Result<(), Error> {
         let listed = async {
-            // An error means that the component ends.
-            let _ended = self.namespaces.wait_until_ready().await;
-            let _ended = self.runtime.wait_until_ready().await;
-            let _ended = self.stores.wait_until_ready().await;
+            for listed in &self.listings {
+                listed.wait().await;
+            }
         };
         tokio::time::timeout(LISTED_WITHIN, listed).await.map_err(|_| Error::NotListed)
     }

@@ -64,7 +64,7 @@ impl Wiring {
 
     /// The last lines that each process logged; empty where components are tasks.
     pub(super) fn logs(&self) -> String {
-        const SHOWN_MAX: usize = 12;
+        const SHOWN_MAX: usize = 40;
         let mut text = String::new();
         for identity in ALL {
             let log = self.folder.join("processes").join(identity.name()).join("log");
