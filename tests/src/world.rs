@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use futures::StreamExt;
 use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::watch_object;
 use regent::dev::view::View;
 use regent::dev::{Options, System, Watch};
 use regent_types::access::identity::Identity;
@@ -152,22 +155,28 @@ impl World {
     ) -> Result<()> {
         let (namespace, name) = split(name);
         let api = self.api(kind, namespace).await?;
-        let last = std::sync::Mutex::new(String::new());
-        let condition = |object: Option<&DynamicObject>| {
-            let value = object.and_then(|o| serde_json::to_value(o).ok());
-            let verdict = fine(value.as_ref());
-            let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            *last = verdict.clone().err().unwrap_or_default();
-            verdict.is_ok()
-        };
-        let waited =
-            tokio::time::timeout(LIMIT, kube::runtime::wait::await_condition(api, name, condition));
-        match waited.await {
-            Ok(done) => done.map(|_| ()).map_err(Into::into),
-            Err(_) => {
-                let last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                bail!("{kind} {name}: {last}")
+        // A watch that breaks is taken up again: the API server may answer 429 for a moment, or be restarted.
+        let mut seen = watch_object(api, name).default_backoff().boxed();
+        let mut last = "it was never seen".to_owned();
+        let waited = tokio::time::timeout(LIMIT, async {
+            while let Some(event) = seen.next().await {
+                let found = match event {
+                    Ok(object) => object.map(serde_json::to_value).transpose(),
+                    Err(error) => {
+                        last = error.to_string();
+                        continue;
+                    }
+                };
+                match fine(found?.as_ref()) {
+                    Ok(()) => return Ok(()),
+                    Err(why) => last = why,
+                }
             }
+            bail!("the watch ended")
+        });
+        match waited.await {
+            Ok(done) => done,
+            Err(_) => bail!("{kind} {name}: {last}"),
         }
     }
 

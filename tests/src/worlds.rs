@@ -5,8 +5,14 @@ use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
+use futures::StreamExt;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DynamicObject, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::runtime::wait::{await_condition, conditions};
+use kube::runtime::{WatchStreamExt, watcher};
 
-use crate::real::{self, Error, Options, Real};
+use crate::real::{self, Options, Real};
 
 /// Which Kubernetes API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,18 +123,45 @@ pub struct Lent {
 
 impl Lent {
     /// Waits for one that is free, or starts it.
-    pub async fn take() -> Result<Self, Error> {
+    pub async fn take() -> Result<Self> {
         // The pool hands out leave in turn; waiting blocks this thread, which has nothing else to do.
         match tokio::task::block_in_place(|| POOL.take()) {
             Some(real) => Ok(Self { real: Some(real), clean: false }),
             None => match Real::start(Options::default()).await {
-                Ok(real) => Ok(Self { real: Some(real), clean: false }),
+                Ok(real) => {
+                    let lent = Self { real: Some(real), clean: false };
+                    lent.define().await?;
+                    Ok(lent)
+                }
                 Err(error) => {
                     POOL.give_back(None);
-                    Err(error)
+                    Err(error.into())
                 }
             },
         }
+    }
+
+    /// CRDs stay for all scenarios: right after one is defined, the API server answers 429 for a while.
+    async fn define(&self) -> Result<()> {
+        let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(self.real()?.admin()?);
+        for crd in regent_types::resources::all_crds() {
+            crds.create(&PostParams::default(), &crd).await?;
+            let name = crd.metadata.name.unwrap_or_default();
+            await_condition(crds.clone(), &name, conditions::is_crd_established()).await?;
+            let version = &crd.spec.versions[0].name;
+            self.served(&crd.spec.group, version, &crd.spec.names.kind).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until objects of a kind can be listed.
+    async fn served(&self, group: &str, version: &str, kind: &str) -> Result<()> {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        let api: kube::Api<DynamicObject> = kube::Api::all_with(self.real()?.admin()?, &resource);
+        let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
+        // Backoff is the stream's: errors are taken up again, and the first good event is enough.
+        while events.next().await.context("the watch ended")?.is_err() {}
+        Ok(())
     }
 
     /// The control plane.
@@ -142,10 +175,10 @@ impl Lent {
     }
 
     /// Ends it and starts another one, with other CA and keys.
-    pub async fn lose(&mut self) -> Result<(), Error> {
+    pub async fn lose(&mut self) -> Result<()> {
         drop(self.real.take());
         self.real = Some(Real::start(Options::default()).await?);
-        Ok(())
+        self.define().await
     }
 }
 
