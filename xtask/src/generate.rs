@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use regent_types::access::{authority, rbac};
+use regent_types::access::{admission, authority, rbac};
 use regent_types::resources;
 use serde_json::Value;
 
@@ -51,6 +51,8 @@ fn files() -> Result<BTreeMap<String, String>> {
     }
     // The namespace stands for each one that an installation names.
     files.insert("rbac.yaml".into(), yaml(&rbac::objects(&["NAMESPACE".to_owned()]))?);
+    let write_paths = admission::objects(&admission::Settings::default());
+    files.insert("admission.yaml".into(), yaml(&write_paths)?);
     for policy in authority::policies(&[]) {
         files.insert(format!("authority/policies/{}.hcl", policy.name), policy.text);
     }

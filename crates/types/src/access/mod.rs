@@ -4,8 +4,10 @@
 //! ```text
 //! identity    the ServiceAccounts          rbac        what each may do on the API server
 //! authority   what each may do in the authority: ACL policies and kubernetes-auth roles
+//! admission/  which Secrets and declarations whoever may write at all may write: ValidatingAdmissionPolicies
 //! ```
 
+pub mod admission;
 pub mod authority;
 pub mod identity;
 pub mod rbac;

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::admission::PROBE_SECRET;
 use super::identity::Identity;
 use crate::labels;
 
@@ -56,7 +57,11 @@ const ESO: &str = "external-secrets.io";
 const LOOK: &[&str] = &["get", "list", "watch"];
 const APPLY: &[&str] = &["get", "create", "patch", "delete"];
 const STATUS: &[&str] = &["get", "update", "patch"];
+const ADMISSION: &[&str] = &["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
 const EVENTS: Rule = rule(Scope::Cluster, "events.k8s.io", &["events"], &["create", "patch"]);
+/// To try, dry, whether admission refuses what it must. A name limits `create` only for server-side apply, which
+/// is how it is tried.
+const PROBE: Rule = named(&["secrets"], &[PROBE_SECRET], &["create", "patch"]);
 
 /// The rules of `identity`.
 pub fn rules(identity: Identity) -> Vec<Rule> {
@@ -112,6 +117,7 @@ fn own_rules(identity: Identity) -> Vec<Rule> {
             rule(Cluster, "kustomize.toolkit.fluxcd.io", &["kustomizations"], &["get"]),
             rule(Cluster, "source.toolkit.fluxcd.io", &["gitrepositories"], &["get"]),
             rule(Cluster, "argoproj.io", &["applications"], &["get"]),
+            PROBE,
             EVENTS,
         ],
         Identity::Warden => vec![
@@ -132,6 +138,7 @@ fn own_rules(identity: Identity) -> Vec<Rule> {
             rule(Cluster, REGENT, &["runtimeauthorities/status"], &["patch"]),
             rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], LOOK),
             rule(Named, "", &["secrets"], &["get", "update", "patch", "delete"]),
+            PROBE,
             EVENTS,
         ],
         Identity::Triggers => vec![
@@ -157,6 +164,7 @@ fn own_rules(identity: Identity) -> Vec<Rule> {
                 &["secrets"],
                 &["get", "list", "watch", "create", "update", "patch", "delete"],
             ),
+            PROBE,
             EVENTS,
         ],
         Identity::Publisher => vec![
@@ -172,6 +180,7 @@ fn own_rules(identity: Identity) -> Vec<Rule> {
             rule(Cluster, REGENT, &["*"], LOOK),
             rule(Cluster, ESO, &["*"], LOOK),
             rule(Cluster, "rbac.authorization.k8s.io", &["*"], LOOK),
+            rule(Cluster, "admissionregistration.k8s.io", ADMISSION, LOOK),
             rule(Cluster, "", &["namespaces"], LOOK),
             rule(Cluster, "events.k8s.io", &["events"], LOOK),
         ],
