@@ -8,6 +8,7 @@
 //! rbac    may they
 //! kinds   what is served: built-in kinds and CustomResourceDefinitions
 //! api/    verbs, discovery, tables, reviews
+//! admission/ ValidatingAdmissionPolicies
 //! schema/ pruning, defaults, validation, CEL of custom resources
 //! patch/  JSON patch, merge patch, strategic merge, server-side apply
 //! store   objects, resource versions, history for watches
@@ -16,6 +17,7 @@
 //! It answers what regent's components and a person with `kubectl` use; the real API server is right wherever
 //! the two differ. **Architecture invariant `sandbox-knows-no-component`:** nothing here names a component.
 
+mod admission;
 mod api;
 mod auth;
 mod error;

@@ -7,6 +7,7 @@ use regent_types::Sensitive;
 use serde_json::{Value, json};
 
 use crate::Error;
+use crate::admission::{self, Policies};
 use crate::api;
 use crate::auth::User;
 use crate::auth::tokens::Signer;
@@ -43,6 +44,7 @@ pub struct Sandbox {
 pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) kinds: Kinds,
+    pub(crate) policies: Policies,
     pub(crate) signer: Signer,
     pub(crate) audiences: Vec<String>,
     pub(crate) admin_token: Sensitive<String>,
@@ -60,6 +62,7 @@ impl Sandbox {
         let state = State {
             store: Store::new(),
             kinds: Kinds::built_in(),
+            policies: Policies::default(),
             signer: Signer::new(&options.issuer)?,
             audiences: options.audiences,
             admin_token: Sensitive::new(admin),
@@ -138,6 +141,13 @@ impl State {
         if kind.kind == "CustomResourceDefinition" {
             self.kinds.define(object);
         }
+        self.reload_policies(kind);
+    }
+
+    fn reload_policies(&self, kind: &Kind) {
+        if kind.group == admission::GROUP {
+            self.policies.reload(&self.store);
+        }
     }
 
     /// After an object was removed.
@@ -145,6 +155,7 @@ impl State {
         if kind.kind == "CustomResourceDefinition" {
             self.kinds.undefine(object);
         }
+        self.reload_policies(kind);
     }
 
     /// Keeps what was refused.

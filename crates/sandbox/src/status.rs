@@ -64,6 +64,20 @@ impl Failure {
         failure
     }
 
+    /// What an admission policy says, in the words of the real API server.
+    pub(crate) fn denied(
+        code: u16,
+        reason: &'static str,
+        resource: &str,
+        name: &str,
+        why: &str,
+    ) -> Self {
+        let message = format!("{resource} {name:?} is forbidden: {why}");
+        let mut failure = Self::new(code, reason, message).about(resource, name);
+        failure.details["causes"] = json!([{ "message": why }]);
+        failure
+    }
+
     fn about(mut self, resource: &str, name: &str) -> Self {
         let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
         self.details = json!({ "name": name, "kind": plural });

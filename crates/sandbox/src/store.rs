@@ -137,6 +137,11 @@ impl Tx<'_> {
         self.inner.objects.get(key).cloned()
     }
 
+    /// Whether `object` is still what is stored under `key`.
+    pub(crate) fn is(&self, key: &Key, object: &Arc<Value>) -> bool {
+        self.inner.objects.get(key).is_some_and(|stored| Arc::ptr_eq(stored, object))
+    }
+
     /// Writes `object` under a new version, which it carries from then on.
     pub(crate) fn put(&mut self, key: &Key, mut object: Value) -> Result<Arc<Value>, Failure> {
         let before = self.get(key);

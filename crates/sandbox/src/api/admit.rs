@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Cx;
+use crate::admission;
 use crate::patch;
 use crate::rbac;
 use crate::status::Failure;
@@ -197,6 +198,7 @@ fn complete(cx: &Cx<'_>, object: &mut Value, old: Option<&Value>) -> Result<(), 
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name.as_str().into();
         }
         "CustomResourceDefinition" => definition(object, &name)?,
+        kind if cx.kind.group == admission::GROUP => admission::check(kind, object, &name)?,
         _ => {}
     }
     match &cx.kind.schema {
@@ -280,7 +282,8 @@ fn definition(object: &mut Value, name: &str) -> Result<(), Failure> {
 /// Custom resources, and the built-in kinds with a spec.
 fn counts_generations(cx: &Cx<'_>) -> bool {
     cx.kind.schema.is_some()
-        || ["apps", "batch", "apiextensions.k8s.io"].contains(&cx.kind.group.as_str())
+        || ["apps", "batch", "apiextensions.k8s.io", admission::GROUP]
+            .contains(&cx.kind.group.as_str())
 }
 
 /// Whether anything but metadata and status differs.

@@ -1,10 +1,14 @@
 //! Deletion: preconditions, finalizers, and what follows: dependents of an owner, contents of a namespace.
 
+use std::sync::Arc;
+
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::write::TRIES_MAX;
 use super::{Cx, admit, list};
+use crate::admission::{self, Operation};
 use crate::server::State;
 use crate::status::Failure;
 use crate::store::{Key, Tx};
@@ -42,8 +46,23 @@ fn options(body: &Bytes) -> Value {
 }
 
 fn remove(cx: &Cx<'_>, key: &Key, options: &Value) -> Result<Value, Failure> {
-    let mut tx = cx.state.store.tx();
-    let old = tx.get(key).ok_or_else(|| Failure::not_found(&key.resource, &key.name))?;
+    for _ in 0..TRIES_MAX {
+        let found = cx.state.store.get(key);
+        let old = found.ok_or_else(|| Failure::not_found(&key.resource, &key.name))?;
+        if let Some(answer) = attempt(cx, key, options, &old)? {
+            return Ok(answer);
+        }
+    }
+    Err(Failure::stale(&key.resource, &key.name))
+}
+
+/// Removes `old`, or marks it as ending; `None` where another write came between.
+fn attempt(
+    cx: &Cx<'_>,
+    key: &Key,
+    options: &Value,
+    old: &Arc<Value>,
+) -> Result<Option<Value>, Failure> {
     for field in ["uid", "resourceVersion"] {
         let wanted = &options["preconditions"][field];
         if wanted.is_string() && *wanted != old["metadata"][field] {
@@ -54,18 +73,24 @@ fn remove(cx: &Cx<'_>, key: &Key, options: &Value) -> Result<Value, Failure> {
             return Err(Failure::conflict(&key.resource, &key.name, &why));
         }
     }
-    if cx.dry_run() {
-        return Ok(Value::clone(&old));
+    admission::review(cx, Operation::Delete, None, Some(old))?;
+    // A client says so in the query or in the options that it sends as the body.
+    if cx.dry_run() || options["dryRun"].as_array().is_some_and(|d| !d.is_empty()) {
+        return Ok(Some(Value::clone(old)));
+    }
+    let mut tx = cx.state.store.tx();
+    if !tx.is(key, old) {
+        return Ok(None);
     }
     let held = old["metadata"]["finalizers"].as_array().is_some_and(|f| !f.is_empty());
     if held {
         if old["metadata"]["deletionTimestamp"].is_null() {
-            let mut object = Value::clone(&old);
+            let mut object = Value::clone(old);
             object["metadata"]["deletionTimestamp"] = admit::now().into();
             object["metadata"]["deletionGracePeriodSeconds"] = 0.into();
-            return Ok(Value::clone(&*tx.put(key, object)?));
+            return Ok(Some(Value::clone(&*tx.put(key, object)?)));
         }
-        return Ok(Value::clone(&old));
+        return Ok(Some(Value::clone(old)));
     }
     let last = tx.remove(key);
     drop(tx);
@@ -75,10 +100,10 @@ fn remove(cx: &Cx<'_>, key: &Key, options: &Value) -> Result<Value, Failure> {
     if propagation != Some("Orphan") {
         orphans(cx.state, &last);
     }
-    Ok(json!({
+    Ok(Some(json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
         "details": { "name": key.name, "kind": cx.kind.plural, "group": cx.kind.group, "uid": last["metadata"]["uid"] },
-    }))
+    })))
 }
 
 /// Removes an object that was waiting for its last finalizer; says whether it did.

@@ -1,4 +1,4 @@
-//! Create, update, patch: each reads, decides and writes under one transaction.
+//! Create, update, patch: each reads, decides, and writes under one transaction if what it read still stands.
 
 use axum::response::Response;
 use bytes::Bytes;
@@ -6,14 +6,21 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Cx, admit, delete, form};
+use crate::admission::{self, Operation};
 use crate::patch;
+use crate::rbac::{self, Ask};
 use crate::status::Failure;
 use crate::store::Key;
+
+/// Times that a write without a resourceVersion is tried again because another came between.
+pub(super) const TRIES_MAX: usize = 100;
 
 pub(super) fn create(cx: &Cx<'_>, object: Value) -> Result<Response, Failure> {
     let object = admit::new(cx, object)?;
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let key = Key { name, ..cx.key() };
+    home(cx, &cx.state.store.tx())?;
+    admission::review(cx, Operation::Create, Some(&object), None)?;
     let mut tx = cx.state.store.tx();
     home(cx, &tx)?;
     if tx.get(&key).is_some() {
@@ -50,7 +57,7 @@ fn home(cx: &Cx<'_>, tx: &crate::store::Tx<'_>) -> Result<(), Failure> {
 }
 
 pub(super) fn update(cx: &Cx<'_>, object: Value) -> Result<Response, Failure> {
-    change(cx, false, |_| Ok(object))
+    change(cx, false, |_| Ok(object.clone()))
 }
 
 pub(super) fn patch(cx: &Cx<'_>, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
@@ -108,9 +115,12 @@ fn apply(cx: &Cx<'_>, body: &Bytes) -> Result<Response, Failure> {
     };
     let missing = cx.state.store.get(&cx.key()).is_none();
     if missing && subresource.is_empty() {
+        may_create(cx)?;
         let mut object = admit::new(cx, applied.clone())?;
         object["metadata"]["managedFields"] = json!([]);
         apply.run(&mut object, &applied)?;
+        home(cx, &cx.state.store.tx())?;
+        admission::review(cx, Operation::Create, Some(&object), None)?;
         let mut tx = cx.state.store.tx();
         home(cx, &tx)?;
         if tx.get(&cx.key()).is_none() {
@@ -130,6 +140,21 @@ fn apply(cx: &Cx<'_>, body: &Bytes) -> Result<Response, Failure> {
     })
 }
 
+/// An apply that makes an object is a create too, of that name.
+fn may_create(cx: &Cx<'_>) -> Result<(), Failure> {
+    let ask = Ask {
+        verb: "create".into(),
+        group: cx.target.group.clone(),
+        resource: cx.target.resource.clone(),
+        namespace: cx.target.namespace.clone(),
+        name: cx.target.name.clone(),
+        path: String::new(),
+    };
+    let allowed = rbac::allows(&cx.state.store, &cx.user, &ask);
+    cx.state.note(&cx.user, &ask, allowed);
+    if allowed { Ok(()) } else { Err(rbac::forbidden(&cx.user, &ask)) }
+}
+
 /// What is applied, as it is stored: `stringData` is data.
 fn normal(cx: &Cx<'_>, mut applied: Value) -> Value {
     use base64::Engine;
@@ -147,25 +172,33 @@ fn normal(cx: &Cx<'_>, mut applied: Value) -> Value {
 fn change(
     cx: &Cx<'_>,
     applied: bool,
-    make: impl FnOnce(&Value) -> Result<Value, Failure>,
+    make: impl Fn(&Value) -> Result<Value, Failure>,
 ) -> Result<Response, Failure> {
     let key = cx.key();
-    let mut tx = cx.state.store.tx();
-    let old = tx.get(&key).ok_or_else(|| Failure::not_found(&key.resource, &key.name))?;
-    let object = make(&old)?;
-    let Some(object) = admit::update(cx, object, &old, applied)? else {
-        return Ok(form::one(cx, &old, StatusCode::OK));
-    };
-    if cx.dry_run() {
-        return Ok(form::one(cx, &object, StatusCode::OK));
+    for _ in 0..TRIES_MAX {
+        let found = cx.state.store.get(&key);
+        let old = found.ok_or_else(|| Failure::not_found(&key.resource, &key.name))?;
+        let object = make(&old)?;
+        let Some(object) = admit::update(cx, object, &old, applied)? else {
+            return Ok(form::one(cx, &old, StatusCode::OK));
+        };
+        admission::review(cx, Operation::Update, Some(&object), Some(&old))?;
+        if cx.dry_run() {
+            return Ok(form::one(cx, &object, StatusCode::OK));
+        }
+        let mut tx = cx.state.store.tx();
+        if !tx.is(&key, &old) {
+            continue;
+        }
+        let stored = tx.put(&key, object)?;
+        let gone = delete::finished(&mut tx, &key, &stored);
+        drop(tx);
+        if gone {
+            delete::orphans(cx.state, &stored);
+        } else {
+            cx.state.written(&cx.kind, &stored);
+        }
+        return Ok(form::one(cx, &stored, StatusCode::OK));
     }
-    let stored = tx.put(&key, object)?;
-    let gone = delete::finished(&mut tx, &key, &stored);
-    drop(tx);
-    if gone {
-        delete::orphans(cx.state, &stored);
-    } else {
-        cx.state.written(&cx.kind, &stored);
-    }
-    Ok(form::one(cx, &stored, StatusCode::OK))
+    Err(Failure::stale(&key.resource, &key.name))
 }
