@@ -11,6 +11,7 @@
 //! They meet only in Kubernetes objects and in the Vault API. **Architecture invariant
 //! `no-side-channels`:** no component module names another component module.
 
+pub mod admission;
 #[cfg(feature = "bootstrap")]
 pub mod bootstrap;
 pub mod context;

@@ -37,7 +37,7 @@ use kube::{Api, Resource};
 use regent_types::labels;
 use regent_types::resources::{EncryptedManifest, RuntimeSecret};
 
-use crate::Context;
+use crate::{Context, admission};
 
 /// Manifests opened at the same time.
 const CONCURRENCY: u16 = 8;
@@ -55,8 +55,11 @@ impl Default for Args {
     }
 }
 
-/// Follows every EncryptedManifest until the signal to stop.
+/// Follows every EncryptedManifest until the signal to stop, once admission guards what it writes.
 pub async fn run(cx: Context, args: Args) {
+    if !admission::enforced(&cx).await {
+        return;
+    }
     let manifests: Api<EncryptedManifest> = Api::all(cx.api.clone());
     let (secrets, writer) = reflector::store::<RuntimeSecret>();
     let changes = watcher(Api::<RuntimeSecret>::all(cx.api.clone()), watcher::Config::default())

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use futures::StreamExt;
 use http::{Method, Request, Response, StatusCode};
 use kube::client::Body;
+use regent_types::access::admission::PROBE_SECRET;
 use regent_types::access::identity::Identity;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -207,6 +208,13 @@ impl State {
         }
         let by = user.map(|u| format!(" as {u}")).unwrap_or_default();
         self.writes.push(format!("{method} {path}{by}"));
+        if path.ends_with(PROBE_SECRET) {
+            // Every policy is in force here.
+            let label = body["metadata"]["labels"][regent_types::labels::CLASS].clone();
+            let class = label.as_str().unwrap_or_default();
+            let why = format!("ValidatingAdmissionPolicy 'regent-{class}-secrets' denied request");
+            return error(StatusCode::FORBIDDEN, &why);
+        }
         if self.forbidden.iter().any(|f| path.contains(f)) {
             return error(StatusCode::FORBIDDEN, "Forbidden");
         }

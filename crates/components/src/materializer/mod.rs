@@ -44,8 +44,8 @@ use tokio_stream::wrappers::ReceiverStream;
 
 pub use error::Error;
 
-use crate::Context;
 use crate::listed::Listed;
+use crate::{Context, admission};
 use index::key_of;
 use worker::{Ref, Worker};
 
@@ -63,9 +63,12 @@ impl Default for Args {
     }
 }
 
-/// Materializes until the shutdown signal. Failures of objects are their conditions, not errors
-/// here.
+/// Materializes until the shutdown signal, once admission guards what it writes. Failures of objects
+/// are their conditions, not errors here.
 pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
+    if !admission::enforced(&cx).await {
+        return Ok(());
+    }
     let (secrets, changed) = watch::Secrets::new(cx.clone());
     let (namespaces, namespace_writer) = reflector::store();
     let (runtime, runtime_writer) = reflector::store();

@@ -46,8 +46,8 @@ use regent_types::resources::{
 use tokio::sync::{oneshot, watch};
 use tokio_stream::wrappers::WatchStream;
 
-use crate::Context;
 use crate::listed::Listed;
+use crate::{Context, admission};
 use authority::Gate;
 use drive::World;
 use retry::Backoff;
@@ -71,7 +71,12 @@ impl Default for Args {
 
 /// Runs until the context says stop. While the authority is absent, sealed or unreachable nothing
 /// is asked of it and conditions say so. Fails only where the process cannot start.
+///
+/// Starts once admission keeps everybody else from marking and emptying bootstrap Secrets.
 pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
+    if !admission::enforced(&cx).await {
+        return Ok(());
+    }
     let closed = Gate::Closed("RuntimeAuthority has not been looked at yet".into());
     let (sender, gate) = watch::channel(closed);
     let config = || Config::default().concurrency(args.concurrency.max(1));
