@@ -1,5 +1,6 @@
-//! What `regent install` would put into a cluster, put there as its admin: namespaces, CRDs, accounts, RBAC, and
-//! the one thing a person brings: the identity that opens manifests. What this run created it also takes away.
+//! What `regent install` would put into a cluster, put there as its admin: namespaces, CRDs, accounts, RBAC,
+//! admission policies, and the one thing a person brings: the identity that opens manifests. What this run created
+//! it also takes away.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions};
-use regent_types::access::rbac;
+use regent_types::access::{admission, rbac};
 use regent_types::labels::{MANIFEST_IDENTITY_SECRET, SOURCE, SYSTEM_NAMESPACE};
 use regent_types::resources::{self, ClusterSecretStore, RuntimeAuthority};
 use regent_types::{Advice, Sensitive};
@@ -47,6 +48,9 @@ pub(super) async fn install(
         established(admin, crd.metadata.name.as_deref().unwrap_or_default()).await?;
     }
     for object in rbac::objects(namespaces) {
+        installed.place(admin, object).await?;
+    }
+    for object in admission::objects(&admission::Settings::default()) {
         installed.place(admin, object).await?;
     }
     let Some(manifest_identities) = manifest_identities else { return Ok(installed) };

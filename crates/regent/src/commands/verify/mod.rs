@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! cluster     objects, Secrets by metadata, conditions     rbac    live RBAC against the table
+//! admission   live admission policies against the table
 //! authority   records, versions, policies, roles, tokens, ledger, and the audit log where it can be read
 //! ```
 //!
 //! Nothing here judges: the predicates are pure functions in `regent-protocol`.
 
+mod admission;
 mod authority;
 mod cluster;
 mod rbac;
@@ -112,6 +114,7 @@ pub async fn gather(api: &kube::Client, session: &Session) -> anyhow::Result<Sna
     let mut snapshot = Snapshot::default();
     cluster::gather(api, &mut snapshot).await?;
     rbac::gather(api, &mut snapshot).await?;
+    admission::gather(api, &mut snapshot).await?;
     authority::gather(api, session, &mut snapshot).await?;
     Ok(snapshot)
 }
