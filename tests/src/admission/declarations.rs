@@ -1,0 +1,139 @@
+//! Rows about what Git declares: PushSecrets and RuntimeSecrets.
+
+use regent_types::access::admission::{PUSH_SECRETS, RUNTIME_SECRETS};
+use regent_types::access::identity::Identity;
+use regent_types::labels::STORE_NAME;
+use serde_json::{Value, json};
+
+use super::fixtures::{HOME, push, runtime};
+use super::people::Who;
+use super::row::Act::{Change, Create, Delete};
+use super::row::{Row, labelled, may, may_not};
+
+const I: Who = Who::Component(Identity::Intent);
+const A: Who = Who::NamespaceAdmin;
+const PA: Who = Who::PlatformAdmin;
+const PASS: [Who; 3] = [Who::Holder, Who::ClusterAdmin, Who::Master];
+
+pub(super) fn rows() -> Vec<Row> {
+    publications().into_iter().chain(claims()).collect()
+}
+
+fn with(mut object: Value, spec: Value) -> Value {
+    for (key, value) in spec.as_object().into_iter().flatten() {
+        object["spec"][key] = value.clone();
+    }
+    object
+}
+
+fn mapping(key: &str, property: &str) -> Value {
+    json!([{ "match": { "secretKey": "password", "remoteRef": { "remoteKey": key, "property": property } } }])
+}
+
+/// What regent's publisher would refuse for its form or its place, admission refuses before.
+fn publications() -> Vec<Row> {
+    let store = |extra: Value| json!([{ "name": STORE_NAME, "kind": "ClusterSecretStore" }, extra]);
+    let wrong = [
+        json!({ "dataTo": [{ "storeRef": { "name": STORE_NAME } }] }),
+        json!({ "data": [] }),
+        json!({ "data": [{ "match": { "remoteRef": { "remoteKey": "platform-data/postgres/web", "property": "p" } } }] }),
+        json!({ "data": [{ "match": { "secretKey": "k", "remoteRef": { "remoteKey": "platform-data/postgres/web" } } }] }),
+        json!({ "selector": { "secret": { "selector": { "matchLabels": { "a": "b" } } } } }),
+        json!({ "selector": { "secret": { "name": "plain" }, "generatorRef": { "kind": "Password", "name": "x" } } }),
+        json!({ "template": { "type": "Opaque" } }),
+        json!({ "secretStoreRefs": store(json!({ "name": "local" })) }),
+        json!({ "secretStoreRefs": store(json!({ "kind": "ClusterSecretStore", "labelSelector": { "matchLabels": {} } })) }),
+        json!({ "data": mapping("runtime/payments/db", "password") }),
+        json!({ "data": mapping("platform-data/postgres", "password") }),
+        json!({ "data": mapping("platform-data/postgres/web/prod", "password") }),
+        json!({ "data": mapping("platform-data/../web", "password") }),
+        json!({ "data": mapping("platform-data/postgres/Web", "password") }),
+        json!({ "data": mapping("platform-data/postgres/web", "PASSWORD") }),
+        json!({ "data": mapping("platform-data/mysql/web", "password") }),
+    ];
+    let dearest =
+        || with(push("new"), json!({ "data": mapping("platform-data/mysql/web", "password") }));
+    let neighbours = with(
+        push("new"),
+        json!({ "secretStoreRefs": [{ "name": "aws", "kind": "ClusterSecretStore" }, { "name": STORE_NAME }],
+            "data": mapping("any/Where", "X"), "dataTo": [{ "storeRef": { "name": "aws" } }] }),
+    );
+    let spelled = json!({ "data": mapping("secret/data/platform-config/postgres/main", "host") });
+    let mut rows = vec![
+        may(A, "publishes to its own datasource", Create(push("new"))),
+        may(I, "publishes to the namespace's datasource", Create(push("new"))),
+        may(A, "spells mount and data", Create(with(push("new"), spelled))),
+        may(A, "publishes a neighbour's way to a neighbour's store", Create(neighbours)),
+        may(A, "labels a publication", Change(push("published"), labelled("team", json!("a")))),
+        may(A, "deletes a publication", Delete(push("published"))),
+        may_not(
+            A,
+            "changes a publication to another's datasource",
+            Change(
+                push("published"),
+                json!({ "spec": { "data": mapping("platform-data/mysql/web", "password") } }),
+            ),
+            PUSH_SECRETS,
+        ),
+        may_not(I, "publishes to a datasource of another", Create(dearest()), PUSH_SECRETS),
+        may_not(PA, "publishes to a datasource of another", Create(dearest()), PUSH_SECRETS),
+    ];
+    rows.extend(wrong.map(|spec| {
+        may_not(
+            A,
+            "publishes what is not explicit, standard and its own",
+            Create(with(push("new"), spec)),
+            PUSH_SECRETS,
+        )
+    }));
+    rows.extend(
+        PASS.map(|who| may(who, "publishes to a datasource of another", Create(dearest()))),
+    );
+    rows
+}
+
+/// What a RuntimeSecret claims, it claims for good and in its own place.
+fn claims() -> Vec<Row> {
+    let it = || runtime("db");
+    let patch = |spec: Value| Change(it(), json!({ "spec": spec }));
+    let path = |text: &str| Create(with(runtime("new"), json!({ "path": text })));
+    let derived = with(
+        runtime("new"),
+        json!({ "path": "platform-data/postgres/web", "introduce": { "derived": { "pushSecret": "published" } } }),
+    );
+    let elsewhere =
+        || patch(json!({ "introduce": { "handover": { "bootstrapSecret": "other" } } }));
+    let generated = json!({ "introduce": { "handover": null, "generate": { "keys": { "k": { "length": 32 } } } } });
+    let mut rows = vec![
+        may(A, "declares one", Create(runtime("new"))),
+        may(I, "declares one", Create(runtime("new"))),
+        may(A, "declares a path of its own", path(&format!("runtime/{HOME}/x"))),
+        may(A, "declares a path that may be granted", path("legacy/db")),
+        may(A, "declares what its PushSecret publishes", Create(derived)),
+        may(A, "says another purpose", patch(json!({ "purpose": "another" }))),
+        may(
+            A,
+            "says another disposition",
+            patch(json!({ "introduce": { "handover": { "disposition": "inert" } } })),
+        ),
+        may_not(
+            A,
+            "claims a path of another namespace",
+            path("runtime/payments/db"),
+            RUNTIME_SECRETS,
+        ),
+        may_not(
+            A,
+            "hands over to where the publisher writes",
+            path("platform-data/postgres/web"),
+            RUNTIME_SECRETS,
+        ),
+        may_not(A, "is generated instead", patch(generated), RUNTIME_SECRETS),
+        may_not(A, "moves", patch(json!({ "path": format!("runtime/{HOME}/x") })), RUNTIME_SECRETS),
+    ];
+    for who in [A, I, PA] {
+        rows.push(may_not(who, "claims another bootstrap Secret", elsewhere(), RUNTIME_SECRETS));
+    }
+    rows.extend(PASS.map(|who| may(who, "claims another bootstrap Secret", elsewhere())));
+    rows
+}
