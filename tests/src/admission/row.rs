@@ -62,7 +62,7 @@ impl Row {
                     (status.code, status.reason.as_str()),
                     (403, "Forbidden") | (422, "Invalid")
                 );
-                if coded && self.refused_by.iter().any(|p| by(p)) {
+                if coded && self.refused_by.iter().any(by) {
                     return Ok(());
                 }
                 format!("{} {}: {}", status.code, status.reason, status.message)
