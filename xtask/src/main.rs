@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
 
 mod bench;
+mod chart;
 mod generate;
 mod run;
 mod tidy;
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask TASK
 
-  gen [--check]        writes config/ (CRDs, RBAC, authority policies, route table); --check fails on a diff
+  gen [--check]        writes config/ (CRDs, RBAC, authority policies, route table) and charts/regent; --check fails on a diff
   test [--hermetic]    every test: unit, scenarios through the real binary; ends with the closing counts
   ci                   what CI runs: fmt, clippy, tidy, gen --check, deny, doc, test
   tidy                 house rules that no lint knows

@@ -51,6 +51,8 @@ pub enum Command {
     Open(commands::open::OpenArgs),
     /// Refuses what must not be in Git: plaintext Secrets, private keys, unencrypted data.
     Lint(commands::lint::LintArgs),
+    /// Prints what an installation on a cluster consists of; the Helm chart is the same.
+    Install(commands::install::InstallArgs),
     /// Phase, authority, seal and what is not ready.
     Status(ClusterArgs),
     /// Every secret, by class.
@@ -119,6 +121,7 @@ async fn run(command: Command, out: Out) -> anyhow::Result<u8> {
         Command::Seal(args) => commands::seal::run(&args, out),
         Command::Open(args) => commands::open::run(&args, out),
         Command::Lint(args) => commands::lint::run(&args, out),
+        Command::Install(args) => commands::install::run(args, out).await,
         Command::Status(args) => commands::status::run(&args, out).await,
         Command::Secrets(args) => commands::secrets::run(&args, out).await,
         Command::Audit(args) => commands::audit::run(&args, out).await,

@@ -5,7 +5,7 @@
 //! path        SecretPath in the `secret/` mount  version    (number, created_time)
 //! policy      rotation policy, custom_metadata   condition  the one way to set a condition
 //! resources/  regent.dev and external-secrets.io access/    who may do what: the one table
-//! explain     errors that say what to do
+//! explain     errors that say what to do         install/   what an installation consists of
 //! ```
 //!
 //! **Architecture invariant `types-are-data`:** nothing here opens a socket, a file or a clock.
@@ -13,6 +13,7 @@
 pub mod access;
 pub mod condition;
 pub mod explain;
+pub mod install;
 pub mod labels;
 pub mod path;
 pub mod policy;

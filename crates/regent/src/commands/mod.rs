@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod authority;
 pub mod dev;
+pub mod install;
 pub mod keygen;
 pub mod lint;
 pub mod open;

@@ -189,19 +189,21 @@ fn own_rules(identity: Identity) -> Vec<Rule> {
 
 /// ServiceAccounts, Roles and bindings of every identity, for an installation that names `namespaces`.
 pub fn objects(namespaces: &[String]) -> Vec<Value> {
-    let mut all = Vec::new();
-    for identity in Identity::ALL {
-        let account = identity.account();
-        all.push(json!({
-            "apiVersion": "v1", "kind": "ServiceAccount",
-            "metadata": meta(&account, Some(labels::SYSTEM_NAMESPACE)),
-        }));
-        for scope in [Scope::Cluster, Scope::System, Scope::Named] {
-            let rules: Vec<Value> =
-                rules(identity).iter().filter(|r| r.scope == scope).map(policy_rule).collect();
-            if !rules.is_empty() {
-                all.extend(bind(&account, scope, &rules, namespaces));
-            }
+    Identity::ALL.into_iter().flat_map(|identity| objects_of(identity, namespaces)).collect()
+}
+
+/// ServiceAccount, Roles and bindings of one identity.
+pub fn objects_of(identity: Identity, namespaces: &[String]) -> Vec<Value> {
+    let account = identity.account();
+    let mut all = vec![json!({
+        "apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": meta(&account, Some(labels::SYSTEM_NAMESPACE)),
+    })];
+    for scope in [Scope::Cluster, Scope::System, Scope::Named] {
+        let rules: Vec<Value> =
+            rules(identity).iter().filter(|r| r.scope == scope).map(policy_rule).collect();
+        if !rules.is_empty() {
+            all.extend(bind(&account, scope, &rules, namespaces));
         }
     }
     all

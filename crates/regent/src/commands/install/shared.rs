@@ -1,0 +1,60 @@
+//! Which definitions of External Secrets kinds may be placed: a neighbour's are never changed, and what was not
+//! looked at is not known.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Api;
+use regent_types::install::definitions;
+use regent_types::install::values::ExternalSecretsCrds;
+
+use crate::cli::ClusterArgs;
+use crate::connect;
+use crate::failure::of_any;
+
+/// What looking showed.
+pub(super) struct Look {
+    /// Names of the definitions that may be placed.
+    pub(super) placeable: BTreeSet<String>,
+    /// What the person who asked should know.
+    pub(super) note: Option<String>,
+}
+
+/// Looks at the cluster where that decides anything.
+pub(super) async fn look(
+    wanted: ExternalSecretsCrds,
+    removable: bool,
+    cluster: &ClusterArgs,
+) -> anyhow::Result<Look> {
+    let without = |note| Look { placeable: BTreeSet::new(), note };
+    // Definitions are never removed, so that for an uninstall there is nothing to decide.
+    if removable || wanted == ExternalSecretsCrds::Never {
+        return Ok(without(None));
+    }
+    if wanted == ExternalSecretsCrds::Always {
+        return Ok(Look { placeable: definitions::shared(), note: None });
+    }
+    match connect::kubernetes(cluster).await {
+        Ok(client) => Ok(Look { placeable: placeable(client).await?, note: None }),
+        // A cluster that was named has to answer; one that nobody named need not exist.
+        Err(error) if cluster.kubeconfig.is_some() => Err(error),
+        Err(error) => Ok(without(Some(format!(
+            "External Secrets definitions left out: no cluster to look at ({}); where there are none, \
+             add --external-secrets-crds always",
+            of_any(&error).message
+        )))),
+    }
+}
+
+async fn placeable(client: kube::Client) -> anyhow::Result<BTreeSet<String>> {
+    let api: Api<CustomResourceDefinition> = Api::all(client);
+    let mut placeable = BTreeSet::new();
+    for name in definitions::shared() {
+        let found = api.get_metadata_opt(&name).await?;
+        let labels = found.map(|crd| crd.metadata.labels.unwrap_or_default());
+        if labels.is_none_or(|labels| definitions::is_own(&labels)) {
+            placeable.insert(name);
+        }
+    }
+    Ok(placeable)
+}
