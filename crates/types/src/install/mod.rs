@@ -28,6 +28,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::access::admission;
 use crate::access::identity::Identity;
 use crate::labels::SYSTEM_NAMESPACE;
 use template::Broken;
@@ -64,7 +65,8 @@ pub fn parts() -> Result<Vec<Part>, Broken> {
         part("namespace", namespace::objects()),
         part("definitions", definitions),
         part("identities", identities::objects()),
-        // Admission policies belong here: in force before anything that they bind runs.
+        // In force before anything that they bind runs.
+        part("admission", admission::objects(&admission::Settings::default())),
         part("network-policies", network::policies()),
         part("authority", authority::objects()),
         part("components", component::deployments()),
