@@ -135,6 +135,7 @@ impl World {
                 ("external-secrets.io", "v1")
             }
             "PushSecret" => ("external-secrets.io", "v1alpha1"),
+            "ValidatingAdmissionPolicyBinding" => ("admissionregistration.k8s.io", "v1"),
             "RoleBinding" | "Role" | "ClusterRole" => ("rbac.authorization.k8s.io", "v1"),
             _ => ("regent.dev", "v1alpha1"),
         };

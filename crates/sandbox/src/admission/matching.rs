@@ -48,7 +48,7 @@ impl<'a> Request<'a> {
             namespace,
             name: any["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
             namespaced: cx.kind.namespaced,
-            dry_run: cx.dry_run(),
+            dry_run: cx.dry_run() || operation == Operation::Delete { dry: true },
             object,
             old,
             home: if namespace.is_empty() { None } else { cx.state.store.get(&key) },

@@ -81,7 +81,10 @@ impl Policies {
 pub(crate) enum Operation {
     Create,
     Update,
-    Delete,
+    /// Dryness is in the options of a delete, not in the request's query.
+    Delete {
+        dry: bool,
+    },
 }
 
 impl Operation {
@@ -89,7 +92,7 @@ impl Operation {
         match self {
             Self::Create => "CREATE",
             Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
+            Self::Delete { .. } => "DELETE",
         }
     }
 }

@@ -73,9 +73,10 @@ fn attempt(
             return Err(Failure::conflict(&key.resource, &key.name, &why));
         }
     }
-    admission::review(cx, Operation::Delete, None, Some(old))?;
     // A client says so in the query or in the options that it sends as the body.
-    if cx.dry_run() || options["dryRun"].as_array().is_some_and(|d| !d.is_empty()) {
+    let dry = cx.dry_run() || options["dryRun"].as_array().is_some_and(|d| !d.is_empty());
+    admission::review(cx, Operation::Delete { dry }, None, Some(old))?;
+    if dry {
         return Ok(Some(Value::clone(old)));
     }
     let mut tx = cx.state.store.tx();
