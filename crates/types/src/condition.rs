@@ -5,6 +5,8 @@ use k8s_openapi::jiff::Timestamp;
 
 /// The condition every kind has.
 pub const READY: &str = "Ready";
+/// Of RuntimeAuthority: whether an audit device records who read and wrote what.
+pub const AUDITED: &str = "Audited";
 
 /// Longest message kept, in bytes; etcd holds every status of every object.
 pub const MESSAGE_LEN_MAX: usize = 1024;

@@ -52,7 +52,10 @@ pub const CONTROLLER_CLASS: &str = "regent";
 pub const MANIFEST_IDENTITY_SECRET: &str = "regent-manifest-identity";
 /// Secret in [`SYSTEM_NAMESPACE`] with the unseal identity that warden makes (key `identity`).
 pub const UNSEAL_IDENTITY_SECRET: &str = "regent-unseal-identity";
-/// ConfigMap in [`SYSTEM_NAMESPACE`] with a copy of the sealed shares (ciphertext).
+/// ConfigMap in [`SYSTEM_NAMESPACE`] with the sealed shares (ciphertext): a copy of the embedded authority's, the
+/// only ones in the cluster of an external authority.
 pub const SEALED_SHARES: &str = "regent-sealed-shares";
+/// Annotation on it: names of the holders who recovered the seal, until warden has recorded it.
+pub const RECOVERED_BY: &str = "regent.dev/recovered-by";
 /// Secret in [`SYSTEM_NAMESPACE`] with bootstrap's own HMAC key (key `key`).
 pub const BOOTSTRAP_HMAC_SECRET: &str = "regent-bootstrap-hmac";

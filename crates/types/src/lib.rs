@@ -5,7 +5,8 @@
 //! path        SecretPath in the `secret/` mount  version    (number, created_time)
 //! policy      rotation policy, custom_metadata   condition  the one way to set a condition
 //! resources/  regent.dev and external-secrets.io access/    who may do what: the one table
-//! explain     errors that say what to do         install/   what an installation consists of
+//! seal        shares as ciphertext               install/   what an installation consists of
+//! explain     errors that say what to do
 //! ```
 //!
 //! **Architecture invariant `types-are-data`:** nothing here opens a socket, a file or a clock.
@@ -18,6 +19,7 @@ pub mod labels;
 pub mod path;
 pub mod policy;
 pub mod resources;
+pub mod seal;
 pub mod sensitive;
 pub mod version;
 

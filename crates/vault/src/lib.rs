@@ -4,6 +4,7 @@
 //!   Session ──► Client ──► transport ──► http (loopback) or https (CA of the configuration)
 //!     │ one login,           │ one exchange: deadline, size limit, status → Error
 //!     │ renewed in time      ├─ sys      health, seal, init, recover, generate-root
+//!     │                      ├─ init     initialization that answers with clear shares
 //!     └─► Kv                 └─ login    kubernetes auth
 //!          data, metadata, list: values go from the wire straight into `Sensitive`
 //! ```
@@ -15,6 +16,7 @@
 mod address;
 mod client;
 mod error;
+mod init;
 mod kv;
 mod login;
 mod session;
@@ -28,12 +30,12 @@ mod tests;
 pub use client::{Client, Config};
 pub use error::Error;
 pub use http::Method;
+pub use init::ClearShares;
 pub use kv::{Kv, KvConfig, KvMetadata, KvSecret, VersionInfo, VersionState};
 pub use login::{FileJwt, JwtSource, Login, Token};
+pub use regent_types::seal::{SealedShare, SealedShares};
 pub use session::Session;
-pub use sys::{
-    Health, InitAnswer, InitRequest, SealStatus, SealedShare, SealedShares, ShareHolder,
-};
+pub use sys::{Health, InitAnswer, InitRequest, SealStatus, ShareHolder};
 
 /// One opened Shamir share: y bytes, then one x byte (Vault's layout).
 pub type Share = regent_types::Sensitive<Vec<u8>>;

@@ -22,6 +22,12 @@ impl Token {
         Self(text)
     }
 
+    /// A second owner of the same token.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self(self.0.duplicate())
+    }
+
     /// The token's text: for the header, and where a person is handed one on purpose.
     pub fn expose(&self) -> &str {
         self.0.expose()

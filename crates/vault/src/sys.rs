@@ -8,6 +8,7 @@ use base64::{alphabet, engine::DecodePaddingMode};
 use bytes::Bytes;
 use http::Method;
 use regent_types::Sensitive;
+use regent_types::seal::{SealedShare, SealedShares};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -72,29 +73,6 @@ pub struct InitRequest {
     pub threshold: i64,
     /// `threshold` further shares are sealed to it.
     pub unseal_recipient: Option<String>,
-}
-
-/// A share sealed to its holder: ciphertext, no secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SealedShare {
-    /// Holder's name; `unattended` for the unseal identity.
-    pub holder: String,
-    /// age recipient it is sealed to.
-    pub recipient: String,
-    /// ASCII-armored age file.
-    pub armored: String,
-    /// Digest of the armored text, to compare copies by.
-    #[serde(default)]
-    pub digest: String,
-}
-
-/// All sealed shares in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SealedShares {
-    /// One per holder, then those of the unseal identity.
-    pub sealed_shares: Vec<SealedShare>,
-    /// How many open the seal.
-    pub threshold: i64,
 }
 
 /// Answer of `sys/regent/init`.
@@ -255,7 +233,7 @@ impl Client {
     }
 
     /// An unauthenticated request whose answer has no envelope.
-    async fn bare<T: DeserializeOwned>(
+    pub(crate) async fn bare<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,

@@ -1,5 +1,6 @@
 //! Who holds shares and how many it takes: public, readable while sealed.
 
+use regent_types::seal::UNATTENDED;
 use serde::{Deserialize, Serialize};
 
 use super::shamir::SHARES_MAX;
@@ -7,9 +8,6 @@ use crate::engines::Fault;
 
 /// Where it is stored.
 pub(crate) const CONFIG_KEY: &str = "seal/config";
-
-/// The name under which the unseal identity's shares are listed.
-pub(crate) const UNATTENDED: &str = "unattended";
 
 /// Who holds shares and how many it takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

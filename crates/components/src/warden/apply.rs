@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use regent_protocol::ledger::{Event, event_id};
 use regent_types::access::identity::Identity;
 use regent_types::labels::AUTHORITY_NAME;
 use regent_types::resources::RuntimeAuthority;
+use regent_types::seal::UNATTENDED;
 use regent_vault::{InitRequest, SealedShare, SealedShares, ShareHolder};
 use serde_json::{Value, json};
 
 use super::driver::{Driver, Link, Memory};
 use super::observe::Observation;
-use super::plan::{Stage, Step};
+use super::plan::Step;
+use super::seen::Stage;
+use super::split::Split;
 use super::{Error, unseal};
 
 /// Longest detail kept in an event.
@@ -42,10 +46,12 @@ impl Driver {
                 note(self, fields).await
             }
             Step::Initialize => self.initialize(authority, link, memory, &observed).await,
+            Step::StoreShares => self.store_shares(memory).await,
             Step::CopyShares => self.copy_shares(memory, observed).await,
             Step::Unseal => self.unseal(link, memory, &observed).await,
             Step::Steward(cause) => self.steward(*cause, authority, link, memory, &observed).await,
             Step::Record => record(link, memory).await,
+            Step::Acknowledge => self.acknowledge(link, memory, observed).await,
             Step::Rest(_) => Ok(()),
         }
     }
@@ -57,6 +63,9 @@ impl Driver {
         memory: &mut Memory,
         observed: &Observation,
     ) -> Result<(), Error> {
+        if authority.spec.external.is_some() {
+            return self.initialize_external(authority, link, memory, observed).await;
+        }
         let seal = &authority.spec.seal;
         let holder = |h: &regent_types::resources::runtime_authority::Holder| ShareHolder {
             name: h.name.clone(),
@@ -74,13 +83,52 @@ impl Driver {
         check_shares(&request, &answer.sealed_shares)
     }
 
+    /// The shares leave this function sealed; until they are stored they are kept in memory.
+    async fn initialize_external(
+        &self,
+        authority: &RuntimeAuthority,
+        link: &Link,
+        memory: &mut Memory,
+        observed: &Observation,
+    ) -> Result<(), Error> {
+        let split = Split::new(&authority.spec.seal, observed.seen.identity.as_deref())?;
+        let answer = link.client.init(split.shares(), split.threshold()).await;
+        let answer = answer.map_err(Error::authority("initializing"))?;
+        memory.unstored = Some(split.seal(&answer.shares)?);
+        memory.root = Some(Arc::new(answer.root_token));
+        tracing::info!(address = link.client.address(), "authority initialized");
+        self.store_shares(memory).await
+    }
+
+    async fn store_shares(&self, memory: &mut Memory) -> Result<(), Error> {
+        if let Some(shares) = &memory.unstored {
+            self.copies.store(shares).await?;
+            memory.unstored = None;
+            tracing::info!("sealed shares stored and read back");
+        }
+        Ok(())
+    }
+
+    /// Recorded first: a crash in between makes the same event, which the chain holds once.
+    async fn acknowledge(
+        &self,
+        link: &Link,
+        memory: &mut Memory,
+        observed: Observation,
+    ) -> Result<(), Error> {
+        let (Some(copy), Some(sealed)) = (observed.copy, observed.sealed) else { return Ok(()) };
+        memory.happened(recovered(self, &sealed, copy.recovered_by().unwrap_or("holder")));
+        record(link, memory).await?;
+        self.copies.acknowledge(copy).await
+    }
+
     async fn copy_shares(&self, memory: &mut Memory, observed: Observation) -> Result<(), Error> {
         let (Some(copy), Some(sealed)) = (observed.copy, observed.sealed) else { return Ok(()) };
         // A copy that merely went missing tells of no recovery; shares that became others do.
         let resealed = copy.shares.is_some() && observed.seen.shares.openable > 0;
-        self.objects.write_copy(copy, &sealed).await?;
+        self.copies.replace(copy, &sealed, None).await?;
         if resealed {
-            memory.happened(recovered(self, &sealed));
+            memory.happened(recovered(self, &sealed, "holder"));
         }
         Ok(())
     }
@@ -97,6 +145,7 @@ impl Driver {
         let shares = unseal::open_unattended(sealed, identities)?;
         let given = unseal::give(&link.client, &shares).await;
         given.map_err(Error::authority("unsealing"))?;
+        memory.sealed_seen = false;
         let detail = "by the unseal identity of this cluster";
         memory.happened(happened(self, "unsealed", &self.cx.now().to_string(), detail));
         tracing::info!(address = link.client.address(), "authority unsealed");
@@ -107,10 +156,9 @@ impl Driver {
 /// Each holder got one share, and the unseal identity as many as the threshold.
 fn check_shares(request: &InitRequest, shares: &[SealedShare]) -> Result<(), Error> {
     let unattended = match &request.unseal_recipient {
-        Some(recipient) => shares
-            .iter()
-            .filter(|s| s.holder == unseal::UNATTENDED && s.recipient == *recipient)
-            .count(),
+        Some(recipient) => {
+            shares.iter().filter(|s| s.holder == UNATTENDED && s.recipient == *recipient).count()
+        }
         None => 0,
     };
     let held = |holder: &&ShareHolder| {
@@ -139,7 +187,11 @@ pub(super) async fn note(driver: &Driver, fields: Value) -> Result<(), Error> {
 
 /// An event of warden's, as of now.
 pub(super) fn happened(driver: &Driver, kind: &str, extra: &str, detail: &str) -> Event {
-    let now = driver.cx.now();
+    event(driver.cx.now(), kind, extra, detail)
+}
+
+/// The same without a driver: of a person's act in warden's chain.
+pub(super) fn event(now: Timestamp, kind: &str, extra: &str, detail: &str) -> Event {
     let extra = if extra.is_empty() { now.to_string() } else { extra.to_owned() };
     Event {
         id: event_id(kind, None, None, None, &extra),
@@ -167,17 +219,18 @@ pub(super) fn before(
     match (observed.seen.stage, &observed.sealed) {
         (Stage::Initialized | Stage::Configured, _) => Some(initialized(driver, authority)),
         (Stage::Unknown, Some(sealed)) if observed.seen.shares.openable > 0 => {
-            Some(recovered(driver, sealed))
+            let noted = observed.copy.as_ref().and_then(|copy| copy.recovered_by());
+            Some(recovered(driver, sealed, noted.unwrap_or("holder")))
         }
         _ => None,
     }
 }
 
-fn recovered(driver: &Driver, sealed: &SealedShares) -> Event {
+fn recovered(driver: &Driver, sealed: &SealedShares, actor: &str) -> Event {
     let digests: Vec<&str> = sealed.sealed_shares.iter().map(|s| s.digest.as_str()).collect();
-    let detail = "the seal has new shares, also for this cluster's unseal identity";
+    let detail = "the seal has shares for this cluster's unseal identity";
     let event = happened(driver, "recovered", &digests.join(","), detail);
-    Event { actor: "holder".to_owned(), cause: "manual".to_owned(), ..event }
+    Event { actor: actor.to_owned(), cause: "manual".to_owned(), ..event }
 }
 
 fn initialized(driver: &Driver, authority: &RuntimeAuthority) -> Event {

@@ -20,6 +20,9 @@ const MAX_VERSIONS_DEFAULT: i64 = 10;
 /// The KV v2 mounts.
 const MOUNTS: [&str; 2] = [SECRET_MOUNT, REGENT_MOUNT];
 
+/// The list of audit devices.
+const AUDIT: &str = "sys/audit";
+
 /// Answers by path below `/v1/`; `None`: nothing there.
 pub(super) type Live = BTreeMap<String, Option<Value>>;
 
@@ -43,7 +46,8 @@ pub(super) struct Conflict(pub(super) String);
 
 /// Every path whose answer [`changes`] looks at.
 pub(super) fn reads() -> Vec<String> {
-    let mut all = vec!["sys/mounts".to_owned(), "sys/auth".to_owned(), auth("config")];
+    let mut all: Vec<String> = ["sys/mounts", "sys/auth", AUDIT].map(str::to_owned).into();
+    all.push(auth("config"));
     all.extend(MOUNTS.iter().map(|mount| format!("{mount}/config")));
     all.extend(policies(&[]).iter().map(|policy| acl(&policy.name)));
     all.extend(roles().iter().map(|role| auth(&format!("role/{}", role.name))));
@@ -73,6 +77,14 @@ pub(super) fn changes(
         }
     }
     Ok(all)
+}
+
+/// Whether an audit device is on. Warden cannot enable one: OpenBao takes devices only from its
+/// server configuration (reference: authority.md §1.5).
+pub(super) fn audited(live: &Live) -> bool {
+    data(live, AUDIT).and_then(Value::as_object).is_some_and(|devices| {
+        devices.values().any(|device| device["type"].as_str().is_some_and(|t| !t.is_empty()))
+    })
 }
 
 fn mounts(live: &Live) -> Result<Vec<Change>, Conflict> {
@@ -267,6 +279,18 @@ mod tests {
         let v1 = json!({ "data": { "secret/": { "type": "kv", "options": { "version": "1" } } } });
         live.insert("sys/mounts".into(), Some(v1));
         assert!(changes(&args(), &[], &live).is_err());
+    }
+
+    #[test]
+    fn an_audit_device_is_seen_and_its_absence_too() {
+        let mut live = configured();
+        assert!(!audited(&live));
+        for (devices, expected) in
+            [(json!({}), false), (json!({ "file/": { "type": "file", "path": "file/" } }), true)]
+        {
+            live.insert(AUDIT.into(), Some(json!({ "data": devices, "request_id": "r" })));
+            assert_eq!(audited(&live), expected);
+        }
     }
 
     #[test]

@@ -16,12 +16,16 @@ use regent_types::access::identity::Identity;
 use regent_types::condition::{READY, Verdict, get, is_true};
 use regent_types::labels::{AUTHORITY_NAME, AUTHORITY_SERVICE_URL};
 use regent_types::resources::RuntimeAuthority;
-use regent_vault::{Client, Session, Token};
+use regent_types::resources::runtime_authority::ReviewedBy;
+use regent_vault::{Client, SealedShares, Session, Token};
 use tokio::sync::{Mutex, watch};
 
+use super::apply::happened;
+use super::copy::Copies;
 use super::objects::Objects;
 use super::observe::health;
-use super::plan::{Health, Rest, Step, plan};
+use super::plan::{Rest, Step, plan};
+use super::seen::Health;
 use super::status::{self, Outcome};
 use super::{Args, Error};
 use crate::Context;
@@ -58,9 +62,15 @@ pub(super) struct Link {
 pub(super) struct Memory {
     /// Root token of an initialization by this process; gone once it is revoked.
     pub(super) root: Option<Arc<Token>>,
+    /// Sealed shares of an initialization by this process that Kubernetes does not hold yet.
+    pub(super) unstored: Option<SealedShares>,
     /// Events that are not in the ledger yet.
     pub(super) pending: VecDeque<Event>,
     pub(super) repaired_at: Option<Timestamp>,
+    /// It was sealed at the last look and warden has not unsealed it since.
+    pub(super) sealed_seen: bool,
+    /// Whether an audit device was on at the last look at the configuration.
+    audited: Option<bool>,
     link: Option<Arc<Link>>,
     /// Generation and time of the last full look that found everything in order.
     in_order: Option<(Option<i64>, Timestamp)>,
@@ -97,6 +107,7 @@ pub(super) struct Driver {
     pub(super) args: Args,
     pub(super) api: Api<RuntimeAuthority>,
     pub(super) objects: Objects,
+    pub(super) copies: Copies,
     served: watch::Receiver<Option<bool>>,
     memory: Mutex<Memory>,
 }
@@ -112,7 +123,8 @@ struct Pass {
 impl Driver {
     pub(super) fn new(cx: Context, args: Args, served: watch::Receiver<Option<bool>>) -> Self {
         let (api, objects) = (Api::all(cx.api.clone()), Objects::new(&cx));
-        Self { cx, args, api, objects, served, memory: Mutex::default() }
+        let copies = Copies::new(cx.api.clone(), cx.field_manager());
+        Self { cx, args, api, objects, copies, served, memory: Mutex::default() }
     }
 
     async fn fresh(&self, name: &str) -> Result<Option<RuntimeAuthority>, Error> {
@@ -155,6 +167,8 @@ impl Driver {
             let link = self.link(&authority, memory)?;
             let observed = self.observe(&authority, &link, memory, self.cx.now()).await?;
             *health_seen = Some(observed.seen.health.clone());
+            memory.audited = observed.audited.or(memory.audited);
+            self.watch_seal(&observed.seen.health, memory);
             match plan(&observed.seen) {
                 Step::Rest(rest) => return Ok(rest),
                 step => {
@@ -167,6 +181,21 @@ impl Driver {
         Ok(Rest { verdict: Verdict::no("Busy", message), active: false })
     }
 
+    /// An unseal that was not warden's own is in the ledger as well.
+    fn watch_seal(&self, health: &Health, memory: &mut Memory) {
+        match health {
+            Health::Sealed => memory.sealed_seen = true,
+            Health::Unsealed if memory.sealed_seen => {
+                memory.sealed_seen = false;
+                let detail = "with shares that did not come from warden";
+                let event = happened(self, "unsealed", "", detail);
+                let (actor, cause) = ("holder".to_owned(), "manual".to_owned());
+                memory.happened(Event { actor, cause, ..event });
+            }
+            _ => {}
+        }
+    }
+
     /// The short look: an authority that was in order is asked for its health alone.
     async fn short_look(&self, authority: &RuntimeAuthority, memory: &mut Memory) -> Option<Rest> {
         let (generation, at) = memory.in_order?;
@@ -174,6 +203,9 @@ impl Driver {
         let due = self.cx.now().duration_since(at) >= LOOK_EVERY;
         let ready =
             get(&status.conditions, READY).filter(|_| is_true(&status.conditions, READY))?;
+        if ready.reason != "Active" {
+            return None;
+        }
         if due || generation != authority.metadata.generation || !memory.pending.is_empty() {
             return None;
         }
@@ -212,6 +244,11 @@ impl Driver {
             address: link.map(|l| l.written.clone()).unwrap_or_default(),
             served: *self.served.borrow(),
             head: link.and_then(|l| l.ledger.head()).map(|head| head.text()),
+            kubernetes: ReviewedBy {
+                host: self.args.kubernetes_host.clone(),
+                ca_cert: self.args.kubernetes_ca_cert.clone(),
+            },
+            audited: memory.audited,
         };
         let generation = authority.metadata.generation;
         let new = status::next(&old, &outcome, generation, self.cx.now());

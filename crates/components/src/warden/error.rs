@@ -44,8 +44,7 @@ pub enum Error {
         /// What is wrong with it.
         source: regent_manifest::Error,
     },
-    /// The copy of the sealed shares in Kubernetes, or the identity's Secret, is not what warden
-    /// writes.
+    /// The identity's Secret is not what warden writes.
     #[error("{object} does not hold {expected}")]
     Object {
         /// Kind and name.
@@ -53,6 +52,12 @@ pub enum Error {
         /// What should be in it.
         expected: &'static str,
     },
+    /// The sealed shares in Kubernetes are not those of this authority.
+    #[error("ConfigMap regent-sealed-shares {0}")]
+    SharesCopy(&'static str),
+    /// The seal that is declared cannot be made.
+    #[error("spec.seal cannot be made: expected {0}")]
+    BadSeal(&'static str),
     /// Initialization returned other shares than were asked for.
     #[error("the authority sealed {found} shares where {expected} were asked for")]
     Shares {
@@ -83,6 +88,8 @@ impl Explain for Error {
             Self::NoWayIn { .. } => "CannotLogIn",
             Self::Seal { .. } | Self::Object { .. } => "UnsealIdentityUnusable",
             Self::Shares { .. } => "UnexpectedShares",
+            Self::SharesCopy(_) => "SealedSharesUnusable",
+            Self::BadSeal(_) => "BadSeal",
             Self::RootAlive => "RootTokenAlive",
             Self::Ledger(source) => source.reason(),
             Self::Deadline(_) => "Timeout",
@@ -97,10 +104,21 @@ impl Explain for Error {
             }
             Self::Authority { source, .. } => return source.advice(),
             Self::Ledger(source) => return source.advice(),
+            Self::NoWayIn { threshold: 0, .. } => (
+                "a kubernetes login, or sealed shares to repair it",
+                "if regent initialized it, run `regent authority recover --identity FILE --shares \
+                 FILE`, else let role regent-configurator log in",
+            ),
             Self::NoWayIn { .. } => (
                 "a kubernetes login, or enough shares to repair it",
-                "run `regent authority recover --identity FILE` with the holders' identities",
+                "run `regent authority recover --identity FILE` with the holders' identities; \
+                 with seal.unattended false, `regent authority unseal --identity FILE`",
             ),
+            Self::SharesCopy(_) => (
+                "the sealed shares of this authority",
+                "put a copy back with `regent authority recover --identity FILE --shares FILE`",
+            ),
+            Self::BadSeal(_) => ("a seal that can be made", "correct spec.seal in Git"),
             Self::Seal { .. } | Self::Object { .. } => (
                 "what warden wrote there",
                 "delete the object, then run `regent authority recover --identity FILE`",

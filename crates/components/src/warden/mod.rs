@@ -4,10 +4,18 @@
 //! ```text
 //!   observe ─► Seen ─► plan (pure) ─► Step ─► apply ─► observe …  until there is only to rest
 //!     RuntimeAuthority, unseal identity,      │
-//!     health, sealed shares, configuration    ├─ objects  unseal identity, copy of the shares
-//!                                             ├─ unseal   opens shares; `recover` is a person's
+//!     health, sealed shares, configuration    ├─ split    who gets which share of `sys/init`
+//!                                             ├─ objects  the unseal identity
+//!                                             ├─ copy     the sealed shares in Kubernetes
+//!                                             ├─ unseal   opens shares, gives them
 //!                                             └─ steward  root or configurator, while repairing
+//!   person     what only people do: unseal, recover, repair a login
 //! ```
+//!
+//! The embedded authority seals its shares itself and commits them with its root key. OpenBao and
+//! Vault answer `sys/init` in clear, once: warden seals the shares in memory, stores them in
+//! Kubernetes, reads them back, and only then goes on; a crash in between is `InitializedKeysLost`,
+//! for an authority that is empty by construction.
 //!
 //! While the authority rests in order it is asked one thing, its health, every 30 s and whenever
 //! the RuntimeAuthority changes; its configuration is compared every 10 minutes and after every
@@ -15,12 +23,17 @@
 
 mod apply;
 mod configure;
+mod copy;
 mod driver;
 mod error;
 mod objects;
 mod observe;
+mod person;
 mod plan;
+mod recover_error;
+mod seen;
 mod served;
+mod split;
 mod status;
 mod steward;
 mod unseal;
@@ -42,7 +55,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::Context;
 
 pub use error::Error;
-pub use unseal::{RecoverError, RecoverOutcome, open_seal, recover};
+pub use person::{Person, RecoverOutcome, recover, sealed_shares};
+pub use recover_error::RecoverError;
 
 /// What warden is told beside its identity.
 #[derive(Clone, Debug)]

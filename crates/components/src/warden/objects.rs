@@ -1,16 +1,14 @@
-//! The two objects that warden keeps in Kubernetes: the unseal identity and the copy of the sealed
-//! shares.
+//! The unseal identity: Secret `regent-unseal-identity`, made once and never replaced.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use kube::api::PostParams;
 use regent_manifest::keys::{Identities, NewIdentity, generate};
-use regent_types::labels::{SEALED_SHARES, SYSTEM_NAMESPACE, UNSEAL_IDENTITY_SECRET};
-use regent_vault::SealedShares;
+use regent_types::labels::{SYSTEM_NAMESPACE, UNSEAL_IDENTITY_SECRET};
 use zeroize::Zeroizing;
 
 use super::Error;
@@ -18,29 +16,19 @@ use crate::Context;
 
 /// Key of the identity's Secret.
 const IDENTITY_KEY: &str = "identity";
-/// Key of the copy.
-const SHARES_KEY: &str = "sealed-shares.json";
 /// Value of `regent.dev/class` on Secrets that regent keeps for itself.
 const CLASS_INTERNAL: &str = "internal";
 
-/// Access to both, as warden.
+/// Access to it, as warden.
 pub(super) struct Objects {
     secrets: Api<Secret>,
-    config_maps: Api<ConfigMap>,
     post: PostParams,
-}
-
-/// The copy as read, with what a conditional update needs.
-pub(super) struct Copy {
-    pub(super) shares: Option<SealedShares>,
-    object: Option<ConfigMap>,
 }
 
 impl Objects {
     pub(super) fn new(cx: &Context) -> Self {
         Self {
             secrets: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
-            config_maps: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
             post: PostParams { field_manager: Some(cx.field_manager()), ..PostParams::default() },
         }
     }
@@ -92,43 +80,9 @@ impl Objects {
         }
         Ok(())
     }
-
-    /// The copy of the sealed shares. One that cannot be read counts as absent and is written anew.
-    pub(super) async fn copy(&self) -> Result<Copy, Error> {
-        let found = self.config_maps.get_opt(SEALED_SHARES).await;
-        let object = found.map_err(Error::api("reading", &copy_name()))?;
-        let text = object.as_ref().and_then(|map| map.data.as_ref()?.get(SHARES_KEY));
-        let shares = text.and_then(|text| serde_json::from_str(text).ok());
-        Ok(Copy { shares, object })
-    }
-
-    /// Makes the copy equal to `shares`, on condition that it is still what `before` read.
-    pub(super) async fn write_copy(
-        &self,
-        before: Copy,
-        shares: &SealedShares,
-    ) -> Result<(), Error> {
-        let expected = "sealed shares that JSON can hold";
-        let text = serde_json::to_string(shares)
-            .map_err(|_| Error::Object { object: copy_name(), expected })?;
-        let mut map = before.object.clone().unwrap_or_default();
-        map.metadata.name = Some(SEALED_SHARES.to_owned());
-        map.metadata.namespace = Some(SYSTEM_NAMESPACE.to_owned());
-        map.metadata.managed_fields = None;
-        map.metadata.labels.get_or_insert_default().extend(part_of());
-        map.data = Some(BTreeMap::from([(SHARES_KEY.to_owned(), text)]));
-        let written = match before.object {
-            None => self.config_maps.create(&self.post, &map).await,
-            Some(_) => self.config_maps.replace(SEALED_SHARES, &self.post, &map).await,
-        };
-        written.map(drop).map_err(Error::api("writing", &copy_name()))
-    }
 }
 
-fn copy_name() -> String {
-    format!("ConfigMap {SEALED_SHARES}")
-}
-
-fn part_of() -> BTreeMap<String, String> {
+/// Label on what warden keeps.
+pub(super) fn part_of() -> BTreeMap<String, String> {
     BTreeMap::from([("app.kubernetes.io/part-of".to_owned(), "regent".to_owned())])
 }

@@ -9,9 +9,9 @@ use regent_vault::{Client, Method, SealedShares, Session, Token};
 use serde_json::Value;
 
 use super::configure::{self, Change, Conflict, Live};
+use super::copy::Copy;
 use super::driver::{Driver, Link, Memory};
-use super::objects::Copy;
-use super::plan::{Health, Look, Seen, Shares, Stage};
+use super::seen::{Health, Look, Seen, Shares, Stage};
 use super::{Error, unseal};
 use regent_manifest::keys::Identities;
 
@@ -24,6 +24,8 @@ pub(super) struct Observation {
     pub(super) identities: Option<Identities>,
     pub(super) sealed: Option<SealedShares>,
     pub(super) copy: Option<Copy>,
+    /// Whether an audit device is on, where the configuration was looked at.
+    pub(super) audited: Option<bool>,
 }
 
 /// Who looks at the configuration or writes it.
@@ -88,30 +90,27 @@ impl Driver {
     ) -> Result<Observation, Error> {
         let (spec, status) = (&authority.spec, authority.status.clone().unwrap_or_default());
         let embedded = spec.external.is_none();
-        let identities = match embedded && spec.seal.unattended {
+        let identities = match spec.seal.unattended {
             true => self.objects.identity().await?,
             false => None,
         };
         let recipient = identities.as_ref().and_then(|i| i.recipients().into_iter().next());
         let health = health(&link.client).await;
-        let initialized = matches!(health, Health::Sealed | Health::Unsealed);
-        let (sealed, copy) = match embedded && initialized {
-            true => (Some(shares_in_force(&link.client).await?), Some(self.objects.copy().await?)),
-            false => (None, None),
-        };
-        let shares = match (&sealed, &copy) {
-            (Some(sealed), Some(copy)) => Shares {
+        let (sealed, copy) = self.shares_in_force(embedded, &health, link).await?;
+        let shares = match &sealed {
+            Some(sealed) => Shares {
                 known: true,
-                copied: copy.shares.as_ref() == Some(sealed),
+                copied: copy.as_ref().is_some_and(|copy| copy.shares.as_ref() == Some(sealed)),
                 openable: recipient.as_deref().map_or(0, |r| unseal::openable(sealed, r)),
                 threshold: sealed.threshold,
             },
-            _ => Shares::default(),
+            None => Shares::default(),
         };
-        let look = match health == Health::Unsealed && memory.root.is_none() {
+        let (look, audited) = match health == Health::Unsealed && memory.root.is_none() {
             true => self.compare(authority, link).await?,
-            false => Look::Untried,
+            false => (Look::Untried, None),
         };
+        let recovery_noted = copy.as_ref().is_some_and(|copy| copy.recovered_by().is_some());
         let seen = Seen {
             embedded,
             unattended: spec.seal.unattended,
@@ -121,32 +120,60 @@ impl Driver {
             identity: recipient,
             health,
             shares,
+            shares_in_hand: memory.unstored.is_some(),
             root_in_hand: memory.root.is_some(),
             look,
             may_repair: memory.may_repair(now),
             events_due: !memory.pending.is_empty(),
+            recovery_noted,
         };
-        Ok(Observation { seen, identities, sealed, copy })
+        Ok(Observation { seen, identities, sealed, copy, audited })
     }
 
-    /// Compares the configuration with the table, as warden's read-only role.
-    async fn compare(&self, authority: &RuntimeAuthority, link: &Link) -> Result<Look, Error> {
+    /// The sealed shares, and what lies in Kubernetes. The embedded authority's own are the truth
+    /// and the ConfigMap is a copy; of an external one the ConfigMap is all there is, so that one
+    /// that cannot be read is an error and never counts as none.
+    async fn shares_in_force(
+        &self,
+        embedded: bool,
+        health: &Health,
+        link: &Link,
+    ) -> Result<(Option<SealedShares>, Option<Copy>), Error> {
+        if !embedded {
+            let copy = self.copies.read().await?;
+            if copy.unreadable() {
+                return Err(Error::SharesCopy("holds no shares that can be read"));
+            }
+            return Ok((copy.shares.clone(), Some(copy)));
+        }
+        if !matches!(health, Health::Sealed | Health::Unsealed) {
+            return Ok((None, None));
+        }
+        let sealed = link.client.sealed_shares().await;
+        let sealed = sealed.map_err(Error::authority("reading the sealed shares"))?;
+        Ok((Some(sealed), Some(self.copies.read().await?)))
+    }
+
+    /// Compares the configuration with the table, as warden's read-only role, and sees whether an
+    /// audit device is on.
+    async fn compare(
+        &self,
+        authority: &RuntimeAuthority,
+        link: &Link,
+    ) -> Result<(Look, Option<bool>), Error> {
         let live = match Access::Role(&link.session).live().await {
             Ok(live) => live,
-            Err(error) => return refused(link, error).await,
+            Err(error) => return Ok((refused(link, error).await?, None)),
         };
-        Ok(match configure::changes(&self.args, &authority.spec.grants, &live) {
+        let look = match configure::changes(&self.args, &authority.spec.grants, &live) {
             Err(Conflict(what)) => Look::Conflict(what),
             Ok(changes) if changes.is_empty() => Look::Same,
             Ok(changes) => {
                 Look::Differs(changes.into_iter().map(|Change { what, .. }| what).collect())
             }
-        })
+        };
+        Ok((look, Some(configure::audited(&live))))
     }
-}
-
-async fn shares_in_force(client: &Client) -> Result<SealedShares, Error> {
-    client.sealed_shares().await.map_err(Error::authority("reading the sealed shares"))
 }
 
 /// Tells a login that is refused for good from a policy that lost something and from a passing

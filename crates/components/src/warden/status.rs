@@ -3,11 +3,12 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use regent_types::access::identity::Identity;
-use regent_types::condition::{self, READY, Verdict};
+use regent_types::condition::{self, AUDITED, READY, Verdict};
 use regent_types::resources::RuntimeAuthorityStatus;
+use regent_types::resources::runtime_authority::ReviewedBy;
 use serde_json::{Value, json};
 
-use super::plan::Health;
+use super::seen::Health;
 
 /// What a pass came to.
 #[derive(Clone, Debug)]
@@ -21,6 +22,21 @@ pub(super) struct Outcome {
     pub(super) served: Option<bool>,
     /// End of warden's ledger chain.
     pub(super) head: Option<String>,
+    /// What the authority's kubernetes auth is to ask.
+    pub(super) kubernetes: ReviewedBy,
+    /// Whether an audit device is on; `None`: not known yet.
+    pub(super) audited: Option<bool>,
+}
+
+fn audit_verdict(on: bool) -> Verdict {
+    match on {
+        true => Verdict::yes("DeviceOn", "an audit device is on"),
+        false => Verdict::no(
+            "NoAuditDevice",
+            "no audit device is on, so that nobody can tell who read or wrote what: declare one \
+             in the server's configuration (OpenBao: an `audit` stanza) and restart it",
+        ),
+    }
 }
 
 /// The status after `outcome`.
@@ -56,7 +72,12 @@ pub(super) fn next(
         new.ledger_heads.insert(Identity::Warden.name().to_owned(), head.clone());
     }
     new.observed_generation = generation;
+    new.kubernetes = Some(outcome.kubernetes.clone());
     new.conditions = condition::set(&old.conditions, READY, &outcome.verdict, generation, now);
+    if let Some(on) = outcome.audited {
+        let verdict = audit_verdict(on);
+        new.conditions = condition::set(&new.conditions, AUDITED, &verdict, generation, now);
+    }
     if new != *old {
         // Only beside another change: a status that says nothing new is not written.
         new.last_seen = Some(Time(now));
@@ -84,6 +105,11 @@ pub(super) fn patch(old: &RuntimeAuthorityStatus, new: &RuntimeAuthorityStatus) 
         // A null would delete the field.
         fields.retain(|_, value| !value.is_null());
     }
+    if let Some(kubernetes) = &new.kubernetes {
+        // Here a null is meant: a CA that is no longer needed goes away.
+        let (host, ca) = (&kubernetes.host, &kubernetes.ca_cert);
+        status["kubernetes"] = json!({ "host": host, "caCert": ca });
+    }
     let own = Identity::Warden.name();
     if let Some(head) = new.ledger_heads.get(own) {
         status["ledgerHeads"] = json!({ own: head });
@@ -103,6 +129,8 @@ mod tests {
             address: "https://a:1".into(),
             served,
             head: None,
+            kubernetes: ReviewedBy { host: "https://k".into(), ca_cert: None },
+            audited: None,
         }
     }
 
@@ -137,6 +165,16 @@ mod tests {
         let later = Timestamp::from_second(3_600).unwrap();
         let again = next(&first, &outcome(Some(true), None), Some(1), later);
         assert_eq!(patch(&first, &again), None);
+    }
+
+    /// What nobody records is said, and does not go away because one pass could not look.
+    #[test]
+    fn a_missing_audit_device_is_a_condition_of_its_own() {
+        let blind = Outcome { audited: Some(false), ..outcome(Some(true), None) };
+        let first = after(&RuntimeAuthorityStatus::default(), &blind);
+        let kinds: Vec<&str> = first.conditions.iter().map(|c| c.reason.as_str()).collect();
+        assert_eq!(kinds, ["NoAuditDevice", "Active"]);
+        assert_eq!(after(&first, &outcome(Some(true), None)).conditions, first.conditions);
     }
 
     /// Orchestrator and publisher keep their heads in the same map.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use regent_types::access::authority::{CONFIGURATOR, KUBERNETES_MOUNT};
 use regent_types::resources::RuntimeAuthority;
+use regent_types::resources::runtime_authority::PathGrant;
 use regent_vault::{Client, Method, Token};
 use serde_json::{Value, json};
 
@@ -12,8 +13,9 @@ use super::apply::{before, happened, note, record};
 use super::configure::{self, Change, Conflict};
 use super::driver::{Driver, Link, Memory};
 use super::observe::{Access, Observation};
-use super::plan::{Cause, Stage};
-use super::{Error, unseal};
+use super::plan::Cause;
+use super::seen::Stage;
+use super::{Args, Error, unseal};
 
 /// Most accessors looked at when root tokens are hunted; more live tokens than that would be an
 /// attack on storage.
@@ -36,28 +38,33 @@ impl Driver {
         memory: &mut Memory,
         observed: &Observation,
     ) -> Result<(), Error> {
-        if cause != Cause::First {
-            // Also when it fails: a repair that does not help is not repeated at once.
+        let strong = self.strong_token(link, memory, observed).await;
+        if cause != Cause::First && !matches!(strong, Err(Error::NoWayIn { .. })) {
+            // Also when it fails: a repair that does not help is not repeated at once. Without a
+            // way in nothing was tried.
             memory.repaired_at = Some(self.cx.now());
         }
-        let strong = self.strong_token(link, memory, observed).await?;
+        let strong = strong?;
         if let Some(event) = before(self, authority, observed) {
             memory.happened(event);
         }
-        let done = self.repair(cause, authority, link, memory, &strong).await;
+        let done = self.repair(cause, authority, link, memory, observed, &strong).await;
         if done.is_err() && cause == Cause::First {
             // The root token of an initialization cannot be had again: it is kept for the next
             // pass.
             return done;
         }
         memory.root = None;
-        let revoked = revoke_own(&link.client, &strong).await;
+        let revoked = match strong.root {
+            true => revoke_root(&link.client, &strong.token).await,
+            false => revoke(&link.client, &strong.token).await,
+        };
         done.and(revoked)?;
         if cause == Cause::LoginRefused {
             memory.happened(happened(self, "login-repaired", "", "auth configuration re-applied"));
             tracing::warn!(address = link.client.address(), "login of the components was repaired");
         }
-        if observed.seen.embedded && (strong.root || cause != Cause::Differs) {
+        if observed.seen.kept() && (strong.root || cause != Cause::Differs) {
             memory.happened(happened(self, "root-revoked", "", "no root token is left"));
             // Recorded first: a crash in between makes this whole step be repeated, and nothing be
             // forgotten.
@@ -110,16 +117,18 @@ impl Driver {
         authority: &RuntimeAuthority,
         link: &Link,
         memory: &mut Memory,
+        observed: &Observation,
         strong: &Strong,
     ) -> Result<(), Error> {
         let access = Access::Token(&link.client, &strong.token);
-        let changed = self.write_configuration(authority, &access).await?;
+        let changed = write_configuration(&self.args, &authority.spec.grants, &access).await?;
         if !changed.is_empty() {
             tracing::info!(changes = changed.len(), "authority configured");
             let extra = format!("{}|{}", self.cx.now(), changed.join(","));
             memory.happened(happened(self, "configured", &extra, &changed.join(", ")));
         }
-        if authority.spec.external.is_none() {
+        // Root tokens of an authority that others keep are theirs.
+        if observed.seen.kept() {
             if cause == Cause::First {
                 note(self, json!({ "initialization": Stage::Configured.text() })).await?;
             }
@@ -132,30 +141,30 @@ impl Driver {
         }
         Ok(())
     }
+}
 
-    /// Writes what differs, in order; returns what that was.
-    async fn write_configuration(
-        &self,
-        authority: &RuntimeAuthority,
-        access: &Access<'_>,
-    ) -> Result<Vec<String>, Error> {
-        let live = access.live().await.map_err(Error::authority("looking at the configuration"))?;
-        let changes = match configure::changes(&self.args, &authority.spec.grants, &live) {
-            Ok(changes) => changes,
-            // The next look, as the read-only role, reports it; logins do not depend on it.
-            Err(Conflict(what)) => {
-                tracing::error!(reason = "MountConflict", what, "a mount is in the way");
-                return Ok(Vec::new());
-            }
-        };
-        let mut done = Vec::with_capacity(changes.len());
-        for Change { what, path, body } in changes {
-            let written = access.request(Change::METHOD, &path, Some(&body)).await;
-            written.map_err(Error::authority("configuring the authority"))?;
-            done.push(what);
+/// Writes what differs from the table, in order; returns what that was.
+pub(super) async fn write_configuration(
+    args: &Args,
+    grants: &[PathGrant],
+    access: &Access<'_>,
+) -> Result<Vec<String>, Error> {
+    let live = access.live().await.map_err(Error::authority("looking at the configuration"))?;
+    let changes = match configure::changes(args, grants, &live) {
+        Ok(changes) => changes,
+        // The next look, as the read-only role, reports it; logins do not depend on it.
+        Err(Conflict(what)) => {
+            tracing::error!(reason = "MountConflict", what, "a mount is in the way");
+            return Ok(Vec::new());
         }
-        Ok(done)
+    };
+    let mut done = Vec::with_capacity(changes.len());
+    for Change { what, path, body } in changes {
+        let written = access.request(Change::METHOD, &path, Some(&body)).await;
+        written.map_err(Error::authority("configuring the authority"))?;
+        done.push(what);
     }
+    Ok(done)
 }
 
 /// Revokes every root token but the own one; returns how many there were.
@@ -196,18 +205,18 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// Revokes the strong token; a root token is asked for once more to see that it is dead.
-async fn revoke_own(client: &Client, strong: &Strong) -> Result<(), Error> {
+async fn revoke(client: &Client, token: &Token) -> Result<(), Error> {
     let path = "auth/token/revoke-self";
-    let revoked = client.request(&strong.token, Method::POST, path, None).await;
-    match revoked {
-        Ok(_) | Err(regent_vault::Error::Denied { .. }) => {}
-        Err(error) => return Err(Error::authority("revoking the own token")(error)),
+    match client.request(token, Method::POST, path, None).await {
+        Ok(_) | Err(regent_vault::Error::Denied { .. }) => Ok(()),
+        Err(error) => Err(Error::authority("revoking the own token")(error)),
     }
-    if !strong.root {
-        return Ok(());
-    }
-    match client.request(&strong.token, Method::GET, "auth/token/lookup-self", None).await {
+}
+
+/// Revokes a root token and asks with it once more to see that it is dead.
+pub(super) async fn revoke_root(client: &Client, token: &Token) -> Result<(), Error> {
+    revoke(client, token).await?;
+    match client.request(token, Method::GET, "auth/token/lookup-self", None).await {
         Err(regent_vault::Error::Denied { .. }) => Ok(()),
         Ok(_) => Err(Error::RootAlive),
         Err(error) => Err(Error::authority("checking that the root token is dead")(error)),

@@ -1,139 +1,20 @@
-//! Opening shares: by the unseal identity for warden, by holders' identities for a person.
-//!
-//! [`recover`] and [`open_seal`] are the person's acts as library functions, used by the CLI and by
-//! `regent dev`; they run with the person's identities, never with warden's.
+//! Opening shares, by the unseal identity for warden and by holders' identities for a person, and
+//! giving them to the authority.
 
 use std::collections::BTreeSet;
 
 use regent_manifest::keys::{Identities, decrypt};
-use regent_types::{Advice, Explain};
 use regent_vault::{Client, SealedShare, SealedShares, Share};
 
 use super::Error;
+use super::recover_error::RecoverError;
 
-/// Holder name of the shares sealed to the unseal identity (PROTOCOLS.md §3).
-pub(super) const UNATTENDED: &str = "unattended";
-
-/// What recovery came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecoverOutcome {
-    /// Holders whose shares were opened.
-    pub opened_by: Vec<String>,
-    /// Shares that open the seal from now on.
-    pub threshold: i64,
-    /// Holders of the new shares; every older share is dead.
-    pub holders: Vec<String>,
-}
-
-/// Why a person's act failed. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum RecoverError {
-    /// The identities open fewer shares than the threshold.
-    #[error("these identities open {opened} of the {threshold} shares that are needed")]
-    WrongIdentity {
-        /// Shares opened.
-        opened: usize,
-        /// Shares needed.
-        threshold: i64,
-        /// Every holder as `name (recipient)`.
-        expected: Vec<String>,
-        /// Recipients of the identities given.
-        held: Vec<String>,
-    },
-    /// A share does not open although it is sealed to one of the identities.
-    #[error("the share of {holder} is damaged: {source}")]
-    Damaged {
-        /// Whose share.
-        holder: String,
-        /// What is wrong with it.
-        source: regent_manifest::Error,
-    },
-    /// The authority refused or did not answer.
-    #[error("{doing} failed: {source}")]
-    Authority {
-        /// What was being done.
-        doing: &'static str,
-        /// What it said.
-        source: regent_vault::Error,
-    },
-}
-
-impl Explain for RecoverError {
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::WrongIdentity { .. } => "WrongIdentity",
-            Self::Damaged { .. } => "DamagedShare",
-            Self::Authority { source, .. } => source.reason(),
-        }
-    }
-
-    fn advice(&self) -> Advice {
-        match self {
-            Self::WrongIdentity { threshold, expected, held, .. } => Advice::new(
-                format!("identities of {threshold} of: {}", expected.join(", ")),
-                format!("identities of: {}", held.join(", ")),
-                "name the holders' identity files with --identity, once for each",
-            ),
-            Self::Damaged { .. } => Advice::new(
-                "the ciphertext that initialization made",
-                self.to_string(),
-                "compare it with ConfigMap regent-sealed-shares and the copy beside the snapshots",
-            ),
-            Self::Authority { source, .. } => source.advice(),
-        }
-    }
-}
-
-/// Proves possession of the seal with holders' identities, unseals, and re-seals it to
-/// `unseal_recipient` (from
-/// `RuntimeAuthority.status.unsealRecipient`) and to the holders; every older share is dead then
-/// (S5.7-4, C2-3).
-///
-/// # Errors
-/// [`RecoverError::WrongIdentity`] if fewer shares than the threshold open; nothing was sent then.
-pub async fn recover(
-    client: &Client,
-    identities: &Identities,
-    unseal_recipient: &str,
-) -> Result<RecoverOutcome, RecoverError> {
-    let sealed = read_shares(client).await?;
-    let (shares, opened_by) = open_for_holders(&sealed, identities)?;
-    let doing = "recovering the seal";
-    let new = client
-        .recover(&shares, unseal_recipient)
-        .await
-        .map_err(|source| RecoverError::Authority { doing, source })?;
-    let holders = new.sealed_shares.into_iter().map(|share| share.holder).collect();
-    Ok(RecoverOutcome { opened_by, threshold: new.threshold, holders })
-}
-
-/// Unseals with holders' identities and changes nothing else: for `seal.unattended: false`. Returns
-/// the holders whose shares were used.
-///
-/// # Errors
-/// As [`recover`].
-pub async fn open_seal(
-    client: &Client,
-    identities: &Identities,
-) -> Result<Vec<String>, RecoverError> {
-    let sealed = read_shares(client).await?;
-    let (shares, opened_by) = open_for_holders(&sealed, identities)?;
-    let doing = "unsealing";
-    give(client, &shares).await.map_err(|source| RecoverError::Authority { doing, source })?;
-    Ok(opened_by)
-}
-
-async fn read_shares(client: &Client) -> Result<SealedShares, RecoverError> {
-    let doing = "reading the sealed shares";
-    client.sealed_shares().await.map_err(|source| RecoverError::Authority { doing, source })
-}
-
-fn open_for_holders(
+/// The threshold of holders' shares, opened with `identities`, and whose they are.
+pub(super) fn open_for_holders(
     sealed: &SealedShares,
     identities: &Identities,
 ) -> Result<(Vec<Share>, Vec<String>), RecoverError> {
-    let holders: Vec<&SealedShare> =
-        sealed.sealed_shares.iter().filter(|s| s.holder != UNATTENDED).collect();
+    let holders: Vec<&SealedShare> = sealed.of_holders().collect();
     let mine = sealed_to(&holders, &identities.recipients(), sealed.threshold);
     if !suffices(mine.len(), sealed.threshold) {
         return Err(RecoverError::WrongIdentity {
@@ -217,14 +98,13 @@ async fn give_once(client: &Client, shares: &[Share]) -> Result<(), regent_vault
 #[cfg(test)]
 mod tests {
     use super::*;
-    use regent_manifest::keys::{NewIdentity, encrypt_to, generate};
+    use regent_manifest::keys::{NewIdentity, generate, seal_share};
+    use regent_types::Explain;
+    use regent_types::seal::UNATTENDED;
 
     fn sealed(holders: &[(&str, &NewIdentity)], threshold: i64) -> SealedShares {
-        let share = |(index, (name, new)): (usize, &(&str, &NewIdentity))| SealedShare {
-            holder: (*name).to_owned(),
-            recipient: new.recipient.clone(),
-            armored: encrypt_to(&[&new.recipient], &[u8::try_from(index).unwrap(); 33]).unwrap(),
-            digest: String::new(),
+        let share = |(index, (name, new)): (usize, &(&str, &NewIdentity))| {
+            seal_share(name, &new.recipient, &[u8::try_from(index).unwrap(); 33]).unwrap()
         };
         let sealed_shares = holders.iter().enumerate().map(share).collect();
         SealedShares { sealed_shares, threshold }

@@ -4,16 +4,19 @@
 //! identity    private halves: generate, parse an identity file, choose a subset
 //! recipient   public halves: age1…
 //! file        ASCII-armored age files: encrypt_to, decrypt
+//! share       one share of a seal as an age file
 //! ```
 //! Formats: <https://c2sp.org/age>, as `age-keygen` and `age -a` write them.
 
 mod file;
 mod identity;
 mod recipient;
+mod share;
 
 pub use file::{decrypt, encrypt_to};
 pub use identity::{Identities, NewIdentity, generate, identity_file_text};
 pub use recipient::Recipient;
+pub use share::seal_share;
 
 pub(crate) use file::{Refused, unwrap_limited};
 

@@ -110,6 +110,8 @@ fn rules(identity: Identity, grants: &[PathGrant]) -> Rules {
                 allow(path, &["read"]);
             }
             allow("sys/policies/acl", &["list"]);
+            // Whether a device is on; the path asks for sudo even to be read (reference: authority.md §1.4).
+            allow("sys/audit", &["read", "sudo"]);
             allow("auth/kubernetes/role", &["list"]);
             allow("auth/kubernetes/role/*", &["read", "list"]);
             allow("secret/config", &["read"]);

@@ -119,6 +119,18 @@ pub enum DisposeAfter {
     Acknowledge,
 }
 
+/// The API server that the authority's kubernetes auth asks, as warden configures it: told here so that a person can
+/// repair logins where warden cannot (PROTOCOLS.md §3).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReviewedBy {
+    /// Its URL, as the authority reaches it.
+    pub host: String,
+    /// Its CA certificates, PEM; absent where the authority finds them beside its own token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_cert: Option<String>,
+}
+
 /// What warden knows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -150,6 +162,9 @@ pub struct RuntimeAuthorityStatus {
     /// Whether the root token of initialization was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub root_revoked: Option<bool>,
+    /// The API server as the authority reaches it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<ReviewedBy>,
     /// Last heads of the ledger chains: writer → `day/seq:hash` (PROTOCOLS.md §8).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ledger_heads: BTreeMap<String, String>,
@@ -159,7 +174,8 @@ pub struct RuntimeAuthorityStatus {
     /// Generation of the spec this status speaks of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready` (reasons `Active`, `Unreachable`, `Sealed`, `NoUnsealIdentity`, `InitializedKeysLost`, …).
+    /// `Ready` (reasons `Active`, `Unreachable`, `Sealed`, `NoUnsealIdentity`, `InitializedKeysLost`, …) and
+    /// `Audited`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

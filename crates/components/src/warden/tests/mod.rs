@@ -1,6 +1,10 @@
 //! Warden against the real embedded authority: what must hold when power changes hands
 //! (PROTOCOLS.md §3).
 
+mod crash;
+mod external;
+mod fuse;
+mod plan;
 mod world;
 
 use base64::Engine;
@@ -10,8 +14,8 @@ use regent_types::access::identity::Identity;
 use regent_vault::{Error as Vault, InitRequest, Method, ShareHolder, Token};
 use serde_json::json;
 
-use super::{open_seal, recover};
-use world::World;
+use super::recover;
+use world::{EMBEDDED, Setup, World};
 
 /// Every event of warden's chain, in order, read by the reader role; the chain is proved on the
 /// way.
@@ -27,6 +31,18 @@ async fn events(world: &World) -> String {
     verify_chain(&entries).unwrap();
     let kinds = entries.iter().flat_map(|e| e.events.iter().map(|e| e.kind.as_str()));
     kinds.collect::<Vec<_>>().join(" ")
+}
+
+/// Asks for every live token what it may do.
+async fn no_root_token_lives(world: &World) {
+    let reader = world.session(Identity::Reader);
+    let listed = reader.request(Method::GET, "auth/token/accessors?list=true", None).await.unwrap();
+    for accessor in listed.unwrap()["data"]["keys"].as_array().unwrap() {
+        let body = json!({ "accessor": accessor });
+        let path = "auth/token/lookup-accessor";
+        let token = reader.request(Method::POST, path, Some(&body)).await.unwrap().unwrap();
+        assert!(!token["data"]["policies"].to_string().contains("root"), "{token}");
+    }
 }
 
 fn holder(world: &World) -> Identities {
@@ -50,7 +66,7 @@ async fn is_dead(world: &World, token: &Token) -> bool {
 /// S5.3-1, S5.3-3: from nothing to active, without a person, and no root token is left.
 #[tokio::test]
 async fn an_empty_authority_ends_active_and_without_a_root_token() {
-    let world = World::new(true).await;
+    let world = World::new(EMBEDDED).await;
     world.pass(&world.warden()).await.unwrap();
     let status = world.cluster.status();
     assert_eq!(world.cluster.reason(), "3 Active", "{:?}", status.conditions);
@@ -60,20 +76,13 @@ async fn an_empty_authority_ends_active_and_without_a_root_token() {
         (Some(true), Some(false), Some(true))
     );
     assert_eq!(events(&world).await, "unsealed initialized configured root-revoked");
-    let reader = world.session(Identity::Reader);
-    let listed = reader.request(Method::GET, "auth/token/accessors?list=true", None).await.unwrap();
-    for accessor in listed.unwrap()["data"]["keys"].as_array().unwrap() {
-        let body = json!({ "accessor": accessor });
-        let path = "auth/token/lookup-accessor";
-        let token = reader.request(Method::POST, path, Some(&body)).await.unwrap().unwrap();
-        assert!(!token["data"]["policies"].to_string().contains("root"), "{token}");
-    }
+    no_root_token_lives(&world).await;
 }
 
 /// The sealed shares lie in Kubernetes too, as ciphertext, and the same as in the authority.
 #[tokio::test]
 async fn the_copy_equals_the_authoritys_own_shares() {
-    let world = World::new(true).await;
+    let world = World::new(EMBEDDED).await;
     world.pass(&world.warden()).await.unwrap();
     let map = world.cluster.in_system("configmaps/regent-sealed-shares").unwrap();
     let copy = serde_json::from_str(map["data"]["sealed-shares.json"].as_str().unwrap()).unwrap();
@@ -91,7 +100,7 @@ async fn the_copy_equals_the_authoritys_own_shares() {
 /// At rest the API server is not written to and the authority is asked for its health alone.
 #[tokio::test]
 async fn at_rest_nothing_is_written_and_only_health_is_asked() {
-    let world = World::new(true).await;
+    let world = World::new(EMBEDDED).await;
     let warden = world.warden();
     world.pass(&warden).await.unwrap();
     world.pass(&warden).await.unwrap();
@@ -108,7 +117,7 @@ async fn at_rest_nothing_is_written_and_only_health_is_asked() {
 /// found and revoked.
 #[tokio::test]
 async fn a_root_token_that_outlived_a_crash_is_revoked() {
-    let world = World::new(true).await;
+    let world = World::new(EMBEDDED).await;
     let warden = world.warden();
     warden.objects.make_identity().await.unwrap();
     let unseal = warden.objects.identity().await.unwrap().unwrap().recipients().remove(0);
@@ -119,10 +128,12 @@ async fn a_root_token_that_outlived_a_crash_is_revoked() {
         }),
     );
     let request = InitRequest {
-        holders: vec![ShareHolder {
-            name: "ada".into(),
-            recipient: world.holder.recipient.clone(),
-        }],
+        holders: [("ada", &world.holder), ("bob", &world.other)]
+            .map(|(name, held)| ShareHolder {
+                name: name.into(),
+                recipient: held.recipient.clone(),
+            })
+            .into(),
         threshold: 1,
         unseal_recipient: Some(unseal),
     };
@@ -138,7 +149,7 @@ async fn a_root_token_that_outlived_a_crash_is_revoked() {
 /// keep.
 #[tokio::test]
 async fn a_restarted_authority_is_unsealed() {
-    let mut world = World::new(true).await;
+    let mut world = World::new(EMBEDDED).await;
     world.pass(&world.warden()).await.unwrap();
     world.restart().await;
     world.pass(&world.warden()).await.unwrap();
@@ -149,7 +160,7 @@ async fn a_restarted_authority_is_unsealed() {
 /// S5.7-4: the drill. One human act; the old unseal identity opens nothing any more.
 #[tokio::test]
 async fn a_lost_cluster_needs_one_human_act() {
-    let mut world = World::new(true).await;
+    let mut world = World::new(EMBEDDED).await;
     let first = world.warden();
     world.pass(&first).await.unwrap();
     let old = first.objects.identity().await.unwrap().unwrap();
@@ -179,7 +190,7 @@ async fn a_lost_cluster_needs_one_human_act() {
 /// token made.
 #[tokio::test]
 async fn a_policy_written_by_hand_is_put_back() {
-    let world = World::new(true).await;
+    let world = World::new(EMBEDDED).await;
     world.pass(&world.warden()).await.unwrap();
     let token = root(&world).await;
     let body = json!({ "policy": "path \"secret/*\" { capabilities = [\"read\"] }" });
@@ -196,12 +207,12 @@ async fn a_policy_written_by_hand_is_put_back() {
 /// on.
 #[tokio::test]
 async fn an_attended_authority_waits_for_a_person() {
-    let world = World::new(false).await;
+    let world = World::new(Setup { unattended: false, ..EMBEDDED }).await;
     let warden = world.warden();
     world.pass(&warden).await.unwrap();
     assert_eq!(world.cluster.reason(), "2 Sealed");
     assert!(world.cluster.in_system("secrets/regent-unseal-identity").is_none());
-    assert_eq!(open_seal(&world.client(), &holder(&world)).await.unwrap(), ["ada"]);
+    assert_eq!(world.person(&holder(&world), None).unseal().await.unwrap(), ["ada"]);
     world.pass(&warden).await.unwrap();
     assert_eq!(world.cluster.reason(), "3 Active");
     assert_eq!(world.cluster.status().root_revoked, Some(true));
@@ -210,7 +221,7 @@ async fn an_attended_authority_waits_for_a_person() {
 /// The copy of the shares is restored when somebody deletes it.
 #[tokio::test]
 async fn a_deleted_copy_is_made_again() {
-    let world = World::new(true).await;
+    let world = World::new(EMBEDDED).await;
     world.pass(&world.warden()).await.unwrap();
     world.cluster.remove_in_system("configmaps/regent-sealed-shares");
     world.pass(&world.warden()).await.unwrap();
@@ -219,7 +230,7 @@ async fn a_deleted_copy_is_made_again() {
 
 #[tokio::test]
 async fn a_second_runtime_authority_is_not_the_one() {
-    let world = World::new(true).await;
+    let world = World::new(EMBEDDED).await;
     let seal = json!({ "holders": [{ "name": "a", "recipient": "age1a" }], "threshold": 1 });
     world.cluster.put_authority("other", json!({ "installation": "x", "seal": seal }));
     let other = std::sync::Arc::new(world.cluster.authority("other"));

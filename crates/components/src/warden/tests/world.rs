@@ -9,31 +9,40 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{Method, Request, Response, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
 use futures::future::BoxFuture;
 use regent_authority::{
     Audit, Authority, Options, Review, ReviewError, ReviewTarget, Storage, TokenReviewer,
 };
-use regent_manifest::keys::{NewIdentity, generate};
+use regent_manifest::keys::{Identities, NewIdentity, generate};
 use regent_types::Sensitive;
 use regent_types::access::identity::Identity;
+use regent_types::condition::{READY, get};
 use regent_types::labels::{AUTHORITY_AUDIENCE, AUTHORITY_SERVICE_URL};
 use regent_types::resources::{RuntimeAuthority, RuntimeAuthorityStatus};
-use regent_vault::{Client, JwtSource, Session};
+use regent_vault::{Client, JwtSource, SealedShares, Session};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::fuse::Fuse;
 use crate::warden::driver::{Driver, reconcile};
-use crate::warden::{Args, Error};
+use crate::warden::{Args, Error, Person};
 use crate::{Context, Endpoints, Shutdown};
 
 const AUTHORITIES: &str = "/apis/regent.dev/v1alpha1/runtimeauthorities";
 const SYSTEM: &str = "/api/v1/namespaces/regent-system";
+
+/// Where an authority outside regent's own is said to answer.
+const EXTERNAL_URL: &str = "https://bao.example:8200";
 
 /// A Kubernetes cluster: objects by path, and how often something was written.
 #[derive(Clone, Default)]
 pub(super) struct Cluster {
     objects: Arc<Mutex<BTreeMap<String, Value>>>,
     writes: Arc<Mutex<u64>>,
+    /// Writes to paths with this text in them are refused.
+    refused: Arc<Mutex<Option<&'static str>>>,
+    fuse: Fuse,
 }
 
 impl Cluster {
@@ -47,6 +56,10 @@ impl Cluster {
 
     pub(super) fn remove_in_system(&self, rest: &str) {
         self.objects.lock().unwrap().remove(&format!("{SYSTEM}/{rest}"));
+    }
+
+    pub(super) fn edit_in_system(&self, rest: &str, edit: impl FnOnce(&mut Value)) {
+        edit(self.objects.lock().unwrap().get_mut(&format!("{SYSTEM}/{rest}")).unwrap());
     }
 
     pub(super) fn writes(&self) -> u64 {
@@ -79,21 +92,43 @@ impl Cluster {
 
     pub(super) fn reason(&self) -> String {
         let status = self.status();
-        format!("{} {}", status.phase.unwrap_or(-1), status.conditions[0].reason)
+        let ready = get(&status.conditions, READY).map(|ready| ready.reason.as_str());
+        format!("{} {}", status.phase.unwrap_or(-1), ready.unwrap_or_default())
     }
 
-    fn client(&self) -> kube::Client {
+    /// Everything that is stored, as text.
+    pub(super) fn dump(&self) -> String {
+        self.objects.lock().unwrap().values().map(Value::to_string).collect()
+    }
+
+    pub(super) fn refuse(&self, text: Option<&'static str>) {
+        *self.refused.lock().unwrap() = text;
+    }
+
+    pub(super) fn client(&self) -> kube::Client {
         kube::Client::new(Router::new().fallback(serve).with_state(self.clone()), "default")
     }
 }
 
 async fn serve(State(cluster): State<Cluster>, request: Request<Body>) -> Response<Body> {
+    let name = format!("{} {}", request.method(), request.uri().path());
+    let fuse = cluster.fuse.clone();
+    fuse.carry(&name, answer(cluster, request)).await
+}
+
+async fn answer(cluster: Cluster, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, 1 << 20).await.unwrap();
     let sent: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let mut objects = cluster.objects.lock().unwrap();
     let path = parts.uri.path().to_owned();
+    let refused = *cluster.refused.lock().unwrap();
     let result = match parts.method {
+        Method::POST | Method::PUT | Method::PATCH
+            if refused.is_some_and(|text| path.contains(text)) =>
+        {
+            Err((503, "ServiceUnavailable"))
+        }
         Method::GET => objects.get(&path).cloned().ok_or((404, "NotFound")),
         Method::POST => {
             let name = sent["metadata"]["name"].as_str().unwrap();
@@ -216,12 +251,47 @@ impl JwtSource for Jwt {
     }
 }
 
-/// The authority, a cluster and a holder.
+/// What stands before the authority.
+#[derive(Clone)]
+struct Guard {
+    external: bool,
+    fuse: Fuse,
+}
+
+async fn guarded(State(guard): State<Guard>, request: Request<Body>, next: Next) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    if guard.external && path.starts_with("/v1/sys/regent/") {
+        let status = StatusCode::NOT_FOUND;
+        return Response::builder().status(status).body(Body::empty()).unwrap();
+    }
+    let name = format!("{} {path}", request.method());
+    guard.fuse.carry(&name, next.run(request)).await
+}
+
+/// What kind of authority the world has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setup {
+    /// Spoken to as OpenBao or Vault: `sys/init`, and nothing of regent's own.
+    pub(super) external: bool,
+    pub(super) unattended: bool,
+    /// Of two holders, ada and bob.
+    pub(super) threshold: i64,
+}
+
+/// The embedded authority, unattended, which one holder opens.
+pub(super) const EMBEDDED: Setup = Setup { external: false, unattended: true, threshold: 1 };
+/// The same authority, but spoken to as one that regent did not deploy.
+pub(super) const EXTERNAL: Setup = Setup { external: true, unattended: true, threshold: 2 };
+
+/// The authority, a cluster and two holders.
 pub(super) struct World {
     directory: tempfile::TempDir,
+    setup: Setup,
     pub(super) cluster: Cluster,
+    pub(super) fuse: Fuse,
     pub(super) host: String,
     pub(super) holder: NewIdentity,
+    pub(super) other: NewIdentity,
     authority: Option<Authority>,
     server: Option<tokio::task::JoinHandle<()>>,
     address: String,
@@ -231,13 +301,17 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) async fn new(unattended: bool) -> Self {
+    pub(super) async fn new(setup: Setup) -> Self {
         let (stop, shutdown) = Shutdown::new();
+        let fuse = Fuse::default();
         let mut world = Self {
             directory: tempfile::tempdir().unwrap(),
-            cluster: Cluster::default(),
+            setup,
+            cluster: Cluster { fuse: fuse.clone(), ..Cluster::default() },
+            fuse,
             host: "https://first".into(),
             holder: generate(),
+            other: generate(),
             authority: None,
             server: None,
             address: String::new(),
@@ -245,43 +319,89 @@ impl World {
             shutdown,
         };
         world.open().await;
-        world.apply(unattended);
+        world.apply();
         world
     }
 
     /// What Git says.
-    pub(super) fn apply(&self, unattended: bool) {
-        let holders = json!([{ "name": "ada", "recipient": self.holder.recipient }]);
-        let seal = json!({ "holders": holders, "threshold": 1, "unattended": unattended });
-        self.cluster.put_authority("regent", json!({ "installation": "test", "seal": seal }));
+    fn apply(&self) {
+        let holders = json!([
+            { "name": "ada", "recipient": self.holder.recipient },
+            { "name": "bob", "recipient": self.other.recipient },
+        ]);
+        let Setup { external, unattended, threshold } = self.setup;
+        let seal = json!({ "holders": holders, "threshold": threshold, "unattended": unattended });
+        let mut spec = json!({ "installation": "test", "seal": seal });
+        if external {
+            spec["external"] = json!({ "address": EXTERNAL_URL });
+        }
+        self.cluster.put_authority("regent", spec);
+    }
+
+    fn storage(&self) -> PathBuf {
+        self.directory.path().join("authority.redb")
     }
 
     async fn open(&mut self) {
-        let file: PathBuf = self.directory.path().join("authority.redb");
-        let options = Options::new(Storage::File(file), Audit::Memory, Arc::new(Reviewer));
+        let options =
+            Options::new(Storage::File(self.storage()), Audit::Memory, Arc::new(Reviewer));
         let authority = Authority::open(options).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.address = format!("http://{}", listener.local_addr().unwrap());
-        let service = authority.router().into_make_service_with_connect_info::<SocketAddr>();
+        let guard = Guard { external: self.setup.external, fuse: self.fuse.clone() };
+        let router = authority.router().layer(from_fn_with_state(guard, guarded));
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
         self.server = Some(tokio::spawn(async move {
             let _stopped = axum::serve(listener, service).await;
         }));
         self.authority = Some(authority);
     }
 
-    /// Stops the authority and starts it again: sealed, at another address.
-    pub(super) async fn restart(&mut self) {
+    async fn close(&mut self) {
         self.server.take().unwrap().abort();
         self.authority.take().unwrap().close().await;
+    }
+
+    /// Stops the authority and starts it again: sealed, at another address.
+    pub(super) async fn restart(&mut self) {
+        self.close().await;
+        self.open().await;
+    }
+
+    /// What a person does about lost keys: the storage is deleted.
+    pub(super) async fn wipe(&mut self) {
+        self.close().await;
+        std::fs::remove_file(self.storage()).unwrap();
         self.open().await;
     }
 
     /// An empty cluster with another address and other keys; same Git, same authority storage.
-    pub(super) async fn lose_cluster(&mut self) {
-        self.cluster = Cluster::default();
+    /// The authority runs on.
+    pub(super) fn replace_cluster(&mut self) {
+        self.cluster = Cluster { fuse: self.fuse.clone(), ..Cluster::default() };
         self.host = "https://second".into();
+        self.apply();
+    }
+
+    /// The authority went down with it.
+    pub(super) async fn lose_cluster(&mut self) {
         self.restart().await;
-        self.apply(true);
+        self.replace_cluster();
+    }
+
+    /// A person with these identities, and perhaps with a copy of the sealed shares.
+    pub(super) fn person<'a>(
+        &self,
+        identities: &'a Identities,
+        saved: Option<SealedShares>,
+    ) -> Person<'a> {
+        Person { api: self.cluster.client(), vault: self.client(), identities, saved }
+    }
+
+    /// Both holders.
+    pub(super) fn holders(&self) -> Identities {
+        let (ada, bob) = (self.holder.identity.expose(), self.other.identity.expose());
+        Identities::parse(&format!("{ada}\n{bob}")).unwrap()
     }
 
     pub(super) fn client(&self) -> Client {
@@ -289,7 +409,8 @@ impl World {
     }
 
     pub(super) fn context(&self, identity: Identity) -> Context {
-        let dial = BTreeMap::from([(AUTHORITY_SERVICE_URL.to_owned(), self.address.clone())]);
+        let names = [AUTHORITY_SERVICE_URL, EXTERNAL_URL].map(str::to_owned);
+        let dial = BTreeMap::from(names.map(|name| (name, self.address.clone())));
         assert!(!*self.stop.borrow());
         Context {
             identity,
@@ -303,6 +424,19 @@ impl World {
     /// A session of `identity` in its own role.
     pub(super) fn session(&self, identity: Identity) -> Session {
         self.context(identity).session(AUTHORITY_SERVICE_URL, &identity.account()).unwrap()
+    }
+
+    /// Gives warden one pass and drops it where the fuse blows, as kill -9 would. Returns where.
+    pub(super) async fn pass_until_cut(&self) -> Option<String> {
+        let warden = self.warden();
+        tokio::select! {
+            biased;
+            at = self.fuse.blown() => Some(at),
+            done = self.pass(&warden) => {
+                done.unwrap();
+                None
+            }
+        }
     }
 
     /// Warden as just started.
