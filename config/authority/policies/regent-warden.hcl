@@ -19,6 +19,9 @@ path "auth/kubernetes/config" {
 path "sys/policies/acl" {
   capabilities = ["list"]
 }
+path "sys/audit" {
+  capabilities = ["read", "sudo"]
+}
 path "auth/kubernetes/role" {
   capabilities = ["list"]
 }
