@@ -1,0 +1,101 @@
+//! `regent authority`: what a person does to the authority itself.
+//!
+//! ```text
+//!   shares    prints the sealed shares, to be kept beside the root of trust
+//!   unseal    opens the seal, and repairs the login where warden cannot
+//!   recover   the one human act after cluster loss
+//! ```
+
+mod recover;
+mod shares;
+mod unseal;
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use kube::Api;
+use regent_components::warden::{Person, RecoverError};
+use regent_manifest::keys::Identities;
+use regent_types::labels::AUTHORITY_NAME;
+use regent_types::resources::RuntimeAuthority;
+use regent_types::seal::SealedShares;
+
+use super::open::read_text;
+use crate::cli::ClusterArgs;
+use crate::connect;
+use crate::failure::Failure;
+use crate::output::Out;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+InitializedKeysLost in RuntimeAuthority status: OpenBao or Vault was initialized and warden died before its
+shares were stored. It is empty: stop it, delete its storage, start it; warden goes on by itself. The embedded
+authority cannot get there, because its root key and its sealed shares are one commit.")]
+pub enum AuthorityCommand {
+    /// Prints the sealed shares, which are ciphertext: keep a copy beside the root of trust.
+    Shares(shares::SharesArgs),
+    /// Opens the seal with holders' identities, and repairs the login where warden cannot.
+    Unseal(unseal::UnsealArgs),
+    /// After cluster loss: opens the seal with holders' identities, for this cluster's unseal identity.
+    Recover(recover::RecoverArgs),
+}
+
+/// Runs it.
+pub async fn run(command: &AuthorityCommand, out: Out) -> anyhow::Result<u8> {
+    match command {
+        AuthorityCommand::Shares(args) => shares::run(args, out).await,
+        AuthorityCommand::Unseal(args) => unseal::run(args, out).await,
+        AuthorityCommand::Recover(args) => recover::run(args, out).await,
+    }
+}
+
+/// Who holds shares, and which cluster and authority.
+#[derive(Debug, clap::Args)]
+pub struct HolderArgs {
+    /// File with enough holders' identities to reach the threshold.
+    #[arg(short, long)]
+    pub identity: PathBuf,
+    /// Copy of the sealed shares of an external authority, as `regent authority shares` printed it; by default what
+    /// the cluster keeps.
+    #[arg(long)]
+    pub shares: Option<PathBuf>,
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+impl HolderArgs {
+    fn identities(&self) -> Result<Identities, Failure> {
+        let text = read_text(&self.identity)?;
+        Identities::parse(text.expose())
+            .map_err(|e| Failure::of(&format!("reading {}", self.identity.display()), &e))
+    }
+
+    async fn person<'a>(&self, identities: &'a Identities) -> anyhow::Result<Person<'a>> {
+        let saved = self.shares.as_deref().map(read_shares).transpose()?;
+        let api = connect::kubernetes(&self.cluster).await?;
+        let vault = connect::authority(&self.cluster, &api).await?;
+        Ok(Person { api, vault, identities, saved })
+    }
+}
+
+fn read_shares(path: &Path) -> Result<SealedShares, Failure> {
+    let text = read_text(path)?;
+    serde_saphyr::from_str(text.expose()).map_err(|error| {
+        let advice = regent_types::Advice::new(
+            "sealed shares as `regent authority shares` prints them",
+            error.to_string(),
+            "name that file with --shares",
+        );
+        Failure::new("NotSealedShares", format!("{} holds no shares", path.display()), advice)
+    })
+}
+
+fn failed(doing: &str) -> impl FnOnce(RecoverError) -> Failure {
+    move |error| Failure::of(doing, &error)
+}
+
+fn authorities(person: &Person<'_>) -> (Api<RuntimeAuthority>, &'static str) {
+    (Api::all(person.api.clone()), AUTHORITY_NAME)
+}
