@@ -86,8 +86,13 @@ async fn objects_and_data_outlive_upgrade_and_uninstall() {
 
 /// What an uninstall leaves, and what it does not.
 fn still_there(cluster: &Cluster) {
-    assert!(cluster.names("customresourcedefinitions", SYSTEM).len() >= 11);
     assert_eq!(cluster.names("persistentvolumeclaims", SYSTEM), [CLAIM]);
+    // What is being deleted is still listed for a moment, with the time at which that began.
+    let left = ["customresourcedefinitions,namespaces,persistentvolumeclaims", "-n", SYSTEM];
+    let all = items(&cluster.kubectl(&[&["get", "-o", "json"], &left[..]].concat(), "").expect());
+    assert!(all.iter().all(|o| o["metadata"]["deletionTimestamp"].is_null()), "{all:?}");
+    let definitions = all.iter().filter(|o| o["kind"] == "CustomResourceDefinition").count();
+    assert_eq!(definitions, regent_types::resources::all_crds().len());
     for kind in [
         "deployments",
         "statefulsets",
@@ -119,7 +124,7 @@ async fn helm_installs_upgrades_and_leaves_the_same() {
     let object = "/apis/regent.dev/v1alpha1/namespaces/payments/runtimesecrets/kept";
     let before = cluster.raw(object);
     let definitions = cluster.names("customresourcedefinitions", SYSTEM);
-    assert_eq!(definitions.len(), 11);
+    assert_eq!(definitions.len(), regent_types::resources::all_crds().len());
 
     // Shared definitions that regent placed stay part of the release: the next version's are upgraded too.
     helm(&["upgrade", "regent", "charts/regent"]);

@@ -6,7 +6,6 @@ use super::pod::{self, Process, Volume};
 use super::template::{Condition, at, when};
 use super::{labels_of, meta};
 use crate::access::identity::Identity;
-use crate::labels::SYSTEM_NAMESPACE;
 
 /// Where the Vault API is served.
 pub(super) const PORT: u16 = 8200;
@@ -95,9 +94,4 @@ fn probe(period_s: u32, failures_max: u32) -> Value {
         "periodSeconds": period_s, "timeoutSeconds": 5, "failureThreshold": failures_max,
         "successThreshold": 1,
     })
-}
-
-/// Name of the claim that the StatefulSet makes: what an uninstall leaves.
-pub fn claim() -> (&'static str, String) {
-    (SYSTEM_NAMESPACE, format!("{DATA}-{}-0", Identity::Authority.account()))
 }

@@ -2,7 +2,7 @@
 //! placed only where there is none, or the one that regent placed: a neighbour's is never changed. An uninstall
 //! leaves them all, since every object of a kind goes with its definition.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ pub fn shared() -> BTreeSet<String> {
 }
 
 /// Whether a definition that is in the cluster was placed by regent.
-pub fn is_own(labels: &std::collections::BTreeMap<String, String>) -> bool {
+pub fn is_own(labels: &BTreeMap<String, String>) -> bool {
     labels.get(PART_OF_LABEL).is_some_and(|by| by == REGENT)
 }
 

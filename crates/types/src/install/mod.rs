@@ -11,7 +11,7 @@
 //!
 //! [`parts`] is the one list; [`objects`] reads it with values, the chart's generator reads it as Helm templates.
 
-pub mod authority;
+mod authority;
 pub mod bounds;
 mod component;
 pub mod definitions;

@@ -18,7 +18,8 @@ pub struct Values {
     #[schemars(length(max = bounds::LIST_LEN_MAX))]
     pub image_pull_secrets: Vec<SecretName>,
     /// Namespaces in which regent may read and write Secrets. They must exist; nowhere else may it.
-    #[schemars(length(max = bounds::NAMESPACES_MAX), inner(length(min = 1, max = 63), regex(pattern = bounds::NAME_PATTERN)), extend("uniqueItems" = true))]
+    #[schemars(length(max = bounds::NAMESPACES_MAX), extend("uniqueItems" = true))]
+    #[schemars(inner(length(min = 1, max = 63), regex(pattern = bounds::NAME_PATTERN)))]
     pub namespaces: Vec<String>,
     /// Definitions of External Secrets kinds: `auto` places them where the cluster was looked at and has none, `always`
     /// without looking, `never`. Those of a neighbour are left as they are.
