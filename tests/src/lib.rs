@@ -6,12 +6,14 @@
 //! worlds     which there are: a Kubernetes API × an authority
 //! steps      one function a step
 //! real       a real control plane as child processes
+//! openbao    a real OpenBao as a child process
 //! admission/ who may write what, as a table that runs on any API server
 //! binary     the real binary as a child process, for what only a process can show: kill, signals, logs
 //! ```
 
 pub mod admission;
 pub mod binary;
+pub mod openbao;
 pub mod real;
 pub mod scenario;
 mod steps;

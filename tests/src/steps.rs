@@ -3,7 +3,6 @@
 use anyhow::{Context, Result, bail, ensure};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use regent::commands::{audit, verify};
-use regent::dev::AuthorityChoice;
 use regent_types::access::authority::{REGENT_MOUNT, SECRET_MOUNT};
 use regent_types::access::identity::Identity;
 use regent_types::labels;
@@ -27,7 +26,7 @@ fn given(world: &mut World, words: &[&str], block: &str) -> Result<()> {
     match words {
         ["the", "example", "platform"] => {}
         ["a", "kept", "folder"] => world.options.data_dir = Some(world.folder("kept")),
-        ["no", "authority"] => world.options.authority = AuthorityChoice::Absent,
+        ["no", "authority"] => world.without_authority()?,
         ["no", component] => world.options.without.push(identity(component)?),
         ["the", "file", name] => {
             world.options.overlay.insert((*name).to_owned(), Some(block.as_bytes().to_vec()));
@@ -65,9 +64,9 @@ async fn when(world: &mut World, words: &[&str], block: &str) -> Result<()> {
             world.system().await?;
         }
         ["the", "authority", "is", "restarted"] => {
-            world.system().await?.restart_authority().await?
+            world.restart_authority().await?;
         }
-        ["the", "authority", "is", "stopped"] => world.system().await?.stop_authority().await,
+        ["the", "authority", "is", "stopped"] => world.stop_authority().await?,
         ["the", "cluster", "is", "lost"] => world.lose_cluster().await?,
         ["the", "person", "recovers"] => world.recover().await?,
         ["the", "identity", "file", "is", "lost"] => {

@@ -11,13 +11,15 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
 use regent::dev::view::View;
-use regent::dev::{Options, System, Watch};
+use regent::dev::{AuthorityChoice, External, Options, System, Watch};
 use regent_types::access::identity::Identity;
+use regent_types::seal::SealedShares;
 use regent_vault::Session;
 use serde_json::Value;
 
 use crate::binary;
-use crate::worlds::{self, Api, Kind, Lent};
+use crate::openbao::{self, OpenBao};
+use crate::worlds::{self, Api, Authority, Kind, Lent};
 
 /// Longest wait for anything in a scenario: a limit against hanging, never a measure.
 pub const LIMIT: Duration = Duration::from_secs(90);
@@ -30,6 +32,9 @@ pub struct World {
     pub remembered: BTreeMap<String, String>,
     kind: Kind,
     lent: Option<Lent>,
+    openbao: Option<OpenBao>,
+    /// Sealed shares that a person kept.
+    saved: Option<SealedShares>,
     place: tempfile::TempDir,
     system: Option<System>,
     watch: Option<Watch>,
@@ -53,12 +58,28 @@ impl World {
                 options.processes = Some(binary::path()?);
             }
         }
+        let place = tempfile::tempdir()?;
+        let mut openbao = None;
+        if kind.authority == Authority::OpenBao {
+            let pod = place.path().join("pod");
+            std::fs::create_dir(&pod)?;
+            let server =
+                OpenBao::start(&openbao::binary()?, &place.path().join("bao"), Some(&pod))?;
+            options.authority = AuthorityChoice::External(External {
+                address: server.address(),
+                ca_pem: Some(server.ca_pem().as_bytes().to_vec()),
+                pod: Some(pod),
+            });
+            openbao = Some(server);
+        }
         Ok(Self {
             options,
             remembered: BTreeMap::new(),
             kind,
             lent,
-            place: tempfile::tempdir()?,
+            openbao,
+            saved: None,
+            place,
             system: None,
             watch: None,
         })
@@ -101,18 +122,55 @@ impl World {
             other => Err(format!("expected RuntimeAuthority {wanted}, found {other:?}")),
         })
         .await?;
-        self.system().await?.recover().await
+        let saved = self.saved.take();
+        self.system().await?.recover(saved).await
     }
 
     /// Ends the system: the cluster is gone, the kept folder stays. What starts next finds another cluster, with
     /// other CA and keys.
     pub async fn lose_cluster(&mut self) -> Result<()> {
+        if self.openbao.is_some() {
+            self.saved = Some(self.system().await?.sealed_shares().await?);
+        }
         self.end_system().await?;
+        if let Some(server) = &mut self.openbao {
+            server.restart()?;
+        }
         if let Some(lent) = &mut self.lent {
             lent.lose().await?;
             self.options.kubeconfig = Some(lent.real()?.kubeconfig());
         }
         Ok(())
+    }
+
+    /// Ends the authority and starts it again over the same storage: sealed, as any restart leaves it.
+    pub async fn restart_authority(&mut self) -> Result<()> {
+        match &mut self.openbao {
+            Some(server) => server.restart(),
+            None => self.system().await?.restart_authority().await,
+        }
+    }
+
+    /// Ends the authority.
+    pub async fn stop_authority(&mut self) -> Result<()> {
+        match &mut self.openbao {
+            Some(server) => server.kill(),
+            None => {
+                self.system().await?.stop_authority().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// There is an authority to be, and it does not answer.
+    pub fn without_authority(&mut self) -> Result<()> {
+        match &mut self.openbao {
+            Some(server) => server.kill(),
+            None => {
+                self.options.authority = AuthorityChoice::Absent;
+                Ok(())
+            }
+        }
     }
 
     async fn end_system(&mut self) -> Result<()> {

@@ -12,6 +12,7 @@ use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::runtime::{WatchStreamExt, watcher};
 
+use crate::openbao;
 use crate::real::{self, Options, Real};
 
 /// Which Kubernetes API.
@@ -25,11 +26,22 @@ pub enum Api {
     Own,
 }
 
+/// Which runtime authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// The one in this process.
+    Embedded,
+    /// A real OpenBao, which warden initializes and unseals.
+    OpenBao,
+}
+
 /// A world to run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
     /// The Kubernetes API.
     pub api: Api,
+    /// The authority.
+    pub authority: Authority,
 }
 
 impl fmt::Display for Kind {
@@ -39,7 +51,11 @@ impl fmt::Display for Kind {
             Api::Real => "real",
             Api::Own => "own",
         };
-        write!(f, "{api}_embedded")
+        let authority = match self.authority {
+            Authority::Embedded => "embedded",
+            Authority::OpenBao => "openbao",
+        };
+        write!(f, "{api}_{authority}")
     }
 }
 
@@ -55,16 +71,22 @@ pub struct Choice {
 /// world, and with `all` a world that cannot be had is a failure of its scenarios.
 pub fn chosen() -> Choice {
     let wanted = std::env::var("REGENT_WORLDS").unwrap_or_default();
-    let kind = |api| Kind { api };
-    let sandbox = kind(Api::Sandbox);
-    let reals = vec![kind(Api::Real)];
+    let kind = |api, authority| Kind { api, authority };
+    let sandbox = kind(Api::Sandbox, Authority::Embedded);
+    let reals = [
+        kind(Api::Sandbox, Authority::OpenBao),
+        kind(Api::Real, Authority::Embedded),
+        kind(Api::Real, Authority::OpenBao),
+    ];
     let skip = |why: &str| reals.iter().map(|k| (*k, why.to_owned())).collect();
+    let absent = real::Tools::find().map(drop).map_err(|e| e.to_string());
+    let absent = absent.and(openbao::binary().map(drop).map_err(|e| e.to_string()));
     match wanted.as_str() {
         "sandbox" => Choice { wanted: vec![sandbox], skipped: skip("REGENT_WORLDS=sandbox") },
-        "own" => Choice { wanted: vec![kind(Api::Own)], skipped: Vec::new() },
-        _ => match real::Tools::find() {
+        "own" => Choice { wanted: vec![kind(Api::Own, Authority::Embedded)], skipped: Vec::new() },
+        _ => match absent {
             Err(error) if !real::all_worlds_wanted() => {
-                Choice { wanted: vec![sandbox], skipped: skip(&error.to_string()) }
+                Choice { wanted: vec![sandbox], skipped: skip(&error) }
             }
             // Absent under `all`: the scenarios start and fail with that error.
             _ => {

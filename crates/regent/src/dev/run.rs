@@ -111,7 +111,7 @@ async fn play_recovery(system: &System, teller: &mut Teller) -> anyhow::Result<(
     };
     let path = trust.path.display().to_string();
     teller.line("human", "the one act", &format!("regent authority recover --identity {path}"));
-    drill::recover(&system.admin(), &system.vault()?, trust).await
+    drill::recover(system.admin(), system.vault()?, trust, None).await
 }
 
 fn reason(view: &View) -> String {

@@ -6,12 +6,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
-use regent_components::{Endpoints, gitrepo};
+use regent_components::{Endpoints, gitrepo, warden};
 use regent_manifest::sops::{self, SealOptions};
 use regent_types::Sensitive;
 use regent_types::access::identity::Identity;
 use regent_types::labels::{AUTHORITY_SERVICE_URL, SYSTEM_NAMESPACE};
 use regent_types::resources::git_source::{GitSource, GitSourceSpec};
+use regent_types::seal::SealedShares;
 use regent_vault::{FileJwt, JwtSource};
 
 use super::authority::Hosted;
@@ -138,10 +139,16 @@ impl System {
         self.components.start(identity, &self.cluster, &self.wiring)
     }
 
-    /// Plays the one human act after cluster loss.
-    pub async fn recover(&self) -> anyhow::Result<()> {
+    /// The sealed shares in force, as a person keeps them beside the root of trust.
+    pub async fn sealed_shares(&self) -> anyhow::Result<SealedShares> {
+        let shares = warden::sealed_shares(&self.admin(), &self.vault()?).await;
+        Ok(shares.map_err(|e| Failure::of("reading the sealed shares", &e))?)
+    }
+
+    /// Plays the one human act after cluster loss; an external authority needs the shares that were kept.
+    pub async fn recover(&self, saved: Option<SealedShares>) -> anyhow::Result<()> {
         let Some(trust) = &self.trust else { anyhow::bail!("no identity file") };
-        drill::recover(&self.admin(), &self.vault()?, trust).await
+        drill::recover(self.admin(), self.vault()?, trust, saved).await
     }
 
     /// The last lines that component processes logged.
