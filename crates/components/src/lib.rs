@@ -23,6 +23,8 @@ pub mod ledger;
 mod listed;
 #[cfg(feature = "materializer")]
 pub mod materializer;
+#[cfg(any(feature = "publisher", feature = "warden"))]
+mod named;
 #[cfg(feature = "orchestrator")]
 pub mod orchestrator;
 #[cfg(feature = "publisher")]

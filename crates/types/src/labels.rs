@@ -59,3 +59,14 @@ pub const SEALED_SHARES: &str = "regent-sealed-shares";
 pub const RECOVERED_BY: &str = "regent.dev/recovered-by";
 /// Secret in [`SYSTEM_NAMESPACE`] with bootstrap's own HMAC key (key `key`).
 pub const BOOTSTRAP_HMAC_SECRET: &str = "regent-bootstrap-hmac";
+/// Secret in [`SYSTEM_NAMESPACE`] with the CA that signs the embedded authority's certificate (keys `ca.crt`, `ca.key`;
+/// `next.*` while its successor is staged; `old.crt`).
+pub const AUTHORITY_CA_SECRET: &str = "regent-authority-ca";
+/// Secret in [`SYSTEM_NAMESPACE`] with what the embedded authority serves with (keys `tls.crt`, `tls.key`, `ca.crt`).
+pub const AUTHORITY_TLS_SECRET: &str = "regent-authority-tls";
+/// ConfigMap in [`SYSTEM_NAMESPACE`] with the CA certificates that clients of the authority trust (key [`CA_KEY`]).
+pub const AUTHORITY_CA_BUNDLE: &str = "regent-authority-ca";
+/// Key of the bundle in [`AUTHORITY_CA_BUNDLE`] and [`AUTHORITY_TLS_SECRET`].
+pub const CA_KEY: &str = "ca.crt";
+/// Annotation on [`AUTHORITY_CA_BUNDLE`]: since when it holds what it holds, RFC 3339.
+pub const PUBLISHED_AT: &str = "regent.dev/published-at";

@@ -207,6 +207,7 @@ mod tests {
             labels::AUTHORITY_NAME,
             RuntimeAuthoritySpec {
                 installation: "lab".into(),
+                tls: None,
                 external: None,
                 seal: Seal { holders: Vec::new(), threshold: 1, unattended: true },
                 bootstrap_secrets: Vec::new(),

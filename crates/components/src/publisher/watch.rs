@@ -3,25 +3,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use futures::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{WatchEvent, WatchParams};
 use tokio::sync::mpsc;
 
-use crate::Context;
+use crate::{Context, named};
 
 /// Sources watched; those beyond it are looked at every refresh interval.
 const SOURCES_MAX: usize = 1_024;
 /// Events on their way to the controller; a full channel slows the watches down and loses nothing.
 const EVENTS_MAX: usize = 1_024;
-/// Seconds after which the server ends a watch (the longest that it allows is 300).
-const WATCH_S: u32 = 290;
-/// Pause before a watch is taken up again, at least and at most.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// `(namespace, name)`.
 pub(crate) type Key = (String, String);
@@ -103,53 +95,8 @@ impl Users {
 /// Watches one source until nobody reads from it any more or the component ends.
 async fn follow(cx: Context, place: Key, users: Arc<Mutex<Users>>, events: mpsc::Sender<Key>) {
     let api: Api<Secret> = Api::namespaced(cx.api.clone(), &place.0);
-    let params =
-        WatchParams::default().fields(&format!("metadata.name={}", place.1)).timeout(WATCH_S);
-    let mut stop = std::pin::pin!(cx.shutdown.clone().wait());
-    let mut pause = PAUSE_MIN;
-    while lock(&users).of.contains_key(&place) {
-        let lived = tokio::select! {
-            lived = once(&api, &params, &place, &events) => lived,
-            () = &mut stop => return,
-        };
-        pause = match lived {
-            Ok(()) => PAUSE_MIN,
-            Err(error) => {
-                let error =
-                    super::Error::api("watch", &format!("Secret {}/{}", place.0, place.1), &error);
-                tracing::warn!(component = "publisher", %error, "watch of a source broke");
-                (pause * 2).min(PAUSE_MAX)
-            }
-        };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = &mut stop => return,
-        }
-    }
-}
-
-/// One watch. From version 0 it begins with the state that is there, so nothing between two watches
-/// is lost.
-async fn once(
-    api: &Api<Secret>,
-    params: &WatchParams,
-    place: &Key,
-    events: &mpsc::Sender<Key>,
-) -> kube::Result<()> {
-    let mut stream = std::pin::pin!(api.watch_metadata(params, "0").await?);
-    while let Some(event) = stream.next().await {
-        match event? {
-            WatchEvent::Bookmark(_) => {}
-            WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
-            WatchEvent::Added(_) | WatchEvent::Modified(_) | WatchEvent::Deleted(_) => {
-                // The receiver is gone when the component ends.
-                if events.send(place.clone()).await.is_err() {
-                    return Ok(());
-                }
-            }
-        }
-    }
-    Ok(())
+    let wanted = || lock(&users).of.contains_key(&place);
+    named::follow(cx.shutdown.clone(), api, place.1.clone(), events, place.clone(), wanted).await;
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

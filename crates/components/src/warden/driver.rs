@@ -1,7 +1,7 @@
 //! One reconciliation: observe, plan, apply, until there is nothing but to rest; then say so and
 //! look again later.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use super::observe::health;
 use super::plan::{Rest, Step, plan};
 use super::seen::Health;
 use super::status::{self, Outcome};
+use super::transport::Told;
 use super::{Args, Error};
 use crate::Context;
 use crate::ledger::Ledger;
@@ -71,6 +72,8 @@ pub(super) struct Memory {
     pub(super) sealed_seen: bool,
     /// Whether an audit device was on at the last look at the configuration.
     audited: Option<bool>,
+    /// Certificates whose issue this process has put among the events; the chain drops repeats.
+    certificates: BTreeSet<String>,
     link: Option<Arc<Link>>,
     /// Generation and time of the last full look that found everything in order.
     in_order: Option<(Option<i64>, Timestamp)>,
@@ -109,6 +112,7 @@ pub(super) struct Driver {
     pub(super) objects: Objects,
     pub(super) copies: Copies,
     served: watch::Receiver<Option<bool>>,
+    transport: watch::Receiver<Option<Told>>,
     memory: Mutex<Memory>,
 }
 
@@ -121,10 +125,15 @@ struct Pass {
 }
 
 impl Driver {
-    pub(super) fn new(cx: Context, args: Args, served: watch::Receiver<Option<bool>>) -> Self {
+    pub(super) fn new(
+        cx: Context,
+        args: Args,
+        served: watch::Receiver<Option<bool>>,
+        transport: watch::Receiver<Option<Told>>,
+    ) -> Self {
         let (api, objects) = (Api::all(cx.api.clone()), Objects::new(&cx));
         let copies = Copies::new(cx.api.clone(), cx.field_manager());
-        Self { cx, args, api, objects, copies, served, memory: Mutex::default() }
+        Self { cx, args, api, objects, copies, served, transport, memory: Mutex::default() }
     }
 
     async fn fresh(&self, name: &str) -> Result<Option<RuntimeAuthority>, Error> {
@@ -214,6 +223,18 @@ impl Driver {
         fine.then(|| Rest { verdict: Verdict::yes("Active", ready.message.clone()), active: true })
     }
 
+    /// Takes in what was issued since the last pass.
+    fn take_in_certificates(&self, memory: &mut Memory) {
+        let issued = self.transport.borrow().as_ref().map(|t| t.issued.clone());
+        let Some(issued) = issued else { return };
+        let known = std::mem::take(&mut memory.certificates);
+        for one in issued.iter().filter(|i| !known.contains(&i.fingerprint)) {
+            let event = happened(self, "certificate-issued", &one.fingerprint, &one.detail);
+            memory.happened(event);
+        }
+        memory.certificates = issued.into_iter().map(|i| i.fingerprint).collect();
+    }
+
     async fn look(&self, authority: &RuntimeAuthority, memory: &mut Memory) -> Pass {
         if let Some(rest) = self.short_look(authority, memory).await {
             return Pass { result: Ok(rest), health: Some(Health::Unsealed), full: false };
@@ -243,6 +264,7 @@ impl Driver {
             health: pass.health.clone(),
             address: link.map(|l| l.written.clone()).unwrap_or_default(),
             served: *self.served.borrow(),
+            transport: self.transport.borrow().clone(),
             head: link.and_then(|l| l.ledger.head()).map(|head| head.text()),
             kubernetes: ReviewedBy {
                 host: self.args.kubernetes_host.clone(),
@@ -306,6 +328,7 @@ pub(super) async fn reconcile(
         return Ok(Action::await_change());
     }
     let mut memory = driver.memory.lock().await;
+    driver.take_in_certificates(&mut memory);
     let pass = driver.look(&authority, &mut memory).await;
     if let Err(error) = &pass.result {
         tracing::warn!(reason = error.reason(), %error, "warden pass failed");

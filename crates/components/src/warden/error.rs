@@ -75,6 +75,14 @@ pub enum Error {
     /// The pass took too long.
     #[error("a pass took longer than {0:?}")]
     Deadline(std::time::Duration),
+    /// A certificate or its key cannot be made.
+    #[error("{what} cannot be made: {detail}")]
+    Certificate {
+        /// Which of them.
+        what: &'static str,
+        /// Why.
+        detail: String,
+    },
     /// A task of warden's own failed.
     #[error("a task of warden failed")]
     Task,
@@ -93,6 +101,7 @@ impl Explain for Error {
             Self::RootAlive => "RootTokenAlive",
             Self::Ledger(source) => source.reason(),
             Self::Deadline(_) => "Timeout",
+            Self::Certificate { .. } => "CertificateFailed",
             Self::Task => "InternalError",
         }
     }
@@ -130,6 +139,10 @@ impl Explain for Error {
             Self::RootAlive => {
                 ("a revoked token", "seal the authority and read its audit log before going on")
             }
+            Self::Certificate { .. } => (
+                "a CA key that signs, and warden as the only one who writes it",
+                "delete Secret regent-authority-ca: warden makes another one",
+            ),
             Self::Deadline(_) | Self::Task => ("an end", "none: it is tried again"),
         };
         Advice::new(expected, self.to_string(), action)

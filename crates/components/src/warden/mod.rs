@@ -10,6 +10,7 @@
 //!                                             ├─ unseal   opens shares, gives them
 //!                                             └─ steward  root or configurator, while repairing
 //!   person     what only people do: unseal, recover, repair a login
+//!   transport: a loop of its own over certificates; it tells this one what to report and record
 //! ```
 //!
 //! The embedded authority seals its shares itself and commits them with its root key. OpenBao and
@@ -36,6 +37,7 @@ mod served;
 mod split;
 mod status;
 mod steward;
+mod transport;
 mod unseal;
 
 #[cfg(test)]
@@ -74,10 +76,11 @@ pub struct Args {
 /// [`Error::Task`] if its helper task fails; everything else becomes a condition and is tried
 /// again.
 pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
-    // Room for the one nudge that is ever sent: phase 4 is reached once.
+    // One nudge is enough, whoever sent it.
     let (nudge, nudged) = mpsc::channel(1);
-    let (watcher_task, served) = served::spawn(&cx, nudge);
-    let driver = Arc::new(driver::Driver::new(cx.clone(), args, served));
+    let (watcher_task, served) = served::spawn(&cx, nudge.clone());
+    let (transport_task, transport) = transport::spawn(&cx, nudge);
+    let driver = Arc::new(driver::Driver::new(cx.clone(), args, served, transport));
     let api: Api<RuntimeAuthority> = Api::all(cx.api.clone());
     Controller::new(api, watcher::Config::default())
         // There is one RuntimeAuthority; further ones only learn that they are not it.
@@ -91,9 +94,12 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
             }
         })
         .await;
-    watcher_task.abort();
-    match watcher_task.await {
-        Err(error) if error.is_panic() => Err(Error::Task),
-        _ => Ok(()),
+    let mut ended = Ok(());
+    for task in [watcher_task, transport_task] {
+        task.abort();
+        if task.await.is_err_and(|error| error.is_panic()) {
+            ended = Err(Error::Task);
+        }
     }
+    ended
 }

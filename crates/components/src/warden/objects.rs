@@ -50,14 +50,12 @@ impl Objects {
     /// Makes the unseal identity, for nothing else; an existing one is never replaced.
     pub(super) async fn make_identity(&self) -> Result<(), Error> {
         let NewIdentity { identity, recipient } = generate();
-        let mut labels = part_of();
-        labels.insert(regent_types::labels::CLASS.to_owned(), CLASS_INTERNAL.to_owned());
         let bytes = ByteString(identity.expose().as_bytes().to_vec());
         let secret = Secret {
             metadata: ObjectMeta {
                 name: Some(UNSEAL_IDENTITY_SECRET.to_owned()),
                 namespace: Some(SYSTEM_NAMESPACE.to_owned()),
-                labels: Some(labels),
+                labels: Some(internal()),
                 ..ObjectMeta::default()
             },
             immutable: Some(true),
@@ -82,7 +80,14 @@ impl Objects {
     }
 }
 
-/// Label on what warden keeps.
+/// Label of everything that regent keeps.
 pub(super) fn part_of() -> BTreeMap<String, String> {
     BTreeMap::from([("app.kubernetes.io/part-of".to_owned(), "regent".to_owned())])
+}
+
+/// Labels of Secrets that regent keeps for itself.
+pub(super) fn internal() -> BTreeMap<String, String> {
+    let mut labels = part_of();
+    labels.insert(regent_types::labels::CLASS.to_owned(), CLASS_INTERNAL.to_owned());
+    labels
 }

@@ -3,12 +3,13 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use regent_types::access::identity::Identity;
-use regent_types::condition::{self, AUDITED, READY, Verdict};
+use regent_types::condition::{self, AUDITED, READY, TRANSPORT, Verdict};
 use regent_types::resources::RuntimeAuthorityStatus;
 use regent_types::resources::runtime_authority::ReviewedBy;
 use serde_json::{Value, json};
 
 use super::seen::Health;
+use super::transport::Told;
 
 /// What a pass came to.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Outcome {
     pub(super) address: String,
     /// Whether something is served; `None`: not known yet.
     pub(super) served: Option<bool>,
+    /// What is known of the certificates; `None`: nothing yet.
+    pub(super) transport: Option<Told>,
     /// End of warden's ledger chain.
     pub(super) head: Option<String>,
     /// What the authority's kubernetes auth is to ask.
@@ -78,6 +81,16 @@ pub(super) fn next(
         let verdict = audit_verdict(on);
         new.conditions = condition::set(&new.conditions, AUDITED, &verdict, generation, now);
     }
+    if let Some(told) = &outcome.transport {
+        new.certificate_expires = told.expires.map(Time);
+        match &told.verdict {
+            Some(verdict) => {
+                new.conditions =
+                    condition::set(&new.conditions, TRANSPORT, verdict, generation, now);
+            }
+            None => new.conditions.retain(|c| c.type_ != TRANSPORT),
+        }
+    }
     if new != *old {
         // Only beside another change: a status that says nothing new is not written.
         new.last_seen = Some(Time(now));
@@ -110,6 +123,10 @@ pub(super) fn patch(old: &RuntimeAuthorityStatus, new: &RuntimeAuthorityStatus) 
         let (host, ca) = (&kubernetes.host, &kubernetes.ca_cert);
         status["kubernetes"] = json!({ "host": host, "caCert": ca });
     }
+    if old.certificate_expires != new.certificate_expires {
+        // Here a null is meant: nothing of warden's is served any more.
+        status["certificateExpires"] = json!(new.certificate_expires);
+    }
     let own = Identity::Warden.name();
     if let Some(head) = new.ledger_heads.get(own) {
         status["ledgerHeads"] = json!({ own: head });
@@ -128,6 +145,7 @@ mod tests {
             health: Some(Health::Unsealed),
             address: "https://a:1".into(),
             served,
+            transport: None,
             head: None,
             kubernetes: ReviewedBy { host: "https://k".into(), ca_cert: None },
             audited: None,
@@ -175,6 +193,21 @@ mod tests {
         let kinds: Vec<&str> = first.conditions.iter().map(|c| c.reason.as_str()).collect();
         assert_eq!(kinds, ["NoAuditDevice", "Active"]);
         assert_eq!(after(&first, &outcome(Some(true), None)).conditions, first.conditions);
+    }
+
+    /// C7-3: what is known of certificates is told, and untold where they are none of warden's.
+    #[test]
+    fn certificates_are_told_and_untold() {
+        let told = |transport| Outcome { transport, ..outcome(Some(true), None) };
+        let expires = Some(Timestamp::from_second(9).unwrap());
+        let verdict = Some(Verdict::yes("Served", "fine"));
+        let ours = told(Some(Told { verdict, expires, issued: Vec::new() }));
+        let before = after(&RuntimeAuthorityStatus::default(), &ours);
+        assert!(condition::is_true(&before.conditions, TRANSPORT));
+        assert_eq!(after(&before, &told(None)), before);
+        let none = after(&before, &told(Some(Told::default())));
+        assert_eq!((none.conditions.len(), none.certificate_expires.is_none()), (1, true));
+        assert!(patch(&before, &none).unwrap()["status"]["certificateExpires"].is_null());
     }
 
     /// Orchestrator and publisher keep their heads in the same map.

@@ -127,6 +127,12 @@ fn own_rules(identity: Identity) -> Vec<Rule> {
             named(&["secrets"], &[labels::UNSEAL_IDENTITY_SECRET], &["get"]),
             rule(System, "", &["secrets", "configmaps"], &["create"]),
             named(&["configmaps"], &[labels::SEALED_SHARES], &["get", "update", "patch"]),
+            named(
+                &["secrets"],
+                &[labels::AUTHORITY_CA_SECRET, labels::AUTHORITY_TLS_SECRET],
+                &["get", "watch", "update"],
+            ),
+            named(&["configmaps"], &[labels::AUTHORITY_CA_BUNDLE], &["get", "watch", "update"]),
             EVENTS,
         ],
         Identity::Orchestrator => vec![
@@ -183,6 +189,8 @@ fn own_rules(identity: Identity) -> Vec<Rule> {
             rule(Cluster, "admissionregistration.k8s.io", ADMISSION, LOOK),
             rule(Cluster, "", &["namespaces"], LOOK),
             rule(Cluster, "events.k8s.io", &["events"], LOOK),
+            // To reach the authority: which CA it is to be trusted by.
+            named(&["configmaps"], &[labels::AUTHORITY_CA_BUNDLE], &["get"]),
         ],
     }
 }

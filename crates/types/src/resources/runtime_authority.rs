@@ -34,6 +34,9 @@ pub struct RuntimeAuthoritySpec {
     /// Where an authority outside regent's own answers; absent means the embedded one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external: Option<ExternalAuthority>,
+    /// A certificate of your own for the embedded authority; absent means that warden makes a CA and certificates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<OwnCertificate>,
     /// How the root key is split and who holds the shares.
     pub seal: Seal,
     /// Bootstrap secrets that the authority's own initialization uses (S5.3-1); none by default.
@@ -56,6 +59,16 @@ pub struct ExternalAuthority {
     /// Base URL of the Vault API.
     #[schemars(length(min = 1, max = 2048))]
     pub address: String,
+}
+
+/// A serving certificate that a person keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnCertificate {
+    /// Secret in regent-system with tls.crt and tls.key, which the authority's Pod mounts. Who trusts it reads the
+    /// CA from ConfigMap regent-authority-ca (key ca.crt), which is yours to keep as well.
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: String,
 }
 
 /// The seal: one Shamir share a holder, each sealed to that holder's age recipient (PROTOCOLS.md §3).
@@ -165,6 +178,9 @@ pub struct RuntimeAuthorityStatus {
     /// The API server as the authority reaches it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<ReviewedBy>,
+    /// When the certificate that warden made for the authority expires; it is renewed before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_expires: Option<Time>,
     /// Last heads of the ledger chains: writer → `day/seq:hash` (PROTOCOLS.md §8).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ledger_heads: BTreeMap<String, String>,
@@ -174,8 +190,8 @@ pub struct RuntimeAuthorityStatus {
     /// Generation of the spec this status speaks of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready` (reasons `Active`, `Unreachable`, `Sealed`, `NoUnsealIdentity`, `InitializedKeysLost`, …) and
-    /// `Audited`.
+    /// `Ready` (reasons `Active`, `Unreachable`, `Sealed`, `NoUnsealIdentity`, `InitializedKeysLost`, …), `Audited`, and
+    /// `Transport` (`Served`, `OwnCertificate`, or what keeps warden from making certificates).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

@@ -415,7 +415,7 @@ impl World {
         Context {
             identity,
             api: self.cluster.client(),
-            endpoints: Endpoints { dial, ca_pem: None },
+            endpoints: Endpoints { dial, ..Endpoints::default() },
             jwt: Arc::new(Jwt(jwt(&identity.account(), &self.host))),
             shutdown: self.shutdown.clone(),
         }
@@ -444,7 +444,8 @@ impl World {
         let args = Args { kubernetes_host: self.host.clone(), kubernetes_ca_cert: None };
         let (served, told) = watch::channel(None);
         drop(served);
-        Arc::new(Driver::new(self.context(Identity::Warden), args, told))
+        let (_, transport) = watch::channel(None);
+        Arc::new(Driver::new(self.context(Identity::Warden), args, told, transport))
     }
 
     /// One reconciliation.

@@ -17,10 +17,12 @@ use regent_types::resources::{
 use regent_types::version::VersionPair;
 
 /// Secrets that regent itself keeps in its own namespace.
-const OWN: [&str; 4] = [
+const OWN: [&str; 6] = [
     labels::MANIFEST_IDENTITY_SECRET,
     labels::UNSEAL_IDENTITY_SECRET,
     labels::BOOTSTRAP_HMAC_SECRET,
+    labels::AUTHORITY_CA_SECRET,
+    labels::AUTHORITY_TLS_SECRET,
     "regent-git-credentials",
 ];
 

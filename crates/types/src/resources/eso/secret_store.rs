@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::labels::{AUTHORITY_CA_BUNDLE, CA_KEY, SYSTEM_NAMESPACE};
 use crate::resources::{preserved, preserved_list};
 
 /// A store usable in one namespace.
@@ -129,6 +130,24 @@ pub struct VaultProvider {
     /// Everything else, as it is.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+impl VaultProvider {
+    /// The field by which this store names a CA other than the one that the installation publishes, if it does.
+    /// Regent trusts its authority by what its components mount; `caProvider` naming that same ConfigMap says so for
+    /// others. (A namespaced store names a copy of it in its own namespace: External Secrets Operator allows no other.)
+    pub fn foreign_ca(&self) -> Option<&'static str> {
+        if self.other.get("caBundle").is_some_and(|bundle| bundle.as_str() != Some("")) {
+            return Some("caBundle");
+        }
+        let named = self.other.get("caProvider").filter(|named| !named.is_null())?;
+        let field = |name: &str| named.get(name).and_then(serde_json::Value::as_str);
+        let own = field("type") == Some("ConfigMap")
+            && field("name") == Some(AUTHORITY_CA_BUNDLE)
+            && field("key").is_none_or(|key| key == CA_KEY)
+            && field("namespace").is_none_or(|n| n == SYSTEM_NAMESPACE);
+        (!own).then_some("caProvider")
+    }
 }
 
 fn v2() -> String {
