@@ -2,6 +2,7 @@
 //! signal to stop.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,9 @@ pub struct Endpoints {
     pub dial: BTreeMap<String, String>,
     /// CA certificates for those addresses, PEM.
     pub ca_pem: Option<Vec<u8>>,
+    /// A file of CA certificates beside them, followed while it changes: the mounted ConfigMap
+    /// `regent-authority-ca`.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Endpoints {
@@ -62,6 +66,7 @@ impl Endpoints {
         Client::new(regent_vault::Config {
             address: address.to_owned(),
             ca_pem: self.ca_pem.clone(),
+            ca_file: self.ca_file.clone(),
             deadline: Duration::from_secs(30),
         })
     }

@@ -81,7 +81,7 @@ async fn mount() -> (Kv, Shared) {
     let address = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(serve).with_state(Arc::clone(&mount));
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let config = Config { address, ca_pem: None, deadline: Duration::from_secs(5) };
+    let config = Config { address, ca_pem: None, ca_file: None, deadline: Duration::from_secs(5) };
     let token = Token::new(Sensitive::new("token".into()));
     (Session::with_token(Client::new(config).unwrap(), token).kv("regent"), mount)
 }

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use kube::api::{Api, PostParams};
 use regent_types::access::identity::Identity;
-use regent_types::labels::{AUTHORITY_AUDIENCE, AUTHORITY_NAME, SYSTEM_NAMESPACE};
+use regent_types::labels::{
+    AUTHORITY_AUDIENCE, AUTHORITY_CA_BUNDLE, AUTHORITY_NAME, CA_KEY, SYSTEM_NAMESPACE,
+};
 use regent_types::resources::RuntimeAuthority;
 use regent_types::{Advice, Sensitive};
 use regent_vault::{Client, Config, Session, Token};
@@ -77,18 +79,37 @@ pub async fn authority(args: &ClusterArgs, api: &kube::Client) -> anyhow::Result
             })?
         }
     };
-    client(&address)
-}
-
-/// A client for `address`.
-pub fn client(address: &str) -> anyhow::Result<Client> {
-    let config = Config {
-        address: address.to_owned(),
+    let mut config = Config {
+        address,
         ca_pem: None,
+        ca_file: args.vault_ca_file.clone(),
         deadline: std::time::Duration::from_secs(30),
     };
+    if config.ca_file.is_none() && config.address.starts_with("https:") {
+        config.ca_pem = Some(published_ca(api).await?);
+    }
     Ok(Client::new(config)
         .map_err(|e| Failure::of("reaching the authority", &e).code(UNREACHABLE))?)
+}
+
+/// The CA that the installation publishes, read with the caller's own rights.
+async fn published_ca(api: &kube::Client) -> Result<Vec<u8>, Failure> {
+    let maps: Api<ConfigMap> = Api::namespaced(api.clone(), SYSTEM_NAMESPACE);
+    let found = match maps.get_opt(AUTHORITY_CA_BUNDLE).await {
+        Ok(Some(map)) => match map.data.and_then(|mut data| data.remove(CA_KEY)) {
+            Some(pem) => return Ok(pem.into_bytes()),
+            None => format!("no key {CA_KEY} in it"),
+        },
+        Ok(None) => "no such ConfigMap".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let advice = Advice::new(
+        format!("the authority's CA in ConfigMap {SYSTEM_NAMESPACE}/{AUTHORITY_CA_BUNDLE}"),
+        found,
+        "name a file of certificates with --vault-ca-file or VAULT_CACERT",
+    );
+    Err(Failure::new("NoCa", "it is not known how to trust the authority", advice)
+        .code(UNREACHABLE))
 }
 
 /// A session that may list, read metadata and read the ledger, and no value.

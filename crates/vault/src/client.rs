@@ -1,6 +1,7 @@
 //! The client: paths are encoded, statuses become errors, nothing is retried.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,11 @@ use crate::{Error, Token, wire};
 pub struct Config {
     /// `https://HOST:PORT`, or `http://` on a loopback address.
     pub address: String,
-    /// The only CA certificates trusted for https, PEM.
+    /// CA certificates trusted for https, PEM. Beside those of [`Config::ca_file`] no others are.
     pub ca_pem: Option<Vec<u8>>,
+    /// A file of CA certificates, read again while the client is in use: it may come late, and a renewed CA needs
+    /// no new client.
+    pub ca_file: Option<PathBuf>,
     /// Longest that one request may take, answer included.
     pub deadline: Duration,
 }

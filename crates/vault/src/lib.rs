@@ -1,7 +1,7 @@
 //! Client of the Vault API, used alike for the embedded authority, OpenBao and Vault.
 //!
 //! ```text
-//!   Session ──► Client ──► transport ──► http (loopback) or https (CA of the configuration)
+//!   Session ──► Client ──► transport ──► trust ──► http (loopback) or https (CAs of the configuration)
 //!     │ one login,           │ one exchange: deadline, size limit, status → Error
 //!     │ renewed in time      ├─ sys      health, seal, init, recover, generate-root
 //!     │                      ├─ init     initialization that answers with clear shares
@@ -22,6 +22,7 @@ mod login;
 mod session;
 mod sys;
 mod transport;
+mod trust;
 mod wire;
 
 #[cfg(test)]

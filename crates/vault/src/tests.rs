@@ -67,7 +67,8 @@ async fn serve(fake: Fake) -> (Client, Arc<Fake>) {
 
 fn client(address: &str) -> Client {
     let deadline = Duration::from_secs(5);
-    Client::new(Config { address: address.to_owned(), ca_pem: None, deadline }).unwrap()
+    Client::new(Config { address: address.to_owned(), ca_pem: None, ca_file: None, deadline })
+        .unwrap()
 }
 
 async fn kv(answers: &[(&'static str, u16, &str)]) -> Kv {
@@ -264,7 +265,9 @@ async fn nobody_listening_is_unreachable_and_silence_is_a_timeout() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let deadline = Duration::from_millis(50);
-    let client = Client::new(Config { address: address.clone(), ca_pem: None, deadline }).unwrap();
+    let client =
+        Client::new(Config { address: address.clone(), ca_pem: None, ca_file: None, deadline })
+            .unwrap();
     assert!(matches!(client.health().await, Err(Error::Timeout { .. })));
     drop(listener);
     assert!(matches!(client.health().await, Err(Error::Unreachable { .. })));
@@ -275,6 +278,7 @@ fn https_without_certificates_fails_closed() {
     let config = |ca_pem| Config {
         address: "https://authority.test:8200".into(),
         ca_pem,
+        ca_file: None,
         deadline: Duration::from_secs(1),
     };
     assert!(matches!(Client::new(config(None)), Err(Error::Trust { .. })));

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use regent_types::access::authority::{KUBERNETES_MOUNT, SECRET_MOUNT};
 use regent_types::access::identity::Identity;
 use regent_types::condition::Verdict;
-use regent_types::labels::CONTROLLER_CLASS;
+use regent_types::labels::{AUTHORITY_CA_BUNDLE, CONTROLLER_CLASS, SYSTEM_NAMESPACE};
 use regent_types::resources::eso::secret_store::{Provider, VaultAuth, VaultProvider};
 use serde_json::Value;
 
@@ -62,6 +62,11 @@ fn check(vault: &VaultProvider, trusted: &[String]) -> Result<Served, Refusal> {
         if vault.other.contains_key(field) {
             return Err(Refusal::unsupported(&format!("provider.vault.{field}")));
         }
+    }
+    if let Some(field) = vault.foreign_ca() {
+        return Err(Refusal::unsupported(&format!(
+            "provider.vault.{field} other than ConfigMap {SYSTEM_NAMESPACE}/{AUTHORITY_CA_BUNDLE}"
+        )));
     }
     let mount = vault.path.as_deref().unwrap_or(SECRET_MOUNT).trim_end_matches('/').to_owned();
     if mount != SECRET_MOUNT {
@@ -192,6 +197,12 @@ mod tests {
             json!({ "vault": all })
         };
         let role = |r: &str| json!({ "auth": { "kubernetes": { "role": r } } });
+        let ca = |name: &str, namespace: &str| {
+            let named = json!({
+                "type": "ConfigMap", "name": name, "key": "ca.crt", "namespace": namespace,
+            });
+            json!({ "caProvider": named })
+        };
         let table = [
             ("", vault(json!({})), "ours secret false"),
             ("regent", vault(role("regent-materializer")), "ours secret true"),
@@ -201,6 +212,14 @@ mod tests {
             ("", vault(json!({ "version": "v1" })), "Unsupported: provider.vault.version"),
             ("", vault(json!({ "path": "regent" })), "Unsupported: provider.vault.path"),
             ("", vault(json!({ "namespace": "team" })), "Unsupported: provider.vault.namespace"),
+            ("", vault(ca("regent-authority-ca", "regent-system")), "ours secret false"),
+            (
+                "",
+                vault(ca("regent-authority-ca", "team")),
+                "Unsupported: provider.vault.caProvider",
+            ),
+            ("", vault(ca("other", "regent-system")), "Unsupported: provider.vault.caProvider"),
+            ("", vault(json!({ "caBundle": "UEVN" })), "Unsupported: provider.vault.caBundle"),
             (
                 "",
                 vault(json!({ "auth": { "tokenSecretRef": { "name": "t" } } })),

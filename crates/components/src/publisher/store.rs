@@ -5,7 +5,7 @@
 
 use regent_types::access::authority::{KUBERNETES_MOUNT, SECRET_MOUNT};
 use regent_types::access::identity::Identity;
-use regent_types::labels::CONTROLLER_CLASS;
+use regent_types::labels::{AUTHORITY_CA_BUNDLE, CONTROLLER_CLASS, SYSTEM_NAMESPACE};
 use regent_types::resources::ClusterSecretStoreSpec;
 use regent_types::resources::eso::secret_store::VaultAuth;
 
@@ -31,6 +31,11 @@ pub(crate) fn server(
         ["namespace", "tls", "headers"].iter().find(|f| vault.other.contains_key(**f))
     {
         return Err(unsupported(&format!("provider.vault.{field}")));
+    }
+    if let Some(field) = vault.foreign_ca() {
+        return Err(unsupported(&format!(
+            "provider.vault.{field} other than ConfigMap {SYSTEM_NAMESPACE}/{AUTHORITY_CA_BUNDLE}"
+        )));
     }
     if !spec.conditions.is_empty() {
         return Err(unsupported("spec.conditions"));
@@ -90,6 +95,10 @@ mod tests {
         assert_eq!(found(role("somebody"), ""), "Unsupported");
         assert_eq!(found(json!({ "server": "https://home:8200" }), "default"), "not ours");
         assert_eq!(found(json!({ "server": "https://attacker" }), ""), "UnknownAuthority");
+        let ca = json!({ "type": "ConfigMap", "name": "regent-authority-ca", "namespace": "regent-system" });
+        let named = |ca: Value| json!({ "server": "https://home:8200", "caProvider": ca });
+        assert_eq!(found(named(ca), ""), "https://home:8200");
+        assert_eq!(found(named(json!({ "type": "Secret", "name": "mine" })), ""), "Unsupported");
         let token = json!({ "server": "https://home:8200", "auth": { "tokenSecretRef": {} } });
         assert_eq!(found(token, ""), "Unsupported");
     }

@@ -33,7 +33,8 @@ pub struct RunArgs {
     /// Its projected token for the authority (audience regent-authority), read anew for each login.
     #[arg(long, default_value = "/var/run/secrets/regent.dev/authority/token")]
     pub authority_token_file: PathBuf,
-    /// Certificates that the authority's own is signed by; the system's roots where the file is not there.
+    /// CA certificates that the authority's own is trusted by: followed while it changes, awaited while it is not
+    /// there.
     #[arg(long, default_value = "/var/run/secrets/regent.dev/authority-ca/ca.crt")]
     pub authority_ca_file: PathBuf,
     /// Where an authority answers from here: ADDRESS-AS-WRITTEN=ADDRESS-TO-DIAL.
@@ -106,7 +107,8 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     let config = connect::config(args.kubeconfig.as_deref()).await?;
     let endpoints = Endpoints {
         dial: args.dial.iter().cloned().collect::<BTreeMap<_, _>>(),
-        ca_pem: read_if_there(&args.authority_ca_file)?,
+        ca_pem: None,
+        ca_file: Some(args.authority_ca_file.clone()),
     };
     let cx = Context {
         identity,
@@ -149,14 +151,6 @@ fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "regent".to_owned() } else { name.to_owned() }
-}
-
-fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    match std::fs::read(path) {
-        Ok(pem) => Ok(Some(pem)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(path, &error)),
-    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
