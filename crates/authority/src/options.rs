@@ -23,6 +23,8 @@ pub enum Storage {
 pub enum Audit {
     /// JSON lines appended to this file, made with mode 0600 if absent.
     File(PathBuf),
+    /// JSON lines on standard output, for whoever collects a container's.
+    Stdout,
     /// The newest lines, in memory: see [`crate::Authority::audit_lines`].
     Memory,
 }

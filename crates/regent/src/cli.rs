@@ -92,7 +92,11 @@ const BLOCKING_THREADS_MAX: usize = 8;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Out { format: cli.output };
-    let by_default = if matches!(cli.command, Command::Run(_)) { "info" } else { "off" };
+    let serves = matches!(
+        cli.command,
+        Command::Run(_) | Command::Authority(commands::authority::AuthorityCommand::Serve(_))
+    );
+    let by_default = if serves { "info" } else { "off" };
     logging(cli.log.as_deref().unwrap_or(by_default), cli.log_format);
     // ring is the one crypto provider; a second installation cannot happen, this is the first line that runs.
     let _installed = rustls::crypto::ring::default_provider().install_default();

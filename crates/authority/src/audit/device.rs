@@ -13,6 +13,7 @@ const MEMORY_LINES_MAX: usize = 10_000;
 
 pub(super) enum Device {
     File { path: PathBuf, file: Mutex<File> },
+    Stdout,
     Memory(Mutex<VecDeque<String>>),
 }
 
@@ -26,6 +27,7 @@ impl Device {
                 std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
                 Self::File { path: path.clone(), file: Mutex::new(options.open(path)?) }
             }
+            Audit::Stdout => Self::Stdout,
             Audit::Memory => Self::Memory(Mutex::default()),
         })
     }
@@ -34,6 +36,7 @@ impl Device {
     pub(super) fn describe(&self) -> (&'static str, String) {
         match self {
             Self::File { path, .. } => ("file", path.display().to_string()),
+            Self::Stdout => ("file", "stdout".to_owned()),
             Self::Memory(_) => ("memory", String::new()),
         }
     }
@@ -50,6 +53,11 @@ impl Device {
                     let _ = file.set_len(before);
                 })
             }
+            Self::Stdout => {
+                let mut out = io::stdout().lock();
+                out.write_all(line.as_bytes())?;
+                out.flush()
+            }
             Self::Memory(lines) => {
                 let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
                 if lines.len() == MEMORY_LINES_MAX {
@@ -63,7 +71,7 @@ impl Device {
 
     pub(super) fn lines(&self) -> Vec<String> {
         match self {
-            Self::File { .. } => Vec::new(),
+            Self::File { .. } | Self::Stdout => Vec::new(),
             Self::Memory(lines) => {
                 lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
             }

@@ -83,6 +83,7 @@ impl Authority {
         let audit = AuditLog::open(&options.audit).map_err(|source| {
             let path = match &options.audit {
                 crate::Audit::File(path) => path.clone(),
+                crate::Audit::Stdout => "(standard output)".into(),
                 crate::Audit::Memory => "(memory)".into(),
             };
             OpenError::Audit { path, source }

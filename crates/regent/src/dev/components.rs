@@ -14,12 +14,12 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::authority::Hosted;
 use super::cluster::Cluster;
 use super::folder::Folder;
 use super::tokens::Tokens;
 use crate::component::{self, Given};
 use crate::failure::Failure;
+use crate::hosted::{Hosted, Reviewer, Site};
 
 /// Components in the order they become active (C4-2).
 pub(super) const ALL: [Identity; 7] = [
@@ -58,8 +58,10 @@ impl Wiring {
         folder: &Folder,
         addr: std::net::SocketAddr,
     ) -> Result<Hosted, Failure> {
-        let token = self.tokens.api_file(Identity::Authority);
-        Hosted::start(&folder.lasting().join("authority"), addr, token).await
+        let token_file = self.tokens.api_file(Identity::Authority);
+        let folder = folder.lasting().join("authority");
+        let site = Site { folder, audit: None, reviewer: Reviewer { token_file, ca_file: None } };
+        Hosted::start(site, addr, None).await
     }
 
     /// The last lines that each process logged; empty where components are tasks.

@@ -6,7 +6,7 @@
 //!           repository  the user's own, a kept one, the example options   how it is set up
 //! phase 2…  system      API server, authority, components       tokens    plays the kubelet: projected tokens
 //!           cluster     in this process, or a real one          components  tasks here, or processes of their own
-//!           authority   hosts the embedded authority            drill     plays the one human act
+//!           drill       plays the one human act                 ../hosted serves the embedded authority
 //! shows     view        facts seen from outside (pure)          watch     keeps them current
 //!           run         prints phases, waits, sums up           summary   timings, access, audit trail
 //! ```
@@ -14,7 +14,6 @@
 //! The parts meet only in Kubernetes objects and the Vault API; `dev` itself looks as the cluster's admin and
 //! as a reader of the authority.
 
-mod authority;
 pub mod cluster;
 mod components;
 mod drill;

@@ -15,7 +15,6 @@ use regent_types::resources::git_source::{GitSource, GitSourceSpec};
 use regent_types::seal::SealedShares;
 use regent_vault::{FileJwt, JwtSource};
 
-use super::authority::Hosted;
 use super::cluster::Cluster;
 use super::components::{ALL, Components, Wiring};
 use super::drill;
@@ -26,6 +25,7 @@ use super::repository::{self, Found};
 use super::tokens::Tokens;
 use super::trust::Trust;
 use crate::failure::Failure;
+use crate::hosted::Hosted;
 
 /// Seconds between looks at the repository: local and cheap.
 const GIT_INTERVAL_S: i64 = 2;

@@ -1,12 +1,14 @@
-//! `regent authority`: what a person does to the authority itself.
+//! `regent authority`: serving the embedded authority, and what a person does to any.
 //!
 //! ```text
+//!   serve     hosts the embedded authority as a process of its own
 //!   shares    prints the sealed shares, to be kept beside the root of trust
 //!   unseal    opens the seal, and repairs the login where warden cannot
 //!   recover   the one human act after cluster loss
 //! ```
 
 mod recover;
+mod serve;
 mod shares;
 mod unseal;
 
@@ -33,6 +35,8 @@ InitializedKeysLost in RuntimeAuthority status: OpenBao or Vault was initialized
 shares were stored. It is empty: stop it, delete its storage, start it; warden goes on by itself. The embedded
 authority cannot get there, because its root key and its sealed shares are one commit.")]
 pub enum AuthorityCommand {
+    /// Hosts the embedded authority as a process of its own, as on a cluster.
+    Serve(serve::ServeArgs),
     /// Prints the sealed shares, which are ciphertext: keep a copy beside the root of trust.
     Shares(shares::SharesArgs),
     /// Opens the seal with holders' identities, and repairs the login where warden cannot.
@@ -44,6 +48,7 @@ pub enum AuthorityCommand {
 /// Runs it.
 pub async fn run(command: &AuthorityCommand, out: Out) -> anyhow::Result<u8> {
     match command {
+        AuthorityCommand::Serve(args) => serve::run(args).await,
         AuthorityCommand::Shares(args) => shares::run(args, out).await,
         AuthorityCommand::Unseal(args) => unseal::run(args, out).await,
         AuthorityCommand::Recover(args) => recover::run(args, out).await,

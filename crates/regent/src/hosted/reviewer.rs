@@ -1,80 +1,20 @@
-//! Hosts the embedded authority: its storage, its audit log, loopback HTTP, and the TokenReviews it asks for
-//! under its own identity.
+//! TokenReviews under the authority's own identity.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use axum_server::Handle;
 use futures::future::BoxFuture;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use kube::api::{Api, PostParams};
-use regent_authority::{
-    Audit, Authority, Options, Review, ReviewError, ReviewTarget, Storage, TokenReviewer,
-};
-use regent_types::{Advice, Sensitive};
-
-use crate::failure::Failure;
-
-/// A running authority.
-pub(super) struct Hosted {
-    /// Where it answers.
-    pub(super) addr: SocketAddr,
-    authority: Authority,
-    handle: Handle<SocketAddr>,
-    task: tokio::task::JoinHandle<std::io::Result<()>>,
-}
-
-impl Hosted {
-    /// Opens the storage in `folder` and serves it on `addr`; `token_file` is the authority's own API token.
-    pub(super) async fn start(
-        folder: &Path,
-        addr: SocketAddr,
-        token_file: PathBuf,
-    ) -> Result<Self, Failure> {
-        std::fs::create_dir_all(folder).map_err(|e| cannot_serve(addr, &e))?;
-        let options = Options::new(
-            Storage::File(folder.join("authority.redb")),
-            Audit::File(folder.join("audit.log")),
-            Arc::new(Reviewer { token_file }),
-        );
-        let authority = Authority::open(options)
-            .map_err(|e| Failure::of("opening the authority's storage", &e))?;
-        let listener = std::net::TcpListener::bind(addr).map_err(|e| cannot_serve(addr, &e))?;
-        listener.set_nonblocking(true).map_err(|e| cannot_serve(addr, &e))?;
-        let addr = listener.local_addr().map_err(|e| cannot_serve(addr, &e))?;
-        let handle = Handle::new();
-        let server = axum_server::from_tcp(listener)
-            .map_err(|e| cannot_serve(addr, &e))?
-            .handle(handle.clone())
-            .serve(authority.router().into_make_service_with_connect_info::<SocketAddr>());
-        Ok(Self { addr, authority, handle, task: tokio::spawn(server) })
-    }
-
-    /// Ends the server and closes the storage.
-    pub(super) async fn stop(self) {
-        self.handle.shutdown();
-        // The server's own error no longer matters: it is being ended.
-        let _ended = self.task.await;
-        self.authority.close().await;
-    }
-}
-
-fn cannot_serve(addr: SocketAddr, error: &std::io::Error) -> Failure {
-    Failure::new(
-        if error.kind() == std::io::ErrorKind::AddrInUse { "PortInUse" } else { "CannotServe" },
-        "the authority cannot be served",
-        Advice::new(
-            "a free loopback port",
-            format!("{addr}: {error}"),
-            "name another one with --authority-port, or leave it out for a free one",
-        ),
-    )
-}
+use regent_authority::{Review, ReviewError, ReviewTarget, TokenReviewer};
+use regent_types::Sensitive;
 
 /// Asks the API server that the mount's config names, with the authority's own projected token.
-struct Reviewer {
-    token_file: PathBuf,
+pub struct Reviewer {
+    /// The authority's own API token, read for each review.
+    pub token_file: PathBuf,
+    /// CA of the API server where the mount's config names none, as in a pod; the system's roots where the file
+    /// is not there.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl TokenReviewer for Reviewer {
@@ -109,15 +49,26 @@ impl TokenReviewer for Reviewer {
 }
 
 impl Reviewer {
+    /// The CA of the place this runs in.
+    fn ca(&self) -> Result<Option<Vec<Vec<u8>>>, String> {
+        let Some(path) = &self.ca_file else { return Ok(None) };
+        match std::fs::read_to_string(path) {
+            Ok(pem) => certificates(&pem).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    }
+
     fn client(&self, target: &ReviewTarget) -> Result<kube::Client, String> {
         let host = target.host.parse().map_err(|_| "kubernetes_host is no URL".to_owned())?;
         let mut config = kube::Config::new(host);
         config.connect_timeout = Some(std::time::Duration::from_secs(3));
         config.read_timeout = Some(std::time::Duration::from_secs(5));
         config.default_retry = false;
-        if let Some(pem) = &target.ca_pem {
-            config.root_cert = Some(certificates(pem)?);
-        }
+        config.root_cert = match &target.ca_pem {
+            Some(pem) => Some(certificates(pem)?),
+            None => self.ca()?,
+        };
         match &target.reviewer_jwt {
             Some(token) => config.auth_info.token = Some(token.expose().clone().into()),
             None => config.auth_info.token_file = Some(self.token_file.display().to_string()),
@@ -131,7 +82,7 @@ fn certificates(pem: &str) -> Result<Vec<Vec<u8>>, String> {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
     CertificateDer::pem_slice_iter(pem.as_bytes())
-        .map(|c| c.map(|c| c.to_vec()).map_err(|e| format!("kubernetes_ca_cert: {e}")))
+        .map(|c| c.map(|c| c.to_vec()).map_err(|e| format!("CA of the API server: {e}")))
         .collect()
 }
 

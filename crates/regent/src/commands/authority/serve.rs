@@ -1,0 +1,105 @@
+//! `regent authority serve`: the embedded authority as a process of its own.
+//!
+//! A kubelet probes the Vault API itself, on the same port and scheme:
+//! `/v1/sys/health?standbyok=true&sealedcode=200&uninitcode=200` answers 200 whenever the server turns, also while
+//! it is sealed or empty, which is warden's to change.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use regent_authority::Audit;
+use regent_components::Shutdown;
+
+use crate::hosted::{Certificates, Hosted, Reviewer, Site};
+use crate::signals;
+
+/// Longest `--grace`: a kubelet waits no longer for anybody.
+const GRACE_MAX: Duration = Duration::from_secs(600);
+
+/// Arguments of `regent authority serve`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  regent authority serve --data-dir /data --listen 0.0.0.0:8200 --tls-dir /tls    as on a cluster
+  regent authority serve --data-dir ./authority                                   plain, loopback only
+
+It starts sealed; warden initializes and unseals it. SIGTERM ends it gracefully, a second one at once.")]
+pub struct ServeArgs {
+    /// Folder of its storage.
+    #[arg(long)]
+    pub data_dir: PathBuf,
+    /// Where it answers; without --tls-dir on loopback only.
+    #[arg(long, default_value = "127.0.0.1:8200")]
+    pub listen: SocketAddr,
+    /// Folder with tls.crt and tls.key: awaited at the start, read anew while it runs.
+    #[arg(long)]
+    pub tls_dir: Option<PathBuf>,
+    /// File of its audit log, or `-` for standard output; by default audit.log beside its storage.
+    #[arg(long)]
+    pub audit_log: Option<PathBuf>,
+    /// Token with which it asks for TokenReviews, read anew for each.
+    #[arg(long, default_value = "/var/run/secrets/kubernetes.io/serviceaccount/token")]
+    pub kubernetes_token_file: PathBuf,
+    /// CA of the API server that reviews, where the authority's configuration names none.
+    #[arg(long, default_value = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")]
+    pub kubernetes_ca_file: PathBuf,
+    /// How long requests under way may take to end after SIGTERM.
+    #[arg(long, default_value = "20s", value_parser = grace)]
+    pub grace: Duration,
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|_| "expected a time such as 20s")?;
+    let span = Duration::try_from(span).map_err(|_| "a time that is not negative")?;
+    (span <= GRACE_MAX).then_some(span).ok_or_else(|| "at most 10m".to_owned())
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<u8> {
+    let (stop, shutdown) = Shutdown::new();
+    signals::stop_with(stop)?;
+    let mut certificates = None;
+    if let Some(folder) = &args.tls_dir {
+        tokio::select! {
+            found = Certificates::wait(folder) => certificates = Some(found),
+            () = shutdown.clone().wait() => return Ok(0),
+        }
+    }
+    let audit = args.audit_log.as_ref().map(|path| match path.as_os_str() == "-" {
+        true => Audit::Stdout,
+        false => Audit::File(path.clone()),
+    });
+    let reviewer = Reviewer {
+        token_file: args.kubernetes_token_file.clone(),
+        ca_file: Some(args.kubernetes_ca_file.clone()),
+    };
+    let site = Site { folder: args.data_dir.clone(), audit, reviewer };
+    let mut hosted = Hosted::start(site, args.listen, certificates.as_ref()).await?;
+    tracing::info!(address = %hosted.addr, tls = certificates.is_some(), "the authority is served");
+    let keeper = async {
+        match &mut certificates {
+            Some(certificates) => certificates.keep().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = shutdown.wait() => {}
+        () = keeper => {}
+        failure = hosted.ended() => return Err(failure.into()),
+    }
+    hosted.stop_within(args.grace).await;
+    tracing::info!("the authority has stopped");
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grace_is_a_bounded_time() {
+        assert_eq!(grace("20s"), Ok(Duration::from_secs(20)));
+        assert!(grace("1h").is_err() && grace("-1s").is_err() && grace("soon").is_err());
+    }
+}

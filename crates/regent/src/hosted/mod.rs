@@ -1,0 +1,139 @@
+//! The embedded authority as a server: `regent authority serve` hosts it as a process, `regent dev` in its own.
+//!
+//! ```text
+//!   Certificates ─► TLS, or loopback alone ─► the authority's router ─► storage, audit log
+//!   (tls.rs: read anew while it runs)                    │
+//!                                                 reviewer.rs: TokenReviews, as the authority's account
+//! ```
+
+mod reviewer;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use regent_authority::{Audit, Authority, Options, Storage};
+use regent_types::Advice;
+use tokio::task::JoinHandle;
+
+use crate::failure::Failure;
+
+pub use reviewer::Reviewer;
+pub use tls::Certificates;
+
+/// Longest that the storage may take to close: one commit.
+const CLOSE_MAX: Duration = Duration::from_secs(10);
+
+/// Where an authority lives and whom it asks.
+pub struct Site {
+    /// Folder of its storage; made if it is not there.
+    pub folder: PathBuf,
+    /// Where its audit log goes; by default a file in that folder.
+    pub audit: Option<Audit>,
+    /// Asks for TokenReviews.
+    pub reviewer: Reviewer,
+}
+
+/// A running authority.
+pub struct Hosted {
+    /// Where it answers.
+    pub addr: SocketAddr,
+    authority: Authority,
+    handle: Handle<SocketAddr>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Hosted {
+    /// Opens the storage and serves it on `addr`: over TLS with `certificates`, without them on loopback only.
+    pub async fn start(
+        site: Site,
+        addr: SocketAddr,
+        certificates: Option<&Certificates>,
+    ) -> Result<Self, Failure> {
+        if certificates.is_none() && !addr.ip().is_loopback() {
+            return Err(plain_beyond_loopback(addr));
+        }
+        std::fs::create_dir_all(&site.folder).map_err(|e| cannot_serve(addr, &e))?;
+        let audit = site.audit.unwrap_or_else(|| Audit::File(site.folder.join("audit.log")));
+        let storage = Storage::File(site.folder.join("authority.redb"));
+        let authority = Authority::open(Options::new(storage, audit, Arc::new(site.reviewer)))
+            .map_err(|e| Failure::of("opening the authority's storage", &e))?;
+        let listener = std::net::TcpListener::bind(addr).map_err(|e| cannot_serve(addr, &e))?;
+        listener.set_nonblocking(true).map_err(|e| cannot_serve(addr, &e))?;
+        let addr = listener.local_addr().map_err(|e| cannot_serve(addr, &e))?;
+        let handle = Handle::new();
+        let service = authority.router().into_make_service_with_connect_info::<SocketAddr>();
+        let task = match certificates {
+            Some(certificates) => {
+                let server = axum_server::from_tcp_rustls(listener, certificates.config())
+                    .map_err(|e| cannot_serve(addr, &e))?;
+                tokio::spawn(server.handle(handle.clone()).serve(service))
+            }
+            None => {
+                let server = axum_server::from_tcp(listener).map_err(|e| cannot_serve(addr, &e))?;
+                tokio::spawn(server.handle(handle.clone()).serve(service))
+            }
+        };
+        Ok(Self { addr, authority, handle, task })
+    }
+
+    /// Returns when the server ended without having been asked to, with what it said.
+    pub async fn ended(&mut self) -> Failure {
+        let said = match (&mut self.task).await {
+            Ok(Ok(())) => "it ended".to_owned(),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let advice = Advice::new("a server until it is stopped", said, "start it again");
+        Failure::new("ServerEnded", "the authority is served no more", advice)
+    }
+
+    /// Ends the server at once and closes the storage.
+    pub async fn stop(self) {
+        self.handle.shutdown();
+        self.close().await;
+    }
+
+    /// Takes no new connections, gives requests under way until `grace` to end, closes the storage.
+    pub async fn stop_within(self, grace: Duration) {
+        self.handle.graceful_shutdown(Some(grace));
+        self.close().await;
+    }
+
+    async fn close(self) {
+        // The server's own error no longer matters: it is being ended.
+        let _ended = self.task.await;
+        if tokio::time::timeout(CLOSE_MAX, self.authority.close()).await.is_err() {
+            // What was acknowledged is on disk already; the next start finds it.
+            tracing::warn!(reason = "Timeout", "the storage was not closed in time");
+        }
+    }
+}
+
+fn plain_beyond_loopback(addr: SocketAddr) -> Failure {
+    let advice = Advice::new(
+        "TLS for an address that others can reach: tokens and values travel there",
+        format!("{addr} without --tls-dir"),
+        "name a folder with tls.crt and tls.key, or listen on 127.0.0.1",
+    );
+    Failure::new("PlainBeyondLoopback", "the authority is not served without TLS there", advice)
+        .code(2)
+}
+
+fn cannot_serve(addr: SocketAddr, error: &std::io::Error) -> Failure {
+    let in_use = error.kind() == std::io::ErrorKind::AddrInUse;
+    Failure::new(
+        if in_use { "PortInUse" } else { "CannotServe" },
+        "the authority cannot be served",
+        Advice::new(
+            "a free address",
+            format!("{addr}: {error}"),
+            "name another one: --listen, or --authority-port of `regent dev`",
+        ),
+    )
+}

@@ -1,0 +1,165 @@
+//! A server and a client over TLS while certificates change beneath them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use regent_vault::{Client, Config, Error};
+
+use super::tls::Look;
+use super::*;
+
+struct Ca {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Ca {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { pem, issuer: Issuer::new(params, key) }
+    }
+
+    /// Puts a certificate for 127.0.0.1 and its key into `folder`.
+    fn issue(&self, folder: &Path) {
+        let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        std::fs::write(folder.join("tls.crt"), certificate.pem()).unwrap();
+        std::fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
+    }
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+    ca: Ca,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), ca: Ca::new() }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn ca_file(&self) -> PathBuf {
+        self.path().join("ca.crt")
+    }
+
+    async fn serve(&self, certificates: Option<&Certificates>) -> Hosted {
+        let reviewer = Reviewer { token_file: "none".into(), ca_file: None };
+        let site = Site { folder: self.path().join("data"), audit: None, reviewer };
+        Hosted::start(site, "127.0.0.1:0".parse().unwrap(), certificates).await.unwrap()
+    }
+
+    fn client(&self, hosted: &Hosted) -> Client {
+        Client::new(Config {
+            address: format!("https://{}", hosted.addr),
+            ca_pem: None,
+            ca_file: Some(self.ca_file()),
+            deadline: Duration::from_secs(10),
+        })
+        .unwrap()
+    }
+}
+
+/// C7-3: a renewed certificate is served to new connections and costs no request; a pair that does
+/// not fit is refused and the one in use stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_is_renewed_under_load() {
+    let place = Place::new();
+    place.ca.issue(place.path());
+    std::fs::write(place.ca_file(), &place.ca.pem).unwrap();
+    let mut certificates = Certificates::wait(place.path()).await;
+    let hosted = place.serve(Some(&certificates)).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let load: Vec<_> = (0..4)
+        .map(|_| {
+            let (client, stopped) = (place.client(&hosted), stopped.clone());
+            tokio::spawn(async move {
+                let mut answers = 0_u32;
+                while !*stopped.borrow() {
+                    client.health().await.unwrap();
+                    answers += 1;
+                }
+                answers
+            })
+        })
+        .collect();
+    assert_eq!(certificates.look(), Look::Same);
+    let next = Ca::new();
+    std::fs::write(place.ca_file(), format!("{}{}", place.ca.pem, next.pem)).unwrap();
+    // Halves of two pairs, as in the middle of a change that is not atomic.
+    std::fs::write(place.path().join("tls.key"), KeyPair::generate().unwrap().serialize_pem())
+        .unwrap();
+    assert_eq!(certificates.look(), Look::Refused);
+    place.client(&hosted).health().await.unwrap();
+    next.issue(place.path());
+    assert_eq!(certificates.look(), Look::Renewed);
+    // Who trusts the new CA alone is served by now; who began before goes on.
+    std::fs::write(place.ca_file(), &next.pem).unwrap();
+    place.client(&hosted).health().await.unwrap();
+    stop.send_replace(true);
+    for task in load {
+        assert!(task.await.unwrap() > 0);
+    }
+    hosted.stop_within(Duration::from_secs(5)).await;
+}
+
+/// PROTOCOLS.md §3: a client follows the CA without being made anew, and trusts nobody before it is
+/// there.
+#[tokio::test]
+async fn a_client_follows_its_ca() {
+    let place = Place::new();
+    place.ca.issue(place.path());
+    let mut certificates = Certificates::wait(place.path()).await;
+    let hosted = place.serve(Some(&certificates)).await;
+    let client = place.client(&hosted);
+    assert!(matches!(client.health().await, Err(Error::Trust { .. })));
+    std::fs::write(place.ca_file(), &place.ca.pem).unwrap();
+    client.health().await.unwrap();
+
+    // Another CA: refused until it is named, accepted at once when it is.
+    let other = Ca::new();
+    other.issue(place.path());
+    assert_eq!(certificates.look(), Look::Renewed);
+    let addr = hosted.addr;
+    hosted.stop().await;
+    let reviewer = Reviewer { token_file: "none".into(), ca_file: None };
+    let site = Site { folder: place.path().join("data"), audit: None, reviewer };
+    let hosted = Hosted::start(site, addr, Some(&certificates)).await.unwrap();
+    assert!(matches!(client.health().await, Err(Error::Unreachable { .. })));
+    std::fs::write(place.ca_file(), "no certificate").unwrap();
+    assert!(matches!(client.health().await, Err(Error::Unreachable { .. })));
+    std::fs::write(place.ca_file(), &other.pem).unwrap();
+    client.health().await.unwrap();
+    hosted.stop().await;
+}
+
+/// Plain HTTP is served on loopback only.
+#[tokio::test]
+async fn plain_http_is_refused_beyond_loopback() {
+    let place = Place::new();
+    place.serve(None).await.stop().await;
+    let reviewer = Reviewer { token_file: "none".into(), ca_file: None };
+    let site = Site { folder: place.path().join("data"), audit: None, reviewer };
+    let refused = Hosted::start(site, "0.0.0.0:0".parse().unwrap(), None).await;
+    assert_eq!(refused.err().map(|f| (f.reason, f.code)), Some(("PlainBeyondLoopback".into(), 2)));
+}
+
+/// A certificate that comes late is awaited.
+#[tokio::test(start_paused = true)]
+async fn a_certificate_that_is_not_there_yet_is_awaited() {
+    let place = Place::new();
+    let folder = place.path().to_owned();
+    let waiting = tokio::spawn(async move { Certificates::wait(&folder).await });
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert!(!waiting.is_finished());
+    place.ca.issue(place.path());
+    waiting.await.unwrap();
+}
