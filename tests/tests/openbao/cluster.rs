@@ -214,7 +214,8 @@ impl Cluster {
     /// A client of `bao` without a login.
     pub(crate) fn vault(&self, bao: &OpenBao) -> Client {
         let (address, ca_pem) = (bao.address(), self.endpoints.ca_pem.clone());
-        Client::new(Config { address, ca_pem, deadline: Duration::from_secs(30) }).unwrap()
+        Client::new(Config { address, ca_pem, ca_file: None, deadline: Duration::from_secs(30) })
+            .unwrap()
     }
 
     async fn reader(&self, bao: &OpenBao) -> Session {
