@@ -75,13 +75,13 @@ fn files() -> Result<BTreeMap<String, String>> {
     Ok(files)
 }
 
-/// What is installed with defaults beside definitions and rights, which have files of their own.
+/// What is installed with defaults beside definitions, rights and write paths, which have files of their own.
 fn workloads() -> Result<Vec<Value>> {
     let mut all = install::objects(&install::Values::default(), &BTreeSet::new())?;
     all.retain(|object| {
         let kind = object["kind"].as_str().unwrap_or_default();
-        let elsewhere = ["CustomResourceDefinition", "ServiceAccount"].contains(&kind);
-        !(elsewhere || kind.ends_with("Role") || kind.ends_with("Binding"))
+        let elsewhere = ["CustomResourceDefinition", "ServiceAccount", admission::POLICY_KIND];
+        !(elsewhere.contains(&kind) || kind.ends_with("Role") || kind.ends_with("Binding"))
     });
     Ok(all)
 }

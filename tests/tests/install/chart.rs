@@ -11,6 +11,7 @@ imagePullSecrets: [{ name: pull }]
 namespaces: [payments, data]
 externalSecretsCrds: always
 log: "info,regent=debug \"quoted\" <100%>"
+admission: { gitops: ["system:serviceaccount:flux-system:kustomize-controller"], stores: [vault-backend, other] }
 components:
   intent: { enabled: false }
   warden: { replicas: 2, args: [--kubernetes-host, "https://api.example.test"] }
@@ -41,7 +42,7 @@ fn the_chart_and_the_command_yield_the_same_objects() {
         "",
         EVERYTHING,
         "authority: { embedded: false }\n",
-        "networkPolicies: { enabled: false }\n",
+        "networkPolicies: { enabled: false }\nadmission: { gitops: [] }\n",
         "externalSecretsCrds: never\ncomponents: { materializer: { enabled: false } }\n",
     ];
     for values in cases {
@@ -82,6 +83,8 @@ fn the_chart_refuses_what_the_command_refuses() {
         "networkPolicies: { git: { ports: [] } }",
         "networkPolicies: { git: { ports: [70000] } }",
         "externalSecretsCrds: sometimes",
+        "admission: { kubernetes: [] }",
+        "admission: { gitops: ['a\"b'] }",
         "log: ''",
         "unknown: 1",
     ];

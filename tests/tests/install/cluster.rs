@@ -104,7 +104,8 @@ fn still_there(cluster: &Cluster) {
         assert_eq!(cluster.names(kind, SYSTEM), Vec::<String>::new(), "{kind}");
     }
     assert_eq!(cluster.names("rolebindings", "payments"), Vec::<String>::new());
-    for kind in ["clusterroles", "clusterrolebindings"] {
+    let policies = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
+    for kind in ["clusterroles", "clusterrolebindings"].into_iter().chain(policies) {
         let args = ["get", kind, "-l", "app.kubernetes.io/part-of=regent", "-o", "name"];
         assert_eq!(cluster.kubectl(&args, "").expect(), "", "{kind}");
     }

@@ -12,6 +12,8 @@ pub(super) const LIST_LEN_MAX: usize = 64;
 pub(super) const REPLICAS_MAX: u32 = 5;
 /// A Kubernetes name (RFC 1123 label).
 pub(super) const NAME_PATTERN: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
+/// A user name as Kubernetes makes them, or the name of an object.
+pub(super) const USER_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9:._@/-]*$";
 pub(super) const REPOSITORY_PATTERN: &str = "^[a-z0-9][a-zA-Z0-9._:/-]*$";
 pub(super) const TAG_PATTERN: &str = "^[A-Za-z0-9_][A-Za-z0-9._-]*(@sha256:[0-9a-f]{64})?$";
 pub(super) const SIZE_PATTERN: &str = "^[1-9][0-9]*(Mi|Gi|Ti)$";
@@ -72,6 +74,9 @@ impl Values {
                 found: format!("{:?} twice", pair[0]),
             });
         }
+        users("admission.kubernetes", &self.admission.kubernetes, 1)?;
+        users("admission.gitops", &self.admission.gitops, 0)?;
+        users("admission.stores", &self.admission.stores, 1)?;
         let mut components = self.components.clone();
         for identity in Identity::ALL {
             if let Some(component) = components.of(identity) {
@@ -90,6 +95,11 @@ fn one(component: &Component, identity: Identity) -> Result<(), Invalid> {
     within(&field("replicas"), component.replicas as usize, 1, REPLICAS_MAX as usize, "pods")?;
     within(&field("args"), component.args.len(), 0, LIST_LEN_MAX, "entries")?;
     within(&field("egress"), component.egress.len(), 0, LIST_LEN_MAX, "entries")
+}
+
+fn users(field: &str, users: &[String], least: usize) -> Result<(), Invalid> {
+    within(field, users.len(), least, LIST_LEN_MAX, "entries")?;
+    users.iter().try_for_each(|name| is(field, name, "user names", user))
 }
 
 fn destination(field: &str, destination: &Destination) -> Result<(), Invalid> {
@@ -128,6 +138,12 @@ fn name(text: &str) -> bool {
         && text.ends_with(inside)
 }
 
+fn user(text: &str) -> bool {
+    (1..=253).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || ":._@/-".contains(c))
+}
+
 fn repository(text: &str) -> bool {
     (1..=255).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
@@ -161,7 +177,7 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_with_its_field() {
         type Change = fn(&mut Values);
-        let cases: [(&str, Change); 13] = [
+        let cases: [(&str, Change); 15] = [
             ("image.repository", |v| v.image.repository = "Not here".into()),
             ("image.tag", |v| v.image.tag = "1@sha256:beef".into()),
             ("authority.storage.size", |v| v.authority.storage.size = "10 GB".into()),
@@ -169,6 +185,8 @@ mod tests {
             ("namespaces", |v| v.namespaces = vec!["Payments".into()]),
             ("namespaces", |v| v.namespaces = vec!["a".into(); NAMESPACES_MAX + 1]),
             ("namespaces", |v| v.namespaces = vec!["a".into(), "b".into(), "a".into()]),
+            ("admission.kubernetes", |v| v.admission.kubernetes.clear()),
+            ("admission.gitops", |v| v.admission.gitops = vec!["a\"b".into()]),
             ("components.warden.replicas", |v| v.components.warden.replicas = 0),
             ("components.intent.replicas", |v| v.components.intent.replicas = 6),
             ("components.intent.args", |v| v.components.intent.args = vec![String::new(); 65]),

@@ -1,9 +1,10 @@
-//! What an installation consists of: one source for `regent install`, the Helm chart and `regent dev`.
+//! What an installation consists of: one source for `regent install` and the Helm chart.
 //!
 //! ```text
 //! values       what differs from installation to installation     bounds   what values may be
 //! template/    objects with holes, and their two readings
 //! namespace    definitions (CRDs)    identities (accounts, RBAC)  network  who may talk to whom
+//! admission    the write paths that the API server enforces
 //! authority    StatefulSet, Service  component (Deployments)      pod      what all pods have in common
 //! disruption   how many pods may be missing
 //! documents    values.yaml, its schema and its table
@@ -11,6 +12,7 @@
 //!
 //! [`parts`] is the one list; [`objects`] reads it with values, the chart's generator reads it as Helm templates.
 
+mod admission;
 mod authority;
 pub mod bounds;
 mod component;
@@ -28,7 +30,6 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::access::admission;
 use crate::access::identity::Identity;
 use crate::labels::SYSTEM_NAMESPACE;
 use template::Broken;
@@ -66,7 +67,7 @@ pub fn parts() -> Result<Vec<Part>, Broken> {
         part("definitions", definitions),
         part("identities", identities::objects()),
         // In force before anything that they bind runs.
-        part("admission", admission::objects(&admission::Settings::default())),
+        part("admission", admission::objects()),
         part("network-policies", network::policies()),
         part("authority", authority::objects()),
         part("components", component::deployments()),

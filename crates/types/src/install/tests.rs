@@ -127,6 +127,13 @@ fn every_value_has_an_effect() {
         ("\"imagePullPolicy\":\"Always\"", |v| v.image.pull_policy = values::PullPolicy::Always),
         ("pull-it", |v| v.image_pull_secrets = vec![values::SecretName { name: "pull-it".into() }]),
         ("\"value\":\"debug\"", |v| v.log = "debug".into()),
+        ("flux-system:kustomize-controller", |v| {
+            v.admission
+                .gitops
+                .push("system:serviceaccount:flux-system:kustomize-controller".into());
+        }),
+        ("a-garbage-collector", |v| v.admission.kubernetes.push("a-garbage-collector".into())),
+        ("another-store", |v| v.admission.stores.push("another-store".into())),
         ("\"replicas\":2", |v| v.components.warden.replicas = 2),
         ("--further", |v| v.components.warden.args = vec!["--further".into()]),
         ("regent-orchestrator-further", |v| {
@@ -185,4 +192,16 @@ fn values_are_merged_as_helm_merges_them() {
     assert!(values.components.warden.enabled);
     assert!(Values::over_defaults(&json!({ "image": { "tagg": "1" } })).is_err());
     assert!(Values::over_defaults(&json!({ "image": { "tag": null } })).is_err());
+}
+
+/// S5.5-3: with defaults the write paths are those of the access table, which `regent verify` compares.
+#[test]
+fn write_paths_are_those_of_the_access_table() {
+    use crate::access::admission;
+    let all = made(|_| {});
+    let policies = [admission::POLICY_KIND, admission::BINDING_KIND];
+    let found: Vec<&Value> =
+        all.iter().filter(|o| policies.contains(&o["kind"].as_str().unwrap())).collect();
+    let wanted = admission::objects(&admission::Settings::default());
+    assert_eq!(found, wanted.iter().collect::<Vec<_>>());
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::bounds;
+use crate::access::admission::Settings;
 use crate::access::identity::Identity;
 
 /// All values. Each has a default with which an installation works.
@@ -27,6 +28,8 @@ pub struct Values {
     /// What workloads log, as tracing filters.
     #[schemars(length(min = 1, max = 1_024))]
     pub log: String,
+    /// Whom admission policies exempt or bind. `regent verify` knows the defaults.
+    pub admission: Admission,
     /// The components: one Deployment, account and set of rights each.
     pub components: Components,
     /// The runtime authority.
@@ -91,6 +94,24 @@ pub enum ExternalSecretsCrds {
     Always,
     /// Not at all.
     Never,
+}
+
+/// Whom admission policies exempt or bind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Admission {
+    /// User names of Kubernetes' own controllers, which collect garbage and end namespaces.
+    #[schemars(length(min = 1, max = bounds::LIST_LEN_MAX))]
+    #[schemars(inner(length(min = 1, max = 253), regex(pattern = bounds::USER_PATTERN)))]
+    pub kubernetes: Vec<String>,
+    /// User names of GitOps controllers, which may write no Secret.
+    #[schemars(length(max = bounds::LIST_LEN_MAX))]
+    #[schemars(inner(length(min = 1, max = 253), regex(pattern = bounds::USER_PATTERN)))]
+    pub gitops: Vec<String>,
+    /// ClusterSecretStores of regent's: a PushSecret that names one has to be explicit.
+    #[schemars(length(min = 1, max = bounds::LIST_LEN_MAX))]
+    #[schemars(inner(length(min = 1, max = 253), regex(pattern = bounds::USER_PATTERN)))]
+    pub stores: Vec<String>,
 }
 
 /// The components.
@@ -250,6 +271,7 @@ impl Default for Values {
             namespaces: Vec::new(),
             external_secrets_crds: ExternalSecretsCrds::default(),
             log: "info".into(),
+            admission: Admission::default(),
             components: Components::default(),
             authority: Authority::default(),
             network_policies: NetworkPolicies::default(),
@@ -258,6 +280,13 @@ impl Default for Values {
             tolerations: Vec::new(),
             pod_annotations: Map::new(),
         }
+    }
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        let Settings { kubernetes, gitops, stores } = Settings::default();
+        Self { kubernetes, gitops, stores }
     }
 }
 
