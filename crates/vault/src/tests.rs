@@ -188,6 +188,23 @@ async fn every_health_status_is_an_answer() {
     }
 }
 
+/// The one answer that holds shares in clear: it is complete or an error, and prints nothing.
+#[tokio::test]
+async fn shares_in_clear_are_as_many_as_were_asked_for_and_print_nothing() {
+    let body = r#"{"keys":["00ff"],"keys_base64":["AP8="],"root_token":"planted-value"}"#;
+    let (client, _) = serve(fake(&[("PUT /v1/sys/init", 200, body)], 0)).await;
+    let answer = client.init(1, 1).await.unwrap();
+    assert_eq!(answer.shares[0].expose(), &[0, 255]);
+    assert_eq!(answer.root_token.expose(), PLANTED);
+    let shown = format!("{answer:?}");
+    assert!(!shown.contains(PLANTED) && !shown.contains("255"), "{shown}");
+    assert!(matches!(client.init(3, 2).await, Err(Error::Protocol { .. })));
+    let body = r#"{"keys_base64":["!"],"root_token":"t"}"#;
+    let (client, _) = serve(fake(&[("PUT /v1/sys/init", 200, body)], 0)).await;
+    let error = client.init(1, 1).await.unwrap_err();
+    assert!(!error.to_string().contains('!'), "{error}");
+}
+
 #[tokio::test]
 async fn an_answer_beyond_the_limit_is_refused() {
     let huge = "x".repeat(crate::transport::ANSWER_LEN_MAX + 1);

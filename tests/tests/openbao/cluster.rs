@@ -200,7 +200,7 @@ impl Cluster {
         let waited = tokio::time::timeout(LIMIT, await_condition(api, "regent", condition)).await;
         let found = waited.unwrap_or_else(|_| Ok(None)).unwrap();
         let missed = || format!("expected {expected}, found {}", last.lock().unwrap());
-        found.and_then(|f| f.status).unwrap_or_else(|| std::panic::panic_any(missed()))
+        found.and_then(|f| f.status).ok_or_else(missed).unwrap()
     }
 
     /// A change of the RuntimeAuthority, at which warden looks at once.
