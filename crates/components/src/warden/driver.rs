@@ -159,6 +159,8 @@ impl Driver {
             ledger: Ledger::start(session.kv(REGENT_MOUNT), Identity::Warden.name()),
             session,
         });
+        // A root token is never shown to another authority; of the one left it is hunted later.
+        memory.root = None;
         memory.link = Some(Arc::clone(&link));
         Ok(link)
     }
