@@ -1,7 +1,7 @@
 //! Warden's real steps against a real OpenBao (PROTOCOLS.md §3), with the sandbox as the API server that OpenBao asks
 //! about tokens.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's assertions")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test's assertions")]
 
 mod cluster;
 mod cut;
