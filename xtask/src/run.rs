@@ -93,7 +93,7 @@ fn deny() -> Result<()> {
         }
         cargo(&["install", "cargo-deny", "--locked", "--version", "0.20.2"])?;
     }
-    cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"])
+    cargo(&["deny", "--locked", "check", "licenses", "bans", "sources"])
 }
 
 fn cargo(args: &[&str]) -> Result<()> {
