@@ -5,6 +5,7 @@
 //! world      what the steps act on, as `regent dev` wires it
 //! worlds     which there are: a Kubernetes API × an authority
 //! steps      one function a step
+//! audit      what the API server's audit log says of components
 //! real       a real control plane as child processes
 //! openbao    a real OpenBao as a child process
 //! admission/ who may write what, as a table that runs on any API server
@@ -12,6 +13,7 @@
 //! ```
 
 pub mod admission;
+mod audit;
 pub mod binary;
 pub mod openbao;
 pub mod real;

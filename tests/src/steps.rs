@@ -195,6 +195,11 @@ async fn then(world: &mut World, words: &[&str], text: &str) -> Result<()> {
             ensure!(found == count.parse::<usize>()?, "found {found} times: {events:?}");
             Ok(())
         }
+        ["no", "component", "reached", "beyond", "its", "Role"] => {
+            let refusals = world.refusals().await?;
+            ensure!(refusals.is_empty(), "{} refused: {refusals:?}", refusals.len());
+            Ok(())
+        }
         ["verify", "finds", "nothing"] => {
             let findings = findings(world).await?;
             ensure!(findings.is_empty(), "found {findings:?}");

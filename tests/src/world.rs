@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
+use jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
+use regent::dev::cluster::Cluster;
 use regent::dev::view::View;
 use regent::dev::{AuthorityChoice, External, Options, System, Watch};
 use regent_types::access::identity::Identity;
@@ -17,6 +19,7 @@ use regent_types::seal::SealedShares;
 use regent_vault::Session;
 use serde_json::Value;
 
+use crate::audit;
 use crate::binary;
 use crate::openbao::{self, OpenBao};
 use crate::worlds::{self, Api, Authority, Kind, Lent};
@@ -32,6 +35,7 @@ pub struct World {
     pub remembered: BTreeMap<String, String>,
     kind: Kind,
     lent: Option<Lent>,
+    began: Timestamp,
     openbao: Option<OpenBao>,
     /// Sealed shares that a person kept.
     saved: Option<SealedShares>,
@@ -77,6 +81,7 @@ impl World {
             remembered: BTreeMap::new(),
             kind,
             lent,
+            began: Timestamp::now(),
             openbao,
             saved: None,
             place,
@@ -247,6 +252,22 @@ impl World {
         let role = Identity::Reader.account();
         let login = vault.login_kubernetes("kubernetes", &role, &jwt).await?;
         Ok(Session::with_token(vault, login.token))
+    }
+
+    /// Requests of components that RBAC refused in this world: from the API server's audit log, or the sandbox's own.
+    pub async fn refusals(&mut self) -> Result<Vec<String>> {
+        let began = self.began;
+        if let Some(lent) = &self.lent {
+            return audit::refusals(&lent.real()?.audit_log(), began);
+        }
+        match &self.system().await?.cluster {
+            Cluster::Sandbox { sandbox, .. } => Ok(sandbox
+                .refusals()
+                .into_iter()
+                .filter(|l| l.starts_with(audit::COMPONENTS))
+                .collect()),
+            Cluster::Real { .. } => bail!("the audit log of this cluster is not known"),
+        }
     }
 
     /// What is not as it should be, for the message of a failed scenario.
