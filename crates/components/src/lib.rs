@@ -29,6 +29,7 @@ mod named;
 pub mod orchestrator;
 #[cfg(feature = "publisher")]
 pub mod publisher;
+mod retry;
 #[cfg(feature = "triggers")]
 pub mod triggers;
 #[cfg(feature = "warden")]

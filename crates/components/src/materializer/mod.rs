@@ -21,7 +21,6 @@ mod pass;
 mod place;
 mod render;
 mod request;
-mod retry;
 mod status;
 mod store;
 mod stores;
@@ -79,7 +78,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     let worker = Arc::new(Worker {
         authorities: authority::Authorities::new(cx.clone()),
         secrets,
-        backoff: retry::Backoff::default(),
+        backoff: crate::retry::Backoff::default(),
         objects: external.store(),
         listings: [
             runtime_listed.clone(),
@@ -124,7 +123,10 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
 /// Keeps the status of both kinds of stores.
 async fn store_status(cx: &Context, worker: &Arc<Worker>, concurrency: Config) {
     let keeper = || {
-        Arc::new(stores::Keeper { worker: Arc::clone(worker), backoff: retry::Backoff::default() })
+        Arc::new(stores::Keeper {
+            worker: Arc::clone(worker),
+            backoff: crate::retry::Backoff::default(),
+        })
     };
     let cluster = store_controller::<ClusterSecretStore>(cx, &concurrency)
         .run(stores::cluster, stores::on_error, keeper())

@@ -12,9 +12,9 @@ use regent_types::resources::{ClusterSecretStore, SecretStore};
 
 use super::Error;
 use super::index::{Key, key_of};
-use super::retry::Backoff;
 use super::store::{self, Resolution};
 use super::worker::Worker;
+use crate::retry::Backoff;
 
 /// What the two store controllers share.
 pub(crate) struct Keeper {

@@ -23,10 +23,10 @@ use super::authority::Authorities;
 use super::due::Known;
 use super::index::{ByPath, ByTarget, Key, key_of};
 use super::place;
-use super::retry::Backoff;
 use super::watch::Secrets;
 use crate::Context;
 use crate::listed::Listed;
+use crate::retry::Backoff;
 
 /// How long a pass waits for the first listings.
 const LISTED_WITHIN: Duration = Duration::from_secs(10);

@@ -17,10 +17,10 @@ use tokio::sync::watch;
 
 use super::authority::{Authority, Gate};
 use super::error::Error;
-use super::retry::Backoff;
 use super::{bootstrap, effects, observe};
 use crate::Context;
 use crate::listed::Listed;
+use crate::retry::Backoff;
 
 /// What everybody in this component works with.
 pub(super) struct World {
@@ -39,7 +39,7 @@ pub(super) struct World {
     /// Kubernetes Events.
     pub(super) recorder: Recorder,
     /// Pauses of objects that fail.
-    pub(super) backoff: Backoff,
+    pub(super) backoff: Backoff<String>,
 }
 
 impl World {

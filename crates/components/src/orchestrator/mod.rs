@@ -22,7 +22,6 @@ mod heads;
 mod names;
 mod observe;
 mod random;
-mod retry;
 mod runs;
 mod secrets;
 mod status;
@@ -47,10 +46,10 @@ use tokio::sync::{oneshot, watch};
 use tokio_stream::wrappers::WatchStream;
 
 use crate::listed::Listed;
+use crate::retry::Backoff;
 use crate::{Context, admission};
 use authority::Gate;
 use drive::World;
-use retry::Backoff;
 
 pub use error::Error;
 
@@ -157,7 +156,7 @@ where
         object.namespace().unwrap_or_default(),
         object.name_any()
     );
-    let pause = w.backoff.failed(&key);
+    let pause = w.backoff.failed(key.clone());
     if error.is_race() {
         w.backoff.fine(&key);
     } else {

@@ -167,7 +167,10 @@ fn note(
         // Nothing that the run could do better: no try is counted.
         steps::End::Away(message) => {
             let verdict = Verdict::no(Reason::AuthorityNotReady.as_str(), message);
-            return Some(Ending { verdict, again: Action::requeue(w.backoff.failed(object)) });
+            return Some(Ending {
+                verdict,
+                again: Action::requeue(w.backoff.failed(object.to_owned())),
+            });
         }
         steps::End::Stopped { kind, reason, message } => {
             w.backoff.fine(object);

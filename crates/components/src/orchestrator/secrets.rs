@@ -47,7 +47,7 @@ pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, w: Arc<World>) -> Resu
             facts
         }
         Err(error) if error.is_authority() => {
-            again = Action::requeue(w.backoff.failed(&object));
+            again = Action::requeue(w.backoff.failed(object.clone()));
             obstacle(Reason::AuthorityNotReady, error.to_string())
         }
         Err(error) => return Err(error),

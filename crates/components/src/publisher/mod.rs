@@ -15,7 +15,6 @@ mod explicit;
 mod heads;
 mod pass;
 mod plan;
-mod retry;
 mod status;
 mod store;
 mod watch;
@@ -66,7 +65,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     let worker = Arc::new(Worker {
         authorities: authority::Authorities::new(cx.clone()),
         sources,
-        backoff: retry::Backoff::default(),
+        backoff: crate::retry::Backoff::default(),
         objects: objects.clone(),
         listings: [Listed::of(&namespaces), Listed::of(&runtime), Listed::of(&stores)],
         namespaces,

@@ -17,12 +17,12 @@ use zeroize::Zeroize;
 use super::Error;
 use super::authority::{Author, Authorities};
 use super::explicit::{Refusal, Wanted};
-use super::retry::Backoff;
 use super::status::{self, Outcome};
 use super::store;
 use super::watch::{Key, Sources};
 use crate::Context;
 use crate::listed::Listed;
+use crate::retry::Backoff;
 
 /// No watch is guaranteed to tell everything: look at the source at least this often.
 const RECHECK: Duration = Duration::from_secs(600);

@@ -12,7 +12,6 @@ mod due;
 mod error;
 mod name;
 mod pass;
-mod retry;
 mod slots;
 mod status;
 
@@ -59,7 +58,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     let triggers = controller.store();
     let worker = Arc::new(Worker {
         cx: cx.clone(),
-        backoff: retry::Backoff::default(),
+        backoff: crate::retry::Backoff::default(),
         secrets,
         workflows,
         runs,

@@ -17,9 +17,9 @@ use regent_types::resources::{
 
 use super::Error;
 use super::due::{self, Decision, Fire, Run, Secret, Seen, due};
-use super::retry::Backoff;
 use super::status;
 use crate::Context;
+use crate::retry::Backoff;
 
 /// No watch is guaranteed to tell everything, and clocks are set: look at least this often, at no
 /// cost.

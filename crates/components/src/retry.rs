@@ -1,5 +1,6 @@
 //! Growing pauses, object by object: 200 ms doubling to 30 s.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
@@ -34,7 +35,11 @@ impl<K: Eq + Hash> Backoff<K> {
     }
 
     /// `key` is fine again.
-    pub(crate) fn fine(&self, key: &K) {
+    pub(crate) fn fine<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
@@ -49,7 +54,7 @@ mod tests {
         let pauses: Vec<u128> = (0..10).map(|_| backoff.failed("a").as_millis()).collect();
         assert_eq!(pauses, [200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]);
         assert_eq!(backoff.failed("b").as_millis(), 200);
-        backoff.fine(&"a");
+        backoff.fine("a");
         assert_eq!(backoff.failed("a").as_millis(), 200);
     }
 }
