@@ -86,6 +86,18 @@ async fn when(world: &mut World, words: &[&str], block: &str) -> Result<()> {
             let sealed = world.system().await?.seal(block)?;
             commit(world, file, Some(sealed.into_bytes())).await?;
         }
+        ["Git", "reseals", "and", "then", "alters", file] => {
+            // What is in clear is under the MAC too.
+            let sealed = world.system().await?.seal(block)?;
+            ensure!(sealed.contains("as-sealed"), "nothing to alter: a value as-sealed in clear");
+            let altered = sealed.replace("as-sealed", "altered");
+            commit(world, file, Some(altered.into_bytes())).await?;
+        }
+        ["somebody", "creates", "in", "vain", "there", "is", "one", "RuntimeAuthority"] => {
+            let message = "there is one RuntimeAuthority and its name is regent";
+            let refused = create(world, block).await.err().context("it was created")?.to_string();
+            ensure!(refused.contains(message), "expected {message:?}, found {refused:?}");
+        }
         [kind, name, "is", "deleted"] => {
             let (namespace, name) = split(name);
             let api = world.api(kind, namespace).await?;
@@ -99,11 +111,7 @@ async fn when(world: &mut World, words: &[&str], block: &str) -> Result<()> {
             api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
         }
         ["somebody", "creates"] => {
-            let object: Value = regent::dev::yaml(block)?;
-            let kind = object["kind"].as_str().unwrap_or_default().to_owned();
-            let namespace = object["metadata"]["namespace"].as_str().map(str::to_owned);
-            let api = world.api(&kind, namespace.as_deref()).await?;
-            api.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
+            create(world, block).await?;
         }
         [
             "every",
@@ -215,6 +223,16 @@ async fn then(world: &mut World, words: &[&str], text: &str) -> Result<()> {
         }
         _ => bail!("no such then step"),
     }
+}
+
+/// Creates an object as the cluster's admin.
+async fn create(world: &mut World, block: &str) -> Result<()> {
+    let object: Value = regent::dev::yaml(block)?;
+    let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+    let namespace = object["metadata"]["namespace"].as_str().map(str::to_owned);
+    let api = world.api(&kind, namespace.as_deref()).await?;
+    api.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
+    Ok(())
 }
 
 async fn commit(world: &mut World, file: &str, content: Option<Vec<u8>>) -> Result<()> {
