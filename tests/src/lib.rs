@@ -9,12 +9,14 @@
 //! real       a real control plane as child processes
 //! openbao    a real OpenBao as a child process
 //! admission/ who may write what, as a table that runs on any API server
+//! conformance  what a Kubernetes API does, as text, for the sandbox and a real one
 //! binary     the real binary as a child process, for what only a process can show: kill, signals, logs
 //! ```
 
 pub mod admission;
 mod audit;
 pub mod binary;
+pub mod conformance;
 pub mod openbao;
 pub mod real;
 pub mod scenario;
