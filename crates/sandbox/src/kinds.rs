@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Value, json};
 
+use crate::patch::Lists;
 use crate::schema::Schema;
 
 /// One served kind.
@@ -19,13 +20,48 @@ pub(crate) struct Kind {
     pub(crate) categories: Vec<String>,
     /// Whether `/status` is a resource of its own.
     pub(crate) status: bool,
-    /// Columns of a table: name, type, JSON path.
-    pub(crate) columns: Vec<(String, String, String)>,
+    /// Columns of a table, after the name.
+    pub(crate) columns: Vec<Column>,
     /// Schema of a custom resource.
     pub(crate) schema: Option<Schema>,
 }
 
+/// A column of a table.
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// `string`, `integer`, `date` …
+    pub(crate) kind: String,
+    /// A JSON path; `#` before it counts what is there.
+    pub(crate) path: String,
+    /// Above zero: with `-o wide` only.
+    pub(crate) priority: i64,
+}
+
 impl Kind {
+    /// Under which resource objects are stored: events have two groups and one store.
+    pub(crate) fn stored_as(&self) -> Arc<str> {
+        if self.group == crate::api::events::GROUP { "events".into() } else { self.resource() }
+    }
+
+    /// `Kind.group`, or `Kind` in the core group: how validation errors name it.
+    pub(crate) fn qualified(&self) -> String {
+        if self.group.is_empty() {
+            self.kind.clone()
+        } else {
+            format!("{}.{}", self.kind, self.group)
+        }
+    }
+
+    /// Where it is known from how its lists are merged.
+    pub(crate) fn lists(&self) -> Lists<'_> {
+        self.schema.as_ref().map_or(Lists::BuiltIn, |schema| Lists::Schema(schema.plain()))
+    }
+
+    /// Whether an update must name the version that it replaces.
+    pub(crate) fn versioned_updates(&self) -> bool {
+        self.schema.is_some() || ["Lease", "CustomResourceDefinition"].contains(&self.kind.as_str())
+    }
+
     /// `plural.group`, or `plural` in the core group: how errors and the store name it.
     pub(crate) fn resource(&self) -> Arc<str> {
         if self.group.is_empty() {
@@ -173,6 +209,12 @@ impl Kinds {
         all.values().cloned().collect()
     }
 
+    /// The kind of an `apiVersion` and `kind`.
+    pub(crate) fn by_kind(&self, api_version: &str, name: &str) -> Option<Arc<Kind>> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.values().find(|k| k.kind == name && k.api_version() == api_version).cloned()
+    }
+
     /// Serves what a CustomResourceDefinition says, in every served version.
     pub(crate) fn define(&self, crd: &Value) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -210,26 +252,42 @@ fn custom(spec: &Value, version: &Value) -> Kind {
         categories: list(&names["categories"]),
         status: !version["subresources"]["status"].is_null(),
         columns: columns
-            .map(|c| (text(&c["name"]), text(&c["type"]), text(&c["jsonPath"])))
+            .map(|c| Column {
+                name: text(&c["name"]),
+                kind: text(&c["type"]),
+                path: text(&c["jsonPath"]),
+                priority: c["priority"].as_i64().unwrap_or(0),
+            })
             .collect(),
         schema: Schema::compile(&version["schema"]["openAPIV3Schema"]),
         kind,
     }
 }
 
-fn columns(kind: &str) -> Vec<(String, String, String)> {
-    let own: &[(&str, &str, &str)] = match kind {
-        "Secret" => &[("Type", "string", ".type")],
-        "Namespace" => &[("Status", "string", ".status.phase")],
-        "CustomResourceDefinition" => &[("Created At", "date", ".metadata.creationTimestamp")],
-        "Event" => &[("Reason", "string", ".reason"), ("Message", "string", ".note")],
+/// Columns of built-in kinds, where they matter to who watches regent; all have an age.
+fn columns(kind: &str) -> Vec<Column> {
+    const CREATED: &str = ".metadata.creationTimestamp";
+    let own: &[(&str, &str)] = match kind {
+        "Secret" => &[("Type", ".type"), ("Data", "#.data")],
+        "ConfigMap" => &[("Data", "#.data")],
+        "ServiceAccount" => &[],
+        "Namespace" => &[("Status", ".status.phase")],
+        "Lease" => &[("Holder", ".spec.holderIdentity")],
+        "RoleBinding" | "ClusterRoleBinding" => &[("Role", "=roleRef")],
+        // Their creation is printed as a time, not as an age.
+        "Role" | "ClusterRole" | "CustomResourceDefinition" => &[("Created At", CREATED)],
+        "Event" => &[("Reason", ".reason"), ("Message", ".message")],
         _ => &[],
     };
-    let age = ("Age", "date", ".metadata.creationTimestamp");
-    own.iter()
-        .chain(std::iter::once(&age))
-        .map(|(n, t, p)| ((*n).into(), (*t).into(), (*p).into()))
-        .collect()
+    let timed = own.iter().any(|(name, _)| *name == "Created At");
+    let age = (!timed).then_some(("Age", CREATED));
+    let column = |(name, path): (&str, &str)| Column {
+        name: name.into(),
+        kind: if name == "Age" { "age".into() } else { "string".into() },
+        path: path.into(),
+        priority: 0,
+    };
+    own.iter().copied().chain(age).map(column).collect()
 }
 
 fn key(group: &str, version: &str, plural: &str) -> String {

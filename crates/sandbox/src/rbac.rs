@@ -26,20 +26,35 @@ pub(crate) struct Ask {
 
 /// Whether `user` may do what is asked.
 pub(crate) fn allows(store: &Store, user: &User, ask: &Ask) -> bool {
-    user.is_master() || rules(store, user, &ask.namespace).iter().any(|rule| grants(rule, ask))
+    user.is_master() || grantor(store, user, ask).is_some()
+}
+
+/// The binding that grants what is asked, in the words of the real API server.
+pub(crate) fn grantor(store: &Store, user: &User, ask: &Ask) -> Option<String> {
+    let bound = bound(store, user, &ask.namespace);
+    let found = bound.into_iter().find(|b| b.rules.iter().any(|rule| grants(rule, ask)));
+    found.map(|b| format!("RBAC: allowed by {}", b.words))
 }
 
 /// Every rule that holds for `user` in `namespace` (empty: the cluster).
 pub(crate) fn rules(store: &Store, user: &User, namespace: &str) -> Vec<Value> {
-    let mut rules = Vec::new();
+    bound(store, user, namespace).into_iter().flat_map(|b| b.rules).collect()
+}
+
+/// What one binding gives.
+struct Bound {
+    words: String,
+    rules: Vec<Value>,
+}
+
+fn bound(store: &Store, user: &User, namespace: &str) -> Vec<Bound> {
+    let mut all = Vec::new();
     let mut take = |binding: &Value, home: Option<&str>| {
-        let bound = binding["subjects"].as_array().into_iter().flatten();
-        if bound.into_iter().any(|s| is_subject(s, user, home)) {
-            let role = role(store, &binding["roleRef"], home);
-            rules.extend(
-                role.into_iter().flat_map(|r| r["rules"].as_array().cloned().unwrap_or_default()),
-            );
-        }
+        let mut subjects = binding["subjects"].as_array().into_iter().flatten();
+        let Some(subject) = subjects.find(|s| is_subject(s, user, home)) else { return };
+        let role = role(store, &binding["roleRef"], home);
+        let rules = role.and_then(|r| r["rules"].as_array().cloned()).unwrap_or_default();
+        all.push(Bound { words: words(binding, subject, home), rules });
     };
     for binding in store.list(CLUSTER_ROLE_BINDINGS, None).0 {
         take(&binding, None);
@@ -49,7 +64,25 @@ pub(crate) fn rules(store: &Store, user: &User, namespace: &str) -> Vec<Value> {
             take(&binding, Some(namespace));
         }
     }
-    rules
+    all
+}
+
+/// `RoleBinding "r/ns" of Role "r" to Group "readers"`.
+fn words(binding: &Value, subject: &Value, home: Option<&str>) -> String {
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let name = text(&binding["metadata"]["name"]);
+    let binding_words = match home {
+        Some(home) => format!("RoleBinding \"{name}/{home}\""),
+        None => format!("ClusterRoleBinding {name:?}"),
+    };
+    let (kind, who) = (text(&subject["kind"]), text(&subject["name"]));
+    let who = match subject["namespace"].as_str() {
+        Some(namespace) if kind == "ServiceAccount" => format!("{who}/{namespace}"),
+        _ => who,
+    };
+    let reference = &binding["roleRef"];
+    let (role_kind, role) = (text(&reference["kind"]), text(&reference["name"]));
+    format!("{binding_words} of {role_kind} {role:?} to {kind} {who:?}")
 }
 
 fn role(store: &Store, reference: &Value, home: Option<&str>) -> Option<std::sync::Arc<Value>> {
@@ -107,18 +140,20 @@ pub(crate) fn forbidden(user: &User, ask: &Ask) -> Failure {
         let message = format!("forbidden: User {:?} cannot {verb} path {path:?}", user.name);
         return Failure::new(403, "Forbidden", message);
     }
-    let full = if group.is_empty() { resource.clone() } else { format!("{resource}.{group}") };
     let place = if namespace.is_empty() {
         "at the cluster scope".to_owned()
     } else {
         format!("in the namespace {namespace:?}")
     };
+    // The object is named without the subresource that was asked for.
+    let plain = resource.split('/').next().unwrap_or_default();
+    let full = if group.is_empty() { plain.to_owned() } else { format!("{plain}.{group}") };
     let object = if name.is_empty() { full.clone() } else { format!("{full} {name:?}") };
     let message = format!(
         "{object} is forbidden: User {:?} cannot {verb} resource {resource:?} in API group {group:?} {place}",
         user.name,
     );
-    Failure::new(403, "Forbidden", message)
+    Failure::new(403, "Forbidden", message).about(&full, name)
 }
 
 /// RBAC may only be written by who already has what it grants, or may `escalate` / `bind`: otherwise a component

@@ -4,15 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use regent_types::Sensitive;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::Error;
 use crate::admission::{self, Policies};
-use crate::api;
+use crate::api::{self, gc};
 use crate::auth::User;
 use crate::auth::tokens::Signer;
 use crate::kinds::{Kind, Kinds};
 use crate::rbac::Ask;
+use crate::seed;
 use crate::serve::Authority;
 use crate::store::{Key, Store};
 
@@ -69,7 +70,7 @@ impl Sandbox {
             authority: Authority::new()?,
             refusals: Mutex::default(),
         };
-        state.seed();
+        seed::plant(&state.store);
         Ok(Self { state: Arc::new(state) })
     }
 
@@ -94,54 +95,38 @@ impl Sandbox {
 }
 
 impl State {
-    /// What is there in every empty cluster.
-    fn seed(&self) {
-        let mut tx = self.store.tx();
-        let mut put = |resource: &str, object: Value| {
-            let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            let key = Key { resource: resource.into(), namespace: String::new(), name };
-            // The store is empty: it cannot be full.
-            let _stored = tx.put(&key, object);
-        };
-        for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
-            put(
-                "namespaces",
-                json!({
-                    "apiVersion": "v1", "kind": "Namespace",
-                    "metadata": { "name": name, "uid": format!("sandbox-{name}"), "creationTimestamp": api::admit::now(),
-                        "labels": { "kubernetes.io/metadata.name": name } },
-                    "status": { "phase": "Active" },
-                }),
-            );
-        }
-        let roles = [
-            ("cluster-admin", json!([{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }])),
-            (
-                "system:auth-delegator",
-                json!([
-                    { "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"] },
-                    { "apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"] },
-                ]),
-            ),
-        ];
-        for (name, rules) in roles {
-            put(
-                "clusterroles.rbac.authorization.k8s.io",
-                json!({
-                    "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-                    "metadata": { "name": name, "uid": format!("sandbox-{name}"), "creationTimestamp": api::admit::now() },
-                    "rules": rules,
-                }),
-            );
-        }
-    }
-
     /// After an object was written: what the API server itself derives from it.
     pub(crate) fn written(&self, kind: &Kind, object: &Value) {
-        if kind.kind == "CustomResourceDefinition" {
-            self.kinds.define(object);
+        match kind.kind.as_str() {
+            "CustomResourceDefinition" => self.kinds.define(object),
+            "Namespace" => self.namespace_written(object),
+            _ => {}
         }
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        let meta = &object["metadata"];
+        let (namespace, name) = (text(&meta["namespace"]), text(&meta["name"]));
         self.reload_policies(kind);
+        gc::written(self, &Key { resource: kind.stored_as(), namespace, name }, object);
+    }
+
+    /// A new namespace gets its account; one that ends may be gone now.
+    fn namespace_written(&self, object: &Value) {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        if !object["metadata"]["deletionTimestamp"].is_null() {
+            return gc::empty(self, name);
+        }
+        let key = Key {
+            resource: "serviceaccounts".into(),
+            namespace: name.to_owned(),
+            name: "default".into(),
+        };
+        let mut tx = self.store.tx();
+        if tx.get(&key).is_none()
+            && let Ok(uid) = api::admit::uid()
+        {
+            // A full store refuses: the next write of the namespace tries again.
+            let _stored = tx.put(&key, seed::account(name, &uid));
+        }
     }
 
     fn reload_policies(&self, kind: &Kind) {
@@ -151,11 +136,13 @@ impl State {
     }
 
     /// After an object was removed.
-    pub(crate) fn removed(&self, kind: &Kind, object: &Value) {
+    pub(crate) fn removed(&self, object: &Value) {
+        let text = |field: &str| object[field].as_str().unwrap_or_default();
+        let Some(kind) = self.kinds.by_kind(text("apiVersion"), text("kind")) else { return };
         if kind.kind == "CustomResourceDefinition" {
             self.kinds.undefine(object);
         }
-        self.reload_policies(kind);
+        self.reload_policies(&kind);
     }
 
     /// Keeps what was refused.

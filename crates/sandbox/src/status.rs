@@ -45,22 +45,22 @@ impl Failure {
         Self::new(410, "Expired", message)
     }
 
-    /// 422 with its causes: (field, message).
+    /// 422 with its causes: (field, message); `kind` is `Kind` or `Kind.group`.
     pub(crate) fn invalid(kind: &str, name: &str, causes: &[(String, String)]) -> Self {
         let all: Vec<String> = causes.iter().map(|(f, m)| format!("{f}: {m}")).collect();
         let joined = match all.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
-        let mut failure =
-            Self::new(422, "Invalid", format!("{kind} {name:?} is invalid: {joined}"));
+        let failure = Self::new(422, "Invalid", format!("{kind} {name:?} is invalid: {joined}"));
         let causes: Vec<Value> = causes
             .iter()
             .map(|(field, message)| {
-                json!({ "reason": "FieldValueInvalid", "field": field, "message": message })
+                json!({ "reason": cause(message), "field": field, "message": message })
             })
             .collect();
-        failure.details = json!({ "name": name, "kind": kind, "causes": causes });
+        let mut failure = failure.about(kind, name);
+        failure.details["causes"] = causes.into();
         failure
     }
 
@@ -78,9 +78,19 @@ impl Failure {
         failure
     }
 
-    fn about(mut self, resource: &str, name: &str) -> Self {
+    /// 405.
+    pub(crate) fn method() -> Self {
+        let message = "the server does not allow this method on the requested resource";
+        Self::new(405, "MethodNotAllowed", message)
+    }
+
+    /// Says which object it is about; `resource` is `name` or `name.group`.
+    pub(crate) fn about(mut self, resource: &str, name: &str) -> Self {
         let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
-        self.details = json!({ "name": name, "kind": plural });
+        self.details = json!({ "kind": plural });
+        if !name.is_empty() {
+            self.details["name"] = json!(name);
+        }
         if !group.is_empty() {
             self.details["group"] = json!(group);
         }
@@ -90,12 +100,28 @@ impl Failure {
     pub(crate) fn body(&self) -> Value {
         let mut body = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code,
+            "message": self.message, "code": self.code,
         });
+        if !self.reason.is_empty() {
+            body["reason"] = self.reason.into();
+        }
         if !self.details.is_null() {
             body["details"] = self.details.clone();
         }
         body
+    }
+}
+
+/// The reason of a cause follows from how its message starts.
+fn cause(message: &str) -> &'static str {
+    match message.split_once(": ").map_or(message, |(start, _)| start) {
+        "Required value" => "FieldValueRequired",
+        "Unsupported value" => "FieldValueNotSupported",
+        "Forbidden" => "FieldValueForbidden",
+        "Too long" => "FieldValueTooLong",
+        "Too many" => "FieldValueTooMany",
+        _ if message.contains(" in body must be of type ") => "FieldValueTypeInvalid",
+        _ => "FieldValueInvalid",
     }
 }
 

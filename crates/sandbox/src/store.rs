@@ -46,6 +46,8 @@ struct Inner {
     rv: u64,
     objects: BTreeMap<Key, Arc<Value>>,
     history: VecDeque<Event>,
+    /// The version that history starts after.
+    floor: u64,
     /// uid of an owner → what names it in its ownerReferences.
     owned: BTreeMap<String, BTreeSet<Key>>,
 }
@@ -62,6 +64,7 @@ impl Store {
             rv: 1,
             objects: BTreeMap::new(),
             history: VecDeque::new(),
+            floor: 1,
             owned: BTreeMap::new(),
         };
         Self { inner: Mutex::new(inner), latest: watch::channel(1).0 }
@@ -77,28 +80,51 @@ impl Store {
         self.latest.subscribe()
     }
 
+    /// What there is now was always there: history starts here.
+    pub(crate) fn plant(&self) {
+        let mut tx = self.tx();
+        tx.inner.history.clear();
+        tx.inner.floor = tx.inner.rv;
+    }
+
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Value>> {
         self.tx().get(key)
     }
 
     /// Objects of `resource` (in `namespace`, if given), in order, and the version they are of.
     pub(crate) fn list(&self, resource: &str, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
+        self.tx().list(resource, namespace)
+    }
+
+    /// The same as it was at version `rv`: what came since is taken back.
+    pub(crate) fn list_at(
+        &self,
+        resource: &str,
+        namespace: Option<&str>,
+        rv: u64,
+    ) -> Result<Vec<Arc<Value>>, Failure> {
         let tx = self.tx();
-        let from = Key {
-            resource: resource.into(),
-            namespace: namespace.unwrap_or_default().to_owned(),
-            name: String::new(),
+        if rv < tx.inner.floor {
+            return Err(tx.too_old(rv));
+        }
+        let (items, _) = tx.list(resource, namespace);
+        let place = |object: &Value| {
+            let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+            (text(&object["metadata"]["namespace"]), text(&object["metadata"]["name"]))
         };
-        let items = tx
-            .inner
-            .objects
-            .range(from..)
-            .take_while(|(key, _)| {
-                &*key.resource == resource && namespace.is_none_or(|n| key.namespace == n)
-            })
-            .map(|(_, object)| Arc::clone(object))
-            .collect();
-        (items, tx.inner.rv)
+        let mut then: BTreeMap<_, _> = items.into_iter().map(|o| (place(&o), o)).collect();
+        let since = tx.inner.history.iter().rev().take_while(|event| event.rv > rv);
+        for event in since.filter(|event| &*event.resource == resource) {
+            let place = place(&event.object);
+            if namespace.is_some_and(|n| place.0 != n) {
+                continue;
+            }
+            match &event.before {
+                Some(before) => then.insert(place, Arc::clone(before)),
+                None => then.remove(&place),
+            };
+        }
+        Ok(then.into_values().collect())
     }
 
     /// Events of `resource` after version `rv`, at most `limit`, and the version looked up to.
@@ -109,13 +135,10 @@ impl Store {
         limit: usize,
     ) -> Result<(Vec<Event>, u64), Failure> {
         let tx = self.tx();
-        let history = &tx.inner.history;
-        let oldest = history.front().map_or(tx.inner.rv, |e| e.rv);
-        let full = history.len() >= HISTORY_LEN_MAX;
-        if full && rv + 1 < oldest {
-            let message = format!("too old resource version: {rv} ({oldest})");
-            return Err(Failure::expired(&message));
+        if rv < tx.inner.floor {
+            return Err(tx.too_old(rv));
         }
+        let history = &tx.inner.history;
         let start = history.partition_point(|e| e.rv <= rv);
         let mut events = Vec::new();
         let mut upto = tx.inner.rv;
@@ -140,6 +163,28 @@ impl Tx<'_> {
     /// Whether `object` is still what is stored under `key`.
     pub(crate) fn is(&self, key: &Key, object: &Arc<Value>) -> bool {
         self.inner.objects.get(key).is_some_and(|stored| Arc::ptr_eq(stored, object))
+    }
+
+    fn list(&self, resource: &str, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
+        let from = Key {
+            resource: resource.into(),
+            namespace: namespace.unwrap_or_default().to_owned(),
+            name: String::new(),
+        };
+        let items = self
+            .inner
+            .objects
+            .range(from..)
+            .take_while(|(key, _)| {
+                &*key.resource == resource && namespace.is_none_or(|n| key.namespace == n)
+            })
+            .map(|(_, object)| Arc::clone(object))
+            .collect();
+        (items, self.inner.rv)
+    }
+
+    fn too_old(&self, rv: u64) -> Failure {
+        Failure::expired(&format!("too old resource version: {rv} ({})", self.inner.floor))
     }
 
     /// Writes `object` under a new version, which it carries from then on.
@@ -204,7 +249,8 @@ impl Tx<'_> {
         let resource = Arc::clone(&key.resource);
         self.inner.history.push_back(Event { rv, resource, object, before, deleted });
         if self.inner.history.len() > HISTORY_LEN_MAX {
-            self.inner.history.pop_front();
+            let gone = self.inner.history.pop_front();
+            self.inner.floor = gone.map_or(self.inner.floor, |event| event.rv);
         }
         self.latest.send_replace(rv);
     }

@@ -45,6 +45,11 @@ pub(super) fn words(line: &str) -> Vec<String> {
 pub(super) fn redact(text: &str, namespace: &str) -> String {
     let mut lines = Vec::new();
     for line in text.replace(namespace, "$ns").lines() {
+        // The files that `kubectl diff` compares are of this run.
+        if let Some(mark) = ["diff ", "--- ", "+++ "].iter().find(|mark| line.starts_with(**mark)) {
+            lines.push(format!("{mark}<file>"));
+            continue;
+        }
         let indent = line.len() - line.trim_start_matches(' ').len();
         // Columns are separated by two spaces or more; only then is the width of no meaning.
         let cells: Vec<String> = line[indent..]
@@ -53,14 +58,18 @@ pub(super) fn redact(text: &str, namespace: &str) -> String {
             .filter(|cell| !cell.is_empty())
             .map(|cell| cell.split(' ').map(word).collect::<Vec<_>>().join(" "))
             .collect();
-        lines.push(format!("{}{}", " ".repeat(indent), cells.join("  ")));
+        let line = format!("{}{}", " ".repeat(indent), cells.join("  "));
+        lines.push(line.trim_end().to_owned());
     }
     lines.join("\n")
 }
 
 fn word(word: &str) -> String {
     let bare = word.trim_matches(|c| matches!(c, '"' | ',' | '\''));
-    let redacted = if is_age(bare) {
+    let version = bare.len() < word.len() && bare.chars().all(|c| c.is_ascii_digit());
+    let redacted = if version && word.starts_with('"') && bare.len() > 1 {
+        "<version>"
+    } else if is_age(bare) {
         "<age>"
     } else if is_uid(bare) {
         "<uid>"

@@ -84,7 +84,14 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Case>> {
 
 fn indented(lines: &[&str], at: &mut usize) -> String {
     let mut block = String::new();
-    while let Some(line) = lines.get(*at).and_then(|line| line.strip_prefix("  ")) {
+    while let Some(line) = lines.get(*at) {
+        // An empty line is of the block where the block goes on after it.
+        let next = lines[*at..].iter().find(|line| !line.is_empty());
+        let goes_on = next.is_some_and(|next| next.starts_with("  "));
+        let Some(line) = line.strip_prefix("  ").or((line.is_empty() && goes_on).then_some(""))
+        else {
+            break;
+        };
         block.push_str(line);
         block.push('\n');
         *at += 1;

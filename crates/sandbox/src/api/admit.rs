@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Cx;
+use super::{Cx, meta, secret, typed};
 use crate::admission;
 use crate::patch;
 use crate::rbac;
@@ -15,16 +15,23 @@ const OBJECT_LEN_MAX: usize = 1_572_864;
 /// Completes a new object.
 pub(crate) fn new(cx: &Cx<'_>, mut object: Value) -> Result<Value, Failure> {
     envelope(cx, &mut object)?;
+    known(cx, &mut object)?;
     let now = now();
     let meta = &mut object["metadata"];
+    if meta["resourceVersion"].as_str().is_some_and(|rv| !rv.is_empty()) {
+        // Such is the real API server's answer: an internal error without a reason.
+        return Err(Failure::new(
+            500,
+            "",
+            "resourceVersion should not be set on objects to be created",
+        ));
+    }
     if meta["name"].as_str().unwrap_or_default().is_empty() {
         let prefix = meta["generateName"].as_str().unwrap_or_default().to_owned();
         if prefix.is_empty() {
-            return Err(Failure::new(
-                422,
-                "Invalid",
-                "metadata.name: Required value: name or generateName is required",
-            ));
+            let cause = "Required value: name or generateName is required";
+            let causes = [("metadata.name".to_owned(), cause.to_owned())];
+            return Err(Failure::invalid(&cx.kind.qualified(), "", &causes));
         }
         meta["name"] = format!("{prefix}{}", random_hex(3)?).into();
     }
@@ -40,7 +47,7 @@ pub(crate) fn new(cx: &Cx<'_>, mut object: Value) -> Result<Value, Failure> {
         remove(&mut object, "status");
     }
     complete(cx, &mut object, None)?;
-    patch::track(None, &mut object, cx.manager(), "", &now);
+    patch::track(None, &mut object, cx.manager(), "", &now, &cx.kind.lists());
     Ok(object)
 }
 
@@ -52,20 +59,8 @@ pub(crate) fn update(
     applied: bool,
 ) -> Result<Option<Value>, Failure> {
     envelope(cx, &mut object)?;
-    let name = old["metadata"]["name"].as_str().unwrap_or_default();
-    let resource = cx.kind.resource();
-    if let Some(uid) = object["metadata"]["uid"].as_str()
-        && old["metadata"]["uid"] != uid
-    {
-        let why = "Precondition failed: UID in precondition does not match the UID in object meta";
-        return Err(Failure::conflict(&resource, name, why));
-    }
-    if let Some(rv) = object["metadata"]["resourceVersion"].as_str()
-        && !rv.is_empty()
-        && old["metadata"]["resourceVersion"] != rv
-    {
-        return Err(Failure::stale(&resource, name));
-    }
+    known(cx, &mut object)?;
+    same_object(cx, &object, old)?;
     let status_only = cx.target.subresource.as_deref() == Some("status");
     if cx.kind.status && status_only {
         let managed = object["metadata"]["managedFields"].clone();
@@ -103,9 +98,59 @@ pub(crate) fn update(
     }
     if !applied {
         let subresource = if status_only { "status" } else { "" };
-        patch::track(Some(old), &mut object, cx.manager(), subresource, &now);
+        let lists = cx.kind.lists();
+        patch::track(Some(old), &mut object, cx.manager(), subresource, &now, &lists);
     }
     Ok(differs(old, &object).then_some(object))
+}
+
+/// An update is of the object and of the version that it names.
+fn same_object(cx: &Cx<'_>, object: &Value, old: &Value) -> Result<(), Failure> {
+    let name = old["metadata"]["name"].as_str().unwrap_or_default();
+    let resource = cx.kind.resource();
+    let invalid = |field: &str, why: String| {
+        Failure::invalid(&cx.kind.qualified(), name, &[(field.to_owned(), why)])
+    };
+    let found = old["metadata"]["uid"].as_str().unwrap_or_default();
+    let uid = object["metadata"]["uid"].as_str().filter(|uid| !uid.is_empty() && *uid != found);
+    if let Some(uid) = uid {
+        return Err(if cx.patched {
+            invalid("metadata.uid", format!("Invalid value: {uid:?}: field is immutable"))
+        } else {
+            let why = format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {found}"
+            );
+            Failure::conflict(&resource, name, &why)
+        });
+    }
+    match object["metadata"]["resourceVersion"].as_str().filter(|rv| !rv.is_empty()) {
+        Some(rv) if old["metadata"]["resourceVersion"] != rv => {
+            Err(Failure::stale(&resource, name))
+        }
+        None if !cx.patched && cx.kind.versioned_updates() => {
+            let why = "Invalid value: 0: must be specified for an update".to_owned();
+            Err(invalid("metadata.resourceVersion", why))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Fields are those of the kind, and of their type; unknown ones go, as the client wishes it to be told.
+fn known(cx: &Cx<'_>, object: &mut Value) -> Result<(), Failure> {
+    let gone = unknown(cx, object)?;
+    cx.unknown(&gone)
+}
+
+/// Takes out unknown fields and returns their paths.
+pub(super) fn unknown(cx: &Cx<'_>, object: &mut Value) -> Result<Vec<String>, Failure> {
+    let kind = &cx.kind;
+    let mut gone = typed::normalize(kind, object).map_err(|why| {
+        let (kind, version) = (&kind.kind, &kind.version);
+        let message = format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}");
+        Failure::bad_request(message)
+    })?;
+    gone.extend(kind.schema.iter().flat_map(|schema| schema.prune(object)));
+    Ok(gone)
 }
 
 /// Nothing but who owns which field, and when, is no change.
@@ -132,6 +177,12 @@ fn envelope(cx: &Cx<'_>, object: &mut Value) -> Result<(), Failure> {
         match object[field].as_str() {
             None | Some("") => object[field] = wanted.as_str().into(),
             Some(found) if found == wanted => {}
+            Some(found) if cx.kind.schema.is_some() && field == "kind" => {
+                let wrong = format!("Invalid value: {found:?}: must be {wanted}");
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                let kind = format!("{found}.{}", cx.kind.group);
+                return Err(Failure::invalid(&kind, name, &[(field.to_owned(), wrong)]));
+            }
             Some(found) => {
                 let message = format!(
                     "the {field} in the data ({found}) does not match the expected one ({wanted})"
@@ -176,25 +227,35 @@ fn envelope(cx: &Cx<'_>, object: &mut Value) -> Result<(), Failure> {
 /// Defaults and validation of the kind.
 fn complete(cx: &Cx<'_>, object: &mut Value, old: Option<&Value>) -> Result<(), Failure> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    if !valid_name(&name, cx) {
-        let cause = (
-            "metadata.name".to_owned(),
-            format!(
-                "Invalid value: {name:?}: a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.'"
-            ),
-        );
-        return Err(Failure::invalid(&cx.kind.kind, &name, &[cause]));
+    let causes = meta::causes(&cx.kind, object, old);
+    if !causes.is_empty() {
+        return Err(Failure::invalid(&cx.kind.qualified(), &name, &causes));
     }
     if object.to_string().len() > OBJECT_LEN_MAX {
         return Err(Failure::new(413, "RequestEntityTooLarge", "the object is too large"));
     }
     rbac::may_write(&cx.state.store, &cx.user, &cx.kind.kind, object)?;
     match cx.kind.kind.as_str() {
-        "Secret" => secret(object, old, &name)?,
+        "Secret" => secret::complete(object, old, &name)?,
+        "ConfigMap" => {
+            let causes = meta::data_causes(object, &["data", "binaryData"]);
+            if !causes.is_empty() {
+                return Err(Failure::invalid("ConfigMap", &name, &causes));
+            }
+        }
+        "RoleBinding" | "ClusterRoleBinding" => {
+            let changed = old.filter(|old| old["roleRef"] != object["roleRef"]);
+            if changed.is_some() {
+                let why = format!("Invalid value: {}: cannot change roleRef", object["roleRef"]);
+                let causes = [("roleRef".to_owned(), why)];
+                return Err(Failure::invalid(&cx.kind.qualified(), &name, &causes));
+            }
+        }
         "Namespace" => {
             if object["status"]["phase"].is_null() {
                 object["status"] = json!({ "phase": "Active" });
             }
+            object["spec"]["finalizers"] = json!(["kubernetes"]);
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name.as_str().into();
         }
         "CustomResourceDefinition" => definition(object, &name)?,
@@ -202,53 +263,9 @@ fn complete(cx: &Cx<'_>, object: &mut Value, old: Option<&Value>) -> Result<(), 
         _ => {}
     }
     match &cx.kind.schema {
-        Some(schema) => schema.admit(&cx.kind.kind, object, old),
+        Some(schema) => schema.admit(&cx.kind.qualified(), object, old),
         None => Ok(()),
     }
-}
-
-fn secret(object: &mut Value, old: Option<&Value>, name: &str) -> Result<(), Failure> {
-    use base64::Engine;
-    let base64 = base64::engine::general_purpose::STANDARD;
-    if let Some(strings) = object.as_object_mut().and_then(|o| o.remove("stringData")) {
-        for (key, value) in strings.as_object().into_iter().flatten() {
-            let text = value.as_str().unwrap_or_default();
-            object["data"][key] = base64.encode(text).into();
-        }
-    }
-    if object["type"].as_str().unwrap_or_default().is_empty() {
-        object["type"] = "Opaque".into();
-    }
-    let mut causes = Vec::new();
-    for (key, value) in object["data"].as_object().into_iter().flatten() {
-        if value.as_str().is_none_or(|v| base64.decode(v).is_err()) {
-            causes.push((format!("data[{key}]"), "Invalid value: not base64".to_owned()));
-        }
-    }
-    let needed: &[&str] = match object["type"].as_str() {
-        Some("kubernetes.io/tls") => &["tls.crt", "tls.key"],
-        Some("kubernetes.io/dockerconfigjson") => &[".dockerconfigjson"],
-        _ => &[],
-    };
-    for key in needed {
-        if object["data"][*key].is_null() {
-            causes.push((format!("data[{key}]"), "Required value".to_owned()));
-        }
-    }
-    if let Some(old) = old {
-        if old["type"] != object["type"] {
-            causes.push(("type".into(), "Invalid value: field is immutable".into()));
-        }
-        if old["immutable"] == true
-            && (old["data"] != object["data"] || object["immutable"] != true)
-        {
-            causes.push((
-                "data".into(),
-                "Forbidden: field is immutable when `immutable` is set".into(),
-            ));
-        }
-    }
-    if causes.is_empty() { Ok(()) } else { Err(Failure::invalid("Secret", name, &causes)) }
 }
 
 fn definition(object: &mut Value, name: &str) -> Result<(), Failure> {
@@ -259,7 +276,10 @@ fn definition(object: &mut Value, name: &str) -> Result<(), Failure> {
     );
     let mut causes = Vec::new();
     if wanted != name {
-        causes.push(("metadata.name".to_owned(), format!("Invalid value: must be {wanted}")));
+        causes.push((
+            "metadata.name".to_owned(),
+            format!("Invalid value: {name:?}: must be spec.names.plural+\".\"+spec.group"),
+        ));
     }
     for version in object["spec"]["versions"].as_array().into_iter().flatten() {
         let schema = crate::schema::Schema::compile(&version["schema"]["openAPIV3Schema"]);
@@ -267,12 +287,29 @@ fn definition(object: &mut Value, name: &str) -> Result<(), Failure> {
         causes.extend(broken.into_iter().map(|b| ("spec.versions.schema".to_owned(), b)));
     }
     if !causes.is_empty() {
-        return Err(Failure::invalid("CustomResourceDefinition", name, &causes));
+        return Err(Failure::invalid(
+            "CustomResourceDefinition.apiextensions.k8s.io",
+            name,
+            &causes,
+        ));
     }
+    if object["spec"]["conversion"].is_null() {
+        object["spec"]["conversion"] = json!({ "strategy": "None" });
+    }
+    let kind = object["spec"]["names"]["kind"].as_str().unwrap_or_default().to_owned();
+    let names = &mut object["spec"]["names"];
+    for (field, name) in [("listKind", format!("{kind}List")), ("singular", kind.to_lowercase())] {
+        if names[field].is_null() {
+            names[field] = name.into();
+        }
+    }
+    let versions = object["spec"]["versions"].as_array().into_iter().flatten();
+    let stored: Vec<Value> =
+        versions.filter(|v| v["storage"] == true).map(|v| v["name"].clone()).collect();
     let condition = |kind: &str, reason: &str| json!({ "type": kind, "status": "True", "reason": reason, "message": "", "lastTransitionTime": now() });
     if object["status"]["conditions"].is_null() {
         object["status"] = json!({
-            "acceptedNames": object["spec"]["names"],
+            "acceptedNames": object["spec"]["names"], "storedVersions": stored,
             "conditions": [condition("NamesAccepted", "NoConflicts"), condition("Established", "InitialNamesAccepted")],
         });
     }
@@ -297,21 +334,11 @@ fn changed(old: &Value, new: &Value) -> bool {
     rest(old) != rest(new)
 }
 
-fn valid_name(name: &str, cx: &Cx<'_>) -> bool {
-    let loose = cx.kind.group == "rbac.authorization.k8s.io";
-    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let fine = |c: char| edge(c) || c == '-' || c == '.';
-    if loose {
-        return !name.is_empty() && !name.contains('/') && !name.contains('%');
-    }
-    name.len() <= 253 && name.starts_with(edge) && name.ends_with(edge) && name.chars().all(fine)
-}
-
 pub(crate) fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn uid() -> Result<String, Failure> {
+pub(crate) fn uid() -> Result<String, Failure> {
     let hex = random_hex(16)?;
     Ok(format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..]))
 }
@@ -322,7 +349,7 @@ fn random_hex(bytes: usize) -> Result<String, Failure> {
     Ok(raw.iter().map(|b| format!("{b:02x}")).collect())
 }
 
-fn remove(object: &mut Value, field: &str) {
+pub(super) fn remove(object: &mut Value, field: &str) {
     if let Some(map) = object.as_object_mut() {
         map.remove(field);
     }

@@ -1,4 +1,4 @@
-//! Deletion: preconditions, finalizers, and what follows: dependents of an owner, contents of a namespace.
+//! Deletion: preconditions, finalizers, and the ways in which what is owned goes too.
 
 use std::sync::Arc;
 
@@ -7,11 +7,14 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::write::TRIES_MAX;
-use super::{Cx, admit, list};
+use super::{Cx, events, form, gc, list};
 use crate::admission::{self, Operation};
 use crate::server::State;
 use crate::status::Failure;
 use crate::store::{Key, Tx};
+
+/// Namespaces that a cluster cannot be without.
+const KEPT: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 pub(super) fn one(cx: &Cx<'_>, body: &Bytes) -> Result<Response, Failure> {
     let options = options(body);
@@ -25,7 +28,7 @@ pub(super) fn collection(cx: &Cx<'_>, body: &Bytes) -> Result<Response, Failure>
     for object in &items {
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let key = Key {
-            resource: cx.kind.resource(),
+            resource: cx.kind.stored_as(),
             namespace: text(&object["metadata"]["namespace"]),
             name: text(&object["metadata"]["name"]),
         };
@@ -34,9 +37,10 @@ pub(super) fn collection(cx: &Cx<'_>, body: &Bytes) -> Result<Response, Failure>
             _ => {}
         }
     }
+    let items: Vec<Value> = items.iter().map(|o| form::shape(cx, o)).collect();
     let body = json!({
         "apiVersion": cx.kind.api_version(), "kind": format!("{}List", cx.kind.kind),
-        "metadata": { "resourceVersion": rv.to_string() }, "items": [],
+        "metadata": { "resourceVersion": rv.to_string() }, "items": items,
     });
     Ok(axum::Json(body).into_response())
 }
@@ -48,12 +52,12 @@ fn options(body: &Bytes) -> Value {
 fn remove(cx: &Cx<'_>, key: &Key, options: &Value) -> Result<Value, Failure> {
     for _ in 0..TRIES_MAX {
         let found = cx.state.store.get(key);
-        let old = found.ok_or_else(|| Failure::not_found(&key.resource, &key.name))?;
-        if let Some(answer) = attempt(cx, key, options, &old)? {
+        let old = found.ok_or_else(|| Failure::not_found(&cx.kind.resource(), &key.name))?;
+        if let Some(answer) = attempt(cx, key, options, old)? {
             return Ok(answer);
         }
     }
-    Err(Failure::stale(&key.resource, &key.name))
+    Err(Failure::stale(&cx.kind.resource(), &key.name))
 }
 
 /// Removes `old`, or marks it as ending; `None` where another write came between.
@@ -61,88 +65,108 @@ fn attempt(
     cx: &Cx<'_>,
     key: &Key,
     options: &Value,
-    old: &Arc<Value>,
+    old: Arc<Value>,
 ) -> Result<Option<Value>, Failure> {
-    for field in ["uid", "resourceVersion"] {
-        let wanted = &options["preconditions"][field];
-        if wanted.is_string() && *wanted != old["metadata"][field] {
-            let why = format!(
-                "Precondition failed: {field} in precondition: {wanted}, in object meta: {}",
-                old["metadata"][field]
-            );
-            return Err(Failure::conflict(&key.resource, &key.name, &why));
-        }
-    }
+    may_go(cx, key, options, &old)?;
     // A client says so in the query or in the options that it sends as the body.
     let dry = cx.dry_run() || options["dryRun"].as_array().is_some_and(|d| !d.is_empty());
-    admission::review(cx, Operation::Delete { dry }, None, Some(old))?;
+    let shown = events::shown(&cx.kind, Value::clone(&old));
+    admission::review(cx, Operation::Delete { dry }, None, Some(&shown))?;
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        "details": details(cx, &old),
+    });
     if dry {
-        return Ok(Some(Value::clone(old)));
+        return Ok(Some(status));
     }
     let mut tx = cx.state.store.tx();
-    if !tx.is(key, old) {
+    if !tx.is(key, &old) {
         return Ok(None);
     }
+    let propagation = options["propagationPolicy"].as_str().or(cx.param("propagationPolicy"));
+    let (foreground, orphan) = (propagation == Some("Foreground"), propagation == Some("Orphan"));
+    let namespace = cx.kind.kind == "Namespace";
     let held = old["metadata"]["finalizers"].as_array().is_some_and(|f| !f.is_empty());
-    if held {
-        if old["metadata"]["deletionTimestamp"].is_null() {
-            let mut object = Value::clone(old);
-            object["metadata"]["deletionTimestamp"] = admit::now().into();
-            object["metadata"]["deletionGracePeriodSeconds"] = 0.into();
-            return Ok(Some(Value::clone(&*tx.put(key, object)?)));
+    if held || foreground || namespace {
+        let ending = !old["metadata"]["deletionTimestamp"].is_null();
+        let marked =
+            if ending { old } else { tx.put(key, ending_object(&old, foreground, namespace))? };
+        drop(tx);
+        if namespace {
+            gc::empty(cx.state, &key.name);
+        } else if orphan {
+            gc::orphan(cx.state, &marked);
+        } else if foreground {
+            gc::foreground_start(cx.state, key, &marked);
         }
-        return Ok(Some(Value::clone(old)));
+        return Ok(Some(form::shape(cx, &marked)));
     }
     let last = tx.remove(key);
     drop(tx);
     let last = last.map_or(Value::Null, |l| Value::clone(&l));
-    cx.state.removed(&cx.kind, &last);
-    let propagation = options["propagationPolicy"].as_str().or(cx.param("propagationPolicy"));
-    if propagation != Some("Orphan") {
-        orphans(cx.state, &last);
+    if orphan {
+        gc::orphan(cx.state, &last);
     }
-    Ok(Some(json!({
-        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-        "details": { "name": key.name, "kind": cx.kind.plural, "group": cx.kind.group, "uid": last["metadata"]["uid"] },
-    })))
+    gc::follow(cx.state, &last);
+    Ok(Some(status))
+}
+
+/// The object, marked as ending.
+fn ending_object(old: &Value, foreground: bool, namespace: bool) -> Value {
+    let mut object = gc::marked(old);
+    if foreground {
+        let mut all = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
+        all.push(gc::FOREGROUND.into());
+        object["metadata"]["finalizers"] = all.into();
+    }
+    if namespace {
+        object["status"]["phase"] = "Terminating".into();
+    }
+    object
+}
+
+/// Preconditions, and what is never deleted.
+fn may_go(cx: &Cx<'_>, key: &Key, options: &Value, old: &Value) -> Result<(), Failure> {
+    if cx.kind.kind == "Namespace" && KEPT.contains(&key.name.as_str()) {
+        let message =
+            format!("namespaces {:?} is forbidden: this namespace may not be deleted", key.name);
+        return Err(Failure::new(403, "Forbidden", message).about("namespaces", &key.name));
+    }
+    let fields = [
+        ("uid", "UID", "deleted and then recreated"),
+        ("resourceVersion", "ResourceVersion", "modified"),
+    ];
+    for (field, label, what) in fields {
+        let wanted = options["preconditions"][field].as_str();
+        let found = old["metadata"][field].as_str().unwrap_or_default();
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != found) {
+            let why = format!(
+                "the {label} in the precondition ({wanted}) does not match the {label} in record ({found}). The object might have been {what}"
+            );
+            return Err(Failure::conflict(&cx.kind.qualified(), &key.name, &why));
+        }
+    }
+    Ok(())
+}
+
+fn details(cx: &Cx<'_>, object: &Value) -> Value {
+    let meta = &object["metadata"];
+    let mut details = json!({ "name": meta["name"], "kind": cx.kind.plural, "uid": meta["uid"] });
+    if !cx.kind.group.is_empty() {
+        details["group"] = cx.kind.group.as_str().into();
+    }
+    details
 }
 
 /// Removes an object that was waiting for its last finalizer; says whether it did.
 pub(super) fn finished(tx: &mut Tx<'_>, key: &Key, object: &Value) -> bool {
     let ending = !object["metadata"]["deletionTimestamp"].is_null();
     let held = object["metadata"]["finalizers"].as_array().is_some_and(|f| !f.is_empty());
-    ending && !held && tx.remove(key).is_some()
+    let namespace = object["kind"] == "Namespace";
+    ending && !held && !namespace && tx.remove(key).is_some()
 }
 
-/// What goes with `owner`: objects whose only owner it was, and everything in a namespace that is gone. Done at
-/// once, where the real cluster's controllers take a moment.
+/// What goes with `owner`.
 pub(super) fn orphans(state: &State, owner: &Value) {
-    let mut gone = vec![owner.clone()];
-    while let Some(owner) = gone.pop() {
-        let uid = owner["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-        let mut tx = state.store.tx();
-        let mut found = tx.owned_by(&uid);
-        found.retain(|key| {
-            // An object with another owner left stays.
-            let object = tx.get(key);
-            let owners = object.as_ref().and_then(|o| o["metadata"]["ownerReferences"].as_array());
-            owners.is_some_and(|all| all.iter().all(|o| o["uid"] == uid.as_str()))
-        });
-        if owner["kind"] == "Namespace" {
-            let name = owner["metadata"]["name"].as_str().unwrap_or_default();
-            found.extend(tx.find(|key, _| key.namespace == name));
-        }
-        for key in found {
-            let Some(object) = tx.get(&key) else { continue };
-            let held = object["metadata"]["finalizers"].as_array().is_some_and(|f| !f.is_empty());
-            if held {
-                let mut object = Value::clone(&object);
-                object["metadata"]["deletionTimestamp"] = admit::now().into();
-                // A full store refuses new objects only.
-                let _marked = tx.put(&key, object);
-            } else if let Some(last) = tx.remove(&key) {
-                gone.push(Value::clone(&last));
-            }
-        }
-    }
+    gc::follow(state, owner);
 }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::form::Form;
-use super::no_such_path;
+use super::{no_such_path, openapi};
 use crate::kinds::Kind;
 use crate::server::State;
 use crate::status::Failure;
@@ -14,11 +14,7 @@ use crate::status::Failure;
 /// The version whose semantics are played.
 const MINOR: &str = "33";
 
-/// What everybody may ask.
-pub(super) fn open(path: &str) -> Response {
-    if path != "/version" {
-        return "ok".into_response();
-    }
+fn version() -> Response {
     let version = json!({
         "major": "1", "minor": MINOR, "gitVersion": format!("v1.{MINOR}.0+regent-sandbox"),
         "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
@@ -28,6 +24,11 @@ pub(super) fn open(path: &str) -> Response {
 }
 
 pub(super) fn answer(state: &State, path: &str, form: &Form) -> Result<Response, Failure> {
+    match path {
+        "/healthz" | "/livez" | "/readyz" => return Ok("ok".into_response()),
+        "/version" | "/version/" => return Ok(version()),
+        _ => {}
+    }
     let kinds = state.kinds.all();
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let aggregated = *form == Form::Discovery;
@@ -52,10 +53,9 @@ pub(super) fn answer(state: &State, path: &str, form: &Form) -> Result<Response,
         }
         ["api", version] => resources(&kinds, "", version)?,
         ["apis", group, version] => resources(&kinds, group, version)?,
-        ["openapi", "v3"] => json!({ "paths": {} }),
-        ["openapi", "v2"] => {
-            json!({ "swagger": "2.0", "info": { "title": "sandbox", "version": "v1" }, "paths": {}, "definitions": {} })
-        }
+        ["openapi", "v3"] => openapi::index(&kinds),
+        ["openapi", "v3", "api", version] => openapi::group(&kinds, "", version)?,
+        ["openapi", "v3", "apis", group, version] => openapi::group(&kinds, group, version)?,
         _ => return Err(no_such_path()),
     };
     let mut response = axum::Json(body).into_response();

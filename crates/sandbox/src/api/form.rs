@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Cx, table};
+use super::{Cx, events, table};
 
 /// What `Accept` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,14 +44,11 @@ pub(crate) fn shape(cx: &Cx<'_>, object: &Value) -> Value {
             "metadata": object["metadata"],
         }),
         Form::Table => table::of(cx, &[object], object["metadata"]["resourceVersion"].clone()),
-        Form::Whole | Form::Discovery => object.clone(),
+        Form::Whole | Form::Discovery => events::shown(&cx.kind, object.clone()),
     }
 }
 
 /// One object as an answer.
 pub(crate) fn one(cx: &Cx<'_>, object: &Value, code: StatusCode) -> Response {
-    match cx.form {
-        Form::Whole | Form::Discovery => (code, axum::Json(object)).into_response(),
-        _ => (code, axum::Json(shape(cx, object))).into_response(),
-    }
+    (code, axum::Json(shape(cx, object))).into_response()
 }

@@ -1,24 +1,31 @@
 //! One request: authenticate, resolve what it is about, authorize, act, answer in the form that was asked for.
 
 pub(crate) mod admit;
+mod check;
 mod delete;
 mod discovery;
+pub(crate) mod events;
 mod form;
+pub(crate) mod gc;
 mod list;
+mod meta;
+mod openapi;
 mod path;
 mod protobuf;
 mod reviews;
+mod secret;
 mod select;
 mod table;
+mod typed;
 mod watch;
 mod write;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use serde_json::Value;
 
 use crate::auth::{self, User};
@@ -41,12 +48,16 @@ pub(crate) struct Cx<'a> {
     pub(crate) target: Target,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) form: Form,
+    /// Whether the object comes from a patch of the stored one.
+    pub(crate) patched: bool,
+    /// What the answer warns of.
+    pub(crate) warnings: Mutex<Vec<String>>,
 }
 
 impl Cx<'_> {
     pub(crate) fn key(&self) -> Key {
         Key {
-            resource: self.kind.resource(),
+            resource: self.kind.stored_as(),
             namespace: self.target.namespace.clone(),
             name: self.target.name.clone(),
         }
@@ -62,6 +73,27 @@ impl Cx<'_> {
 
     pub(crate) fn dry_run(&self) -> bool {
         self.param("dryRun").is_some()
+    }
+
+    /// Fields that the schema does not know: refused, warned of, or passed over, as the client wishes.
+    pub(crate) fn unknown(&self, fields: &[String]) -> Result<(), Failure> {
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let all: Vec<String> = fields.iter().map(|f| format!("unknown field {f:?}")).collect();
+        match self.param("fieldValidation") {
+            Some("Ignore") => {}
+            Some("Strict") => {
+                let Kind { kind, version, .. } = &*self.kind;
+                let message = format!(
+                    "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {}",
+                    all.join(", ")
+                );
+                return Err(Failure::bad_request(message));
+            }
+            _ => self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(all),
+        }
+        Ok(())
     }
 
     pub(crate) fn manager(&self) -> &str {
@@ -80,90 +112,119 @@ pub(crate) async fn answer(state: Arc<State>, request: Request<Body>) -> Respons
 async fn serve(state: &Arc<State>, request: Request<Body>) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
-    if ["/version", "/healthz", "/livez", "/readyz"].contains(&path.as_str()) {
-        return Ok(discovery::open(&path));
-    }
     let user = who(state, &parts.headers)?;
     let form = Form::wanted(&parts.headers);
     let Some(target) = Target::parse(&path) else {
-        let ask = Ask { verb: "get".into(), path: path.clone(), ..Ask::default() };
-        // Discovery is for everybody who is known, as system:discovery grants it.
-        let known = path.starts_with("/api") || path.starts_with("/openapi");
-        if !known && !rbac::allows(&state.store, &user, &ask) {
+        let verb = parts.method.as_str().to_lowercase();
+        let ask = Ask { verb, path: path.clone(), ..Ask::default() };
+        if !rbac::allows(&state.store, &user, &ask) {
             return Err(rbac::forbidden(&user, &ask));
         }
         return discovery::answer(state, &path, &form);
     };
-    let found = state.kinds.get(&target.group, &target.version, &target.resource);
-    let kind = found.ok_or_else(no_such_path)?;
     let query = path::query(parts.uri.query().unwrap_or_default());
-    let cx = Cx { state, user, kind, target, query, form };
-    authorize(&cx, &parts.method)?;
+    authorize(state, &user, &target, &query, &parts.method)?;
+    let found = state.kinds.get(&target.group, &target.version, &target.resource);
+    let kind = found.filter(|kind| served(kind, &target)).ok_or_else(no_such_path)?;
+    let cx = Cx {
+        state,
+        user,
+        kind,
+        target,
+        query,
+        form,
+        patched: parts.method == Method::PATCH,
+        warnings: Mutex::default(),
+    };
     let body = axum::body::to_bytes(body, BODY_LEN_MAX).await.map_err(|_| {
         Failure::new(413, "RequestEntityTooLarge", format!("limit is {BODY_LEN_MAX}"))
     })?;
-    dispatch(&cx, &parts, &body)
+    check::request(&cx, &parts, &body)?;
+    let mut response = dispatch(&cx, &parts, &body)?;
+    for warning in cx.warnings.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        // 299: a warning that lasts; the text is quoted.
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - {warning:?}")) {
+            response.headers_mut().append(header::WARNING, value);
+        }
+    }
+    Ok(response)
+}
+
+/// Whether the kind has this scope and subresource.
+fn served(kind: &Kind, target: &Target) -> bool {
+    let scope = kind.namespaced || target.namespace.is_empty();
+    scope
+        && match target.subresource.as_deref() {
+            None => true,
+            Some("status") => kind.status,
+            Some("token") => kind.plural == "serviceaccounts",
+            Some("finalize") => kind.plural == "namespaces",
+            Some(_) => false,
+        }
 }
 
 fn who(state: &State, headers: &http::HeaderMap) -> Result<User, Failure> {
-    let token = auth::bearer(headers).ok_or_else(auth::unauthorized)?;
     let now_s = jiff::Timestamp::now().as_second();
-    let (user, _) = auth::authenticate(
-        token,
-        state.admin_token.expose(),
-        &state.signer,
-        &state.store,
-        &state.audiences,
-        now_s,
-    )
-    .map_err(|_| auth::unauthorized())?;
-    let Some(other) = auth::impersonated(headers) else { return Ok(user) };
+    let user = match auth::bearer(headers) {
+        None => auth::anonymous(),
+        Some(token) => {
+            let admin = state.admin_token.expose();
+            let (signer, store) = (&state.signer, &state.store);
+            auth::authenticate(token, admin, signer, store, &state.audiences, now_s)
+                .map_err(|_| auth::unauthorized())?
+                .0
+        }
+    };
+    let Some((other, groups)) = auth::impersonated(headers) else { return Ok(user) };
     let account = other.name.strip_prefix("system:serviceaccount:").and_then(|n| n.split_once(':'));
     let (resource, namespace, name) = match account {
         Some((namespace, name)) => ("serviceaccounts", namespace, name),
         None => ("users", "", other.name.as_str()),
     };
-    let ask = Ask {
-        verb: "impersonate".into(),
-        resource: resource.into(),
-        namespace: namespace.into(),
-        name: name.into(),
-        ..Ask::default()
-    };
-    if rbac::allows(&state.store, &user, &ask) {
-        Ok(other)
-    } else {
-        Err(rbac::forbidden(&user, &ask))
+    let asks = std::iter::once((resource, namespace, name))
+        .chain(groups.iter().map(|group| ("groups", "", group.as_str())));
+    for (resource, namespace, name) in asks {
+        let ask = Ask {
+            verb: "impersonate".into(),
+            resource: resource.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+            ..Ask::default()
+        };
+        if !rbac::allows(&state.store, &user, &ask) {
+            return Err(rbac::forbidden(&user, &ask));
+        }
     }
+    Ok(other)
 }
 
 /// The RBAC verb of a request.
-fn verb(cx: &Cx<'_>, method: &Method) -> Result<&'static str, Failure> {
-    let one = !cx.target.name.is_empty();
+fn verb(one: bool, watch: bool, method: &Method) -> Result<&'static str, Failure> {
     Ok(match *method {
         Method::GET | Method::HEAD if one => "get",
-        Method::GET | Method::HEAD if cx.flag("watch") => "watch",
+        Method::GET | Method::HEAD if watch => "watch",
         Method::GET | Method::HEAD => "list",
         Method::POST => "create",
         Method::PUT => "update",
         Method::PATCH => "patch",
         Method::DELETE if one => "delete",
         Method::DELETE => "deletecollection",
-        _ => {
-            return Err(Failure::new(
-                405,
-                "MethodNotAllowed",
-                "the server does not allow this method on the requested resource",
-            ));
-        }
+        _ => return Err(Failure::method()),
     })
 }
 
-fn authorize(cx: &Cx<'_>, method: &Method) -> Result<(), Failure> {
-    let target = &cx.target;
-    let verb = verb(cx, method)?;
+fn authorize(
+    state: &State,
+    user: &User,
+    target: &Target,
+    query: &[(String, String)],
+    method: &Method,
+) -> Result<(), Failure> {
+    let param = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+    let watch = param("watch").is_some_and(|v| v == "true" || v == "1");
+    let verb = verb(!target.name.is_empty(), watch, method)?;
     // A list or watch of one name is authorized by that name, as the real API server does.
-    let selected = cx.param("fieldSelector").and_then(|s| s.strip_prefix("metadata.name="));
+    let selected = param("fieldSelector").and_then(|s| s.strip_prefix("metadata.name="));
     let name = if target.name.is_empty() { selected.unwrap_or_default() } else { &target.name };
     let ask = Ask {
         verb: verb.into(),
@@ -181,18 +242,18 @@ fn authorize(cx: &Cx<'_>, method: &Method) -> Result<(), Failure> {
         name: name.to_owned(),
         path: String::new(),
     };
-    let anybody = cx.kind.kind.starts_with("Self") && cx.kind.is_review();
-    let allowed = anybody || rbac::allows(&cx.state.store, &cx.user, &ask);
-    cx.state.note(&cx.user, &ask, allowed);
-    if allowed { Ok(()) } else { Err(rbac::forbidden(&cx.user, &ask)) }
+    let allowed = rbac::allows(&state.store, user, &ask);
+    state.note(user, &ask, allowed);
+    if allowed { Ok(()) } else { Err(rbac::forbidden(user, &ask)) }
 }
 
 fn dispatch(cx: &Cx<'_>, parts: &http::request::Parts, body: &Bytes) -> Result<Response, Failure> {
     let one = !cx.target.name.is_empty();
     let sub = cx.target.subresource.as_deref();
     match parts.method {
-        Method::POST if cx.kind.is_review() => reviews::answer(cx, &read(body)?),
-        Method::POST if sub == Some("token") => reviews::token(cx, &read(body)?),
+        Method::POST if cx.kind.is_review() => reviews::answer(cx, &read(&parts.headers, body)?),
+        Method::POST if sub == Some("token") => reviews::token(cx, &read(&parts.headers, body)?),
+        _ if cx.kind.is_review() => Err(Failure::method()),
         Method::GET | Method::HEAD if one => {
             let found = cx.state.store.get(&cx.key());
             let object =
@@ -201,25 +262,31 @@ fn dispatch(cx: &Cx<'_>, parts: &http::request::Parts, body: &Bytes) -> Result<R
         }
         Method::GET | Method::HEAD if cx.flag("watch") => watch::answer(cx),
         Method::GET | Method::HEAD => list::answer(cx),
-        Method::POST if !one => write::create(cx, read(body)?),
-        Method::PUT if one => write::update(cx, read(body)?),
+        Method::POST if !one => write::create(cx, read(&parts.headers, body)?),
+        Method::PUT if one => write::update(cx, read(&parts.headers, body)?),
         Method::PATCH if one => write::patch(cx, &parts.headers, body),
         Method::DELETE if one => delete::one(cx, body),
         Method::DELETE => delete::collection(cx, body),
-        _ => Err(Failure::new(
-            405,
-            "MethodNotAllowed",
-            "the server does not allow this method on the requested resource",
-        )),
+        _ => Err(Failure::method()),
     }
 }
 
-fn read(body: &Bytes) -> Result<Value, Failure> {
+fn read(headers: &http::HeaderMap, body: &Bytes) -> Result<Value, Failure> {
     if protobuf::is(body) {
-        return protobuf::access_review(body);
+        return protobuf::decode(body);
+    }
+    if check::media_type(headers, header::CONTENT_TYPE) == "application/yaml" {
+        return yaml(body);
     }
     serde_json::from_slice(body)
         .map_err(|e| Failure::bad_request(format!("the body is not JSON: {e}")))
+}
+
+/// YAML, of which JSON is a part.
+fn yaml(body: &Bytes) -> Result<Value, Failure> {
+    let bad = |what: &str| Failure::bad_request(format!("error decoding YAML: {what}"));
+    let text = std::str::from_utf8(body).map_err(|_| bad("not UTF-8"))?;
+    serde_json::from_str(text).or_else(|_| serde_saphyr::from_str(text).map_err(|_| bad("no YAML")))
 }
 
 pub(crate) fn no_such_path() -> Failure {

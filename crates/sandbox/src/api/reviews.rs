@@ -12,23 +12,24 @@ use crate::rbac::{self, Ask};
 use crate::status::Failure;
 use crate::store::Key;
 
-/// Bounds of a token's life, in seconds.
+/// A token's life where none is asked for, and its bounds, in seconds.
+const LIFE_DEFAULT_S: i64 = 3_600;
 const LIFE_MIN_S: i64 = 600;
-const LIFE_MAX_S: i64 = 86_400;
+const LIFE_MAX_S: i64 = 1 << 32;
 
 pub(super) fn answer(cx: &Cx<'_>, body: &Value) -> Result<Response, Failure> {
     let spec = &body["spec"];
     let status = match cx.kind.kind.as_str() {
         "TokenReview" => token_review(cx, spec),
         "SelfSubjectReview" => json!({ "userInfo": cx.user.to_json() }),
-        "SelfSubjectAccessReview" => access(cx, &cx.user, spec),
+        "SelfSubjectAccessReview" => access(cx, &cx.user, spec)?,
         "SubjectAccessReview" => {
             let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
             let groups = spec["groups"].as_array().into_iter().flatten().map(text).collect();
             let user = User { name: text(&spec["user"]), uid: text(&spec["uid"]), groups };
-            access(cx, &user, spec)
+            access(cx, &user, spec)?
         }
-        _ => rules(cx, spec),
+        _ => rules(cx, spec)?,
     };
     let answer = json!({
         "apiVersion": cx.kind.api_version(), "kind": cx.kind.kind, "metadata": {},
@@ -54,13 +55,18 @@ fn token_review(cx: &Cx<'_>, spec: &Value) -> Value {
         Ok((user, shared)) => {
             json!({ "authenticated": true, "user": user.to_json(), "audiences": shared })
         }
-        Err(why) => json!({ "authenticated": false, "error": why }),
+        Err(why) => json!({ "user": {}, "error": why }),
     }
 }
 
-fn access(cx: &Cx<'_>, user: &User, spec: &Value) -> Value {
+fn access(cx: &Cx<'_>, user: &User, spec: &Value) -> Result<Value, Failure> {
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
     let resource = &spec["resourceAttributes"];
+    if resource.is_object() == spec["nonResourceAttributes"].is_object() {
+        let why = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+        let causes = [("spec.resourceAttributes".to_owned(), format!("Invalid value: {why}"))];
+        return Err(Failure::invalid(&cx.kind.qualified(), "", &causes));
+    }
     let ask = if resource.is_object() {
         let sub = text(&resource["subresource"]);
         let plural = text(&resource["resource"]);
@@ -76,12 +82,20 @@ fn access(cx: &Cx<'_>, user: &User, spec: &Value) -> Value {
         let path = &spec["nonResourceAttributes"];
         Ask { verb: text(&path["verb"]), path: text(&path["path"]), ..Ask::default() }
     };
-    let allowed = rbac::allows(&cx.state.store, user, &ask);
-    json!({ "allowed": allowed, "reason": if allowed { "RBAC" } else { "" } })
+    if user.is_master() {
+        return Ok(json!({ "allowed": true }));
+    }
+    Ok(match rbac::grantor(&cx.state.store, user, &ask) {
+        Some(reason) => json!({ "allowed": true, "reason": reason }),
+        None => json!({ "allowed": false }),
+    })
 }
 
-fn rules(cx: &Cx<'_>, spec: &Value) -> Value {
+fn rules(cx: &Cx<'_>, spec: &Value) -> Result<Value, Failure> {
     let namespace = spec["namespace"].as_str().unwrap_or_default();
+    if namespace.is_empty() {
+        return Err(Failure::bad_request("no namespace on request"));
+    }
     let everything = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] });
     let all = if cx.user.is_master() {
         vec![everything]
@@ -90,7 +104,7 @@ fn rules(cx: &Cx<'_>, spec: &Value) -> Value {
     };
     let (paths, resources): (Vec<Value>, Vec<Value>) =
         all.into_iter().partition(|r| r["nonResourceURLs"].is_array());
-    json!({ "resourceRules": resources, "nonResourceRules": paths, "incomplete": false })
+    Ok(json!({ "resourceRules": resources, "nonResourceRules": paths, "incomplete": false }))
 }
 
 /// `serviceaccounts/{name}/token`.
@@ -104,8 +118,17 @@ pub(super) fn token(cx: &Cx<'_>, body: &Value) -> Result<Response, Failure> {
         .flatten()
         .filter_map(|a| a.as_str().map(str::to_owned))
         .collect();
-    let life_s =
-        body["spec"]["expirationSeconds"].as_i64().unwrap_or(3_600).clamp(LIFE_MIN_S, LIFE_MAX_S);
+    let life_s = body["spec"]["expirationSeconds"].as_i64().unwrap_or(LIFE_DEFAULT_S);
+    let bound = match life_s {
+        ..LIFE_MIN_S => Some("may not specify a duration less than 10 minutes"),
+        LIFE_MIN_S..=LIFE_MAX_S => None,
+        _ => Some("may not specify a duration larger than 2^32 seconds"),
+    };
+    if let Some(why) = bound {
+        let causes =
+            [("spec.expirationSeconds".to_owned(), format!("Invalid value: {life_s}: {why}"))];
+        return Err(Failure::invalid("TokenRequest.authentication.k8s.io", "", &causes));
+    }
     let now = Timestamp::now();
     let claims = Claims {
         namespace: key.namespace.clone(),

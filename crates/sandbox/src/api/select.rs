@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::meta;
+use crate::kinds::Kind;
 use crate::status::Failure;
 
 /// A parsed pair of selectors.
@@ -19,9 +21,20 @@ enum Term {
     Absent(String),
 }
 
+impl Term {
+    fn key(&self) -> &str {
+        match self {
+            Self::In(key, _) | Self::NotIn(key, _) | Self::Exists(key) | Self::Absent(key) => key,
+        }
+    }
+}
+
 impl Selector {
     pub(crate) fn parse(labels: &str, fields: &str) -> Result<Self, Failure> {
-        let labels = split(labels).iter().map(|t| term(t)).collect::<Result<_, _>>()?;
+        let labels: Vec<Term> = split(labels).iter().map(|t| term(t)).collect::<Result<_, _>>()?;
+        if labels.iter().any(|t| !meta::qualified(t.key())) {
+            return Err(bad(&labels.iter().map(Term::key).collect::<Vec<_>>().join(",")));
+        }
         let fields = fields
             .split(',')
             .filter(|t| !t.is_empty())
@@ -38,6 +51,47 @@ impl Selector {
             })
             .collect::<Result<_, Failure>>()?;
         Ok(Self { labels, fields })
+    }
+
+    /// Whether anything is selected at all.
+    pub(crate) fn is_any(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    /// Only some fields can be selected by.
+    pub(super) fn supported(&self, kind: &Kind) -> Result<(), Failure> {
+        let own: &[&str] = match kind.kind.as_str() {
+            "Secret" => &["type"],
+            "Namespace" => &["status.phase"],
+            "Pod" => &["spec.nodeName", "spec.serviceAccountName", "status.phase", "status.podIP"],
+            "Event" => &[
+                "involvedObject.kind",
+                "involvedObject.name",
+                "involvedObject.namespace",
+                "involvedObject.uid",
+                "regarding.kind",
+                "regarding.name",
+                "regarding.namespace",
+                "regarding.uid",
+                "reason",
+                "type",
+                "reportingComponent",
+                "reportingController",
+            ],
+            "Job" => &["status.successful"],
+            _ => &[],
+        };
+        let known = |name: &str| {
+            name == "metadata.name"
+                || (name == "metadata.namespace" && kind.namespaced)
+                || own.contains(&name)
+        };
+        match self.fields.iter().find(|(name, ..)| !known(name)) {
+            Some((name, ..)) => {
+                Err(Failure::bad_request(format!("field label not supported: {name}")))
+            }
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn matches(&self, object: &Value) -> bool {
@@ -101,7 +155,7 @@ fn term(text: &str) -> Result<Term, Failure> {
 }
 
 fn bad(text: &str) -> Failure {
-    Failure::bad_request(format!("unable to parse requirement: {text:?}"))
+    Failure::bad_request(format!("unable to parse requirement: {text}"))
 }
 
 #[cfg(test)]

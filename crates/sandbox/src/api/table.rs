@@ -4,35 +4,33 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Cx;
+use crate::kinds::Column;
 
 /// A table of `objects`.
 pub(super) fn of(cx: &Cx<'_>, objects: &[&Value], rv: Value) -> Value {
     let mut columns = vec![
         json!({ "name": "Name", "type": "string", "format": "name", "description": "", "priority": 0 }),
     ];
-    columns.extend(cx.kind.columns.iter().map(|(name, kind, _)| {
-        // Dates are printed as ages here, so they are text there.
-        let kind = if kind == "date" { "string" } else { kind };
-        json!({ "name": name, "type": kind, "format": "", "description": "", "priority": 0 })
+    columns.extend(cx.kind.columns.iter().map(|c| {
+        // Ages of built-in kinds are text; printer columns keep their type.
+        let kind = if c.kind == "age" { "string" } else { c.kind.as_str() };
+        json!({ "name": c.name, "type": kind, "format": "", "description": "", "priority": c.priority })
     }));
     let now = Timestamp::now();
     let rows: Vec<Value> = objects
         .iter()
         .map(|object| {
             let mut cells = vec![object["metadata"]["name"].clone()];
-            cells.extend(cx.kind.columns.iter().map(|(_, kind, path)| {
-                let found = lookup(object, path);
-                match (kind.as_str(), found) {
-                    ("date", Some(found)) => age(&found, now).into(),
-                    (_, Some(found)) => found,
-                    (_, None) => "".into(),
-                }
-            }));
-            let partial = json!({
-                "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
-                "metadata": object["metadata"],
-            });
-            json!({ "cells": cells, "object": partial })
+            cells.extend(cx.kind.columns.iter().map(|column| cell(column, object, now)));
+            let object = match cx.param("includeObject") {
+                Some("None") => Value::Null,
+                Some("Object") => Value::clone(object),
+                _ => json!({
+                    "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+                    "metadata": object["metadata"],
+                }),
+            };
+            json!({ "cells": cells, "object": object })
         })
         .collect();
     json!({
@@ -41,8 +39,39 @@ pub(super) fn of(cx: &Cx<'_>, objects: &[&Value], rv: Value) -> Value {
     })
 }
 
+fn cell(column: &Column, object: &Value, now: Timestamp) -> Value {
+    if let Some(path) = column.path.strip_prefix('#') {
+        let found = lookup_all(object, path).pop().unwrap_or_default();
+        return found.as_object().map_or(0, serde_json::Map::len).into();
+    }
+    if column.path == "=roleRef" {
+        let text = |field: &str| object["roleRef"][field].as_str().unwrap_or_default();
+        return format!("{}/{}", text("kind"), text("name")).into();
+    }
+    match (column.kind.as_str(), lookup(object, &column.path)) {
+        ("date" | "age", Some(found)) => age(&found, now).into(),
+        (_, Some(found)) => found,
+        (_, None) => Value::Null,
+    }
+}
+
 /// `.a.b`, `.a[?(@.type=='Ready')].status`, `.a[*].b`.
 fn lookup(object: &Value, path: &str) -> Option<Value> {
+    let mut found = lookup_all(object, path);
+    match found.len() {
+        0 => None,
+        1 => found.pop().map(plain),
+        _ => {
+            let all: Vec<String> = found
+                .into_iter()
+                .map(|v| plain(v).to_string().trim_matches('"').to_owned())
+                .collect();
+            Some(all.join(",").into())
+        }
+    }
+}
+
+fn lookup_all(object: &Value, path: &str) -> Vec<Value> {
     let mut found = vec![object.clone()];
     for part in parts(path) {
         let mut next = Vec::new();
@@ -62,17 +91,7 @@ fn lookup(object: &Value, path: &str) -> Option<Value> {
         }
         found = next;
     }
-    match found.len() {
-        0 => None,
-        1 => found.pop().map(plain),
-        _ => {
-            let all: Vec<String> = found
-                .into_iter()
-                .map(|v| plain(v).to_string().trim_matches('"').to_owned())
-                .collect();
-            Some(all.join(",").into())
-        }
-    }
+    found
 }
 
 fn plain(value: Value) -> Value {
@@ -110,16 +129,24 @@ fn parts(path: &str) -> Vec<Part> {
     parts
 }
 
-/// How long ago, as kubectl prints it.
+/// How long ago, as kubectl prints it: the finer unit only while the coarser is small.
 fn age(value: &Value, now: Timestamp) -> String {
     let then = value.as_str().and_then(|t| t.parse::<Timestamp>().ok());
     let Some(then) = then else { return "<unknown>".into() };
     let seconds = (now.as_second() - then.as_second()).max(0);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    let two = |coarse: i64, unit: &str, fine: i64, small: &str| match fine {
+        0 => format!("{coarse}{unit}"),
+        fine => format!("{coarse}{unit}{fine}{small}"),
+    };
     match seconds {
         0..=119 => format!("{seconds}s"),
-        120..=7_199 => format!("{}m", seconds / 60),
-        7_200..=172_799 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
+        120..=599 => two(minutes, "m", seconds % 60, "s"),
+        600..=10_799 => format!("{minutes}m"),
+        10_800..=28_799 => two(hours, "h", minutes % 60, "m"),
+        28_800..=172_799 => format!("{hours}h"),
+        172_800..=691_199 => two(days, "d", hours % 24, "h"),
+        _ => format!("{days}d"),
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) fn answer(cx: &Cx<'_>) -> Result<Response, Failure> {
     let from = cx.param("resourceVersion").unwrap_or_default();
     let changes = cx.state.store.changes();
     let mut pending = VecDeque::new();
+    let mut ended = false;
     let initial = cx.flag("sendInitialEvents") || from.is_empty() || from == "0";
     let cursor = if initial {
         let (items, rv) = list::selected(cx)?;
@@ -62,8 +63,17 @@ pub(super) fn answer(cx: &Cx<'_>) -> Result<Response, Failure> {
         }
         rv
     } else {
-        let rv = from.parse().map_err(|_| Failure::bad_request("invalid resource version"))?;
-        cx.state.store.since(&cx.kind.resource(), rv, 0)?;
+        let why = "invalid syntax";
+        let message = format!(
+            "resourceVersion: Invalid value: {from:?}: strconv.ParseUint: parsing {from:?}: {why}"
+        );
+        // An internal error without a reason, as the real API server answers.
+        let rv = from.parse().map_err(|_| Failure::new(500, "", message))?;
+        // A version that history has left behind is an event, not an answer.
+        if let Err(failure) = cx.state.store.since(&cx.kind.stored_as(), rv, 0) {
+            pending.push_back(line("ERROR", failure.body()));
+            ended = true;
+        }
         rv
     };
     let life = cx.param("timeoutSeconds").and_then(|s| s.parse().ok()).map(Duration::from_secs);
@@ -81,7 +91,7 @@ pub(super) fn answer(cx: &Cx<'_>) -> Result<Response, Failure> {
         changes,
         ends: tokio::time::Instant::now() + life.unwrap_or(LIFE_DEFAULT),
         bookmarks,
-        ended: false,
+        ended,
     };
     let body = Body::from_stream(stream::unfold(watch, |mut watch| async move {
         watch.next().await.map(|line| (Ok::<_, Infallible>(line), watch))
@@ -100,7 +110,7 @@ impl Watch {
                 return None;
             }
             self.changes.borrow_and_update();
-            match self.state.store.since(&self.cx.kind.resource(), self.cursor, BATCH) {
+            match self.state.store.since(&self.cx.kind.stored_as(), self.cursor, BATCH) {
                 Ok((events, upto)) => {
                     self.cursor = upto;
                     self.take(&events);
@@ -131,6 +141,8 @@ impl Watch {
             target: self.cx.target.clone(),
             query: Vec::new(),
             form: self.cx.form.clone(),
+            patched: false,
+            warnings: std::sync::Mutex::default(),
         };
         let namespace = self.cx.target.namespace.as_str();
         for event in events {
@@ -145,7 +157,17 @@ impl Watch {
                 (true, false) => "DELETED",
                 (false, false) => continue,
             };
-            self.pending.push_back(line(kind, shape(&cx, &event.object)));
+            // What no longer matches is shown as it did, with the version of the change.
+            let object = match &event.before {
+                Some(before) if kind == "DELETED" && !event.deleted => {
+                    let mut before = Value::clone(before);
+                    before["metadata"]["resourceVersion"] =
+                        event.object["metadata"]["resourceVersion"].clone();
+                    shape(&cx, &before)
+                }
+                _ => shape(&cx, &event.object),
+            };
+            self.pending.push_back(line(kind, object));
         }
     }
 }

@@ -5,13 +5,16 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Cx, admit, delete, form};
+use super::{Cx, admit, check, delete, events, form, secret};
 use crate::admission::{self, Operation};
 use crate::patch;
 use crate::rbac::{self, Ask};
 use crate::status::Failure;
 use crate::store::Key;
 
+/// Patches that every kind understands.
+const PATCHES: &str =
+    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
 /// Times that a write without a resourceVersion is tried again because another came between.
 pub(super) const TRIES_MAX: usize = 100;
 
@@ -19,28 +22,37 @@ pub(super) fn create(cx: &Cx<'_>, object: Value) -> Result<Response, Failure> {
     let object = admit::new(cx, object)?;
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let key = Key { name, ..cx.key() };
-    home(cx, &cx.state.store.tx())?;
+    home(cx, &cx.state.store.tx(), &key.name)?;
     admission::review(cx, Operation::Create, Some(&object), None)?;
     let mut tx = cx.state.store.tx();
-    home(cx, &tx)?;
-    if tx.get(&key).is_some() {
-        return Err(Failure::exists(&key.resource, &key.name));
+    home(cx, &tx, &key.name)?;
+    if let Some(found) = tx.get(&key) {
+        return Err(exists(cx, &key, &found));
     }
     if cx.dry_run() {
         return Ok(form::one(cx, &object, StatusCode::CREATED));
     }
-    let stored = tx.put(&key, object)?;
+    let stored = tx.put(&key, events::stored(&cx.kind, object))?;
     drop(tx);
     cx.state.written(&cx.kind, &stored);
     Ok(form::one(cx, &stored, StatusCode::CREATED))
 }
 
+fn exists(cx: &Cx<'_>, key: &Key, found: &Value) -> Failure {
+    let mut failure = Failure::exists(&cx.kind.resource(), &key.name);
+    if !found["metadata"]["deletionTimestamp"].is_null() {
+        failure.message.insert_str(0, "object is being deleted: ");
+    }
+    failure
+}
+
 /// A namespaced object needs a namespace that is there and not ending.
-fn home(cx: &Cx<'_>, tx: &crate::store::Tx<'_>) -> Result<(), Failure> {
+fn home(cx: &Cx<'_>, tx: &crate::store::Tx<'_>, name: &str) -> Result<(), Failure> {
     if !cx.kind.namespaced {
         return Ok(());
     }
     let namespace = cx.target.namespace.clone();
+    let resource = cx.kind.resource();
     if namespace.is_empty() {
         return Err(Failure::bad_request("an empty namespace may not be set during creation"));
     }
@@ -49,11 +61,16 @@ fn home(cx: &Cx<'_>, tx: &crate::store::Tx<'_>) -> Result<(), Failure> {
     if found["metadata"]["deletionTimestamp"].is_null() {
         return Ok(());
     }
+    let namespace = &key.name;
     let message = format!(
-        "unable to create new content in namespace {} because it is being terminated",
-        key.name
+        "{resource} {name:?} is forbidden: unable to create new content in namespace {namespace} because it is being terminated"
     );
-    Err(Failure::new(403, "Forbidden", message))
+    let mut failure = Failure::new(403, "Forbidden", message).about(&resource, name);
+    failure.details["causes"] = json!([{
+        "reason": "NamespaceTerminating", "field": "metadata.namespace",
+        "message": format!("namespace {namespace} is being terminated"),
+    }]);
+    Err(failure)
 }
 
 pub(super) fn update(cx: &Cx<'_>, object: Value) -> Result<Response, Failure> {
@@ -61,9 +78,7 @@ pub(super) fn update(cx: &Cx<'_>, object: Value) -> Result<Response, Failure> {
 }
 
 pub(super) fn patch(cx: &Cx<'_>, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
-    let kind =
-        headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    match kind.split(';').next().unwrap_or_default().trim() {
+    match check::media_type(headers, http::header::CONTENT_TYPE) {
         "application/json-patch+json" => change(cx, false, |old| {
             let mut object = old.clone();
             patch::json(&mut object, body)?;
@@ -76,8 +91,7 @@ pub(super) fn patch(cx: &Cx<'_>, headers: &HeaderMap, body: &Bytes) -> Result<Re
         }),
         "application/strategic-merge-patch+json" => {
             if cx.kind.schema.is_some() {
-                let message = "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
-                return Err(Failure::new(415, "UnsupportedMediaType", message));
+                return Err(check::unsupported(PATCHES));
             }
             change(cx, false, |old| {
                 let mut object = old.clone();
@@ -86,48 +100,44 @@ pub(super) fn patch(cx: &Cx<'_>, headers: &HeaderMap, body: &Bytes) -> Result<Re
             })
         }
         "application/apply-patch+yaml" => apply(cx, body),
-        other => {
-            Err(Failure::new(415, "UnsupportedMediaType", format!("{other:?} is not a patch type")))
-        }
+        _ => Err(check::unsupported(PATCHES)),
     }
 }
 
 fn apply(cx: &Cx<'_>, body: &Bytes) -> Result<Response, Failure> {
-    let text = std::str::from_utf8(body).map_err(|_| Failure::bad_request("not UTF-8"))?;
-    let applied: Value = match serde_json::from_str(text) {
-        Ok(value) => value,
-        Err(_) => serde_saphyr::from_str(text)
-            .map_err(|_| Failure::bad_request("the applied body is neither JSON nor YAML"))?,
-    };
-    let manager = cx.param("fieldManager").ok_or_else(|| {
-        Failure::bad_request("fieldManager: Required value: is required for apply patch")
-    })?;
-    let applied = normal(cx, applied);
+    let applied = applied(cx, body)?;
     let now = admit::now();
     let subresource = cx.target.subresource.clone().unwrap_or_default();
     let api_version = cx.kind.api_version();
     let apply = patch::Apply {
-        manager,
+        manager: cx.manager(),
         force: cx.flag("force"),
         api_version: &api_version,
         subresource: &subresource,
         now: &now,
+        lists: cx.kind.lists(),
     };
     let missing = cx.state.store.get(&cx.key()).is_none();
     if missing && subresource.is_empty() {
+        if let Some(uid) = applied["metadata"]["uid"].as_str() {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            );
+            return Err(Failure::conflict(&cx.kind.resource(), &cx.target.name, &why));
+        }
         may_create(cx)?;
         let mut object = admit::new(cx, applied.clone())?;
         object["metadata"]["managedFields"] = json!([]);
         apply.run(&mut object, &applied)?;
-        home(cx, &cx.state.store.tx())?;
+        home(cx, &cx.state.store.tx(), &cx.target.name)?;
         admission::review(cx, Operation::Create, Some(&object), None)?;
         let mut tx = cx.state.store.tx();
-        home(cx, &tx)?;
+        home(cx, &tx, &cx.target.name)?;
         if tx.get(&cx.key()).is_none() {
             if cx.dry_run() {
                 return Ok(form::one(cx, &object, StatusCode::CREATED));
             }
-            let stored = tx.put(&cx.key(), object)?;
+            let stored = tx.put(&cx.key(), events::stored(&cx.kind, object))?;
             drop(tx);
             cx.state.written(&cx.kind, &stored);
             return Ok(form::one(cx, &stored, StatusCode::CREATED));
@@ -135,6 +145,10 @@ fn apply(cx: &Cx<'_>, body: &Bytes) -> Result<Response, Failure> {
     }
     change(cx, true, |old| {
         let mut object = old.clone();
+        let rv = applied["metadata"]["resourceVersion"].as_str();
+        if rv.is_some_and(|rv| old["metadata"]["resourceVersion"] != rv) {
+            return Err(Failure::stale(&cx.kind.resource(), &cx.target.name));
+        }
         apply.run(&mut object, &applied)?;
         Ok(object)
     })
@@ -155,18 +169,39 @@ fn may_create(cx: &Cx<'_>) -> Result<(), Failure> {
     if allowed { Ok(()) } else { Err(rbac::forbidden(&cx.user, &ask)) }
 }
 
-/// What is applied, as it is stored: `stringData` is data.
-fn normal(cx: &Cx<'_>, mut applied: Value) -> Value {
-    use base64::Engine;
-    if cx.kind.kind == "Secret"
-        && let Some(strings) = applied.as_object_mut().and_then(|o| o.remove("stringData"))
-    {
-        for (key, value) in strings.as_object().into_iter().flatten() {
-            let text = value.as_str().unwrap_or_default();
-            applied["data"][key] = base64::engine::general_purpose::STANDARD.encode(text).into();
-        }
+/// What is applied, as it is stored: `stringData` is data, and status is for its own path.
+fn applied(cx: &Cx<'_>, body: &Bytes) -> Result<Value, Failure> {
+    let mut applied = super::yaml(body)?;
+    let missing = ["apiVersion", "kind"].iter().find(|f| applied[**f].as_str().is_none());
+    if let Some(field) = missing {
+        return Err(Failure::bad_request(format!(
+            "error decoding YAML: Object {field:?} is missing"
+        )));
     }
-    applied
+    if !applied["metadata"]["managedFields"].is_null() {
+        return Err(Failure::bad_request("metadata.managedFields must be nil"));
+    }
+    declared(cx, &applied)?;
+    if cx.kind.kind == "Secret" {
+        secret::fold(&mut applied);
+    }
+    if cx.kind.status && cx.target.subresource.is_none() {
+        admit::remove(&mut applied, "status");
+    }
+    Ok(applied)
+}
+
+/// Unlike other writes, an apply of a field that the schema has not is refused whatever the client wishes.
+fn declared(cx: &Cx<'_>, applied: &Value) -> Result<(), Failure> {
+    let mut object = applied.clone();
+    let mut gone = admit::unknown(cx, &mut object)?;
+    let Some(field) = gone.pop() else { return Ok(()) };
+    let (namespace, name) = (&cx.target.namespace, &cx.target.name);
+    let (version, kind) = (cx.kind.api_version(), &cx.kind.kind);
+    let message = format!(
+        "failed to create typed patch object ({namespace}/{name}; {version}, Kind={kind}): .{field}: field not declared in schema"
+    );
+    Err(Failure::new(500, "", message))
 }
 
 fn change(
@@ -177,20 +212,21 @@ fn change(
     let key = cx.key();
     for _ in 0..TRIES_MAX {
         let found = cx.state.store.get(&key);
-        let old = found.ok_or_else(|| Failure::not_found(&key.resource, &key.name))?;
+        let found = found.ok_or_else(|| Failure::not_found(&cx.kind.resource(), &key.name))?;
+        let old = events::shown(&cx.kind, Value::clone(&found));
         let object = make(&old)?;
         let Some(object) = admit::update(cx, object, &old, applied)? else {
-            return Ok(form::one(cx, &old, StatusCode::OK));
+            return Ok(form::one(cx, &found, StatusCode::OK));
         };
         admission::review(cx, Operation::Update, Some(&object), Some(&old))?;
         if cx.dry_run() {
             return Ok(form::one(cx, &object, StatusCode::OK));
         }
         let mut tx = cx.state.store.tx();
-        if !tx.is(&key, &old) {
+        if !tx.is(&key, &found) {
             continue;
         }
-        let stored = tx.put(&key, object)?;
+        let stored = tx.put(&key, events::stored(&cx.kind, object))?;
         let gone = delete::finished(&mut tx, &key, &stored);
         drop(tx);
         if gone {
@@ -200,5 +236,5 @@ fn change(
         }
         return Ok(form::one(cx, &stored, StatusCode::OK));
     }
-    Err(Failure::stale(&key.resource, &key.name))
+    Err(Failure::stale(&cx.kind.resource(), &key.name))
 }

@@ -83,20 +83,27 @@ fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |d, (x, y)| d | (x ^ y)) == 0
 }
 
-/// The user to act as, where the request asks for impersonation.
-pub(crate) fn impersonated(headers: &HeaderMap) -> Option<User> {
+/// Who shows nothing.
+pub(crate) fn anonymous() -> User {
+    let groups = vec!["system:unauthenticated".to_owned()];
+    User { name: "system:anonymous".into(), uid: String::new(), groups }
+}
+
+/// The user to act as, where the request asks for impersonation, and the groups that it asks for by name.
+pub(crate) fn impersonated(headers: &HeaderMap) -> Option<(User, Vec<String>)> {
     let name = headers.get("impersonate-user")?.to_str().ok()?.to_owned();
-    let groups = headers.get_all("impersonate-group").iter();
-    let mut groups: Vec<String> =
-        groups.filter_map(|g| g.to_str().ok().map(str::to_owned)).collect();
-    if let Some((namespace, _)) =
-        name.strip_prefix("system:serviceaccount:").and_then(|n| n.split_once(':'))
-    {
+    let asked = headers.get_all("impersonate-group").iter();
+    let asked: Vec<String> = asked.filter_map(|g| g.to_str().ok().map(str::to_owned)).collect();
+    let mut groups = asked.clone();
+    let account = name.strip_prefix("system:serviceaccount:").and_then(|n| n.split_once(':'));
+    if let Some((namespace, _)) = account.filter(|_| asked.is_empty()) {
         groups.push("system:serviceaccounts".into());
         groups.push(format!("system:serviceaccounts:{namespace}"));
     }
-    groups.push("system:authenticated".into());
-    Some(User { name, uid: String::new(), groups })
+    if name != "system:anonymous" {
+        groups.push("system:authenticated".into());
+    }
+    Some((User { name, uid: String::new(), groups }, asked))
 }
 
 pub(crate) fn unauthorized() -> Failure {

@@ -1,24 +1,26 @@
 //! Server-side apply: who owns which field, conflicts, and removal of fields that their only owner no longer
-//! applies. Ownership is per leaf; lists are atomic, but for those whose items have a merge key in every schema
-//! (`ownerReferences` by uid, `finalizers` as a set, `conditions` by type).
+//! applies. Ownership is per leaf, and per item in the lists that [`Lists`] names.
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::lists::{List, Lists, Path, element, insert, lookup, remove};
 use crate::status::Failure;
 
 /// Fields that nobody owns.
-const UNOWNED: [&str; 9] = [
-    "apiVersion",
-    "kind",
-    "metadata/name",
-    "metadata/namespace",
-    "metadata/uid",
-    "metadata/resourceVersion",
-    "metadata/creationTimestamp",
-    "metadata/generation",
-    "metadata/managedFields",
+const UNOWNED: [&str; 11] = [
+    "f:apiVersion",
+    "f:kind",
+    "f:metadata/f:name",
+    "f:metadata/f:namespace",
+    "f:metadata/f:uid",
+    "f:metadata/f:resourceVersion",
+    "f:metadata/f:creationTimestamp",
+    "f:metadata/f:generation",
+    "f:metadata/f:deletionTimestamp",
+    "f:metadata/f:deletionGracePeriodSeconds",
+    "f:metadata/f:managedFields",
 ];
 
 /// One apply.
@@ -28,41 +30,42 @@ pub(crate) struct Apply<'a> {
     pub(crate) api_version: &'a str,
     pub(crate) subresource: &'a str,
     pub(crate) now: &'a str,
+    pub(crate) lists: Lists<'a>,
 }
 
 impl Apply<'_> {
     /// Merges what `manager` applies into `object`.
     pub(crate) fn run(&self, object: &mut Value, applied: &Value) -> Result<(), Failure> {
-        let mut wanted = BTreeSet::new();
-        leaves(applied, &mut Vec::new(), &mut wanted);
+        let wanted = self.wanted(applied);
         let owners = owners(object);
         if !self.force {
             self.conflicts(object, applied, &wanted, &owners)?;
         }
-        let before = owners
-            .iter()
-            .find(|o| o.is(self.manager, "Apply", self.subresource))
-            .map(|o| o.fields.clone())
-            .unwrap_or_default();
-        for gone in before.difference(&wanted) {
-            let shared = owners
-                .iter()
-                .any(|o| !o.is(self.manager, "Apply", self.subresource) && o.fields.contains(gone));
-            if !shared {
+        let own = |o: &Owner| o.is(self.manager, "Apply", self.subresource);
+        let before = owners.iter().find(|o| own(o)).map(|o| o.fields.clone()).unwrap_or_default();
+        // Reversed: what is in an item goes before the item.
+        let gone: Vec<&Path> = before.difference(&wanted).collect();
+        for gone in gone.into_iter().rev() {
+            if !owners.iter().any(|o| !own(o) && o.fields.contains(gone)) {
                 remove(object, gone);
             }
         }
+        let differs = |path: &Path| lookup(object, path) != lookup(applied, path);
+        let taken: BTreeSet<Path> = wanted.iter().filter(|path| differs(path)).cloned().collect();
         for path in &wanted {
-            if let Some(value) = lookup(applied, path) {
-                insert(object, path, value.clone());
+            match lookup(applied, path) {
+                // An empty map says that there is a map, not that it is empty.
+                Some(Value::Object(map)) if map.is_empty() && lookup(object, path).is_some() => {}
+                Some(value) => insert(object, path, value.clone()),
+                None => {}
             }
         }
         let mut kept: Vec<Owner> = owners
             .into_iter()
-            .filter(|o| !o.is(self.manager, "Apply", self.subresource))
+            .filter(|o| !own(o))
             .map(|mut o| {
                 // What was forced changes hands; what agrees is shared.
-                o.fields.retain(|f| !wanted.contains(f) || lookup(object, f) == lookup(applied, f));
+                o.fields.retain(|f| !taken.contains(f));
                 o
             })
             .filter(|o| !o.fields.is_empty())
@@ -79,6 +82,16 @@ impl Apply<'_> {
         Ok(())
     }
 
+    /// The fields that are applied: of a status its own, of the object all but that.
+    fn wanted(&self, applied: &Value) -> BTreeSet<Path> {
+        let mut wanted = BTreeSet::new();
+        leaves(applied, &self.lists, false, &mut Vec::new(), &mut wanted);
+        if self.subresource == "status" {
+            wanted.retain(|path| path.first().is_some_and(|first| first == "f:status"));
+        }
+        wanted
+    }
+
     fn conflicts(
         &self,
         object: &Value,
@@ -86,28 +99,61 @@ impl Apply<'_> {
         wanted: &BTreeSet<Path>,
         owners: &[Owner],
     ) -> Result<(), Failure> {
-        let mut causes = Vec::new();
-        for owner in owners.iter().filter(|o| o.manager != self.manager) {
-            for path in wanted.intersection(&owner.fields) {
-                if lookup(object, path) != lookup(applied, path) {
-                    let field = format!(".{}", path.join("."));
-                    causes.push((field, format!("conflict with {:?}", owner.manager)));
-                }
+        // By manager, as the real API server groups them; one that updates is named with its version.
+        let mut all: Vec<(String, Vec<String>)> = Vec::new();
+        for owner in owners.iter().filter(|o| o.manager != self.manager || o.operation != "Apply") {
+            let fields: Vec<String> = wanted
+                .intersection(&owner.fields)
+                .filter(|path| lookup(object, path) != lookup(applied, path))
+                .map(|path| spoken(path))
+                .collect();
+            if !fields.is_empty() {
+                let using = match owner.operation.as_str() {
+                    "Apply" => String::new(),
+                    _ => format!(" using {}", owner.api_version),
+                };
+                all.push((format!("{:?}{using}", owner.manager), fields));
             }
         }
-        if causes.is_empty() {
-            return Ok(());
-        }
-        let all: Vec<String> = causes.iter().map(|(f, m)| format!("{m}: {f}")).collect();
-        let message = format!("Apply failed with {} conflicts: {}", causes.len(), all.join(", "));
-        let mut failure = Failure::new(409, "Conflict", message);
-        let causes: Vec<Value> = causes
+        let causes: Vec<Value> = all
             .iter()
-            .map(|(f, m)| json!({ "reason": "FieldManagerConflict", "field": f, "message": m }))
+            .flat_map(|(who, fields)| fields.iter().map(move |field| (who, field)))
+            .map(|(who, field)| json!({ "reason": "FieldManagerConflict", "field": field, "message": format!("conflict with {who}") }))
             .collect();
+        let message = match (causes.len(), all.as_slice()) {
+            (0, _) => return Ok(()),
+            (1, [(who, fields)]) => {
+                format!("Apply failed with 1 conflict: conflict with {who}: {}", fields.join(""))
+            }
+            (count, _) => {
+                let part = |(who, fields): &(String, Vec<String>)| {
+                    format!("conflicts with {who}:\n- {}", fields.join("\n- "))
+                };
+                let parts: Vec<String> = all.iter().map(part).collect();
+                format!("Apply failed with {count} conflicts: {}", parts.join("\n"))
+            }
+        };
+        let mut failure = Failure::new(409, "Conflict", message);
         failure.details = json!({ "causes": causes });
         Err(failure)
     }
+}
+
+/// A path as it is written in messages.
+fn spoken(path: &[String]) -> String {
+    path.iter()
+        .map(|part| match (part.strip_prefix("f:"), part.get(..2)) {
+            (Some(name), _) => format!(".{name}"),
+            (None, Some("k:")) => {
+                let keys: Value = serde_json::from_str(&part[2..]).unwrap_or_default();
+                let keys = keys.as_object().cloned().unwrap_or_default();
+                let keys: Vec<String> = keys.iter().map(|(k, v)| format!("{k}={v}")).collect();
+                format!("[{}]", keys.join(","))
+            }
+            (None, Some("v:")) => format!("[={}]", &part[2..]),
+            _ => String::new(),
+        })
+        .collect()
 }
 
 /// After an update by other means: fields that changed now belong to `manager`.
@@ -117,9 +163,10 @@ pub(crate) fn track(
     manager: &str,
     subresource: &str,
     now: &str,
+    lists: &Lists<'_>,
 ) {
     let mut all = BTreeSet::new();
-    leaves(new, &mut Vec::new(), &mut all);
+    leaves(new, lists, true, &mut Vec::new(), &mut all);
     let changed: BTreeSet<Path> =
         all.iter().filter(|p| old.and_then(|o| lookup(o, p)) != lookup(new, p)).cloned().collect();
     if let Some(old) = old {
@@ -148,8 +195,6 @@ pub(crate) fn track(
     owners.retain(|o| !o.fields.is_empty());
     write_owners(new, &owners);
 }
-
-type Path = Vec<String>;
 
 struct Owner {
     manager: String,
@@ -195,7 +240,7 @@ fn write_owners(object: &mut Value, owners: &[Owner]) {
             for path in &o.fields {
                 let mut at = &mut fields;
                 for part in path {
-                    at = &mut at[format!("f:{part}")];
+                    at = &mut at[part.as_str()];
                     if at.is_null() {
                         *at = json!({});
                     }
@@ -222,85 +267,50 @@ fn read_fields(fields: &Value, at: &mut Path, found: &mut BTreeSet<Path>) {
         return;
     };
     for (key, inner) in map {
-        at.push(key.strip_prefix("f:").unwrap_or(key).to_owned());
+        at.push(key.clone());
         read_fields(inner, at, found);
         at.pop();
     }
 }
 
-/// Every leaf that can be owned; empty maps count as leaves, lists are one.
-fn leaves(value: &Value, at: &mut Path, found: &mut BTreeSet<Path>) {
+/// Every leaf that can be owned; empty maps count as leaves, and so does a list that is owned whole. What holds
+/// others is owned itself where it is an item of a list, or (`holders`) always.
+fn leaves(
+    value: &Value,
+    lists: &Lists<'_>,
+    holders: bool,
+    at: &mut Path,
+    found: &mut BTreeSet<Path>,
+) {
     if UNOWNED.contains(&at.join("/").as_str()) {
         return;
     }
-    match value.as_object() {
-        Some(map) if !map.is_empty() || at.is_empty() => {
+    let mut hold = |at: &Path, item: bool| {
+        if !at.is_empty() && *at != ["f:metadata"] && (holders || item) {
+            found.insert(at.iter().cloned().chain([".".to_owned()]).collect());
+        }
+    };
+    match value {
+        Value::Object(map) if (!map.is_empty() || at.is_empty()) && !lists.atomic_map(at) => {
+            hold(at, at.last().is_some_and(|part| part.starts_with("k:")));
             for (key, inner) in map {
-                at.push(key.clone());
-                leaves(inner, at, found);
+                at.push(format!("f:{key}"));
+                leaves(inner, lists, holders, at, found);
+                at.pop();
+            }
+        }
+        Value::Array(items) if !items.is_empty() && !matches!(lists.of(at), List::Atomic) => {
+            hold(at, false);
+            let list = lists.of(at);
+            for item in items {
+                let Some(part) = element(&list, item) else { continue };
+                at.push(part);
+                leaves(item, lists, holders, at, found);
                 at.pop();
             }
         }
         _ => {
             found.insert(at.clone());
-        }
-    }
-}
-
-fn lookup<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
-    path.iter().try_fold(value, |at, part| at.as_object()?.get(part))
-}
-
-fn insert(object: &mut Value, path: &[String], value: Value) {
-    let Some((last, parents)) = path.split_last() else { return };
-    let mut at = object;
-    for part in parents {
-        let Some(map) = map_of(at) else { return };
-        at = map.entry(part.clone()).or_insert_with(|| json!({}));
-    }
-    if let Some(map) = map_of(at) {
-        let merged = match (map.get(last), &value) {
-            (Some(Value::Array(old)), Value::Array(new)) => join(old, new, last),
-            // An empty map says that there is a map, not that it is empty.
-            (Some(Value::Object(_)), Value::Object(new)) if new.is_empty() => return,
-            _ => value,
-        };
-        map.insert(last.clone(), merged);
-    }
-}
-
-/// Lists that several managers fill together.
-fn join(old: &[Value], new: &[Value], field: &str) -> Value {
-    let key = match field {
-        "ownerReferences" => "uid",
-        "conditions" => "type",
-        "finalizers" => "",
-        _ => return new.to_vec().into(),
-    };
-    let same = |a: &Value, b: &Value| if key.is_empty() { a == b } else { a[key] == b[key] };
-    let mut all: Vec<Value> =
-        old.iter().filter(|o| !new.iter().any(|n| same(o, n))).cloned().collect();
-    all.extend(new.iter().cloned());
-    all.into()
-}
-
-fn map_of(value: &mut Value) -> Option<&mut Map<String, Value>> {
-    if value.is_null() {
-        *value = json!({});
-    }
-    value.as_object_mut()
-}
-
-/// Removes a leaf and the maps that it leaves empty.
-fn remove(object: &mut Value, path: &[String]) {
-    let Some((first, rest)) = path.split_first() else { return };
-    let Some(map) = object.as_object_mut() else { return };
-    if rest.is_empty() {
-        map.remove(first);
-    } else if let Some(inner) = map.get_mut(first) {
-        remove(inner, rest);
-        if inner.as_object().is_some_and(Map::is_empty) && first != "metadata" && first != "spec" {
-            map.remove(first);
         }
     }
 }
@@ -315,7 +325,15 @@ mod tests {
         force: bool,
         applied: Value,
     ) -> Result<(), Failure> {
-        Apply { manager, force, api_version: "v1", subresource: "", now: "t" }.run(object, &applied)
+        Apply {
+            manager,
+            force,
+            api_version: "v1",
+            subresource: "",
+            now: "t",
+            lists: Lists::BuiltIn,
+        }
+        .run(object, &applied)
     }
 
     #[test]
@@ -344,7 +362,7 @@ mod tests {
         apply(&mut object, "a", false, json!({ "data": { "one": "1" } })).unwrap();
         let old = object.clone();
         object["data"]["one"] = json!("2");
-        track(Some(&old), &mut object, "kubectl", "", "t");
+        track(Some(&old), &mut object, "kubectl", "", "t", &Lists::BuiltIn);
         let refused = apply(&mut object, "a", false, json!({ "data": { "one": "1" } }));
         assert_eq!(refused.unwrap_err().code, 409);
     }

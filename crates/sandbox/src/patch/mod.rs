@@ -1,6 +1,7 @@
 //! The four kinds of patch.
 
 mod apply;
+mod lists;
 mod strategic;
 
 use serde_json::Value;
@@ -8,13 +9,14 @@ use serde_json::Value;
 use crate::status::Failure;
 
 pub(crate) use apply::{Apply, track};
+pub(crate) use lists::Lists;
 
 /// `application/json-patch+json` (RFC 6902).
 pub(crate) fn json(object: &mut Value, patch: &[u8]) -> Result<(), Failure> {
     let patch: json_patch::Patch = serde_json::from_slice(patch)
         .map_err(|e| Failure::bad_request(format!("not a JSON patch: {e}")))?;
-    json_patch::patch(object, &patch)
-        .map_err(|e| Failure::new(422, "Invalid", format!("the server rejected our request: {e}")))
+    let rejected = "the server rejected our request due to an error in our request";
+    json_patch::patch(object, &patch).map_err(|_| Failure::new(422, "Invalid", rejected))
 }
 
 /// `application/merge-patch+json` (RFC 7396).

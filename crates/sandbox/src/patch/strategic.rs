@@ -34,6 +34,7 @@ pub(super) fn merge(target: &mut Value, patch: &Value, field: &str) {
                     merge(target.entry(key.clone()).or_insert(Value::Null), value, key);
                 }
             }
+            target.retain(|_, value| value.as_array().is_none_or(|items| !items.is_empty()));
         }
         (Value::Array(items), Value::Array(patches)) => merge_list(items, patches, field),
         (target, Value::Object(patch)) => {
@@ -47,13 +48,14 @@ pub(super) fn merge(target: &mut Value, patch: &Value, field: &str) {
 fn merge_list(items: &mut Vec<Value>, patches: &[Value], field: &str) {
     let Some(key) = merge_key(field) else {
         if field == "finalizers" {
-            items
-                .extend(patches.iter().filter(|p| !items.contains(p)).cloned().collect::<Vec<_>>());
+            let new = patches.iter().filter(|p| !items.contains(p)).cloned();
+            *items = new.collect::<Vec<_>>().into_iter().chain(items.drain(..)).collect();
         } else {
             *items = patches.to_vec();
         }
         return;
     };
+    let mut new = Vec::new();
     for patch in patches {
         let found = items.iter().position(|item| item[key] == patch[key]);
         match (found, patch["$patch"] == "delete") {
@@ -62,9 +64,11 @@ fn merge_list(items: &mut Vec<Value>, patches: &[Value], field: &str) {
             }
             (Some(at), false) => merge(&mut items[at], patch, ""),
             (None, true) => {}
-            (None, false) => items.push(patch.clone()),
+            (None, false) => new.push(patch.clone()),
         }
     }
+    // What a patch adds comes first, as on the real API server.
+    items.splice(0..0, new);
 }
 
 #[cfg(test)]
@@ -82,7 +86,7 @@ mod tests {
         });
         merge(&mut object, &patch, "");
         assert_eq!(object["conditions"].as_array().unwrap().len(), 2);
-        assert_eq!(object["conditions"][0]["status"], "False");
+        assert_eq!(object["conditions"][1]["status"], "False");
         assert_eq!(object["finalizers"], json!(["y"]));
     }
 }

@@ -26,17 +26,30 @@ impl Schema {
 
     /// Rules that cannot be compiled, which the real API server refuses in the definition.
     pub(crate) fn broken_rules(&self) -> Vec<String> {
-        self.rules.compilation_errors().iter().map(ToString::to_string).collect()
+        let mut broken = Vec::new();
+        collect_broken(&self.rules, &mut broken);
+        broken
     }
 
-    /// Drops unknown fields, fills defaults, validates; `old` is the object before an update.
+    /// Drops unknown fields; returns their paths.
+    pub(crate) fn prune(&self, object: &mut Value) -> Vec<String> {
+        let mut gone = Vec::new();
+        prune(&self.plain, object, "", &mut gone);
+        gone
+    }
+
+    /// The schema as the definition has it.
+    pub(crate) fn plain(&self) -> &Value {
+        &self.plain
+    }
+
+    /// Fills defaults, validates; `old` is the object before an update.
     pub(crate) fn admit(
         &self,
         kind: &str,
         object: &mut Value,
         old: Option<&Value>,
     ) -> Result<(), Failure> {
-        prune(&self.plain, object, true);
         let filled = kube_cel::apply_defaults(&self.plain, object);
         *object = filled;
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -54,36 +67,51 @@ impl Schema {
     }
 }
 
+/// Rules that do not compile, of the schema and of all in it.
+fn collect_broken(rules: &CompiledSchema, broken: &mut Vec<String>) {
+    let own = rules.compilation_errors();
+    broken.extend(own.iter().map(|e| format!("Invalid value: compilation failed: {e}")));
+    let nested = rules.properties.values().chain(rules.items.as_deref());
+    nested.chain(rules.additional_properties.as_deref()).for_each(|r| collect_broken(r, broken));
+}
+
 /// Fields that every object may have beside its schema.
 const ENVELOPE: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
-fn prune(schema: &Value, value: &mut Value, top: bool) {
+fn prune(schema: &Value, value: &mut Value, at: &str, gone: &mut Vec<String>) {
+    let top = at.is_empty();
     match value {
         Value::Object(map) => {
             let keep = schema["x-kubernetes-preserve-unknown-fields"] == true;
             let properties = schema["properties"].as_object();
             let more = &schema["additionalProperties"];
+            let path = |key: &str| if top { key.to_owned() } else { format!("{at}.{key}") };
             map.retain(|key, _| {
-                let known = properties.is_some_and(|p| p.contains_key(key));
-                known
+                let known = properties.is_some_and(|p| p.contains_key(key))
                     || keep
                     || more.is_object()
                     || *more == true
-                    || (top && ENVELOPE.contains(&key.as_str()))
+                    || (top && ENVELOPE.contains(&key.as_str()));
+                if !known {
+                    gone.push(path(key));
+                }
+                known
             });
             for (key, inner) in map.iter_mut() {
                 if top && ENVELOPE.contains(&key.as_str()) {
                     continue;
                 }
                 match properties.and_then(|p| p.get(key)) {
-                    Some(schema) => prune(schema, inner, false),
-                    None if more.is_object() => prune(more, inner, false),
+                    Some(schema) => prune(schema, inner, &path(key), gone),
+                    None if more.is_object() => prune(more, inner, &path(key), gone),
                     None => {}
                 }
             }
         }
         Value::Array(items) => {
-            items.iter_mut().for_each(|item| prune(&schema["items"], item, false))
+            for (index, item) in items.iter_mut().enumerate() {
+                prune(&schema["items"], item, &format!("{at}[{index}]"), gone);
+            }
         }
         _ => {}
     }
@@ -117,6 +145,7 @@ mod tests {
             "kind": "X", "metadata": { "name": "n" },
             "spec": { "name": "ab", "odd": 1, "free": { "any": [1] } },
         });
+        assert_eq!(schema().prune(&mut object), ["spec.odd"]);
         schema().admit("X", &mut object, None).unwrap();
         assert_eq!(object["spec"], json!({ "name": "ab", "free": { "any": [1] }, "count": 3 }));
     }

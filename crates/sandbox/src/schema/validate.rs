@@ -23,7 +23,10 @@ pub(super) fn value(schema: &Value, value: &Value, at: &str, top: bool, causes: 
     if let Some(wanted) = schema["type"].as_str()
         && !is_of(wanted, value)
     {
-        wrong(format!("Invalid value: must be of type {wanted}"));
+        let found = type_of(value);
+        wrong(format!(
+            "Invalid value: {found:?}: {at} in body must be of type {wanted}: {found:?}"
+        ));
         return;
     }
     if let Some(allowed) = schema["enum"].as_array()
@@ -36,13 +39,13 @@ pub(super) fn value(schema: &Value, value: &Value, at: &str, top: bool, causes: 
         Value::String(text) => string(schema, text, at, causes),
         Value::Number(number) => range(schema, number.as_f64().unwrap_or(0.0), at, causes),
         Value::Array(items) => {
-            length(schema, ("minItems", "maxItems"), items.len(), "items", at, causes);
+            count(schema, ("minItems", "maxItems"), items.len(), "items", at, causes);
             for (index, item) in items.iter().enumerate() {
                 self::value(&schema["items"], item, &format!("{at}[{index}]"), false, causes);
             }
         }
         Value::Object(map) => {
-            length(schema, ("minProperties", "maxProperties"), map.len(), "properties", at, causes);
+            count(schema, ("minProperties", "maxProperties"), map.len(), "properties", at, causes);
             for name in
                 schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str)
             {
@@ -79,34 +82,64 @@ fn is_of(wanted: &str, value: &Value) -> bool {
     }
 }
 
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(n) if n.is_i64() || n.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 fn string(schema: &Value, text: &str, at: &str, causes: &mut Causes) {
-    length(schema, ("minLength", "maxLength"), text.chars().count(), "characters", at, causes);
+    let found = text.chars().count() as u64;
+    if let Some(least) = schema["minLength"].as_u64().filter(|least| found < *least) {
+        let message =
+            format!("Invalid value: {text:?}: {at} in body should be at least {least} chars long");
+        causes.push((at.to_owned(), message));
+    }
+    if let Some(most) = schema["maxLength"].as_u64().filter(|most| found > *most) {
+        causes.push((at.to_owned(), format!("Too long: may not be more than {most} bytes")));
+    }
     if let Some(pattern) = schema["pattern"].as_str() {
         // A pattern that does not compile was refused with its definition.
         let matches = regex::Regex::new(pattern).is_ok_and(|r| r.is_match(text));
         if !matches {
-            causes.push((at.to_owned(), format!("Invalid value: should match '{pattern}'")));
+            let message = format!("Invalid value: {text:?}: {at} in body should match '{pattern}'");
+            causes.push((at.to_owned(), message));
         }
     }
     if schema["format"] == "date-time" && text.parse::<jiff::Timestamp>().is_err() {
-        causes.push((at.to_owned(), "Invalid value: must be a date-time".into()));
+        let message =
+            format!("Invalid value: {text:?}: {at} in body must be of type date-time: {text:?}");
+        causes.push((at.to_owned(), message));
     }
 }
 
 fn range(schema: &Value, number: f64, at: &str, causes: &mut Causes) {
-    if schema["minimum"].as_f64().is_some_and(|least| number < least) {
-        let message =
-            format!("Invalid value: should be greater than or equal to {}", schema["minimum"]);
-        causes.push((at.to_owned(), message));
-    }
-    if schema["maximum"].as_f64().is_some_and(|most| number > most) {
-        let message =
-            format!("Invalid value: should be less than or equal to {}", schema["maximum"]);
+    let bounds = [
+        (
+            "minimum",
+            "greater than or equal to",
+            number < schema["minimum"].as_f64().unwrap_or(f64::MIN),
+        ),
+        (
+            "maximum",
+            "less than or equal to",
+            number > schema["maximum"].as_f64().unwrap_or(f64::MAX),
+        ),
+    ];
+    for (bound, words, _) in bounds.iter().filter(|(.., crossed)| *crossed) {
+        let bound = schema[bound].as_f64().unwrap_or_default();
+        let message = format!("Invalid value: {number}: {at} in body should be {words} {bound}");
         causes.push((at.to_owned(), message));
     }
 }
 
-fn length(
+fn count(
     schema: &Value,
     bounds: (&str, &str),
     found: usize,
@@ -115,14 +148,12 @@ fn length(
     causes: &mut Causes,
 ) {
     let found = found as u64;
-    if let Some(least) = schema[bounds.0].as_u64()
-        && found < least
-    {
-        causes.push((at.to_owned(), format!("Invalid value: should have at least {least} {what}")));
+    if let Some(least) = schema[bounds.0].as_u64().filter(|least| found < *least) {
+        let message =
+            format!("Invalid value: {found}: {at} in body should have at least {least} {what}");
+        causes.push((at.to_owned(), message));
     }
-    if let Some(most) = schema[bounds.1].as_u64()
-        && found > most
-    {
-        causes.push((at.to_owned(), format!("Too long: may have at most {most} {what}")));
+    if let Some(most) = schema[bounds.1].as_u64().filter(|most| found > *most) {
+        causes.push((at.to_owned(), format!("Too many: {found}: must have at most {most} {what}")));
     }
 }
