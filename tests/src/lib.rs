@@ -3,24 +3,41 @@
 //! ```text
 //! scenario   the text: parsed into steps, each with its line number
 //! world      what the steps act on, as `regent dev` wires it
+//! leases     what components do with their Leases, made to happen
 //! worlds     which there are: a Kubernetes API × an authority
-//! steps      one function a step
-//! audit      what the API server's audit log says of components
+//! times      where the time of a scenario goes, step by step
+//! steps      one function a step; steps/faults what goes wrong around components
+//! used/      which cells of the access table a run used, from the audit logs: least privilege as claims
+//! transport  the steps about TLS and login tokens
+//! proxy/     what stands between a component and the API server, and makes faults
 //! real       a real control plane as child processes
+//! named      an authority of the user's own
+//! clock      a process whose clock is wrong
+//! ports      where servers listen that are told their address before
 //! openbao    a real OpenBao as a child process
+//! git        a Git server that keeps count of what is asked of it
 //! admission/ who may write what, as a table that runs on any API server
 //! conformance  what a Kubernetes API does, as text, for the sandbox and a real one
 //! binary     the real binary as a child process, for what only a process can show: kill, signals, logs
 //! ```
 
 pub mod admission;
-mod audit;
 pub mod binary;
+mod clock;
 pub mod conformance;
+pub mod git;
+mod leases;
+mod named;
 pub mod openbao;
+mod ports;
+mod proxy;
 pub mod real;
 pub mod scenario;
+mod second;
 mod steps;
+mod times;
+mod transport;
+pub mod used;
 pub mod world;
 pub mod worlds;
 

@@ -7,7 +7,6 @@
 //! stored in it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -15,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+
+use crate::ports;
 
 /// Longest wait for the server to say that it runs.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -78,7 +79,7 @@ impl OpenBao {
     pub fn start(binary: &Path, folder: &Path, account: Option<&Path>) -> Result<Self> {
         private_folder(folder)?;
         private_folder(&folder.join("storage"))?;
-        let (port, cluster_port) = free_ports()?;
+        let (port, cluster_port) = (ports::free()?, ports::free()?);
         let ca_pem = certificates(folder)?;
         std::fs::write(folder.join("server.hcl"), configuration(folder, port, cluster_port))?;
         let account = account.map(Path::to_owned);
@@ -135,6 +136,12 @@ impl OpenBao {
         }
         drop(sender);
         until_started(&lines).with_context(|| format!("see {}", self.log().display()))
+    }
+
+    /// Starts it again as one that no pod is: it finds no account and no CA of an API server.
+    pub fn without_account(&mut self) -> Result<()> {
+        self.account = None;
+        self.restart()
     }
 
     /// Deletes its storage, as a person does about lost keys; it must not run.
@@ -253,12 +260,6 @@ fn private_folder(folder: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     Ok(())
-}
-
-/// Two ports that were free a moment ago, both held while they are chosen.
-fn free_ports() -> Result<(u16, u16)> {
-    let held = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
-    Ok((held[0].local_addr()?.port(), held[1].local_addr()?.port()))
 }
 
 fn is_root() -> bool {

@@ -1,20 +1,33 @@
 //! The steps. Each is one function of the world; a text that no step knows is an error.
 
+mod faults;
+mod login;
+mod second;
+
 use anyhow::{Context, Result, bail, ensure};
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use regent::commands::{audit, verify};
-use regent_types::access::authority::{REGENT_MOUNT, SECRET_MOUNT};
+use regent_types::access::authority::{KUBERNETES_MOUNT, REGENT_MOUNT, SECRET_MOUNT};
 use regent_types::access::identity::Identity;
 use regent_types::labels;
+use regent_vault::Method;
 use serde_json::{Value, json};
 
-use crate::World;
+use crate::leases;
 use crate::scenario::Step;
 use crate::world::split;
+use crate::{World, binary, transport};
 
 /// Runs one step.
 pub(crate) async fn run(world: &mut World, step: &Step) -> Result<()> {
     let words: Vec<&str> = step.text.split_whitespace().collect();
+    if faults::run(world, &step.word, &words, &step.text).await?
+        || login::run(world, &step.word, &words).await?
+        || second::run(world, &step.word, &words, &step.text, &step.block).await?
+    {
+        return Ok(());
+    }
     match step.word.as_str() {
         "given" => given(world, &words, &step.block),
         "when" => when(world, &words, &step.block).await,
@@ -26,10 +39,15 @@ fn given(world: &mut World, words: &[&str], block: &str) -> Result<()> {
     match words {
         ["the", "example", "platform"] => {}
         ["a", "kept", "folder"] => world.options.data_dir = Some(world.folder("kept")),
+        ["the", "authority", "is", "served", "over", "TLS"] => {
+            world.options.authority_process = Some(binary::path()?);
+        }
+        ["the", "repository", "is", "served", "over", "http"] => world.serve_git()?,
         ["no", "authority"] => world.without_authority()?,
         ["no", component] => world.options.without.push(identity(component)?),
         ["the", "file", name] => {
-            world.options.overlay.insert((*name).to_owned(), Some(block.as_bytes().to_vec()));
+            let text = world.text(block);
+            world.options.overlay.insert((*name).to_owned(), Some(text.into_bytes()));
         }
         ["no", "file", name] => {
             world.options.overlay.insert((*name).to_owned(), None);
@@ -68,19 +86,26 @@ async fn when(world: &mut World, words: &[&str], block: &str) -> Result<()> {
         }
         ["the", "authority", "is", "stopped"] => world.stop_authority().await?,
         ["the", "cluster", "is", "lost"] => world.lose_cluster().await?,
+        ["installation", name, "takes", "its", "place"] => world.another_installation(name).await?,
         ["the", "person", "recovers"] => world.recover().await?,
+        ["the", "certificate", "of", "the", "authority", "is", "renewed"] => {
+            transport::renew(world).await?;
+        }
         ["the", "identity", "file", "is", "lost"] => {
             std::fs::remove_file(world.folder("kept.root-of-trust"))?;
         }
         [component, "is", "killed"] => {
             let identity = identity(component)?;
-            world.system().await?.kill(identity).await;
+            world.system().await?.kill(identity, 0).await;
         }
         [component, "is", "started"] => {
             let identity = identity(component)?;
-            world.system().await?.start_component(identity)?;
+            world.system().await?.start_component(identity, 0)?;
         }
-        ["Git", "changes", file] => commit(world, file, Some(block.as_bytes().to_vec())).await?,
+        ["Git", "changes", file] => {
+            let text = world.text(block);
+            commit(world, file, Some(text.into_bytes())).await?;
+        }
         ["Git", "removes", file] => commit(world, file, None).await?,
         ["Git", "reseals", file] => {
             let sealed = world.system().await?.seal(block)?;
@@ -112,6 +137,15 @@ async fn when(world: &mut World, words: &[&str], block: &str) -> Result<()> {
         }
         ["somebody", "creates"] => {
             create(world, block).await?;
+        }
+        ["somebody", "changes", kind, name] => {
+            let patch: Value = regent::dev::yaml(block)?;
+            let (namespace, name) = split(name);
+            let api = world.api(kind, namespace).await?;
+            api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+        }
+        ["every", "component", "finds", "its", "Lease", "held", "by", "another"] => {
+            leases::change_hands(world).await?;
         }
         [
             "every",
@@ -145,10 +179,8 @@ async fn then(world: &mut World, words: &[&str], text: &str) -> Result<()> {
                 })
                 .await
         }
-        [kind, name, "is", "Ready"] => condition(world, kind, name, "Ready", None).await,
-        [kind, name, "has", "reason", reason] => {
-            condition(world, kind, name, "Ready", Some(reason)).await
-        }
+        [kind, name, "is", "Ready"] => condition(world, kind, name, None).await,
+        [kind, name, "has", "reason", reason] => condition(world, kind, name, Some(reason)).await,
         [kind, name, "has", pointer, "=", ..] => {
             let wanted = text.split_once(" = ").map(|(_, w)| w).unwrap_or_default().to_owned();
             let pointer = (*pointer).to_owned();
@@ -203,10 +235,19 @@ async fn then(world: &mut World, words: &[&str], text: &str) -> Result<()> {
             ensure!(found == count.parse::<usize>()?, "found {found} times: {events:?}");
             Ok(())
         }
-        ["no", "component", "reached", "beyond", "its", "Role"] => {
-            let refusals = world.refusals().await?;
-            ensure!(refusals.is_empty(), "{} refused: {refusals:?}", refusals.len());
-            Ok(())
+        ["nothing", "in", namespace, "tells", "a", "value", "of", "Secret", name] => {
+            untold(world, namespace, name).await
+        }
+        ["the", "authority", "asks", "the", "first", "cluster"] => asks_first(world).await,
+        ["a", "client", "that", "trusts", "another", "CA", "is", "refused"] => {
+            transport::refuses_another_ca(world).await
+        }
+        ["a", "token", "for", "the", "API", "server", "opens", "nothing"] => {
+            transport::refuses_api_tokens(world).await
+        }
+        ["Git", "was", "only", "read"] => world.git()?.only_read(),
+        ["only", "intent", "may", "read", "the", "credentials", "of", "Git"] => {
+            only_intent_reads_credentials(world).await
         }
         ["verify", "finds", "nothing"] => {
             let findings = findings(world).await?;
@@ -236,28 +277,36 @@ async fn create(world: &mut World, block: &str) -> Result<()> {
 }
 
 async fn commit(world: &mut World, file: &str, content: Option<Vec<u8>>) -> Result<()> {
-    let changes = std::iter::once((file.to_owned(), content)).collect();
-    world.system().await?.commit(&changes)
+    world.commit(&std::iter::once((file.to_owned(), content)).collect()).await
 }
 
-async fn condition(
-    world: &mut World,
-    kind: &str,
-    name: &str,
-    wanted: &str,
-    reason: Option<&str>,
-) -> Result<()> {
-    world
-        .await_object(kind, name, |o| {
-            let all = o.and_then(|o| o["status"]["conditions"].as_array());
-            let found = all.and_then(|all| all.iter().find(|c| c["type"] == wanted));
-            let fine = found.is_some_and(|c| match reason {
-                Some(reason) => c["reason"] == reason,
-                None => c["status"] == "True",
-            });
-            if fine { Ok(()) } else { Err(format!("expected {reason:?}, found {found:?}")) }
-        })
-        .await
+async fn condition(world: &mut World, kind: &str, name: &str, reason: Option<&str>) -> Result<()> {
+    world.await_object(kind, name, ready(reason)).await
+}
+
+/// Whether condition `Ready` has the reason, or is true where none is named.
+fn ready(reason: Option<&str>) -> impl Fn(Option<&Value>) -> Result<(), String> {
+    move |object| {
+        let all = object.and_then(|o| o["status"]["conditions"].as_array());
+        let found = all.and_then(|all| all.iter().find(|c| c["type"] == "Ready"));
+        let fine = found.is_some_and(|c| match reason {
+            Some(reason) => c["reason"] == reason,
+            None => c["status"] == "True",
+        });
+        if fine { Ok(()) } else { Err(format!("expected {reason:?}, found {found:?}")) }
+    }
+}
+
+/// Whose tokens the authority has reviewed: those of the cluster that set it up (C9-1).
+async fn asks_first(world: &mut World) -> Result<()> {
+    let authority = world.api("RuntimeAuthority", None).await?.get(labels::AUTHORITY_NAME).await?;
+    let first = authority.data["status"]["kubernetes"].clone();
+    let path = format!("auth/{KUBERNETES_MOUNT}/config");
+    let session = world.reader().await?;
+    let config = session.request(Method::GET, &path, None).await?.context("no configuration")?;
+    let host = &config["data"]["kubernetes_host"];
+    ensure!(host.is_string() && *host == first["host"], "found {host}, the first is {first}");
+    Ok(())
 }
 
 async fn at_version(world: &mut World, path: &str, number: &str) -> Result<()> {
@@ -270,14 +319,58 @@ async fn at_version(world: &mut World, path: &str, number: &str) -> Result<()> {
 async fn findings(world: &mut World) -> Result<Vec<String>> {
     let session = world.reader().await?;
     let api = world.system().await?.admin();
-    let snapshot = verify::gather(&api, &session).await?;
-    Ok(verify::findings(&snapshot).into_iter().map(|f| f.predicate.to_string()).collect())
+    let found = verify::look(&api, &session, None, &[]).await?;
+    Ok(found.findings.into_iter().map(|f| f.predicate.to_string()).collect())
+}
+
+/// Asks the API server who may get the one Secret that a GitSource may name (S5.2-3).
+async fn only_intent_reads_credentials(world: &mut World) -> Result<()> {
+    let reviews: kube::Api<SubjectAccessReview> = kube::Api::all(world.system().await?.admin());
+    for identity in Identity::ALL {
+        let system = labels::SYSTEM_NAMESPACE;
+        let review = serde_json::from_value(json!({ "metadata": {}, "spec": {
+            "user": format!("system:serviceaccount:{system}:{}", identity.account()),
+            "resourceAttributes": {
+                "verb": "get", "resource": "secrets", "namespace": system, "name": "regent-git-credentials",
+            },
+        } }))?;
+        let answer = reviews.create(&PostParams::default(), &review).await?;
+        let allowed = answer.status.is_some_and(|s| s.allowed);
+        let expected = identity == Identity::Intent;
+        ensure!(allowed == expected, "{}: expected {expected}, found {allowed}", identity.name());
+    }
+    Ok(())
 }
 
 async fn secret_data(world: &mut World, name: &str) -> Result<String> {
     let (namespace, name) = split(name);
     let object = world.api("Secret", namespace).await?.get(name).await?;
     Ok(object.data["data"].to_string())
+}
+
+/// Nothing that a namespace's people may look at holds a value of a Secret elsewhere, plain or as base64.
+async fn untold(world: &mut World, namespace: &str, name: &str) -> Result<()> {
+    use base64::Engine;
+    let (home, secret) = split(name);
+    let found = world.api("Secret", home).await?.get(secret).await?;
+    let values = found.data["data"].as_object().context("a Secret with data")?;
+    let mut looked = 0;
+    for kind in ["Secret", "ConfigMap", "ExternalSecret", "PushSecret", "SecretStore", "Event"] {
+        for object in world.api(kind, Some(namespace)).await?.list(&ListParams::default()).await? {
+            looked += 1;
+            let text = serde_json::to_string(&object)?;
+            for (key, value) in values {
+                let coded = value.as_str().unwrap_or_default();
+                let plain = base64::engine::general_purpose::STANDARD.decode(coded)?;
+                let plain = String::from_utf8(plain)?;
+                // A user name may be any word.
+                let told = plain.len() > 8 && (text.contains(coded) || text.contains(&plain));
+                ensure!(!told, "{kind} {:?} tells {key} of {name}", object.metadata.name);
+            }
+        }
+    }
+    ensure!(looked > 1, "nothing was looked at");
+    Ok(())
 }
 
 async fn delete_bootstrap(world: &mut World) -> Result<()> {
@@ -314,7 +407,7 @@ fn no_identity(folder: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
-fn identity(component: &str) -> Result<Identity> {
+pub(crate) fn identity(component: &str) -> Result<Identity> {
     let found = Identity::ALL.into_iter().find(|i| i.name() == component);
     found.with_context(|| format!("no component {component}"))
 }

@@ -4,28 +4,40 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use futures::StreamExt;
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
+use regent::connect;
 use regent::dev::cluster::Cluster;
 use regent::dev::view::View;
 use regent::dev::{AuthorityChoice, External, Options, System, Watch};
+use regent_components::gitrepo;
 use regent_types::access::identity::Identity;
+use regent_types::labels::AUTHORITY_SERVICE_URL;
+use regent_types::resources::runtime_authority::{Login, LoginMethod};
 use regent_types::seal::SealedShares;
 use regent_vault::Session;
 use serde_json::Value;
 
-use crate::audit;
 use crate::binary;
+use crate::git::GitServer;
+use crate::named;
 use crate::openbao::{self, OpenBao};
+use crate::ports;
+use crate::proxy::Proxies;
+use crate::second::Second;
+use crate::used;
 use crate::worlds::{self, Api, Authority, Kind, Lent};
 
 /// Longest wait for anything in a scenario: a limit against hanging, never a measure.
 pub const LIMIT: Duration = Duration::from_secs(90);
+
+/// Where Git declares the authority, in the example.
+pub(crate) const DECLARED: &str = "regent/authority.yaml";
 
 /// What steps act on.
 pub struct World {
@@ -33,15 +45,22 @@ pub struct World {
     pub options: Options,
     /// Values remembered by name.
     pub remembered: BTreeMap<String, String>,
-    kind: Kind,
-    lent: Option<Lent>,
-    began: Timestamp,
+    pub(crate) kind: Kind,
+    pub(crate) lent: Option<Lent>,
+    /// Between components and the API server, where the scenario asks for it.
+    pub(crate) proxies: Option<Proxies>,
+    /// Requests of components that were refused.
+    refused: Vec<String>,
     openbao: Option<OpenBao>,
+    /// Serves the repository, where it is not read in place.
+    git: Option<GitServer>,
     /// Sealed shares that a person kept.
     saved: Option<SealedShares>,
     place: tempfile::TempDir,
     system: Option<System>,
     watch: Option<Watch>,
+    /// Another cluster from the same Git on the same authority.
+    pub(crate) second: Option<Second>,
 }
 
 impl World {
@@ -62,6 +81,8 @@ impl World {
                 options.processes = Some(binary::path()?);
             }
         }
+        options.authority_process.clone_from(&options.processes);
+        options.authority_port = ports::free()?;
         let place = tempfile::tempdir()?;
         let mut openbao = None;
         if kind.authority == Authority::OpenBao {
@@ -73,26 +94,73 @@ impl World {
                 address: server.address(),
                 ca_pem: Some(server.ca_pem().as_bytes().to_vec()),
                 pod: Some(pod),
+                ..External::default()
             });
             openbao = Some(server);
+        }
+        if kind.authority == Authority::Named {
+            options.authority = AuthorityChoice::External(named::authority().await?);
         }
         Ok(Self {
             options,
             remembered: BTreeMap::new(),
             kind,
             lent,
-            began: Timestamp::now(),
+            proxies: None,
+            refused: Vec::new(),
             openbao,
+            git: None,
             saved: None,
             place,
             system: None,
             watch: None,
+            second: None,
         })
+    }
+
+    /// Whether components are processes, which work only while they hold their Leases.
+    pub fn has_leases(&self) -> bool {
+        self.options.processes.is_some()
+    }
+
+    /// A file's text, where `${authority}` stands for the authority's address.
+    pub fn text(&self, block: &str) -> String {
+        let address = match &self.options.authority {
+            AuthorityChoice::External(external) => external.address.as_str(),
+            AuthorityChoice::Embedded | AuthorityChoice::Absent => AUTHORITY_SERVICE_URL,
+        };
+        block.replace("${authority}", address)
     }
 
     /// A folder of this world.
     pub fn folder(&self, name: &str) -> PathBuf {
         self.place.path().join(name)
+    }
+
+    /// Puts the authority outside the cluster: it has neither an account nor a way to the API server, and judges
+    /// tokens by the keys that warden keeps at `mount`.
+    pub fn authority_outside(&mut self, mount: &str) -> Result<()> {
+        let AuthorityChoice::External(external) = &mut self.options.authority else {
+            bail!("an authority outside is OpenBao")
+        };
+        external.pod = None;
+        external.login = Login { mount: mount.to_owned(), method: LoginMethod::Keys };
+        self.openbao.as_mut().context("no OpenBao runs")?.without_account()
+    }
+
+    /// Has intent fetch the repository over http from a server that keeps count.
+    pub fn serve_git(&mut self) -> Result<()> {
+        let kept = self.folder("kept");
+        let server = GitServer::start(&kept)?;
+        self.options.data_dir = Some(kept);
+        self.options.repo_url = Some(server.url("git"));
+        self.git = Some(server);
+        Ok(())
+    }
+
+    /// The server of the repository.
+    pub fn git(&self) -> Result<&GitServer> {
+        self.git.as_ref().context("the repository is not served over http")
     }
 
     /// The running system; started at the first use.
@@ -148,6 +216,33 @@ impl World {
         Ok(())
     }
 
+    /// Commits to the repository; what outlived its cluster changes without one.
+    pub async fn commit(&mut self, changes: &BTreeMap<String, Option<Vec<u8>>>) -> Result<()> {
+        let git = self.folder("kept").join("git");
+        if self.system.is_none() && git.exists() {
+            gitrepo::commit(&git, changes, "a change", Timestamp::now())?;
+            return Ok(());
+        }
+        self.system().await?.commit(changes)
+    }
+
+    /// The lost cluster is followed by one of another installation, over the same authority and from the same Git
+    /// but for the installation's name (C9-1).
+    pub async fn another_installation(&mut self, name: &str) -> Result<()> {
+        ensure!(self.system.is_none(), "an installation runs: lose its cluster first");
+        let kept = self.folder("kept");
+        let files = gitrepo::list(&kept.join("git"), "main")?;
+        let declared = files.get(DECLARED).context("no RuntimeAuthority in Git")?;
+        let declared = String::from_utf8(declared.clone())?;
+        let (before, after) = ("installation: example-platform", format!("installation: {name}"));
+        ensure!(declared.contains(before), "expected {before:?} in {DECLARED}");
+        let declared = declared.replace(before, &after).into_bytes();
+        self.commit(&BTreeMap::from([(DECLARED.to_owned(), Some(declared))])).await?;
+        // The folder was the first installation's; that it is another's now is a person's decision.
+        std::fs::remove_file(kept.join("installation"))?;
+        Ok(())
+    }
+
     /// Ends the authority and starts it again over the same storage: sealed, as any restart leaves it.
     pub async fn restart_authority(&mut self) -> Result<()> {
         match &mut self.openbao {
@@ -180,10 +275,33 @@ impl World {
 
     async fn end_system(&mut self) -> Result<()> {
         self.watch = None;
-        match self.system.take() {
-            Some(system) => system.stop().await,
-            None => Ok(()),
-        }
+        let Some(mut system) = self.system.take() else { return Ok(()) };
+        system.stop_components().await;
+        let heard = self.hear(&system);
+        let stopped = system.stop().await;
+        heard?;
+        stopped
+    }
+
+    /// Takes in what components asked while this system ran: nothing of it may have been refused.
+    fn hear(&mut self, system: &System) -> Result<()> {
+        let by_api = match (&mut self.lent, &system.cluster) {
+            (Some(lent), _) => lent.hear()?,
+            (None, Cluster::Sandbox { sandbox, .. }) => used::hear_sandbox(sandbox.refusals()),
+            // The audit log of a user's own cluster is theirs.
+            (None, Cluster::Real { .. }) => Vec::new(),
+        };
+        let log = match &self.openbao {
+            Some(server) => Some(server.audit_log()),
+            None => system.audit_log(),
+        };
+        // An authority that was never up noted nothing.
+        let by_authority = match log.filter(|log| log.exists()) {
+            Some(log) => used::hear_authority(&log)?,
+            None => Vec::new(),
+        };
+        self.refused.extend(by_api.into_iter().chain(by_authority));
+        Ok(())
     }
 
     /// The API of `kind` in `namespace`, as the cluster's admin.
@@ -192,22 +310,7 @@ impl World {
         kind: &str,
         namespace: Option<&str>,
     ) -> Result<kube::Api<DynamicObject>> {
-        let (group, version) = match kind {
-            "Secret" | "ConfigMap" | "Namespace" => ("", "v1"),
-            "ExternalSecret" | "ClusterSecretStore" | "SecretStore" => {
-                ("external-secrets.io", "v1")
-            }
-            "PushSecret" => ("external-secrets.io", "v1alpha1"),
-            "ValidatingAdmissionPolicyBinding" => ("admissionregistration.k8s.io", "v1"),
-            "RoleBinding" | "Role" | "ClusterRole" => ("rbac.authorization.k8s.io", "v1"),
-            _ => ("regent.dev", "v1alpha1"),
-        };
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-        let admin = self.system().await?.admin();
-        Ok(match namespace {
-            Some(namespace) => kube::Api::namespaced_with(admin, namespace, &resource),
-            None => kube::Api::all_with(admin, &resource),
-        })
+        Ok(api_of(self.system().await?.admin(), kind, namespace))
     }
 
     /// Waits until the object (or its absence, `None`) satisfies `fine`.
@@ -217,31 +320,8 @@ impl World {
         name: &str,
         fine: impl Fn(Option<&Value>) -> Result<(), String> + Send + Sync,
     ) -> Result<()> {
-        let (namespace, name) = split(name);
-        let api = self.api(kind, namespace).await?;
-        // A watch that breaks is taken up again: the API server may answer 429 for a moment, or be restarted.
-        let mut seen = watch_object(api, name).default_backoff().boxed();
-        let mut last = "it was never seen".to_owned();
-        let waited = tokio::time::timeout(LIMIT, async {
-            while let Some(event) = seen.next().await {
-                let found = match event {
-                    Ok(object) => object.map(serde_json::to_value).transpose(),
-                    Err(error) => {
-                        last = error.to_string();
-                        continue;
-                    }
-                };
-                match fine(found?.as_ref()) {
-                    Ok(()) => return Ok(()),
-                    Err(why) => last = why,
-                }
-            }
-            bail!("the watch ended")
-        });
-        match waited.await {
-            Ok(done) => done,
-            Err(_) => bail!("{kind} {name}: {last}"),
-        }
+        let admin = self.system().await?.admin();
+        await_object(admin, kind, name, fine).await
     }
 
     /// A session of the reader with the authority.
@@ -250,24 +330,9 @@ impl World {
         let jwt = system.token(Identity::Reader)?;
         let vault = system.vault()?;
         let role = Identity::Reader.account();
-        let login = vault.login_kubernetes("kubernetes", &role, &jwt).await?;
+        let mount = connect::login_mount(&system.admin()).await?;
+        let login = vault.login_kubernetes(&mount, &role, &jwt).await?;
         Ok(Session::with_token(vault, login.token))
-    }
-
-    /// Requests of components that RBAC refused in this world: from the API server's audit log, or the sandbox's own.
-    pub async fn refusals(&mut self) -> Result<Vec<String>> {
-        let began = self.began;
-        if let Some(lent) = &self.lent {
-            return audit::refusals(&lent.real()?.audit_log(), began);
-        }
-        match &self.system().await?.cluster {
-            Cluster::Sandbox { sandbox, .. } => Ok(sandbox
-                .refusals()
-                .into_iter()
-                .filter(|l| l.starts_with(audit::COMPONENTS))
-                .collect()),
-            Cluster::Real { .. } => bail!("the audit log of this cluster is not known"),
-        }
     }
 
     /// What is not as it should be, for the message of a failed scenario.
@@ -280,13 +345,72 @@ impl World {
         format!("{}, not steady:\n  {}\n{logs}", self.kind, lines.join("\n  "))
     }
 
-    /// Ends everything.
-    pub async fn end(mut self) -> Result<()> {
-        self.end_system().await?;
-        if let Some(lent) = self.lent.take() {
+    /// Ends everything; also returns the requests of components that were refused. It is an error where a component
+    /// had ended by itself, as no pod is to do.
+    pub async fn end(mut self) -> (Vec<String>, Result<()>) {
+        let alone = self.system.as_mut().map(System::ended).unwrap_or_default();
+        let second = self.end_second().await;
+        let mut ended = self.end_system().await.and(second);
+        if ended.is_ok() && !alone.is_empty() {
+            ended = Err(anyhow!("components ended by themselves: {alone:?}"));
+        }
+        if let Some(lent) = self.lent.take().filter(|_| ended.is_ok()) {
             lent.give_back();
         }
-        Ok(())
+        (self.refused, ended)
+    }
+}
+
+/// The API of `kind` in `namespace`.
+fn api_of(admin: kube::Client, kind: &str, namespace: Option<&str>) -> kube::Api<DynamicObject> {
+    let (group, version) = match kind {
+        "Secret" | "ConfigMap" | "Namespace" => ("", "v1"),
+        "ExternalSecret" | "ClusterSecretStore" | "SecretStore" => ("external-secrets.io", "v1"),
+        "PushSecret" => ("external-secrets.io", "v1alpha1"),
+        "ValidatingAdmissionPolicyBinding" => ("admissionregistration.k8s.io", "v1"),
+        "Event" => ("events.k8s.io", "v1"),
+        "Lease" => ("coordination.k8s.io", "v1"),
+        "RoleBinding" | "Role" | "ClusterRole" => ("rbac.authorization.k8s.io", "v1"),
+        _ => ("regent.dev", "v1alpha1"),
+    };
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+    match namespace {
+        Some(namespace) => kube::Api::namespaced_with(admin, namespace, &resource),
+        None => kube::Api::all_with(admin, &resource),
+    }
+}
+
+/// Waits until the object of the cluster that `admin` is of, or its absence (`None`), satisfies `fine`.
+pub async fn await_object(
+    admin: kube::Client,
+    kind: &str,
+    name: &str,
+    fine: impl Fn(Option<&Value>) -> Result<(), String> + Send + Sync,
+) -> Result<()> {
+    let (namespace, name) = split(name);
+    let api = api_of(admin, kind, namespace);
+    // A watch that breaks is taken up again: the API server may answer 429 for a moment, or be restarted.
+    let mut seen = watch_object(api, name).default_backoff().boxed();
+    let mut last = "it was never seen".to_owned();
+    let waited = tokio::time::timeout(LIMIT, async {
+        while let Some(event) = seen.next().await {
+            let found = match event {
+                Ok(object) => object.map(serde_json::to_value).transpose(),
+                Err(error) => {
+                    last = error.to_string();
+                    continue;
+                }
+            };
+            match fine(found?.as_ref()) {
+                Ok(()) => return Ok(()),
+                Err(why) => last = why,
+            }
+        }
+        bail!("the watch ended")
+    });
+    match waited.await {
+        Ok(done) => done,
+        Err(_) => bail!("{kind} {name}: {last}"),
     }
 }
 

@@ -4,16 +4,19 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use futures::StreamExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DynamicObject, PostParams};
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::runtime::{WatchStreamExt, watcher};
+use serde_json::{Value, json};
 
+use crate::named;
 use crate::openbao;
 use crate::real::{self, Options, Real};
+use crate::used;
 
 /// Which Kubernetes API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub enum Authority {
     Embedded,
     /// A real OpenBao, which warden initializes and unseals.
     OpenBao,
+    /// The user's own OpenBao or Vault, named by REGENT_TEST_VAULT_ADDR.
+    Named,
 }
 
 /// A world to run in.
@@ -54,6 +59,7 @@ impl fmt::Display for Kind {
         let authority = match self.authority {
             Authority::Embedded => "embedded",
             Authority::OpenBao => "openbao",
+            Authority::Named => "named",
         };
         write!(f, "{api}_{authority}")
     }
@@ -67,8 +73,8 @@ pub struct Choice {
     pub skipped: Vec<(Kind, String)>,
 }
 
-/// What `REGENT_WORLDS` asks for: `sandbox` alone; `own` for a cluster that KUBECONFIG names; otherwise every
-/// world, and with `all` a world that cannot be had is a failure of its scenarios.
+/// What `REGENT_WORLDS` asks for: `sandbox` alone; `own` for a cluster that KUBECONFIG names, with the authority that
+/// REGENT_TEST_VAULT_ADDR names if it does; otherwise every world, and with `all` a world that cannot be had is a failure of its scenarios.
 pub fn chosen() -> Choice {
     let wanted = std::env::var("REGENT_WORLDS").unwrap_or_default();
     let kind = |api, authority| Kind { api, authority };
@@ -83,7 +89,13 @@ pub fn chosen() -> Choice {
     let absent = absent.and(openbao::binary().map(drop).map_err(|e| e.to_string()));
     match wanted.as_str() {
         "sandbox" => Choice { wanted: vec![sandbox], skipped: skip("REGENT_WORLDS=sandbox") },
-        "own" => Choice { wanted: vec![kind(Api::Own, Authority::Embedded)], skipped: Vec::new() },
+        "own" => {
+            let authority = match std::env::var_os(named::ADDRESS) {
+                Some(_) => Authority::Named,
+                None => Authority::Embedded,
+            };
+            Choice { wanted: vec![kind(Api::Own, authority)], skipped: Vec::new() }
+        }
         _ => match absent {
             Err(error) if !real::all_worlds_wanted() => {
                 Choice { wanted: vec![sandbox], skipped: skip(&error) }
@@ -97,8 +109,15 @@ pub fn chosen() -> Choice {
     }
 }
 
-/// Real control planes at once: each takes 400 MB, and two cores carry no more.
-const POOL_MAX: usize = 2;
+/// Real control planes at once, each of 400 MB or more. Scenarios wait more than they work: for a namespace to go the
+/// API server alone takes five seconds.
+const POOL_MAX: usize = 8;
+
+/// A control plane, and how far its audit log was heard.
+struct Plane {
+    real: Real,
+    heard: u64,
+}
 
 /// Control planes that scenarios take turns in; each starts at the first need and ends with this process.
 static POOL: Pool =
@@ -110,7 +129,7 @@ struct Pool {
 }
 
 struct State {
-    idle: Vec<Real>,
+    idle: Vec<Plane>,
     lent: usize,
 }
 
@@ -120,7 +139,7 @@ impl Pool {
     }
 
     /// An idle one, or leave to start one.
-    fn take(&self) -> Option<Real> {
+    fn take(&self) -> Option<Plane> {
         let mut state = self.state();
         while state.lent == POOL_MAX {
             state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -129,17 +148,17 @@ impl Pool {
         state.idle.pop()
     }
 
-    fn give_back(&self, real: Option<Real>) {
+    fn give_back(&self, plane: Option<Plane>) {
         let mut state = self.state();
         state.lent -= 1;
-        state.idle.extend(real);
+        state.idle.extend(plane);
         self.freed.notify_one();
     }
 }
 
 /// A cluster lent to one scenario.
 pub struct Lent {
-    real: Option<Real>,
+    plane: Option<Plane>,
     clean: bool,
 }
 
@@ -148,10 +167,11 @@ impl Lent {
     pub async fn take() -> Result<Self> {
         // The pool hands out leave in turn; waiting blocks this thread, which has nothing else to do.
         match tokio::task::block_in_place(|| POOL.take()) {
-            Some(real) => Ok(Self { real: Some(real), clean: false }),
+            Some(plane) => Ok(Self { plane: Some(plane), clean: false }),
             None => match Real::start(Options::default()).await {
                 Ok(real) => {
-                    let lent = Self { real: Some(real), clean: false };
+                    let plane = Plane { real, heard: 0 };
+                    let lent = Self { plane: Some(plane), clean: false };
                     lent.define().await?;
                     Ok(lent)
                 }
@@ -164,7 +184,7 @@ impl Lent {
     }
 
     /// CRDs stay for all scenarios: right after one is defined, the API server answers 429 for a while.
-    async fn define(&self) -> Result<()> {
+    pub(crate) async fn define(&self) -> Result<()> {
         let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(self.real()?.admin()?);
         for crd in regent_types::resources::all_crds() {
             crds.create(&PostParams::default(), &crd).await?;
@@ -173,6 +193,40 @@ impl Lent {
             let version = &crd.spec.versions[0].name;
             self.served(&crd.spec.group, version, &crd.spec.names.kind).await?;
         }
+        Ok(())
+    }
+
+    /// Deletes them, and with them every object of theirs.
+    pub(crate) async fn undefine(&self) -> Result<()> {
+        let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(self.real()?.admin()?);
+        for crd in regent_types::resources::all_crds() {
+            let name = crd.metadata.name.unwrap_or_default();
+            crds.delete(&name, &kube::api::DeleteParams::default()).await?;
+            let gone = |crd: Option<&CustomResourceDefinition>| crd.is_none();
+            await_condition(crds.clone(), &name, gone).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes a field of the status out of a kind's definition, as an earlier release had none.
+    pub(crate) async fn outdate(&self, crd: &str, field: &str) -> Result<()> {
+        let mut spec = spec_of(crd)?;
+        let at = "/versions/0/schema/openAPIV3Schema/properties/status/properties";
+        let fields = spec.pointer_mut(at).and_then(Value::as_object_mut);
+        let taken = fields.and_then(|fields| fields.remove(field));
+        ensure!(taken.is_some(), "{crd} has no status.{field}");
+        self.define_as(crd, spec).await
+    }
+
+    /// Brings a kind's definition to this release again.
+    pub(crate) async fn update(&self, crd: &str) -> Result<()> {
+        self.define_as(crd, spec_of(crd)?).await
+    }
+
+    async fn define_as(&self, crd: &str, spec: Value) -> Result<()> {
+        let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(self.real()?.admin()?);
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        crds.patch(crd, &PatchParams::default(), &patch).await?;
         Ok(())
     }
 
@@ -188,7 +242,16 @@ impl Lent {
 
     /// The control plane.
     pub fn real(&self) -> Result<&Real> {
-        self.real.as_ref().context("the control plane was given back")
+        let plane = self.plane.as_ref().context("the control plane was given back")?;
+        Ok(&plane.real)
+    }
+
+    /// Takes in what components asked since it was last heard; returns what RBAC refused them.
+    pub fn hear(&mut self) -> Result<Vec<String>> {
+        let plane = self.plane.as_mut().context("the control plane was given back")?;
+        let (heard, refused) = used::hear_api(&plane.real.audit_log(), plane.heard)?;
+        plane.heard = heard;
+        Ok(refused)
     }
 
     /// Gives it back as clean as it was; one that is only dropped ends.
@@ -198,17 +261,26 @@ impl Lent {
 
     /// Ends it and starts another one, with other CA and keys.
     pub async fn lose(&mut self) -> Result<()> {
-        drop(self.real.take());
-        self.real = Some(Real::start(Options::default()).await?);
+        drop(self.plane.take());
+        let real = Real::start(Options::default()).await?;
+        self.plane = Some(Plane { real, heard: 0 });
         self.define().await
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let real = self.real.take();
-        POOL.give_back(real.filter(|_| self.clean));
+        let plane = self.plane.take();
+        POOL.give_back(plane.filter(|_| self.clean));
     }
+}
+
+/// What this release defines.
+fn spec_of(crd: &str) -> Result<Value> {
+    let all = regent_types::resources::all_crds();
+    let named = all.into_iter().find(|c| c.metadata.name.as_deref() == Some(crd));
+    let named = named.with_context(|| format!("regent defines no {crd}"))?;
+    Ok(serde_json::to_value(named.spec)?)
 }
 
 /// The kubeconfig of the user's own cluster.

@@ -1,4 +1,5 @@
-//! `bench`: empty cluster → steady state through the release binary; prints figures, never judges them.
+//! `bench`: empty cluster → steady state through the release binary; prints figures, never judges them. `bench real`
+//! does so on a real control plane (`tests/examples/figures.rs`).
 
 use std::process::Command;
 use std::time::Instant;
@@ -8,7 +9,11 @@ use serde_json::Value;
 
 /// Runs the benches for the scales given, by default the example, 100 and 1,000 secrets.
 pub(crate) fn run(args: &[&str]) -> Result<()> {
-    let scales: Vec<u32> = if args.is_empty() {
+    let real = args.first() == Some(&"real");
+    let args = if real { &args[1..] } else { args };
+    let scales: Vec<u32> = if args.is_empty() && real {
+        vec![1_000]
+    } else if args.is_empty() {
         vec![0, 100, 1_000]
     } else {
         args.iter().map(|a| a.parse()).collect::<Result<_, _>>().context("N is a number")?
@@ -29,7 +34,8 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     );
     println!("binary               {:>9.1} MB   aim < 40", size as f64 / 1e6);
     for scale in scales {
-        steady(&binary, scale)?;
+        println!("load average         {:>9}", load());
+        if real { on_real(&binary, scale)? } else { steady(&binary, scale)? }
     }
     Ok(())
 }
@@ -56,4 +62,24 @@ fn steady(binary: &std::path::Path, scale: u32) -> Result<()> {
         summary["idleCpuPercent"].as_f64().unwrap_or(f64::NAN),
     );
     Ok(())
+}
+
+/// The same on a real control plane, with what was asked of the API server.
+fn on_real(binary: &std::path::Path, scale: u32) -> Result<()> {
+    let done = Command::new(env!("CARGO"))
+        .args(["run", "--package", "regent-tests", "--example", "figures", "--"])
+        .arg(binary)
+        .arg(scale.to_string())
+        .current_dir(crate::root())
+        .status()?;
+    if !done.success() {
+        bail!("the figures on a real control plane failed");
+    }
+    Ok(())
+}
+
+/// What else this machine did in the last minute: figures taken beside other work are worse.
+fn load() -> String {
+    let found = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    found.split_whitespace().next().unwrap_or("unknown").to_owned()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use regent_types::access::{admission, authority, rbac};
+use regent_types::resources::runtime_authority::Login;
 use regent_types::{install, resources};
 use serde_json::Value;
 
@@ -66,11 +67,13 @@ fn files() -> Result<BTreeMap<String, String>> {
     let write_paths = admission::objects(&admission::Settings::default());
     files.insert("admission.yaml".into(), yaml(&write_paths)?);
     files.insert("workloads.yaml".into(), yaml(&workloads()?)?);
-    for policy in authority::policies(&[]) {
+    for policy in authority::policies(authority::KUBERNETES_MOUNT, &[]) {
         files.insert(format!("authority/policies/{}.hcl", policy.name), policy.text);
     }
-    let roles: BTreeMap<String, Value> =
-        authority::roles().into_iter().map(|r| (r.name.clone(), r.body())).collect();
+    let roles: BTreeMap<String, Value> = authority::roles(&Login::default())
+        .into_iter()
+        .map(|r| (r.name.clone(), r.body()))
+        .collect();
     files.insert("authority/roles.json".into(), serde_json::to_string_pretty(&roles)? + "\n");
     Ok(files)
 }

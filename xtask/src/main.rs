@@ -19,6 +19,7 @@ cargo xtask TASK
   ci                   what CI runs: fmt, clippy, tidy, gen --check, deny, doc, test
   tidy                 house rules that no lint knows
   bench [N ...]        empty cluster to steady state: the example, 100 and 1,000 secrets; RSS, idle CPU, size
+  bench real [N ...]   the same on a real control plane, 1,000 secrets: memory, requests while idle and at a restart
   tools [--only NAME,NAME]  builds the real control plane of the tests once: kube-apiserver, kube-controller-manager,
                        kubectl, etcd, bao (OpenBao), sops, helm; links them in target/tools/bin; needs Go
 ";

@@ -1,23 +1,17 @@
-path "auth/token/lookup-self" {
-  capabilities = ["read"]
-}
-path "auth/token/revoke-self" {
-  capabilities = ["update"]
-}
 path "secret/data/runtime/*" {
   capabilities = ["create", "read", "update"]
 }
 path "secret/metadata/runtime/*" {
-  capabilities = ["list", "patch", "read"]
+  capabilities = ["patch", "read"]
 }
 path "secret/destroy/runtime/*" {
   capabilities = ["update"]
 }
 path "secret/metadata/platform-data/*" {
-  capabilities = ["list", "read"]
+  capabilities = ["read"]
 }
 path "secret/metadata/platform-config/*" {
-  capabilities = ["list", "read"]
+  capabilities = ["read"]
 }
 path "secret/config" {
   capabilities = ["read"]
@@ -25,20 +19,17 @@ path "secret/config" {
 path "regent/data/record/*" {
   capabilities = ["create", "read", "update"]
 }
-path "regent/metadata/record/*" {
-  capabilities = ["list", "read"]
-}
 path "regent/data/pending/*" {
   capabilities = ["create", "read"]
 }
 path "regent/metadata/pending/*" {
-  capabilities = ["delete", "list", "read"]
+  capabilities = ["delete", "read"]
 }
 path "regent/data/keys/hmac" {
   capabilities = ["create", "read"]
 }
 path "regent/metadata/ledger/*" {
-  capabilities = ["list", "read"]
+  capabilities = ["list"]
 }
 path "regent/data/ledger/orchestrator/*" {
   capabilities = ["create", "read"]

@@ -1,9 +1,3 @@
-path "auth/token/lookup-self" {
-  capabilities = ["read"]
-}
-path "auth/token/revoke-self" {
-  capabilities = ["update"]
-}
 path "sys/mounts" {
   capabilities = ["read"]
 }
@@ -16,17 +10,11 @@ path "sys/policies/acl/*" {
 path "auth/kubernetes/config" {
   capabilities = ["read"]
 }
-path "sys/policies/acl" {
-  capabilities = ["list"]
-}
 path "sys/audit" {
   capabilities = ["read", "sudo"]
 }
-path "auth/kubernetes/role" {
-  capabilities = ["list"]
-}
 path "auth/kubernetes/role/*" {
-  capabilities = ["read", "list"]
+  capabilities = ["read"]
 }
 path "secret/config" {
   capabilities = ["read"]
@@ -35,7 +23,7 @@ path "regent/config" {
   capabilities = ["read"]
 }
 path "regent/metadata/ledger/*" {
-  capabilities = ["list", "read"]
+  capabilities = ["list"]
 }
 path "regent/data/ledger/warden/*" {
   capabilities = ["create", "read"]

@@ -15,12 +15,12 @@ use regent_types::access::identity::Identity;
 use regent_types::{Advice, Explain, labels};
 use serde_json::json;
 
+use crate::patience::{self, Pauses};
 use crate::{Context, Shutdown};
 
-/// First pause after an answer that is not the wanted one, doubled up to [`PAUSE_MAX`].
-const PAUSE_MIN: Duration = Duration::from_millis(200);
-/// Longest pause: how late a component may notice that the policies came.
-const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// Between two tries. The longest is how late a component may notice that the policies came.
+const PAUSES: Pauses =
+    Pauses { first: Duration::from_millis(200), longest: Duration::from_secs(15) };
 
 /// One try: a Secret of a class that the caller may not make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,25 +101,9 @@ pub(crate) async fn enforced(cx: &Context) -> bool {
 
 /// The same for any client that acts as `identity`.
 pub async fn wait(api: &kube::Client, identity: Identity, shutdown: &Shutdown) -> bool {
-    let component = identity.name();
     for probe in probes(identity) {
-        let mut pause = PAUSE_MIN;
-        while let Err(error) = attempt(api, identity, *probe).await {
-            let (reason, advice) = (error.reason(), error.advice());
-            let (found, action) = (advice.found, advice.action);
-            tracing::warn!(
-                component,
-                reason,
-                policy = probe.policy,
-                found,
-                action,
-                "component waits"
-            );
-            let stopped = tokio::time::timeout(pause, shutdown.clone().wait()).await.is_ok();
-            if stopped {
-                return false;
-            }
-            pause = pause.saturating_mul(2).min(PAUSE_MAX);
+        if !patience::until(identity, shutdown, PAUSES, || attempt(api, identity, *probe)).await {
+            return false;
         }
     }
     true

@@ -27,11 +27,11 @@ pub struct Context {
 }
 
 impl Context {
-    /// A session with the authority at `server` (as written in a store or RuntimeAuthority), logged in with
-    /// kubernetes auth role `role` as this identity. Logging in happens at the first request.
-    pub fn session(&self, server: &str, role: &str) -> Result<Session, Error> {
+    /// A session with the authority at `server` (as written in a store or RuntimeAuthority), logged in at
+    /// `auth/{mount}` with `role` as this identity. Logging in happens at the first request.
+    pub fn session(&self, server: &str, mount: &str, role: &str) -> Result<Session, Error> {
         let client = self.endpoints.client(server)?;
-        Ok(Session::kubernetes(client, "kubernetes", role, Arc::clone(&self.jwt)))
+        Ok(Session::kubernetes(client, mount, role, Arc::clone(&self.jwt)))
     }
 
     /// Field manager of this component's writes.

@@ -136,6 +136,11 @@ impl Ledger {
         answer.await.map_err(|_| stopped())?
     }
 
+    /// Name of the chain.
+    pub fn writer(&self) -> &str {
+        &self.writer
+    }
+
     /// Where the chain ends, as far as this writer has seen; `None` before its first append.
     pub fn head(&self) -> Option<Head> {
         self.head.borrow().clone()

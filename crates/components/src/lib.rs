@@ -14,10 +14,15 @@
 pub mod admission;
 #[cfg(feature = "bootstrap")]
 pub mod bootstrap;
+mod broken;
 pub mod context;
+pub mod defined;
 pub mod gitrepo;
+#[cfg(any(feature = "materializer", feature = "publisher"))]
+mod home;
 #[cfg(feature = "intent")]
 pub mod intent;
+mod lean;
 pub mod lease;
 pub mod ledger;
 mod listed;
@@ -27,11 +32,14 @@ pub mod materializer;
 mod named;
 #[cfg(feature = "orchestrator")]
 pub mod orchestrator;
+mod patience;
 #[cfg(feature = "publisher")]
 pub mod publisher;
 mod retry;
 #[cfg(feature = "triggers")]
 pub mod triggers;
+#[cfg(any(feature = "materializer", feature = "publisher", feature = "triggers"))]
+pub mod unserved;
 #[cfg(feature = "warden")]
 pub mod warden;
 

@@ -31,6 +31,7 @@ pub(crate) fn run(uid: &str) -> RunRef {
         slot: None,
         compromise: false,
         renew: BTreeMap::new(),
+        finishes: false,
     }
 }
 

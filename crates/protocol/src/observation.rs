@@ -26,6 +26,8 @@ pub struct RunRef {
     pub compromise: bool,
     /// What a rotation renews: key → length of its new value.
     pub renew: BTreeMap<String, i64>,
+    /// Whether it only finishes a rotation that another run began: where none is under way it has nothing to do.
+    pub finishes: bool,
 }
 
 /// What the RuntimeSecret asks for.

@@ -1,4 +1,5 @@
-//! Probes of a component: `/livez` while the process turns, `/readyz` once it works or waits for its Lease.
+//! Probes of a component: `/livez` while the process turns, `/readyz` once it works or waits while another replica
+//! holds the Lease.
 
 use std::net::SocketAddr;
 
@@ -64,9 +65,10 @@ fn router(standing: watch::Receiver<Standing>) -> Router {
             match standing {
                 Standing::Leading => (StatusCode::OK, "leading"),
                 Standing::Waiting => (StatusCode::OK, "waiting for the lease"),
-                Standing::Unknown => {
-                    (StatusCode::SERVICE_UNAVAILABLE, "the lease was not seen yet")
-                }
+                Standing::Unknown => (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "waits for the API server, for definitions or for its lease",
+                ),
             }
         }
     };

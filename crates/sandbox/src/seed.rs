@@ -10,6 +10,14 @@ const PUBLIC: [&str; 5] = ["/healthz", "/livez", "/readyz", "/version", "/versio
 /// Paths that say what is served, for everybody who is known.
 const DISCOVERY: [&str; 6] = ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"];
 
+/// Paths that say who signs tokens with which keys, for every account.
+const ISSUER: [&str; 4] = [
+    "/.well-known/openid-configuration",
+    "/.well-known/openid-configuration/",
+    "/openid/v1/jwks",
+    "/openid/v1/jwks/",
+];
+
 /// Plants it; what is planted is before every version that a client can know.
 pub(crate) fn plant(store: &Store) {
     for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
@@ -32,6 +40,7 @@ pub(crate) fn plant(store: &Store) {
         ("system:basic-user", &["system:authenticated"]),
         ("system:discovery", &["system:authenticated"]),
         ("system:public-info-viewer", &["system:authenticated", "system:unauthenticated"]),
+        ("system:service-account-issuer-discovery", &["system:serviceaccounts"]),
     ];
     for (role, groups) in bindings {
         let subject = |group: &&str| json!({ "kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": group });
@@ -50,7 +59,7 @@ pub(crate) fn plant(store: &Store) {
     store.plant();
 }
 
-fn roles() -> [(&'static str, Value); 5] {
+fn roles() -> [(&'static str, Value); 6] {
     let create = |group: &str, resources: &[&str]| json!({ "apiGroups": [group], "resources": resources, "verbs": ["create"] });
     [
         (
@@ -85,6 +94,10 @@ fn roles() -> [(&'static str, Value); 5] {
             ]),
         ),
         ("system:public-info-viewer", json!([{ "nonResourceURLs": PUBLIC, "verbs": ["get"] }])),
+        (
+            "system:service-account-issuer-discovery",
+            json!([{ "nonResourceURLs": ISSUER, "verbs": ["get"] }]),
+        ),
     ]
 }
 

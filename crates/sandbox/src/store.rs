@@ -1,7 +1,8 @@
 //! Objects, resource versions and the history that watches resume from.
 //!
 //! One lock over plain maps: every operation is short and holds no IO. Watchers read the history from their own
-//! cursor, so a slow watcher costs nothing and is told `Expired` once the ring has moved past it.
+//! cursor, so a slow watcher costs nothing and is told `Expired` once the ring has moved past it. History is kept as
+//! text: thousands of versions as trees of values were half of the memory of `regent dev`, and watchers send text.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,12 +29,31 @@ pub(crate) struct Key {
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) rv: u64,
-    pub(crate) resource: Arc<str>,
-    /// The object after it; for a deletion, as it was last.
-    pub(crate) object: Arc<Value>,
+    pub(crate) key: Key,
+    /// The object after it as JSON; for a deletion, as it was last.
+    pub(crate) object: Arc<str>,
     /// The object before it.
-    pub(crate) before: Option<Arc<Value>>,
+    pub(crate) before: Option<Arc<str>>,
     pub(crate) deleted: bool,
+}
+
+/// What a text of the history says.
+pub(crate) fn read(text: &str) -> Value {
+    // Written from a value by this module: it reads.
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// An object as it is asked for, and as history keeps it.
+struct Stored {
+    value: Arc<Value>,
+    text: Arc<str>,
+}
+
+impl Stored {
+    fn new(value: Value) -> Self {
+        let text = value.to_string().into();
+        Self { value: Arc::new(value), text }
+    }
 }
 
 /// The store.
@@ -44,7 +64,7 @@ pub(crate) struct Store {
 
 struct Inner {
     rv: u64,
-    objects: BTreeMap<Key, Arc<Value>>,
+    objects: BTreeMap<Key, Stored>,
     history: VecDeque<Event>,
     /// The version that history starts after.
     floor: u64,
@@ -114,13 +134,13 @@ impl Store {
         };
         let mut then: BTreeMap<_, _> = items.into_iter().map(|o| (place(&o), o)).collect();
         let since = tx.inner.history.iter().rev().take_while(|event| event.rv > rv);
-        for event in since.filter(|event| &*event.resource == resource) {
-            let place = place(&event.object);
+        for event in since.filter(|event| &*event.key.resource == resource) {
+            let place = (event.key.namespace.clone(), event.key.name.clone());
             if namespace.is_some_and(|n| place.0 != n) {
                 continue;
             }
             match &event.before {
-                Some(before) => then.insert(place, Arc::clone(before)),
+                Some(before) => then.insert(place, Arc::new(read(before))),
                 None => then.remove(&place),
             };
         }
@@ -143,7 +163,7 @@ impl Store {
         let mut events = Vec::new();
         let mut upto = tx.inner.rv;
         for event in history.range(start..) {
-            if &*event.resource == resource {
+            if &*event.key.resource == resource {
                 if events.len() == limit {
                     upto = event.rv - 1;
                     break;
@@ -157,12 +177,12 @@ impl Store {
 
 impl Tx<'_> {
     pub(crate) fn get(&self, key: &Key) -> Option<Arc<Value>> {
-        self.inner.objects.get(key).cloned()
+        self.inner.objects.get(key).map(|stored| Arc::clone(&stored.value))
     }
 
     /// Whether `object` is still what is stored under `key`.
     pub(crate) fn is(&self, key: &Key, object: &Arc<Value>) -> bool {
-        self.inner.objects.get(key).is_some_and(|stored| Arc::ptr_eq(stored, object))
+        self.inner.objects.get(key).is_some_and(|stored| Arc::ptr_eq(&stored.value, object))
     }
 
     fn list(&self, resource: &str, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
@@ -178,7 +198,7 @@ impl Tx<'_> {
             .take_while(|(key, _)| {
                 &*key.resource == resource && namespace.is_none_or(|n| key.namespace == n)
             })
-            .map(|(_, object)| Arc::clone(object))
+            .map(|(_, stored)| Arc::clone(&stored.value))
             .collect();
         (items, self.inner.rv)
     }
@@ -189,35 +209,35 @@ impl Tx<'_> {
 
     /// Writes `object` under a new version, which it carries from then on.
     pub(crate) fn put(&mut self, key: &Key, mut object: Value) -> Result<Arc<Value>, Failure> {
-        let before = self.get(key);
-        if before.is_none() && self.inner.objects.len() >= OBJECTS_MAX {
+        if !self.inner.objects.contains_key(key) && self.inner.objects.len() >= OBJECTS_MAX {
             return Err(Failure::new(507, "InsufficientStorage", "the sandbox is full"));
         }
         self.inner.rv += 1;
         object["metadata"]["resourceVersion"] = self.inner.rv.to_string().into();
-        let object = Arc::new(object);
-        self.inner.objects.insert(key.clone(), Arc::clone(&object));
-        self.index(key, before.as_deref(), Some(&object));
-        self.record(key, Arc::clone(&object), before, false);
+        let stored = Stored::new(object);
+        let (object, text) = (Arc::clone(&stored.value), Arc::clone(&stored.text));
+        let before = self.inner.objects.insert(key.clone(), stored);
+        self.index(key, before.as_ref().map(|b| &*b.value), Some(&object));
+        self.record(key, text, before, false);
         Ok(object)
     }
 
     /// Removes the object.
     pub(crate) fn remove(&mut self, key: &Key) -> Option<Arc<Value>> {
         let before = self.inner.objects.remove(key)?;
-        self.index(key, Some(&before), None);
+        self.index(key, Some(&before.value), None);
         self.inner.rv += 1;
-        let mut last = Value::clone(&before);
+        let mut last = Value::clone(&before.value);
         last["metadata"]["resourceVersion"] = self.inner.rv.to_string().into();
-        let last = Arc::new(last);
-        self.record(key, Arc::clone(&last), Some(before), true);
-        Some(last)
+        let last = Stored::new(last);
+        self.record(key, last.text, Some(before), true);
+        Some(last.value)
     }
 
     /// Keys of all objects that satisfy `wanted`.
     pub(crate) fn find(&self, wanted: impl Fn(&Key, &Value) -> bool) -> Vec<Key> {
         let all = self.inner.objects.iter();
-        all.filter(|(k, o)| wanted(k, o)).map(|(k, _)| k.clone()).collect()
+        all.filter(|(k, o)| wanted(k, &o.value)).map(|(k, _)| k.clone()).collect()
     }
 
     /// Keys of all objects that name the owner `uid`.
@@ -244,10 +264,10 @@ impl Tx<'_> {
         }
     }
 
-    fn record(&mut self, key: &Key, object: Arc<Value>, before: Option<Arc<Value>>, deleted: bool) {
+    fn record(&mut self, key: &Key, object: Arc<str>, before: Option<Stored>, deleted: bool) {
         let rv = self.inner.rv;
-        let resource = Arc::clone(&key.resource);
-        self.inner.history.push_back(Event { rv, resource, object, before, deleted });
+        let (key, before) = (key.clone(), before.map(|stored| stored.text));
+        self.inner.history.push_back(Event { rv, key, object, before, deleted });
         if self.inner.history.len() > HISTORY_LEN_MAX {
             let gone = self.inner.history.pop_front();
             self.inner.floor = gone.map_or(self.inner.floor, |event| event.rv);

@@ -103,6 +103,8 @@ impl Client {
         Err(match reply.status.as_u16() {
             // KV v2's one text for a failed check-and-set (reference: authority.md §1.3).
             400 if says("did not match the current version") => Error::CasMismatch { path },
+            // What a KV v2 mount says for a moment after it was made (OpenBao builtin/logical/kv/upgrade.go).
+            400 if says("Upgrading from non-versioned") => Error::Upgrading { path },
             400 => Error::BadRequest { path, messages },
             401 | 403 => Error::Denied { path, messages },
             404 => Error::NotFound { path, messages },

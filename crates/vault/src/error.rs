@@ -57,6 +57,12 @@ pub enum Error {
         /// HTTP status.
         status: u16,
     },
+    /// A mount that was made a moment ago is being made one of versions (400): KV v2 says so until it serves.
+    #[error("{path} is being upgraded to versioned data")]
+    Upgrading {
+        /// API path.
+        path: String,
+    },
     /// No token, a bad token, or a policy without that permission (403).
     #[error("authority denied {path}: {}", messages.join("; "))]
     Denied {
@@ -157,11 +163,16 @@ impl Error {
         matches!(self, Self::CasMismatch { .. })
     }
 
+    /// The mount serves in a moment.
+    pub fn is_upgrading(&self) -> bool {
+        matches!(self, Self::Upgrading { .. })
+    }
+
     /// The same request may well succeed later with nothing changed.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } => true,
-            Self::Sealed { .. } | Self::Standby { .. } => true,
+            Self::Sealed { .. } | Self::Standby { .. } | Self::Upgrading { .. } => true,
             Self::Server { status, .. } => *status >= 500 || *status == 412,
             _ => false,
         }
@@ -177,6 +188,7 @@ impl Explain for Error {
             Self::Timeout { .. } => "Timeout",
             Self::Sealed { .. } => "Sealed",
             Self::Standby { .. } => "Standby",
+            Self::Upgrading { .. } => "Upgrading",
             Self::Denied { .. } => "Denied",
             Self::CasMismatch { .. } => "CasMismatch",
             Self::NotFound { .. } => "NotFound",
@@ -208,6 +220,9 @@ impl Explain for Error {
             }
             Self::Standby { .. } => {
                 ("the active node", "none: it is tried again until one is active")
+            }
+            Self::Upgrading { .. } => {
+                ("a mount that serves", "none: it is tried again until the mount serves")
             }
             Self::Denied { .. } => (
                 "a role whose policy allows this path",

@@ -16,6 +16,7 @@
 mod address;
 mod client;
 mod error;
+mod file;
 mod init;
 mod kv;
 mod login;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use client::{Client, Config};
 pub use error::Error;
+pub use file::read_if_there;
 pub use http::Method;
 pub use init::ClearShares;
 pub use kv::{Kv, KvConfig, KvMetadata, KvSecret, VersionInfo, VersionState};

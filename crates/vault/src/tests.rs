@@ -158,6 +158,11 @@ async fn statuses_are_told_apart() {
         ("GET /v1/secret/data/sealed", 503, r#"{"errors":["Vault is sealed"]}"#),
         ("GET /v1/secret/data/standby", 429, "{}"),
         ("GET /v1/secret/data/moved", 307, ""),
+        (
+            "GET /v1/secret/data/made",
+            400,
+            r#"{"errors":["Upgrading from non-versioned to versioned data. This backend will be unavailable for a brief period and will resume service shortly."]}"#,
+        ),
         ("GET /v1/secret/data/broken", 500, r#"{"errors":["internal error"]}"#),
         ("GET /v1/secret/data/denied", 403, r#"{"errors":["permission denied"]}"#),
         ("GET /v1/secret/data/odd", 200, r#"{"data":{"data":{"a":"planted-value"}}}"#),
@@ -169,7 +174,8 @@ async fn statuses_are_told_apart() {
     assert!(matches!(read("moved").await, Error::Standby { status: 307, .. }));
     assert!(matches!(read("broken").await, Error::Server { status: 500, .. }));
     assert!(read("denied").await.is_denied());
-    for path in ["sealed", "standby", "broken"] {
+    assert!(read("made").await.is_upgrading());
+    for path in ["sealed", "standby", "made", "broken"] {
         assert!(read(path).await.is_transient(), "{path}");
     }
     let odd = read("odd").await;

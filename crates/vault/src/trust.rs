@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 use crate::address::Address;
+use crate::file::read_if_there;
 use crate::{Config, Error};
 
 /// Idle connections kept a host: as many as a component has reconciles under way (8) and as many
@@ -130,16 +131,7 @@ impl Trust {
     }
 
     fn read(&self) -> Result<Option<Vec<u8>>, String> {
-        let Some(path) = &self.file else { return Ok(None) };
-        let fail = |e: std::io::Error| format!("{}: {e}", path.display());
-        match std::fs::metadata(path) {
-            Ok(found) if found.len() > FILE_LEN_MAX => {
-                Err(format!("{}: more than {FILE_LEN_MAX} bytes", path.display()))
-            }
-            Ok(_) => std::fs::read(path).map(Some).map_err(fail),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(fail(error)),
-        }
+        self.file.as_ref().map_or(Ok(None), |path| read_if_there(path, FILE_LEN_MAX))
     }
 
     fn fail(&self, problem: String) -> Error {

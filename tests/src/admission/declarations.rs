@@ -1,14 +1,14 @@
-//! Rows about what Git declares: PushSecrets and RuntimeSecrets.
+//! Rows about what Git declares: PushSecrets, RuntimeSecrets, and ConfigMaps that it must leave to warden.
 
-use regent_types::access::admission::{PUSH_SECRETS, RUNTIME_SECRETS};
+use regent_types::access::admission::{PUSH_SECRETS, RUNTIME_SECRETS, WARDEN_CONFIG};
 use regent_types::access::identity::Identity;
-use regent_types::labels::STORE_NAME;
+use regent_types::labels::{AUTHORITY_CA_BUNDLE, RECOVERED_BY, SEALED_SHARES, STORE_NAME};
 use serde_json::{Value, json};
 
-use super::fixtures::{HOME, push, runtime};
-use super::people::Who;
+use super::fixtures::{HOME, config, push, runtime};
+use super::people::{GARBAGE, NAMESPACES, Who};
 use super::row::Act::{Change, Create, Delete};
-use super::row::{Row, labelled, may, may_not};
+use super::row::{Row, labelled, may, may_not, noted};
 
 const I: Who = Who::Component(Identity::Intent);
 const A: Who = Who::NamespaceAdmin;
@@ -16,7 +16,7 @@ const PA: Who = Who::PlatformAdmin;
 const PASS: [Who; 3] = [Who::Holder, Who::ClusterAdmin, Who::Master];
 
 pub(super) fn rows() -> Vec<Row> {
-    publications().into_iter().chain(claims()).collect()
+    publications().into_iter().chain(claims()).chain(kept()).collect()
 }
 
 fn with(mut object: Value, spec: Value) -> Value {
@@ -135,5 +135,46 @@ fn claims() -> Vec<Row> {
         rows.push(may_not(who, "claims another bootstrap Secret", elsewhere(), RUNTIME_SECRETS));
     }
     rows.extend(PASS.map(|who| may(who, "claims another bootstrap Secret", elsewhere())));
+    rows
+}
+
+/// What warden keeps in ConfigMaps, nobody else writes: not from Git either, where every other ConfigMap may come from.
+fn kept() -> Vec<Row> {
+    let warden = Who::Component(Identity::Warden);
+    let bundle = || config(AUTHORITY_CA_BUNDLE);
+    let forged = || Change(bundle(), json!({ "data": { "key": "forged" } }));
+    let shares = || Create(config(SEALED_SHARES));
+    let mut rows = vec![
+        may(warden, "stores sealed shares", shares()),
+        may(warden, "publishes another CA", forged()),
+        may(I, "changes any other ConfigMap", Change(config("neighbour"), json!({ "data": null }))),
+        may(I, "labels the CA's ConfigMap", Change(bundle(), labelled("team", json!("a")))),
+        may(Who::Kubernetes(GARBAGE), "collects it", Delete(bundle())),
+        may(Who::Kubernetes(NAMESPACES), "ends the namespace", Delete(bundle())),
+        may_not(
+            I,
+            "binds it for ever",
+            Change(bundle(), json!({ "immutable": true })),
+            WARDEN_CONFIG,
+        ),
+        may_not(
+            I,
+            "hides it",
+            Change(bundle(), json!({ "binaryData": { "k": "eA==" } })),
+            WARDEN_CONFIG,
+        ),
+    ];
+    let others =
+        [I, PA, Who::Component(Identity::Materializer), Who::Component(Identity::Orchestrator)];
+    for who in others {
+        rows.push(may_not(who, "stores sealed shares", shares(), WARDEN_CONFIG));
+        rows.push(may_not(who, "publishes another CA", forged(), WARDEN_CONFIG));
+        rows.push(may_not(who, "deletes it", Delete(bundle()), WARDEN_CONFIG));
+        let recovered = Change(bundle(), noted(RECOVERED_BY, json!("somebody")));
+        rows.push(may_not(who, "says that somebody recovered", recovered, WARDEN_CONFIG));
+    }
+    for who in [Who::ClusterAdmin, Who::Master] {
+        rows.push(may(who, "puts saved shares back", shares()));
+    }
     rows
 }

@@ -16,6 +16,7 @@ pub(super) const HOME: &str = "admission-table";
 const WRITER: &str = "admission-table-writer";
 const PLATFORM: &str = "admission-table-platform";
 const HOLDER: &str = "admission-table-holder";
+const KEEPER: &str = "admission-table-keeper";
 
 /// The API of an object's kind and namespace.
 pub(super) fn api(client: &kube::Client, object: &Value) -> Api<DynamicObject> {
@@ -114,6 +115,10 @@ fn roles() -> Vec<Value> {
         ),
         here(WRITER, &Who::writers()),
         here(HOLDER, &[Who::Holder]),
+        role(KEEPER, json!([all("", &["configmaps"])])),
+        json!({ "apiVersion": RBAC, "kind": "RoleBinding",
+            "metadata": { "name": KEEPER, "namespace": labels::SYSTEM_NAMESPACE },
+            "roleRef": reference(KEEPER), "subjects": subjects(&Who::writers()) }),
         everywhere(PLATFORM, PLATFORM, Who::PlatformAdmin),
         everywhere("admission-table-cluster-admin", "cluster-admin", Who::ClusterAdmin),
     ]
@@ -204,6 +209,15 @@ pub(super) fn runtime(name: &str) -> Value {
     })
 }
 
+/// A ConfigMap of regent's own namespace.
+pub(super) fn config(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": name, "namespace": labels::SYSTEM_NAMESPACE },
+        "data": { "key": "as-warden-wrote-it" },
+    })
+}
+
 fn declarations() -> Vec<Value> {
-    vec![push("published"), runtime("db")]
+    vec![push("published"), runtime("db"), config(labels::AUTHORITY_CA_BUNDLE), config("neighbour")]
 }

@@ -11,6 +11,8 @@ use super::pki::{Pair, Pki};
 
 pub(super) const KUBECONFIG: &str = "kubeconfig";
 pub(super) const AUDIT_LOG: &str = "audit.log";
+/// Certificate and key of the API server.
+pub(super) const SERVING: (&str, &str) = ("serving.pem", "serving.key");
 
 /// Everything once, when it is answered.
 const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n";
@@ -71,8 +73,8 @@ pub(super) fn api(folder: &Path, port: u16, options: &Options) -> Vec<String> {
         "--bind-address=127.0.0.1".into(),
         "--advertise-address=127.0.0.1".into(),
         format!("--secure-port={port}"),
-        format!("--tls-cert-file={}", file("serving.pem")),
-        format!("--tls-private-key-file={}", file("serving.key")),
+        format!("--tls-cert-file={}", file(SERVING.0)),
+        format!("--tls-private-key-file={}", file(SERVING.1)),
         format!("--client-ca-file={}", file("ca.pem")),
         format!("--service-account-issuer={}", options.issuer),
         format!("--service-account-key-file={}", file("accounts.pub")),
@@ -83,6 +85,8 @@ pub(super) fn api(folder: &Path, port: u16, options: &Options) -> Vec<String> {
         "--endpoint-reconciler-type=none".into(),
         format!("--audit-policy-file={}", file("audit-policy.yaml")),
         format!("--audit-log-path={}", file(AUDIT_LOG)),
+        // Never turned over: it is read from where the last reader stopped.
+        "--audit-log-maxsize=4096".into(),
         "--shutdown-delay-duration=0s".into(),
     ]
 }
@@ -109,8 +113,8 @@ pub(super) fn write_files(folder: &Path, pki: &Pki, port: u16) -> Result<(), Err
     let config = |pair| kubeconfig(pki, port, pair).to_string();
     let files = [
         ("ca.pem", pki.ca_pem.clone()),
-        ("serving.pem", pki.serving.certificate.clone()),
-        ("serving.key", pki.serving.key.clone()),
+        (SERVING.0, pki.serving.certificate.clone()),
+        (SERVING.1, pki.serving.key.clone()),
         ("accounts.key", pki.accounts_key.clone()),
         ("accounts.pub", pki.accounts_public.clone()),
         ("audit-policy.yaml", AUDIT_POLICY.to_owned()),

@@ -17,7 +17,6 @@ mod pki;
 mod process;
 mod tools;
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,6 +30,7 @@ pub use error::Error;
 pub use flags::{Controllers, Options};
 pub use tools::{Tools, all_worlds_wanted};
 
+use crate::ports;
 use pki::Pki;
 use process::{Child, Guard};
 
@@ -82,7 +82,8 @@ impl Real {
         let guard = Guard::start()?;
         let folder = guard.folder().to_owned();
         let pki = Pki::make(options.controllers)?;
-        let port = free_port()?;
+        let free = |source| Error::Io { what: "a free loopback port", source };
+        let port = ports::free().map_err(free)?;
         flags::write_files(&folder, &pki, port)?;
         let config = config(&pki, port).await?;
         let children = Mutex::default();
@@ -114,6 +115,15 @@ impl Real {
     pub fn bearer(&self, token: String) -> Result<kube::Client, Error> {
         let mut config = self.config.clone();
         config.auth_info = AuthInfo { token: Some(token.into()), ..AuthInfo::default() };
+        Self::client(config)
+    }
+
+    /// A client that shows nothing of its own: for what hands on others' requests.
+    pub fn anonymous(&self) -> Result<kube::Client, Error> {
+        let mut config = self.config.clone();
+        config.auth_info = AuthInfo::default();
+        config.read_timeout = None;
+        config.default_retry = false;
         Self::client(config)
     }
 
@@ -149,6 +159,22 @@ impl Real {
     /// `kubectl` of the same build.
     pub fn kubectl(&self) -> PathBuf {
         self.tools.path("kubectl")
+    }
+
+    /// The serving certificate and its key, in PEM: good for any server on this loopback address.
+    pub fn serving_files(&self) -> (PathBuf, PathBuf) {
+        (self.folder.join(flags::SERVING.0), self.folder.join(flags::SERVING.1))
+    }
+
+    /// Halts etcd for `pause`, as a disk that does not answer does.
+    pub async fn stall_etcd(&self, pause: Duration) -> Result<(), Error> {
+        let halted = match &self.children().etcd {
+            Some(etcd) => etcd.halt()?,
+            None => return Ok(()),
+        };
+        // The pause is the fault itself; nobody waits for anything here.
+        tokio::time::sleep(pause).await;
+        halted.go_on()
     }
 
     /// Kills the API server as a power cut would.
@@ -238,9 +264,4 @@ async fn config(pki: &Pki, port: u16) -> Result<kube::Config, Error> {
     kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
         .await
         .map_err(|e| fail(e.to_string()))
-}
-
-fn free_port() -> Result<u16, Error> {
-    let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr());
-    bound.map(|a| a.port()).map_err(|source| Error::Io { what: "a free loopback port", source })
 }

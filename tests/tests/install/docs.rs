@@ -51,6 +51,12 @@ async fn installing_with_kubectl_works_as_written() {
     works_as_written("With kubectl").await;
 }
 
+/// C2-4: the example of an authority outside the cluster is what the definitions take, with no field unknown.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_own_authority_is_declared_as_written() {
+    works_as_written("With your own OpenBao or Vault").await;
+}
+
 /// C2-4: the same with Helm.
 #[tokio::test(flavor = "multi_thread")]
 async fn installing_with_helm_works_as_written() {

@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 struct State {
     /// Which write, and whether it is carried out.
     at: Option<(usize, bool)>,
-    writes: usize,
+    /// Each write so far.
+    writes: Vec<String>,
     reached: Option<String>,
 }
 
@@ -34,8 +35,8 @@ impl Cut {
     }
 
     /// Writes so far.
-    pub(crate) fn writes(&self) -> usize {
-        self.state.lock().unwrap().writes
+    pub(crate) fn writes(&self) -> Vec<String> {
+        self.state.lock().unwrap().writes.clone()
     }
 
     /// Waits for the cut and says at which request it was.
@@ -58,8 +59,10 @@ impl Cut {
     ) -> T {
         let met = {
             let mut state = self.state.lock().unwrap();
-            let number = state.writes;
-            state.writes += usize::from(method != http::Method::GET);
+            let number = state.writes.len();
+            if method != http::Method::GET {
+                state.writes.push(format!("{method} {path}"));
+            }
             let is_write = method != http::Method::GET;
             state.at.filter(|(write, _)| is_write && *write == number)
         };

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, ListParams, PostParams};
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -147,21 +147,30 @@ impl Driver {
         found
     }
 
-    /// The same, asked just now: before an effect the watch does not count (PROTOCOLS.md §1.3).
+    /// The same, asked just now: before an effect the watch does not count (PROTOCOLS.md §1.3), and least of all where
+    /// it knows of none, as after a time in which it was broken.
     async fn fresh(
         &self,
         manifest: &EncryptedManifest,
         known: (Option<ObjectRef<RuntimeSecret>>, Holder),
     ) -> Result<Holder, BootstrapError> {
-        let (Some(reference), _) = known else { return Ok(Holder::Unnamed) };
+        let name = manifest.name_any();
         let namespace = manifest.namespace().unwrap_or_default();
         let api: Api<RuntimeSecret> = Api::namespaced(self.cx.api.clone(), &namespace);
-        let secret = api
-            .get_opt(&reference.name)
-            .await
-            .map_err(|e| BootstrapError::api("read the RuntimeSecret", e))?;
-        let name = manifest.name_any();
-        Ok(secret.filter(|s| names(s, &name)).map_or(Holder::Unnamed, |s| stands(&s)))
+        let failed = |e| BootstrapError::api("read the RuntimeSecret", e);
+        // By default it has the name of its bootstrap Secret.
+        let likely = known.0.map_or_else(|| name.clone(), |reference| reference.name);
+        let secret = api.get_opt(&likely).await.map_err(failed)?;
+        if let Some(secret) = secret.filter(|s| names(s, &name)) {
+            return Ok(stands(&secret));
+        }
+        let all = api.list(&ListParams::default()).await.map_err(failed)?;
+        let mut naming = all.items.iter().filter(|s| names(s, &name)).map(stands);
+        let first = naming.next().unwrap_or(Holder::Unnamed);
+        Ok(naming.fold(first, |holder, next| match next {
+            Holder::Authority => next,
+            _ => holder,
+        }))
     }
 
     async fn pass(&self, manifest: &EncryptedManifest) -> Result<Plan, BootstrapError> {

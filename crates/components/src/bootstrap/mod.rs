@@ -32,11 +32,12 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::{Controller, WatchStreamExt, controller, reflector, watcher};
+use kube::runtime::{WatchStreamExt, controller, reflector};
 use kube::{Api, Resource};
 use regent_types::labels;
 use regent_types::resources::{EncryptedManifest, RuntimeSecret};
 
+use crate::lean;
 use crate::{Context, admission};
 
 /// Manifests opened at the same time.
@@ -62,22 +63,19 @@ pub async fn run(cx: Context, args: Args) {
     }
     let manifests: Api<EncryptedManifest> = Api::all(cx.api.clone());
     let (secrets, writer) = reflector::store::<RuntimeSecret>();
-    let changes = watcher(Api::<RuntimeSecret>::all(cx.api.clone()), watcher::Config::default())
-        .default_backoff()
-        .modify(|secret| secret.metadata.managed_fields = None)
-        .reflect(writer)
-        .touched_objects();
+    let changes =
+        lean::watch(Api::<RuntimeSecret>::all(cx.api.clone())).reflect(writer).touched_objects();
     let reporter = Reporter { controller: cx.field_manager(), instance: None };
     let recorder = Recorder::new(cx.api.clone(), reporter);
     let stop = cx.shutdown.clone();
     let driver = Arc::new(drive::Driver::new(cx, args, secrets, recorder));
     tracing::info!(component = "bootstrap", "started");
-    Controller::new(manifests, watcher::Config::default())
+    lean::controller(manifests)
         .watches_stream(changes, manifest_of)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop.wait())
         .run(drive::reconcile, drive::on_error, driver)
-        .for_each(|_| futures::future::ready(()))
+        .for_each(crate::broken::tell("bootstrap"))
         .await;
     tracing::info!(component = "bootstrap", "stopped");
 }

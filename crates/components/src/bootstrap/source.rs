@@ -183,6 +183,66 @@ mod tests {
         assert_eq!(owner(&manifest(&[], &[])), None);
     }
 
+    /// A cluster that holds `objects`, by path.
+    fn cluster(objects: Vec<(&'static str, Value)>) -> kube::Client {
+        let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            let found = objects.iter().find(|(path, _)| *path == request.uri().path());
+            let (code, body) = match found {
+                Some((_, object)) => (200, object.clone()),
+                None => (
+                    404,
+                    serde_json::json!({ "kind": "Status", "code": 404, "reason": "NotFound" }),
+                ),
+            };
+            let body = kube::client::Body::from(body.to_string().into_bytes());
+            let answer = http::Response::builder().status(code).body(body);
+            async move { answer }
+        });
+        kube::Client::new(service, "default")
+    }
+
+    /// S5.2-6: the revision is that of the Kustomization or Application that applied the manifest.
+    #[tokio::test]
+    async fn the_revision_is_asked_of_flux_and_of_argo_cd() {
+        let cluster = cluster(vec![
+            (
+                "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux/kustomizations/apps",
+                serde_json::json!({
+                    "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+                    "metadata": { "name": "apps" }, "spec": { "sourceRef": { "name": "platform" } },
+                    "status": { "lastAppliedRevision": "main@sha1:abc" },
+                }),
+            ),
+            (
+                "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux/gitrepositories/platform",
+                serde_json::json!({
+                    "apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "GitRepository",
+                    "metadata": { "name": "platform" }, "spec": { "url": "https://git.example/flux" },
+                }),
+            ),
+            (
+                "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/shop",
+                serde_json::json!({
+                    "apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+                    "metadata": { "name": "shop" },
+                    "spec": { "source": { "repoURL": "https://git.example/argo" } },
+                    "status": { "sync": { "revision": "def" } },
+                }),
+            ),
+        ]);
+        let flux = manifest(&[(FLUX_NAME, "apps"), (FLUX_NAMESPACE, "flux")], &[]);
+        let argo = manifest(&[(ARGO_INSTANCE, "shop")], &[]);
+        let gone = manifest(&[(ARGO_INSTANCE, "gone")], &[]);
+        for (manifest, repository, commit) in [
+            (flux, "https://git.example/flux", "abc"),
+            (argo, "https://git.example/argo", "def"),
+            (gone, UNKNOWN, UNKNOWN),
+        ] {
+            let source = find(&cluster, &manifest).await;
+            assert_eq!((&*source.repository, &*source.commit), (repository, commit));
+        }
+    }
+
     #[test]
     fn a_revision_of_flux_names_the_commit() {
         assert_eq!(flux_commit("main@sha1:0123abc"), "0123abc");

@@ -177,6 +177,16 @@ async fn a_handover_that_the_watch_has_not_seen_yet_counts() {
     assert!(message.contains("unknown"), "{message}");
 }
 
+/// A watch that was broken may know of no RuntimeSecret at all while one is in the authority's hands.
+#[tokio::test]
+async fn a_handover_counts_where_the_watch_knows_of_no_runtime_secret() {
+    let mut world = World::new();
+    world.put_runtime_secret(Some("runtime"), None);
+    (world.driver, world.known) = start(&world.api);
+    let (written, reason, _) = world.pass().await;
+    assert_eq!((written, reason.as_str()), (vec![], "HandedOver"));
+}
+
 #[tokio::test]
 async fn a_secret_of_someone_else_is_left_alone() {
     let world = World::new();

@@ -39,10 +39,11 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use kube::Api;
-use kube::runtime::{Controller, controller, watcher};
+use kube::runtime::controller;
 use regent_types::resources::GitSource;
 
 use crate::Context;
+use crate::lean;
 
 /// GitSources synced at the same time.
 const CONCURRENCY: u16 = 8;
@@ -62,11 +63,11 @@ pub async fn run(cx: Context, args: Args) {
     let stop = cx.shutdown.clone();
     let driver = Arc::new(drive::Driver::new(cx, args));
     tracing::info!(component = "intent", "started");
-    Controller::new(sources, watcher::Config::default())
+    lean::controller(sources)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop.wait())
         .run(drive::reconcile, drive::on_error, driver)
-        .for_each(|_| futures::future::ready(()))
+        .for_each(crate::broken::tell("intent"))
         .await;
     tracing::info!(component = "intent", "stopped");
 }

@@ -25,6 +25,7 @@ use regent_types::labels::SYSTEM_NAMESPACE;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use crate::broken::Pauses;
 use crate::{Context, Shutdown};
 use api::{Slot, held};
 use decide::{Decision, decide};
@@ -109,7 +110,7 @@ where
 
 /// Waits until the Lease can be taken, and takes it.
 async fn acquire(cx: &Context, slot: &Slot, standing: &watch::Sender<Standing>) -> Lease {
-    let mut seen = watch_object(slot.api.clone(), &slot.name).default_backoff().boxed();
+    let mut seen = watch_object(slot.api.clone(), &slot.name).backoff(Pauses::default()).boxed();
     let mut last: Option<Lease> = None;
     let mut since = Instant::now();
     let mut known = false;

@@ -124,3 +124,30 @@ async fn a_stolen_lease_stops_its_old_holder() {
     first.stop.send_replace(true);
     first.task.await.unwrap().unwrap();
 }
+
+/// Minutes of clock skew, ahead or behind, change nothing: a Lease is over when it was seen unchanged for its duration,
+/// whatever its holder wrote as the time.
+#[tokio::test(start_paused = true)]
+async fn a_holder_with_a_wrong_clock_is_waited_for_like_any_other() {
+    for skew_s in [-600, 600] {
+        let (sandbox, working) = (cluster().await, Arc::default());
+        let renewed = Timestamp::now() + k8s_openapi::jiff::SignedDuration::from_secs(skew_s);
+        let lease = serde_json::from_value(json!({
+            "metadata": { "name": "regent-orchestrator" },
+            "spec": {
+                "holderIdentity": "another", "leaseDurationSeconds": DURATION.as_secs(),
+                "acquireTime": renewed, "renewTime": renewed,
+            },
+        }))
+        .unwrap();
+        let api: Api<Lease> = Api::namespaced(sandbox.admin(), SYSTEM_NAMESPACE);
+        api.create(&PostParams::default(), &lease).await.unwrap();
+        let began = Instant::now();
+        let mut replica = replica(&sandbox, "first", &working);
+        until(&mut replica, Standing::Leading).await;
+        let waited = began.elapsed();
+        assert!(waited >= DURATION && waited < DURATION + RENEW, "{skew_s} s: {waited:?}");
+        replica.stop.send_replace(true);
+        replica.task.await.unwrap().unwrap();
+    }
+}

@@ -16,6 +16,7 @@ use super::request::Place;
 use super::store::Served;
 use super::verdict::Refusal;
 use crate::Context;
+use crate::home::Site;
 
 /// Paths whose value is held while passes run; idle ones beyond it are let go at once.
 const HELD_MAX: usize = 64;
@@ -33,9 +34,9 @@ type Slot = Arc<tokio::sync::Mutex<Option<(Instant, Read)>>>;
 /// The authorities, as the materializer reads them.
 pub(crate) struct Authorities {
     cx: Context,
-    sessions: Mutex<HashMap<String, Session>>,
-    slots: Mutex<HashMap<(String, Place), Slot>>,
-    down: Mutex<HashMap<String, (Instant, Refusal)>>,
+    sessions: Mutex<HashMap<Site, Session>>,
+    slots: Mutex<HashMap<(Site, Place), Slot>>,
+    down: Mutex<HashMap<Site, (Instant, Refusal)>>,
     passes: AtomicUsize,
 }
 
@@ -77,12 +78,12 @@ impl Authorities {
         told: Option<&VersionPair>,
     ) -> Result<Read, Refusal> {
         let began = Instant::now();
-        if let Some((at, refusal)) = lock(&self.down).get(&store.server)
+        if let Some((at, refusal)) = lock(&self.down).get(&store.site)
             && began.duration_since(*at) < DOWN
         {
             return Err(refusal.clone());
         }
-        let slot = self.slot(&store.server, place);
+        let slot = self.slot(&store.site, place);
         let mut held = slot.lock().await;
         if let Some((asked, read)) = &*held {
             let version = (**read).as_ref().map(|secret| &secret.version);
@@ -91,10 +92,10 @@ impl Authorities {
             }
         }
         let asked = Instant::now();
-        let kv = self.session(&store.server).map_err(|e| refusal(&e))?.kv(&store.mount);
+        let kv = self.session(&store.site).map_err(|e| refusal(&e))?.kv(&store.mount);
         match kv.read(place.path.as_str(), place.version).await {
             Ok(secret) => {
-                lock(&self.down).remove(&store.server);
+                lock(&self.down).remove(&store.site);
                 let read = Arc::new(secret);
                 *held = Some((asked, Arc::clone(&read)));
                 Ok(read)
@@ -102,31 +103,32 @@ impl Authorities {
             Err(error) => {
                 let refusal = refusal(&error);
                 if error.is_sealed() || error.is_transient() {
-                    lock(&self.down).insert(store.server.clone(), (asked, refusal.clone()));
+                    lock(&self.down).insert(store.site.clone(), (asked, refusal.clone()));
                 }
                 Err(refusal)
             }
         }
     }
 
-    fn slot(&self, server: &str, place: &Place) -> Slot {
+    fn slot(&self, site: &Site, place: &Place) -> Slot {
         let mut slots = lock(&self.slots);
         if slots.len() >= HELD_MAX {
             slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
-        Arc::clone(slots.entry((server.to_owned(), place.clone())).or_default())
+        Arc::clone(slots.entry((site.clone(), place.clone())).or_default())
     }
 
-    fn session(&self, server: &str) -> Result<Session, Error> {
+    fn session(&self, site: &Site) -> Result<Session, Error> {
         let mut sessions = lock(&self.sessions);
-        if let Some(session) = sessions.get(server) {
+        if let Some(session) = sessions.get(site) {
             return Ok(session.clone());
         }
-        let session = self.cx.session(server, &Identity::Materializer.account())?;
+        let session =
+            self.cx.session(&site.address, &site.mount, &Identity::Materializer.account())?;
         if sessions.len() >= SERVERS_MAX {
             sessions.clear();
         }
-        sessions.insert(server.to_owned(), session.clone());
+        sessions.insert(site.clone(), session.clone());
         Ok(session)
     }
 }

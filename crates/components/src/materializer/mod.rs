@@ -15,7 +15,6 @@
 mod allow;
 mod authority;
 mod due;
-mod error;
 mod index;
 mod pass;
 mod place;
@@ -29,21 +28,21 @@ mod verdict;
 mod watch;
 mod worker;
 
-use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
 
 use futures::{Stream, StreamExt, stream};
 use kube::Api;
-use kube::runtime::controller::{self, Config};
+use kube::runtime::controller::Config;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::runtime::{Controller, WatchStreamExt, reflector};
 use regent_types::resources::{ClusterSecretStore, ExternalSecret, RuntimeAuthority, SecretStore};
 use tokio_stream::wrappers::ReceiverStream;
 
-pub use error::Error;
-
+use crate::broken;
+use crate::lean;
 use crate::listed::Listed;
+use crate::unserved::Error;
 use crate::{Context, admission};
 use index::key_of;
 use worker::{Ref, Worker};
@@ -73,7 +72,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     let (runtime, runtime_writer) = reflector::store();
     let (cluster_stores, cluster_writer) = reflector::store();
     let (stores, store_writer) = reflector::store();
-    let external = Controller::new(Api::<ExternalSecret>::all(cx.api.clone()), config());
+    let external = lean::controller(Api::<ExternalSecret>::all(cx.api.clone()));
     let runtime_listed = Listed::of(&runtime);
     let worker = Arc::new(Worker {
         authorities: authority::Authorities::new(cx.clone()),
@@ -115,7 +114,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         }))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
         .run(pass::reconcile, pass::on_error, Arc::clone(&worker))
-        .for_each(tell);
+        .for_each(broken::tell("materializer"));
     futures::join!(external, store_status(&cx, &worker, concurrency));
     Ok(())
 }
@@ -130,10 +129,10 @@ async fn store_status(cx: &Context, worker: &Arc<Worker>, concurrency: Config) {
     };
     let cluster = store_controller::<ClusterSecretStore>(cx, &concurrency)
         .run(stores::cluster, stores::on_error, keeper())
-        .for_each(tell);
+        .for_each(broken::tell("materializer"));
     let namespaced = store_controller::<SecretStore>(cx, &concurrency)
         .run(stores::namespaced, stores::on_error, keeper())
-        .for_each(tell);
+        .for_each(broken::tell("materializer"));
     futures::join!(cluster, namespaced);
 }
 
@@ -143,7 +142,7 @@ where
     K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned,
     K: std::fmt::Debug + Send + Sync + 'static,
 {
-    let controller = Controller::new(Api::<K>::all(cx.api.clone()), config());
+    let controller = lean::controller(Api::<K>::all(cx.api.clone()));
     let all = controller.store();
     controller
         .with_config(concurrency.clone())
@@ -152,15 +151,6 @@ where
             stores.iter().map(|s| reflector::ObjectRef::from_obj(&**s)).collect::<Vec<_>>()
         })
         .graceful_shutdown_on(cx.shutdown.clone().wait())
-}
-
-/// Says that a controller's own watch broke; failed passes have said so themselves.
-fn tell<T>(done: Result<T, controller::Error<Error, watcher::Error>>) -> Ready<()> {
-    if let Err(controller::Error::QueueError(error)) = done {
-        let error = Error::watch(&error);
-        tracing::warn!(component = "materializer", %error, "watch broke and is taken up again");
-    }
-    ready(())
 }
 
 fn config() -> watcher::Config {
@@ -174,9 +164,7 @@ where
     K: std::fmt::Debug + Send + Sync + 'static,
 {
     let api: Api<K> = Api::all(worker.cx.api.clone());
-    watcher(api, config())
-        .default_backoff()
-        .modify(|object| object.meta_mut().managed_fields = None)
+    lean::watch(api)
 }
 
 /// ExternalSecrets that events of a kind concern.
@@ -219,7 +207,8 @@ where
 }
 
 fn broke<K: kube::Resource<DynamicType = ()>>(error: &watcher::Error) -> Vec<Ref> {
-    let (error, kind) = (Error::watch(error), K::kind(&()));
+    let kind = K::kind(&());
+    let error = Error::watch(&kind, error);
     tracing::warn!(component = "materializer", %kind, %error, "watch broke and is taken up again");
     Vec::new()
 }

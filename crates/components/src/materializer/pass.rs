@@ -154,11 +154,11 @@ fn served_by(
         let message = format!("{kind} {} is not there", reference.name);
         Refusal::change("StoreNotReady", message)
     };
-    let trusted = worker.trusted();
+    let home = worker.home();
     let resolution = if kind == "ClusterSecretStore" {
         let found =
             worker.cluster_stores.get(&ObjectRef::new(&reference.name)).ok_or_else(absent)?;
-        let resolution = store::resolve(&found.spec.controller, &found.spec.provider, &trusted);
+        let resolution = store::resolve(&found.spec.controller, &found.spec.provider, &home);
         let labels = worker::labels_of(&worker.namespaces, namespace);
         let ours = matches!(resolution, Resolution::Ours(_));
         if ours && !store::usable_in(&found.spec.conditions, namespace, &labels)? {
@@ -170,7 +170,7 @@ fn served_by(
     } else {
         let wanted = ObjectRef::new(&reference.name).within(namespace);
         let found = worker.stores.get(&wanted).ok_or_else(absent)?;
-        store::resolve(&found.spec.controller, &found.spec.provider, &trusted)
+        store::resolve(&found.spec.controller, &found.spec.provider, &home)
     };
     match resolution {
         Resolution::Ours(served) => Ok(Some(served)),
@@ -199,14 +199,13 @@ impl Job<'_> {
             Due::Idle(next) => return Ok(Ended::Well(next)),
             Due::Presence => match self.look().await? {
                 None if creation != Creation::Nothing => Cause::Drift,
-                mark => return self.settle(mark, nudges, false).await,
+                mark => return self.settle(mark, nudges, (false, false)).await,
             },
             Due::Now(Cause::Drift) => {
                 // The watch may lag behind an own write: only a fresh look says that it is drift.
                 if let Some(known) = &known {
                     let mark = self.look().await?;
                     if known.secret == mark {
-                        self.worker.secrets.note(self.place(), mark);
                         return Ok(Ended::Well(None));
                     }
                 }
@@ -221,7 +220,7 @@ impl Job<'_> {
                 Ok(Ended::Well(self.interval()))
             }
             Ok(Done::Written { mark, wrote }) => {
-                self.settle(mark, nudges, wrote || cause == Cause::Refresh).await
+                self.settle(mark, nudges, (wrote || cause == Cause::Refresh, wrote)).await
             }
             Err(refusal) => Ok(Ended::Refused(refusal)),
         }
@@ -231,10 +230,10 @@ impl Job<'_> {
         &self,
         mark: Option<Mark>,
         nudges: u64,
-        refreshed: bool,
+        (refreshed, wrote): (bool, bool),
     ) -> Result<Ended, Error> {
         let target = self.request.target.clone();
-        publish(self.worker, self.es, &Outcome::Synced { target, refreshed }).await?;
+        publish(self.worker, self.es, &Outcome::Synced { target, refreshed, wrote }).await?;
         self.remember(mark, nudges);
         Ok(Ended::Well(self.interval()))
     }
@@ -247,7 +246,6 @@ impl Job<'_> {
     }
 
     fn remember(&self, secret: Option<Mark>, nudges: u64) {
-        self.worker.secrets.note(self.place(), secret.clone());
         let known = Known { secret, told: self.told.clone(), nudges };
         self.worker.tables().remember(&self.key, known);
     }

@@ -1,13 +1,16 @@
 //! From the outcome of a pass to the status of the ExternalSecret. Pure.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use regent_types::condition::{self, READY, Verdict};
 use regent_types::resources::ExternalSecretStatus;
 use regent_types::resources::git_source::LocalRef;
 use sha2::{Digest, Sha256};
 
 use super::verdict::Refusal;
+
+/// The precision of times in Kubernetes (RFC 3339 without fractions).
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// How a pass ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub(crate) enum Outcome {
         target: String,
         /// Whether this was a refresh, or a write that undid drift.
         refreshed: bool,
+        /// Whether the Secret was written: whoever waits for it is to be told.
+        wrote: bool,
     },
     /// All sources are gone and the Secret was deleted, as the policy says.
     Deleted,
@@ -54,19 +59,22 @@ pub(crate) fn after(
         Outcome::Deleted => Verdict::yes("SecretDeleted", "secret deleted due to DeletionPolicy"),
         Outcome::Refused(refusal) => Verdict::no(refusal.reason, refusal.message.clone()),
     };
-    let refreshed = match outcome {
-        Outcome::Synced { target, refreshed } => {
+    let (refreshed, wrote) = match outcome {
+        Outcome::Synced { target, refreshed, wrote } => {
             new.binding = Some(LocalRef { name: target.clone() });
-            *refreshed
+            (*refreshed, *wrote)
         }
         Outcome::Deleted => {
             new.binding = None;
-            true
+            (true, false)
         }
-        Outcome::Refused(_) => false,
+        Outcome::Refused(_) => (false, false),
     };
     if refreshed {
-        new.refresh_time = Some(Time(now));
+        // A status that is the same wakes nobody: a second write within one second has another time all the same.
+        let last = old.refresh_time.as_ref().map(|t| t.0);
+        let same = last.filter(|last| wrote && last.as_second() == now.as_second());
+        new.refresh_time = Some(Time(same.map_or(now, |last| last + SECOND)));
         new.synced_resource_version = Some(fingerprint(meta));
     }
     new.conditions = condition::set(&old.conditions, READY, &verdict, meta.generation, now);
@@ -89,7 +97,7 @@ mod tests {
     #[test]
     fn refresh_time_moves_only_with_a_refresh() {
         let old = ExternalSecretStatus::default();
-        let synced = |refreshed| Outcome::Synced { target: "db".into(), refreshed };
+        let synced = |refreshed| Outcome::Synced { target: "db".into(), refreshed, wrote: false };
         let first = after(&old, &meta("1"), &synced(true), at(10));
         assert_eq!(first.refresh_time, Some(Time(at(10))));
         assert_eq!(after(&first, &meta("1"), &synced(false), at(20)), first);
@@ -97,6 +105,20 @@ mod tests {
         let sealed = after(&first, &meta("1"), &Outcome::Refused(refusal), at(30));
         assert_eq!(sealed.refresh_time, Some(Time(at(10))));
         assert_eq!(sealed.conditions[0].reason, "AuthoritySealed");
+    }
+
+    #[test]
+    fn each_write_is_told_by_a_time_that_is_another() {
+        let synced = |wrote| Outcome::Synced { target: "db".into(), refreshed: true, wrote };
+        let time = |old: &ExternalSecretStatus, wrote, now| {
+            let new = after(old, &meta("1"), &synced(wrote), at(now));
+            (new.refresh_time.clone(), new)
+        };
+        let (_, first) = time(&ExternalSecretStatus::default(), true, 10);
+        let (second, next) = time(&first, true, 10);
+        assert_eq!(second, Some(Time(at(11))));
+        assert_eq!(time(&next, true, 10).0, Some(Time(at(10))), "it does not run ahead");
+        assert_eq!(time(&first, false, 10).0, first.refresh_time);
     }
 
     #[test]

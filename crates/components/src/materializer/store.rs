@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use regent_types::access::authority::{KUBERNETES_MOUNT, SECRET_MOUNT};
+use regent_types::access::authority::SECRET_MOUNT;
 use regent_types::access::identity::Identity;
 use regent_types::condition::Verdict;
 use regent_types::labels::{AUTHORITY_CA_BUNDLE, CONTROLLER_CLASS, SYSTEM_NAMESPACE};
@@ -14,6 +14,7 @@ use regent_types::resources::eso::secret_store::{Provider, VaultAuth, VaultProvi
 use serde_json::Value;
 
 use super::verdict::Refusal;
+use crate::home::{Home, Site};
 
 /// Fields of the Vault provider that change what is read or by whom, and that regent does not act
 /// on.
@@ -22,8 +23,8 @@ const UNSUPPORTED_FIELDS: [&str; 4] = ["namespace", "tls", "headers", "checkAndS
 /// A store as it is served: with regent's own identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Served {
-    /// Address of the authority as the store writes it.
-    pub(crate) server: String,
+    /// The authority, as the store writes its address.
+    pub(crate) site: Site,
     /// KV v2 mount.
     pub(crate) mount: String,
     /// Whether the store names the materializer's role, which only reads.
@@ -41,20 +42,19 @@ pub(crate) enum Resolution {
     Refused(Refusal),
 }
 
-/// Whose store this is. `trusted` are the addresses that RuntimeAuthority and the installation
-/// name.
-pub(crate) fn resolve(class: &str, provider: &Provider, trusted: &[String]) -> Resolution {
+/// Whose store this is; `home` is the authority of this installation.
+pub(crate) fn resolve(class: &str, provider: &Provider, home: &Home) -> Resolution {
     if !class.is_empty() && class != CONTROLLER_CLASS {
         return Resolution::NotOurs;
     }
     let Some(vault) = &provider.vault else { return Resolution::NotOurs };
-    match check(vault, trusted) {
+    match check(vault, home) {
         Ok(served) => Resolution::Ours(served),
         Err(refusal) => Resolution::Refused(refusal),
     }
 }
 
-fn check(vault: &VaultProvider, trusted: &[String]) -> Result<Served, Refusal> {
+fn check(vault: &VaultProvider, home: &Home) -> Result<Served, Refusal> {
     if vault.version != "v2" {
         return Err(Refusal::unsupported("provider.vault.version other than v2"));
     }
@@ -72,20 +72,21 @@ fn check(vault: &VaultProvider, trusted: &[String]) -> Result<Served, Refusal> {
     if mount != SECRET_MOUNT {
         return Err(Refusal::unsupported("provider.vault.path other than secret"));
     }
-    let read_only = vault.auth.as_ref().map_or(Ok(false), own_identity)?;
-    let server = vault.server.trim_end_matches('/').to_owned();
-    if !trusted.iter().any(|t| t.trim_end_matches('/') == server) {
+    let own = |auth: &VaultAuth| own_identity(auth, home.mount());
+    let read_only = vault.auth.as_ref().map_or(Ok(false), own)?;
+    let server = &vault.server;
+    let site = home.site(server).ok_or_else(|| {
         let message = format!(
             "regent's own identity is used only with the authority of this installation, not with \
              {server}; name the address in RuntimeAuthority"
         );
-        return Err(Refusal::change("UnknownAuthority", message));
-    }
-    Ok(Served { server, mount, read_only })
+        Refusal::change("UnknownAuthority", message)
+    })?;
+    Ok(Served { site, mount, read_only })
 }
 
 /// Whether the store names the materializer's own role; an error where it names another login.
-fn own_identity(auth: &VaultAuth) -> Result<bool, Refusal> {
+fn own_identity(auth: &VaultAuth, mount: &str) -> Result<bool, Refusal> {
     if let Some(method) = auth.other.keys().next() {
         return Err(Refusal::unsupported(&format!("provider.vault.auth.{method}")));
     }
@@ -93,8 +94,9 @@ fn own_identity(auth: &VaultAuth) -> Result<bool, Refusal> {
     if let Some(field) = kubernetes.other.keys().next() {
         return Err(Refusal::unsupported(&format!("provider.vault.auth.kubernetes.{field}")));
     }
-    if kubernetes.mount_path.as_deref().is_some_and(|m| m != KUBERNETES_MOUNT) {
-        return Err(Refusal::unsupported("provider.vault.auth.kubernetes.mountPath"));
+    if kubernetes.mount_path.as_deref().is_some_and(|m| m != mount) {
+        let field = format!("provider.vault.auth.kubernetes.mountPath other than {mount}");
+        return Err(Refusal::unsupported(&field));
     }
     if kubernetes.role != Identity::Materializer.account() {
         let field = format!("provider.vault.auth.kubernetes.role {}", kubernetes.role);
@@ -180,7 +182,7 @@ mod tests {
 
     fn found(class: &str, provider: Value) -> String {
         let provider: Provider = serde_json::from_value(provider).expect("a provider");
-        match resolve(class, &provider, &[HOME.to_owned()]) {
+        match resolve(class, &provider, &Home::at(HOME, "east")) {
             Resolution::Ours(served) => format!("ours {} {}", served.mount, served.read_only),
             Resolution::NotOurs => "not ours".into(),
             Resolution::Refused(refusal) => format!("{}: {}", refusal.reason, refusal.message),
@@ -197,6 +199,10 @@ mod tests {
             json!({ "vault": all })
         };
         let role = |r: &str| json!({ "auth": { "kubernetes": { "role": r } } });
+        let at = |mount: &str| {
+            let login = json!({ "role": "regent-materializer", "mountPath": mount });
+            json!({ "auth": { "kubernetes": login } })
+        };
         let ca = |name: &str, namespace: &str| {
             let named = json!({
                 "type": "ConfigMap", "name": name, "key": "ca.crt", "namespace": namespace,
@@ -208,6 +214,12 @@ mod tests {
             ("regent", vault(role("regent-materializer")), "ours secret true"),
             ("default", vault(json!({})), "not ours"),
             ("", json!({ "aws": { "service": "SecretsManager" } }), "not ours"),
+            ("", vault(at("east")), "ours secret true"),
+            (
+                "",
+                vault(at("kubernetes")),
+                "Unsupported: provider.vault.auth.kubernetes.mountPath other than east",
+            ),
             ("", vault(role("app")), "Unsupported: provider.vault.auth.kubernetes.role app"),
             ("", vault(json!({ "version": "v1" })), "Unsupported: provider.vault.version"),
             ("", vault(json!({ "path": "regent" })), "Unsupported: provider.vault.path"),

@@ -45,8 +45,7 @@ pub(crate) async fn cluster(
 ) -> Result<Action, Error> {
     let worker = &keeper.worker;
     worker.runtime_listed.wait().await;
-    let resolution =
-        store::resolve(&object.spec.controller, &object.spec.provider, &worker.trusted());
+    let resolution = store::resolve(&object.spec.controller, &object.spec.provider, &worker.home());
     let generation = object.metadata.generation;
     let status = next(object.status.as_ref(), &resolution, generation, worker.cx.now());
     if let Some(status) = status {
@@ -67,8 +66,7 @@ pub(crate) async fn namespaced(
 ) -> Result<Action, Error> {
     let worker = &keeper.worker;
     worker.runtime_listed.wait().await;
-    let resolution =
-        store::resolve(&object.spec.controller, &object.spec.provider, &worker.trusted());
+    let resolution = store::resolve(&object.spec.controller, &object.spec.provider, &worker.home());
     let generation = object.metadata.generation;
     let status = next(object.status.as_ref(), &resolution, generation, worker.cx.now());
     if let Some(status) = status {

@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 use super::due::Mark;
 use super::index::{Key, key_of};
 use crate::Context;
+use crate::broken::Pauses;
+use crate::unserved::Error;
 
 /// Namespaces watched; beyond it drift is found at the next refresh.
 const NAMESPACES_MAX: usize = 5_000;
@@ -38,18 +40,10 @@ impl Secrets {
         (Self { cx, started: Mutex::default(), marks: Arc::default(), events }, receiver)
     }
 
-    /// The last state seen, or left by an own write.
+    /// The last state that the watch told of. Own writes are seen by it too, and nowhere else: noting them here would
+    /// undo what it has told of since, such as a deletion a moment after the write.
     pub(crate) fn mark(&self, place: &Key) -> Option<Mark> {
         lock(&self.marks).get(place).cloned()
-    }
-
-    /// Notes the state that an own write left, before the watch tells of it.
-    pub(crate) fn note(&self, place: Key, mark: Option<Mark>) {
-        let mut marks = lock(&self.marks);
-        match mark {
-            Some(mark) => marks.insert(place, mark),
-            None => marks.remove(&place),
-        };
     }
 
     /// Watches `namespace` from now on.
@@ -64,7 +58,7 @@ impl Secrets {
         // Bootstrap Secrets too: one that is marked `become` is taken over at once.
         let config = watcher::Config::default().labels(labels::CLASS);
         let stop = self.cx.shutdown.clone().wait();
-        let stream = watcher(api, config).default_backoff().take_until(Box::pin(stop));
+        let stream = watcher(api, config).backoff(Pauses::default()).take_until(Box::pin(stop));
         let (marks, events) = (Arc::clone(&self.marks), self.events.clone());
         let namespace = namespace.to_owned();
         tokio::spawn(async move {
@@ -74,7 +68,7 @@ impl Secrets {
                 let changed = match event {
                     Ok(event) => take(&mut lock(&marks), &namespace, &mut listing, event),
                     Err(error) => {
-                        let error = super::Error::watch(&error);
+                        let error = Error::watch("Secret", &error);
                         tracing::warn!(component = "materializer", namespace, %error, "watch of Secrets broke");
                         continue;
                     }
@@ -109,11 +103,6 @@ fn take(
         Event::Apply(secret) => set(marks, &secret),
         Event::Delete(secret) => {
             let place = key_of(&secret);
-            let uid = secret.uid().unwrap_or_default();
-            // The deletion of an earlier one says nothing about the one that was made since.
-            if marks.get(&place).is_some_and(|mark| mark.uid != uid) {
-                return Vec::new();
-            }
             marks.remove(&place);
             vec![place]
         }
@@ -167,15 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn an_own_write_is_no_event_and_a_foreign_one_is() {
+    fn each_state_is_told_once() {
         let place: Key = ("a".into(), "db".into());
-        let own = Mark { uid: "u".into(), resource_version: "7".into() };
-        let mut marks = HashMap::from([(place.clone(), own)]);
+        let mut marks = HashMap::new();
         let mut taken = |event| take(&mut marks, "a", &mut HashSet::new(), event);
+        assert_eq!(taken(Event::Apply(secret("db", "u", "7"))), std::slice::from_ref(&place));
         assert!(taken(Event::Apply(secret("db", "u", "7"))).is_empty());
-        assert_eq!(taken(Event::Apply(secret("db", "u", "8"))), std::slice::from_ref(&place));
-        assert!(taken(Event::Delete(secret("db", "earlier", "6"))).is_empty());
-        assert_eq!(taken(Event::Delete(secret("db", "u", "9"))), [place]);
+        assert_eq!(taken(Event::Delete(secret("db", "u", "9"))), std::slice::from_ref(&place));
+        assert_eq!(taken(Event::Apply(secret("db", "v", "10"))), [place]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::index::{ByPath, ByTarget, Key, key_of};
 use super::place;
 use super::watch::Secrets;
 use crate::Context;
+use crate::home::Home;
 use crate::listed::Listed;
 use crate::retry::Backoff;
 
@@ -127,13 +128,13 @@ impl Worker {
         tables.targets.names(place).map(|name| ObjectRef::new(name).within(&place.0)).collect()
     }
 
-    /// The authority's address, seal, phase or grants changed: those that wait.
+    /// The authority's address, login, seal, phase or grants changed: those that wait.
     pub(crate) fn on_runtime_authority(&self, object: &RuntimeAuthority) -> Vec<Ref> {
         let status = object.status.as_ref();
         let digest = digest(&(
             grants_of(object),
-            addresses(object),
-            status.map(|s| (s.phase, s.sealed, s.initialized)),
+            &object.spec.external,
+            status.map(|s| (&s.address, s.phase, s.sealed, s.initialized)),
         ));
         self.blocked_if_new(format!("authority/{}", object.name_any()), digest)
     }
@@ -173,13 +174,9 @@ impl Worker {
             .collect()
     }
 
-    /// Addresses to which regent's own token may be shown.
-    pub(crate) fn trusted(&self) -> Vec<String> {
-        let named = self.runtime.state();
-        std::iter::once(labels::AUTHORITY_SERVICE_URL.to_owned())
-            .chain(self.cx.endpoints.dial.keys().cloned())
-            .chain(named.iter().flat_map(|authority| addresses(authority)))
-            .collect()
+    /// The authority to which regent's own token may be shown.
+    pub(crate) fn home(&self) -> Home {
+        Home::of(&self.cx, &self.runtime.state())
     }
 
     /// Whether `namespace` may read `path` now.
@@ -298,12 +295,6 @@ fn publications(object: &PushSecret) -> Vec<(SecretPath, Published)> {
 
 fn grants_of(object: &RuntimeAuthority) -> &[PathGrant] {
     &object.spec.grants
-}
-
-fn addresses(object: &RuntimeAuthority) -> Vec<String> {
-    let external = object.spec.external.as_ref().map(|e| e.address.clone());
-    let observed = object.status.as_ref().and_then(|s| s.address.clone());
-    external.into_iter().chain(observed).collect()
 }
 
 /// A digest to notice changes by, within one process.

@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use kube::Api;
 use kube::runtime::{WatchStreamExt, watcher};
 use regent_protocol::HmacKey;
-use regent_types::access::authority::{REGENT_MOUNT, SECRET_MOUNT};
+use regent_types::access::authority::{REGENT_MOUNT, SECRET_MOUNT, chain_name};
 use regent_types::labels;
 use regent_types::path::Tree;
 use regent_types::resources::RuntimeAuthority;
@@ -23,6 +23,7 @@ use zeroize::Zeroize;
 use super::error::Error;
 use super::random;
 use crate::Context;
+use crate::broken::Pauses;
 use crate::ledger::Ledger;
 
 /// Place of the HMAC key in the `regent/` mount.
@@ -56,7 +57,7 @@ pub(super) enum Gate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Said {
     Closed(String),
-    Open { address: String, installation: String, grants: Vec<PathGrant> },
+    Open { address: String, mount: String, installation: String, grants: Vec<PathGrant> },
 }
 
 /// Reads RuntimeAuthority: phase 3 is reached once the authority is configured (PROTOCOLS.md §3).
@@ -74,6 +75,7 @@ fn said(authority: Option<&RuntimeAuthority>, address: Option<&str>) -> Said {
     let written = authority.spec.external.as_ref().map(|e| e.address.as_str());
     Said::Open {
         address: address.or(written).unwrap_or(labels::AUTHORITY_SERVICE_URL).to_owned(),
+        mount: authority.spec.login().mount,
         installation: authority.spec.installation.clone(),
         grants: authority.spec.grants.clone(),
     }
@@ -85,7 +87,7 @@ pub(super) async fn follow(cx: Context, address: Option<String>, gate: watch::Se
     let field = format!("metadata.name={}", labels::AUTHORITY_NAME);
     let config = watcher::Config::default().fields(&field);
     let stop = Box::pin(cx.shutdown.clone().wait());
-    let mut events = watcher(api, config).default_backoff().take_until(stop).boxed();
+    let mut events = watcher(api, config).backoff(Pauses::default()).take_until(stop).boxed();
     let mut last = None;
     loop {
         let seen = match events.try_next().await {
@@ -109,17 +111,19 @@ pub(super) async fn follow(cx: Context, address: Option<String>, gate: watch::Se
 }
 
 fn open(cx: &Context, said: Said) -> Gate {
-    let (address, installation, grants) = match said {
+    let (address, mount, installation, grants) = match said {
         Said::Closed(why) => {
             tracing::info!(component = "orchestrator", reason = why, "authority not ready");
             return Gate::Closed(why);
         }
-        Said::Open { address, installation, grants } => (address, installation, grants),
+        Said::Open { address, mount, installation, grants } => {
+            (address, mount, installation, grants)
+        }
     };
-    match cx.session(&address, &cx.identity.account()) {
+    match cx.session(&address, &mount, &cx.identity.account()) {
         Ok(session) => {
             let regent = session.kv(REGENT_MOUNT);
-            let ledger = Ledger::start(regent.clone(), cx.identity.name());
+            let ledger = Ledger::start(regent.clone(), &chain_name(cx.identity, &mount));
             tracing::info!(component = "orchestrator", "authority ready");
             Gate::Open(Arc::new(Authority {
                 installation,

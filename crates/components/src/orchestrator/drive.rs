@@ -294,6 +294,7 @@ mod tests {
             slot: None,
             compromise: false,
             renew: BTreeMap::new(),
+            finishes: false,
         };
         let path = secret.secret_path().unwrap();
         Job::new(Arc::new(secret), path, "lab", run)

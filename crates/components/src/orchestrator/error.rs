@@ -114,13 +114,7 @@ impl Explain for Error {
 impl Error {
     /// A watch that broke; it is begun again by itself.
     pub(super) fn watch(error: &kube::runtime::watcher::Error) -> Self {
-        use kube::runtime::watcher::Error as Watch;
-        let answer = match error {
-            Watch::InitialListFailed(kube::Error::Api(s))
-            | Watch::WatchStartFailed(kube::Error::Api(s)) => format!("{} ({})", s.reason, s.code),
-            Watch::WatchError(s) => format!("{} ({})", s.reason, s.code),
-            _ => "no usable answer from the API server".to_owned(),
-        };
+        let answer = crate::broken::said(error);
         Self::Api { verb: "watch", object: "objects".into(), answer, transient: true }
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::authority::Gate;
 use super::error::Error;
 use crate::Context;
+use crate::ledger::Ledger;
 
 /// While events keep coming, once in this long.
 const BUSY: Duration = Duration::from_secs(60);
@@ -38,11 +39,11 @@ pub(super) async fn follow(
     let mut publisher = Publisher { cx, published: None, last: None };
     loop {
         let heads = match &*gate.borrow_and_update() {
-            Gate::Open(authority) => Some(authority.ledger.heads()),
+            Gate::Open(authority) => Some(authority.ledger.clone()),
             Gate::Closed(_) => None,
         };
         let over = match heads {
-            Some(heads) => publisher.watch(heads, &mut gate, &mut drained).await,
+            Some(ledger) => publisher.watch(&ledger, &mut gate, &mut drained).await,
             None => tokio::select! {
                 changed = gate.changed() => changed.is_err(),
                 _ = &mut drained => true,
@@ -58,10 +59,11 @@ impl Publisher {
     /// Until the gate moves (`false`) or nobody writes any more (`true`).
     async fn watch(
         &mut self,
-        mut heads: watch::Receiver<Option<Head>>,
+        ledger: &Ledger,
         gate: &mut watch::Receiver<Gate>,
         drained: &mut oneshot::Receiver<()>,
     ) -> bool {
+        let mut heads = ledger.heads();
         let mut waiting = false;
         let mut due = Instant::now();
         loop {
@@ -79,24 +81,24 @@ impl Publisher {
                 }
                 () = tokio::time::sleep_until(wake), if waiting => {
                     waiting = false;
-                    self.publish(&heads).await;
+                    self.publish(ledger).await;
                 }
                 changed = gate.changed() => {
-                    self.publish(&heads).await;
+                    self.publish(ledger).await;
                     return changed.is_err();
                 }
                 _ = &mut *drained => {
-                    self.publish(&heads).await;
+                    self.publish(ledger).await;
                     return true;
                 }
             }
         }
     }
 
-    async fn publish(&mut self, heads: &watch::Receiver<Option<Head>>) {
-        let head = heads.borrow().as_ref().map(Head::text);
+    async fn publish(&mut self, ledger: &Ledger) {
+        let head = ledger.head().as_ref().map(Head::text);
         let Some(text) = head.filter(|h| self.published.as_ref() != Some(h)) else { return };
-        match write(&self.cx, &text).await {
+        match write(&self.cx, ledger.writer(), &text).await {
             Ok(()) => self.published = Some(text),
             Err(error) => {
                 tracing::warn!(component = "orchestrator", %error, "ledger head not published");
@@ -106,9 +108,9 @@ impl Publisher {
     }
 }
 
-async fn write(cx: &Context, head: &str) -> Result<(), Error> {
+async fn write(cx: &Context, chain: &str, head: &str) -> Result<(), Error> {
     let api: Api<RuntimeAuthority> = Api::all(cx.api.clone());
-    let patch = serde_json::json!({ "status": { "ledgerHeads": { cx.identity.name(): head } } });
+    let patch = serde_json::json!({ "status": { "ledgerHeads": { chain: head } } });
     let params = PatchParams { field_manager: Some(cx.field_manager()), ..PatchParams::default() };
     let name = labels::AUTHORITY_NAME;
     let answer = api.patch_status(name, &params, &Patch::Merge(patch)).await;

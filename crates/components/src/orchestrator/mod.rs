@@ -36,7 +36,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, reflector};
-use kube::runtime::{Controller, WatchStreamExt, watcher};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use regent_types::Explain;
 use regent_types::resources::{
@@ -45,6 +45,8 @@ use regent_types::resources::{
 use tokio::sync::{oneshot, watch};
 use tokio_stream::wrappers::WatchStream;
 
+use crate::broken;
+use crate::lean;
 use crate::listed::Listed;
 use crate::retry::Backoff;
 use crate::{Context, admission};
@@ -80,8 +82,8 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     let (sender, gate) = watch::channel(closed);
     let config = || Config::default().concurrency(args.concurrency.max(1));
     let any = watcher::Config::default;
-    let secrets = Controller::new(Api::<RuntimeSecret>::all(cx.api.clone()), any());
-    let runs = Controller::new(Api::<WorkflowRun>::all(cx.api.clone()), any());
+    let secrets = lean::controller(Api::<RuntimeSecret>::all(cx.api.clone()));
+    let runs = lean::controller(Api::<WorkflowRun>::all(cx.api.clone()));
     let (externals, written) = reflector::store();
     let reporter = Reporter { controller: cx.field_manager(), instance: None };
     let world = Arc::new(World {
@@ -98,8 +100,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
 
     let stop = || cx.shutdown.clone().wait();
     let externals_api = || Api::<ExternalSecret>::all(cx.api.clone());
-    let externals_seen =
-        reflector(written, watcher(externals_api(), any())).default_backoff().touched_objects();
+    let externals_seen = reflector(written, lean::watch(externals_api())).touched_objects();
     let all = secrets.store();
     let of_push = secrets.store();
     let secrets = secrets
@@ -112,7 +113,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         .reconcile_all_on(opened())
         .graceful_shutdown_on(stop())
         .run(secrets::reconcile, failed::<RuntimeSecret>, Arc::clone(&world))
-        .for_each(|_| future::ready(()));
+        .for_each(broken::tell("orchestrator"));
 
     let (of_external, of_manifest) = (world.secrets.clone(), world.secrets.clone());
     let (started, made, changed) = (runs.store(), runs.store(), runs.store());
@@ -132,7 +133,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         .reconcile_all_on(opened())
         .graceful_shutdown_on(stop())
         .run(runs::reconcile, failed::<WorkflowRun>, Arc::clone(&world))
-        .for_each(|_| future::ready(()));
+        .for_each(broken::tell("orchestrator"));
 
     let (over, drained) = oneshot::channel();
     let controllers = async move {

@@ -9,9 +9,10 @@ use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use regent_protocol::observation::RunRef;
 use regent_protocol::policy::{self, PolicyStep};
-use regent_protocol::record::{Record, State};
+use regent_protocol::record::{Claim, Record, State};
 use regent_protocol::{Needs, Protocol, Reason};
 use regent_types::SecretPath;
+use regent_types::access::identity::Identity;
 use regent_types::condition::{self, READY};
 use regent_types::resources::workflow::Uses;
 use regent_types::resources::workflow_run::{Cause, CauseKind, WorkflowRunSpec};
@@ -150,6 +151,7 @@ fn observer() -> RunRef {
         slot: None,
         compromise: false,
         renew: Default::default(),
+        finishes: false,
     }
 }
 
@@ -176,10 +178,15 @@ async fn introduce(w: &World, job: &Job) -> Result<(), Error> {
     };
     let (namespace, name) = (&job.owner.namespace, &job.owner.name);
     let run = names::run(kind, namespace, name, job.path.as_str());
-    create(w, job, &run, uses, "declared in Git").await
+    create(w, job, &run, uses, declared("declared in Git")).await
 }
 
-async fn create(w: &World, job: &Job, name: &str, uses: Uses, reason: &str) -> Result<(), Error> {
+fn declared(reason: &str) -> Cause {
+    let by = Identity::Orchestrator.name().to_owned();
+    Cause { kind: CauseKind::Declared, by, slot: None, reason: reason.to_owned() }
+}
+
+async fn create(w: &World, job: &Job, name: &str, uses: Uses, cause: Cause) -> Result<(), Error> {
     let namespace = &job.owner.namespace;
     let reference = kube::runtime::reflector::ObjectRef::<WorkflowRun>::new(name).within(namespace);
     if w.runs.get(&reference).is_some() {
@@ -189,12 +196,7 @@ async fn create(w: &World, job: &Job, name: &str, uses: Uses, reason: &str) -> R
         runtime_secret: job.owner.name.clone(),
         workflow: None,
         uses: Some(uses),
-        cause: Cause {
-            kind: CauseKind::Declared,
-            by: w.cx.identity.name().into(),
-            slot: None,
-            reason: reason.to_owned(),
-        },
+        cause,
     };
     let mut run = WorkflowRun::new(name, spec);
     run.metadata = ObjectMeta {
@@ -223,9 +225,12 @@ async fn settle(
 ) -> Result<Record, Error> {
     if let Some(claim) = record.claim.as_ref().filter(|_| record.state == State::Rotating) {
         if !observe::alive(w, &claim.run, &claim.run_name).await? {
-            let owner = &job.owner;
-            let name = names::resume(&owner.namespace, &owner.name, &claim.run);
-            create(w, job, &name, Uses::Rotate, "finishes a rotation whose run is gone").await?;
+            // A run ends after its claim did: whether this one was left behind says a later look at the record alone.
+            let left = drive::load(a, &job.path).await?;
+            let left = left.and_then(|(record, _)| record.claim);
+            if left.is_some_and(|left| left.run == claim.run) {
+                finish(w, job, claim).await?;
+            }
         }
         return Ok(record);
     }
@@ -272,6 +277,14 @@ async fn settle(
             Ok(record)
         }
     }
+}
+
+/// Makes the run that finishes what the run of `claim` began.
+async fn finish(w: &World, job: &Job, claim: &Claim) -> Result<(), Error> {
+    let name = names::resume(&job.owner.namespace, &job.owner.name, &claim.run);
+    let cause = declared("finishes a rotation whose run is gone");
+    let cause = Cause { slot: Some(claim.run.clone()), ..cause };
+    create(w, job, &name, Uses::Rotate, cause).await
 }
 
 async fn observe_consumers(

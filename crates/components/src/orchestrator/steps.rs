@@ -116,8 +116,12 @@ pub(super) fn run_ref(run: &WorkflowRun) -> RunRef {
     let cause = &run.spec.cause;
     let kind = serde_json::to_value(cause.kind).unwrap_or_default();
     let kind = kind.as_str().unwrap_or_default().to_owned();
-    let slot =
-        cause.slot.clone().map(|slot| Slot { trigger: format!("{kind}/{}", cause.by), slot });
+    // The claim that a declared rotation names is what it finishes, nothing that it stands for.
+    let finishes = cause.kind == CauseKind::Declared
+        && run.spec.uses == Some(Uses::Rotate)
+        && cause.slot.is_some();
+    let slot = cause.slot.clone().filter(|_| !finishes);
+    let slot = slot.map(|slot| Slot { trigger: format!("{kind}/{}", cause.by), slot });
     RunRef {
         uid: run.uid().unwrap_or_default(),
         name: format!("{}/{}", run.namespace().unwrap_or_default(), run.name_any()),
@@ -126,6 +130,7 @@ pub(super) fn run_ref(run: &WorkflowRun) -> RunRef {
         slot,
         compromise: cause.kind == CauseKind::Compromise,
         renew: BTreeMap::new(),
+        finishes,
     }
 }
 
@@ -212,6 +217,21 @@ mod tests {
         assert_eq!((found.name.as_str(), found.actor.as_str()), ("payments/nightly-db-1", "leak"));
         assert_eq!(found.cause, "compromise: seen in a log");
         assert_eq!(found.slot, Some(Slot { trigger: "compromise/leak".into(), slot: "d1".into() }));
-        assert!(found.compromise);
+        assert!(found.compromise && !found.finishes);
+    }
+
+    #[test]
+    fn a_declared_rotation_that_names_a_claim_only_finishes_it() {
+        let mut run: WorkflowRun = serde_json::from_value(json!({
+            "apiVersion": "regent.dev/v1alpha1", "kind": "WorkflowRun",
+            "metadata": { "namespace": "payments", "name": "resume-db-1", "uid": "u" },
+            "spec": { "runtimeSecret": "db", "uses": "rotate", "cause": {
+                "kind": "declared", "by": "orchestrator", "slot": "uid of the run that is gone" } },
+        }))
+        .unwrap();
+        let found = run_ref(&run);
+        assert!(found.finishes && found.slot.is_none());
+        run.spec.cause.slot = None;
+        assert!(!run_ref(&run).finishes, "who declares a rotation has it begun");
     }
 }

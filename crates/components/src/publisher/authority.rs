@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use k8s_openapi::jiff::Timestamp;
 use regent_protocol::ledger::{Event, event_id, kinds};
-use regent_types::access::authority::{REGENT_MOUNT, SECRET_MOUNT};
+use regent_types::access::authority::{REGENT_MOUNT, SECRET_MOUNT, chain_name};
 use regent_types::access::identity::Identity;
 use regent_types::{Explain, SecretData, SecretPath, VersionPair};
 use regent_vault::{Kv, Session};
@@ -14,6 +14,7 @@ use regent_vault::{Kv, Session};
 use super::explicit::Refusal;
 use super::plan::{Plan, marks, plan};
 use crate::Context;
+use crate::home::Site;
 use crate::ledger::{Ledger, LedgerError};
 
 /// Authorities of one installation: its own and a few external ones.
@@ -25,7 +26,7 @@ const SHARDS: usize = 16;
 /// The authorities, as the publisher writes to them.
 pub(crate) struct Authorities {
     cx: Context,
-    open: Mutex<HashMap<String, Open>>,
+    open: Mutex<HashMap<Site, Open>>,
     shards: [tokio::sync::Mutex<()>; SHARDS],
 }
 
@@ -44,15 +45,6 @@ pub(crate) struct Author<'a> {
     /// Whether this process has not compared this PushSecret before: then the event of a write that
     /// a crash cut off is told now.
     pub(crate) first: bool,
-    /// `refreshTime` in its status: what was written after it has not been told to consumers.
-    pub(crate) told: Option<Timestamp>,
-}
-
-impl Author<'_> {
-    fn is_told(&self, version: &VersionPair) -> bool {
-        let at = version.created_time.parse::<Timestamp>().ok();
-        at.zip(self.told).is_some_and(|(at, told)| at <= told)
-    }
 }
 
 impl Authorities {
@@ -61,16 +53,15 @@ impl Authorities {
         Self { cx, open: Mutex::default(), shards: Default::default() }
     }
 
-    /// Makes `path` at `server` hold `wanted`; returns whether
-    /// consumers are to be told.
+    /// Makes `path` at `server` hold `wanted`; returns the version at which it does.
     pub(crate) async fn publish(
         &self,
-        server: &str,
+        server: &Site,
         path: &SecretPath,
         wanted: &SecretData,
         author: &Author<'_>,
         now: Timestamp,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<VersionPair, Refusal> {
         let open = self.open(server).map_err(|e| refused(&e))?;
         let kv = open.session.kv(SECRET_MOUNT);
         let mut hasher = DefaultHasher::new();
@@ -80,15 +71,12 @@ impl Authorities {
         let current = kv.read(path.as_str(), None).await.map_err(|e| refused(&e))?;
         let step = plan(path, current.as_ref(), author.publisher, wanted, author.only_new)?;
         drop(current);
-        let (version, wrote) = match step {
-            Plan::Nothing(_) if !author.first => return Ok(false),
-            Plan::Nothing(version) => {
-                let told = author.is_told(&version);
-                (version, !told)
-            }
+        let version = match step {
+            Plan::Nothing(version) if !author.first => return Ok(version),
+            Plan::Nothing(version) => version,
             Plan::Claim(version) => {
                 claim(&kv, path, author.publisher).await?;
-                (version, true)
+                version
             }
             Plan::Write { data, cas, claim: claimed } => {
                 let written = kv.write(path.as_str(), &data, Some(cas)).await;
@@ -99,31 +87,33 @@ impl Authorities {
                 tracing::info!(
                     component = "publisher", %path, %version, object = author.publisher, "published"
                 );
-                (version, true)
+                version
             }
         };
         let event = event(path, &version, author.publisher, now);
         open.ledger.append(event).await.map_err(|e| untold(&e))?;
-        Ok(wrote)
+        Ok(version)
     }
 
-    fn open(&self, server: &str) -> Result<Open, regent_vault::Error> {
+    fn open(&self, server: &Site) -> Result<Open, regent_vault::Error> {
         let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = all.get(server) {
             return Ok(open.clone());
         }
-        let session = self.cx.session(server, &Identity::Publisher.account())?;
-        let ledger = Ledger::start(session.kv(REGENT_MOUNT), Identity::Publisher.name());
+        let session =
+            self.cx.session(&server.address, &server.mount, &Identity::Publisher.account())?;
+        let chain = chain_name(Identity::Publisher, &server.mount);
+        let ledger = Ledger::start(session.kv(REGENT_MOUNT), &chain);
         if all.is_empty() {
             // The heads of the installation's own authority; others are judged by their entries
             // alone.
-            tokio::spawn(super::heads::follow(self.cx.clone(), ledger.heads()));
+            tokio::spawn(super::heads::follow(self.cx.clone(), chain, ledger.heads()));
         }
         if all.len() >= SERVERS_MAX {
             all.clear();
         }
         let open = Open { session, ledger };
-        all.insert(server.to_owned(), open.clone());
+        all.insert(server.clone(), open.clone());
         Ok(open)
     }
 }

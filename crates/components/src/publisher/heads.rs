@@ -19,7 +19,7 @@ const GATHER: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Follows a chain until it has no writer any more, or the component ends.
-pub(crate) async fn follow(cx: Context, mut heads: watch::Receiver<Option<Head>>) {
+pub(crate) async fn follow(cx: Context, chain: String, mut heads: watch::Receiver<Option<Head>>) {
     let mut stop = std::pin::pin!(cx.shutdown.clone().wait());
     let mut published = None;
     let mut pause = GATHER;
@@ -36,7 +36,7 @@ pub(crate) async fn follow(cx: Context, mut heads: watch::Receiver<Option<Head>>
         }
         let head = heads.borrow_and_update().as_ref().map(Head::text);
         if let Some(head) = head.filter(|head| published.as_ref() != Some(head)) {
-            match write(&cx, &head).await {
+            match write(&cx, &chain, &head).await {
                 Ok(()) => published = Some(head),
                 Err(error) => {
                     tracing::warn!(component = "publisher", %error, "ledger head not published");
@@ -50,9 +50,9 @@ pub(crate) async fn follow(cx: Context, mut heads: watch::Receiver<Option<Head>>
     }
 }
 
-async fn write(cx: &Context, head: &str) -> Result<(), Error> {
+async fn write(cx: &Context, chain: &str, head: &str) -> Result<(), Error> {
     let api: Api<RuntimeAuthority> = Api::all(cx.api.clone());
-    let patch = serde_json::json!({ "status": { "ledgerHeads": { cx.identity.name(): head } } });
+    let patch = serde_json::json!({ "status": { "ledgerHeads": { chain: head } } });
     let params = PatchParams { field_manager: Some(cx.field_manager()), ..PatchParams::default() };
     let name = labels::AUTHORITY_NAME;
     let answer = api.patch_status(name, &params, &Patch::Merge(patch)).await;

@@ -10,7 +10,6 @@
 //! the datasource, to paths that are this PushSecret's; equal values are not written again.
 
 mod authority;
-mod error;
 mod explicit;
 mod heads;
 mod pass;
@@ -20,23 +19,22 @@ mod store;
 mod watch;
 
 use std::collections::HashMap;
-use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
 
 use futures::{Stream, StreamExt, stream};
-use kube::runtime::controller::{self, Config};
+use kube::runtime::controller::Config;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{Controller, WatchStreamExt, reflector};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, ResourceExt};
 use regent_types::resources::PushSecret;
 use tokio_stream::wrappers::ReceiverStream;
 
-pub use error::Error;
-
-use crate::Context;
+use crate::lean;
 use crate::listed::Listed;
+use crate::unserved::Error;
+use crate::{Context, broken};
 use pass::Worker;
 
 /// How the publisher runs.
@@ -59,8 +57,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     let (namespaces, namespace_writer) = reflector::store();
     let (runtime, runtime_writer) = reflector::store();
     let (stores, store_writer) = reflector::store();
-    let controller =
-        Controller::new(Api::<PushSecret>::all(cx.api.clone()), watcher::Config::default());
+    let controller = lean::controller(Api::<PushSecret>::all(cx.api.clone()));
     let objects = controller.store();
     let worker = Arc::new(Worker {
         authorities: authority::Authorities::new(cx.clone()),
@@ -100,18 +97,9 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         .reconcile_on(kept(&cx, store_writer, all()))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
         .run(pass::reconcile, pass::on_error, worker)
-        .for_each(tell)
+        .for_each(broken::tell("publisher"))
         .await;
     Ok(())
-}
-
-/// Says that the controller's own watch broke; failed passes have said so themselves.
-fn tell<T>(done: Result<T, controller::Error<Error, watcher::Error>>) -> Ready<()> {
-    if let Err(controller::Error::QueueError(error)) = done {
-        let error = Error::watch("PushSecret", &error);
-        tracing::warn!(component = "publisher", %error, "watch broke and is taken up again");
-    }
-    ready(())
 }
 
 /// Keeps a small kind in a store; `concerns` says by name which PushSecrets a change concerns. What
@@ -127,14 +115,10 @@ where
 {
     let api: Api<K> = Api::all(cx.api.clone());
     let mut told = HashMap::new();
-    watcher(api, watcher::Config::default())
-        .default_backoff()
-        .modify(|object| object.meta_mut().managed_fields = None)
-        .reflect(writer)
-        .flat_map(move |event| {
-            let name = news(&mut told, event);
-            stream::iter(name.map(|name| concerns(&name)).unwrap_or_default())
-        })
+    lean::watch(api).reflect(writer).flat_map(move |event| {
+        let name = news(&mut told, event);
+        stream::iter(name.map(|name| concerns(&name)).unwrap_or_default())
+    })
 }
 
 /// The name of the object of an event that says something new: told for the first time, changed in

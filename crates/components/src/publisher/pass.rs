@@ -17,10 +17,11 @@ use zeroize::Zeroize;
 use super::Error;
 use super::authority::{Author, Authorities};
 use super::explicit::{Refusal, Wanted};
-use super::status::{self, Outcome};
+use super::status::{self, Outcome, Versions};
 use super::store;
 use super::watch::{Key, Sources};
 use crate::Context;
+use crate::home::{Home, Site};
 use crate::listed::Listed;
 use crate::retry::Backoff;
 
@@ -50,7 +51,7 @@ pub(crate) struct Worker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     fingerprint: String,
-    servers: Vec<String>,
+    servers: Vec<Site>,
     source: (String, String),
     at: Timestamp,
 }
@@ -187,15 +188,12 @@ impl Worker {
             return Ok(Ok(Some(left)));
         }
         let publisher = format!("{installation}/{}/{}", key.0, key.1);
-        let author = Author {
-            publisher: &publisher,
-            only_new: wanted.only_new,
-            first: known.is_none(),
-            told: object.status.as_ref().and_then(|s| s.refresh_time.as_ref()).map(|t| t.0),
-        };
+        let author =
+            Author { publisher: &publisher, only_new: wanted.only_new, first: known.is_none() };
         match self.write(&wanted, &servers, &source.0, &author, now).await {
-            Ok(wrote) => {
-                self.publish_status(object, &Outcome::Synced { wanted: &wanted, wrote }).await?;
+            Ok(versions) => {
+                let outcome = Outcome::Synced { wanted: &wanted, versions: &versions };
+                self.publish_status(object, &outcome).await?;
                 self.known().insert(key.clone(), seen);
                 Ok(Ok(Some(wanted.interval.unwrap_or(RECHECK))))
             }
@@ -208,17 +206,17 @@ impl Worker {
         &self,
         object: &PushSecret,
         key: &Key,
-    ) -> Result<Option<(Wanted, Vec<String>, String)>, Refusal> {
+    ) -> Result<Option<(Wanted, Vec<Site>, String)>, Refusal> {
         let wanted = Wanted::parse(&object.spec)?;
-        let trusted = self.trusted();
+        let home = Home::of(&self.cx, &self.runtime.state());
         let mut servers = Vec::new();
         for name in &wanted.stores {
             let found = self.stores.get(&ObjectRef::new(name)).ok_or_else(|| {
                 let message = format!("ClusterSecretStore {name} is not there");
                 Refusal::change("StoreNotReady", message)
             })?;
-            let Some(server) = store::server(name, &found.spec, &trusted)? else { return Ok(None) };
-            servers.push(server);
+            let Some(site) = store::server(name, &found.spec, &home)? else { return Ok(None) };
+            servers.push(site);
         }
         let namespace = self.namespaces.get(&ObjectRef::new(&key.0));
         wanted.owned(&key.0, |datasource| {
@@ -236,20 +234,6 @@ impl Worker {
         Ok(Some((wanted, servers, installation)))
     }
 
-    /// Addresses to which regent's own token may be shown.
-    fn trusted(&self) -> Vec<String> {
-        let named = self.runtime.state();
-        let of = |authority: &RuntimeAuthority| {
-            let external = authority.spec.external.as_ref().map(|e| e.address.clone());
-            let observed = authority.status.as_ref().and_then(|s| s.address.clone());
-            external.into_iter().chain(observed).collect::<Vec<_>>()
-        };
-        std::iter::once(labels::AUTHORITY_SERVICE_URL.to_owned())
-            .chain(self.cx.endpoints.dial.keys().cloned())
-            .chain(named.iter().flat_map(|authority| of(authority)))
-            .collect()
-    }
-
     async fn source(&self, key: &Key, wanted: &Wanted) -> Result<Option<Wiped>, Error> {
         let api: Api<Secret> = Api::namespaced(self.cx.api.clone(), &key.0);
         let object = format!("Secret {}/{}", key.0, wanted.source);
@@ -261,11 +245,11 @@ impl Worker {
     async fn write(
         &self,
         wanted: &Wanted,
-        servers: &[String],
+        servers: &[Site],
         source: &Secret,
         author: &Author<'_>,
         now: Timestamp,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<Versions, Refusal> {
         // All values before the first write: a source that lacks one key publishes nothing.
         let mut all = Vec::with_capacity(wanted.paths.len());
         for (path, properties) in &wanted.paths {
@@ -275,13 +259,14 @@ impl Worker {
             }
             all.push((path, data));
         }
-        let mut wrote = false;
+        let mut versions = Versions::new();
         for server in servers {
             for (path, data) in &all {
-                wrote |= self.authorities.publish(server, path, data, author, now).await?;
+                let version = self.authorities.publish(server, path, data, author, now).await?;
+                versions.insert((server.address.clone(), (*path).clone()), version);
             }
         }
-        Ok(wrote)
+        Ok(versions)
     }
 
     async fn publish_status(
@@ -351,7 +336,7 @@ mod tests {
     fn known(source: &str, second: i64) -> Known {
         Known {
             fingerprint: "1-a".into(),
-            servers: vec!["https://home".into()],
+            servers: vec![Site { address: "https://home".into(), mount: "kubernetes".into() }],
             source: ("u".into(), source.into()),
             at: Timestamp::from_second(second).expect("a time"),
         }

@@ -3,12 +3,18 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use regent_types::condition::{self, READY, Verdict};
 use regent_types::resources::PushSecretStatus;
+use regent_types::{SecretPath, VersionPair};
 use sha2::{Digest, Sha256};
 
 use super::explicit::{Refusal, Wanted};
+
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// The version that each path is at, by `(server, path)`.
+pub(crate) type Versions = BTreeMap<(String, SecretPath), VersionPair>;
 
 /// How a pass ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +23,8 @@ pub(crate) enum Outcome<'a> {
     Synced {
         /// What was published.
         wanted: &'a Wanted,
-        /// Whether this pass wrote anything.
-        wrote: bool,
+        /// The version that each path is at, by server.
+        versions: &'a Versions,
     },
     /// Not this time.
     Refused(&'a Refusal),
@@ -29,18 +35,35 @@ pub(crate) fn fingerprint(meta: &ObjectMeta) -> String {
     let mut hash = Sha256::new();
     for (kind, all) in [("a", &meta.annotations), ("l", &meta.labels)] {
         for (key, value) in all.iter().flatten() {
-            for part in [kind, key, value] {
-                hash.update((part.len() as u64).to_be_bytes());
-                hash.update(part.as_bytes());
-            }
+            add(&mut hash, &[kind, key, value]);
         }
     }
-    let digest: String = hash.finalize().iter().take(14).map(|b| format!("{b:02x}")).collect();
-    format!("{}-{digest}", meta.generation.unwrap_or_default())
+    format!("{}-{}", meta.generation.unwrap_or_default(), hex(hash, 14))
 }
 
-/// `old` after `outcome`. `refreshTime` moves only when something was written: consumers are told
-/// by it.
+/// Names `versions`, so that the next pass knows whether they were told.
+fn told(versions: &Versions) -> String {
+    let mut hash = Sha256::new();
+    for ((server, path), version) in versions {
+        add(&mut hash, &[server, path.as_str(), &version.to_string()]);
+    }
+    format!("PushSecret synced successfully (versions {})", hex(hash, 8))
+}
+
+fn add(hash: &mut Sha256, parts: &[&str]) {
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+}
+
+fn hex(hash: Sha256, bytes: usize) -> String {
+    hash.finalize().iter().take(bytes).map(|b| format!("{b:02x}")).collect()
+}
+
+/// `old` after `outcome`. `refreshTime` moves only when a version is another or was not told:
+/// consumers are told by it. It has whole seconds, and two writes may fall into one: it moves by one
+/// at least.
 pub(crate) fn after(
     old: &PushSecretStatus,
     meta: &ObjectMeta,
@@ -49,18 +72,21 @@ pub(crate) fn after(
 ) -> PushSecretStatus {
     let mut new = old.clone();
     let verdict = match outcome {
-        Outcome::Synced { wanted, wrote } => {
+        Outcome::Synced { wanted, versions } => {
             new.synced_push_secrets = wanted
                 .stores
                 .iter()
                 .map(|store| (format!("ClusterSecretStore/{store}"), wanted.entries.clone()))
                 .collect::<BTreeMap<_, _>>();
             new.synced_resource_version = Some(fingerprint(meta));
+            let message = told(versions);
             // After a failure consumers are told once more: a write may have gone before it.
-            if *wrote || old.refresh_time.is_none() || !condition::is_true(&old.conditions, READY) {
-                new.refresh_time = Some(Time(now));
+            let ready = condition::get(&old.conditions, READY).filter(|c| c.status == "True");
+            if old.refresh_time.is_none() || ready.is_none_or(|c| c.message != message) {
+                let earliest = old.refresh_time.as_ref().map(|t| t.0 + SECOND);
+                new.refresh_time = Some(Time(earliest.map_or(now, |earliest| earliest.max(now))));
             }
-            Verdict::yes("Synced", "PushSecret synced successfully")
+            Verdict::yes("Synced", message)
         }
         Outcome::Refused(refusal) => Verdict::no(refusal.reason, refusal.message.clone()),
     };
@@ -88,21 +114,26 @@ mod tests {
         let wanted =
             Wanted::parse(&serde_json::from_value(spec).expect("a spec")).expect("explicit");
         let meta = ObjectMeta { generation: Some(1), ..ObjectMeta::default() };
-        let synced = |old: &PushSecretStatus, wrote, now| {
-            after(old, &meta, &Outcome::Synced { wanted: &wanted, wrote }, at(now))
+        let synced = |old: &PushSecretStatus, number, now| {
+            let path = SecretPath::parse("platform-data/postgres/web").expect("a path");
+            let version = VersionPair::new(number, "2026-11-25T01:01:55Z");
+            let versions = Versions::from([(("https://home".to_owned(), path), version)]);
+            after(old, &meta, &Outcome::Synced { wanted: &wanted, versions: &versions }, at(now))
         };
-        let first = synced(&PushSecretStatus::default(), true, 10);
+        let first = synced(&PushSecretStatus::default(), 1, 10);
         assert_eq!(first.refresh_time, Some(Time(at(10))));
         assert!(
             first.synced_push_secrets["ClusterSecretStore/vault-backend"]
                 .contains_key("platform-data/postgres/web/password")
         );
-        assert_eq!(synced(&first, false, 20), first);
-        assert_eq!(synced(&first, true, 30).refresh_time, Some(Time(at(30))));
+        assert_eq!(synced(&first, 1, 20), first);
+        assert_eq!(synced(&first, 2, 30).refresh_time, Some(Time(at(30))));
+        let same_second = synced(&first, 2, 10).refresh_time;
+        assert_eq!(same_second, Some(Time(at(11))), "two writes within a second are told apart");
         let refusal = Refusal::retry("NotMine", "somebody's");
         let refused = after(&first, &meta, &Outcome::Refused(&refusal), at(40));
         assert_eq!(refused.refresh_time, first.refresh_time);
         assert_eq!(refused.conditions[0].reason, "NotMine");
-        assert_eq!(synced(&refused, false, 50).refresh_time, Some(Time(at(50))));
+        assert_eq!(synced(&refused, 1, 50).refresh_time, Some(Time(at(50))));
     }
 }

@@ -3,20 +3,21 @@
 //! **Architecture invariant `own-token-own-authority`:** the publisher's token is presented only to
 //! an address that RuntimeAuthority or the installation names.
 
-use regent_types::access::authority::{KUBERNETES_MOUNT, SECRET_MOUNT};
+use regent_types::access::authority::SECRET_MOUNT;
 use regent_types::access::identity::Identity;
 use regent_types::labels::{AUTHORITY_CA_BUNDLE, CONTROLLER_CLASS, SYSTEM_NAMESPACE};
 use regent_types::resources::ClusterSecretStoreSpec;
 use regent_types::resources::eso::secret_store::VaultAuth;
 
 use super::explicit::Refusal;
+use crate::home::{Home, Site};
 
-/// The address behind a store; `None` where the store is another controller's.
+/// The authority behind a store; `None` where the store is another controller's.
 pub(crate) fn server(
     name: &str,
     spec: &ClusterSecretStoreSpec,
-    trusted: &[String],
-) -> Result<Option<String>, Refusal> {
+    home: &Home,
+) -> Result<Option<Site>, Refusal> {
     let ours = spec.controller.is_empty() || spec.controller == CONTROLLER_CLASS;
     let Some(vault) = spec.provider.vault.as_ref().filter(|_| ours) else { return Ok(None) };
     let unsupported = |what: &str| Refusal::unsupported(&format!("{what} of store {name}"));
@@ -40,23 +41,24 @@ pub(crate) fn server(
     if !spec.conditions.is_empty() {
         return Err(unsupported("spec.conditions"));
     }
-    if let Some(login) = vault.auth.as_ref().and_then(foreign_login) {
+    let foreign = |auth: &VaultAuth| foreign_login(auth, home.mount());
+    if let Some(login) = vault.auth.as_ref().and_then(foreign) {
         return Err(unsupported(&format!("provider.vault.auth.{login}")));
     }
-    let server = vault.server.trim_end_matches('/').to_owned();
-    if !trusted.iter().any(|t| t.trim_end_matches('/') == server) {
+    let server = &vault.server;
+    let site = home.site(server).ok_or_else(|| {
         let message = format!(
             "store {name}: regent's own identity is used only with the authority of this installation, \
              not with {server}; name the address in RuntimeAuthority"
         );
-        return Err(Refusal::change("UnknownAuthority", message));
-    }
-    Ok(Some(server))
+        Refusal::change("UnknownAuthority", message)
+    })?;
+    Ok(Some(site))
 }
 
 /// A login other than regent's own. The shared store may name the materializer's role: each
 /// component uses its own identity all the same.
-fn foreign_login(auth: &VaultAuth) -> Option<String> {
+fn foreign_login(auth: &VaultAuth, mount: &str) -> Option<String> {
     if let Some(method) = auth.other.keys().next() {
         return Some(method.clone());
     }
@@ -68,8 +70,8 @@ fn foreign_login(auth: &VaultAuth) -> Option<String> {
     if let Some(field) = kubernetes.other.keys().next() {
         return Some(format!("kubernetes.{field}"));
     }
-    let elsewhere = kubernetes.mount_path.as_deref().is_some_and(|m| m != KUBERNETES_MOUNT);
-    elsewhere.then(|| "kubernetes.mountPath".to_owned())
+    let elsewhere = kubernetes.mount_path.as_deref().is_some_and(|m| m != mount);
+    elsewhere.then(|| format!("kubernetes.mountPath other than {mount}"))
 }
 
 #[cfg(test)]
@@ -80,8 +82,8 @@ mod tests {
     fn found(vault: Value, class: &str) -> String {
         let spec = json!({ "controller": class, "provider": { "vault": vault } });
         let spec = serde_json::from_value(spec).expect("a spec");
-        match server("vault-backend", &spec, &["https://home:8200/".to_owned()]) {
-            Ok(server) => server.unwrap_or_else(|| "not ours".into()),
+        match server("vault-backend", &spec, &Home::at("https://home:8200/", "east")) {
+            Ok(site) => site.map_or("not ours".into(), |s| format!("{} {}", s.address, s.mount)),
             Err(refusal) => refusal.reason.into(),
         }
     }
@@ -89,16 +91,22 @@ mod tests {
     #[test]
     fn the_own_identity_writes_only_to_the_own_authority() {
         let role = |r: &str| json!({ "server": "https://home:8200", "auth": { "kubernetes": { "role": r } } });
-        assert_eq!(found(json!({ "server": "https://home:8200" }), ""), "https://home:8200");
-        assert_eq!(found(role("regent-materializer"), "regent"), "https://home:8200");
-        assert_eq!(found(role("regent-publisher"), ""), "https://home:8200");
+        assert_eq!(found(json!({ "server": "https://home:8200" }), ""), "https://home:8200 east");
+        assert_eq!(found(role("regent-materializer"), "regent"), "https://home:8200 east");
+        assert_eq!(found(role("regent-publisher"), ""), "https://home:8200 east");
         assert_eq!(found(role("somebody"), ""), "Unsupported");
         assert_eq!(found(json!({ "server": "https://home:8200" }), "default"), "not ours");
         assert_eq!(found(json!({ "server": "https://attacker" }), ""), "UnknownAuthority");
         let ca = json!({ "type": "ConfigMap", "name": "regent-authority-ca", "namespace": "regent-system" });
         let named = |ca: Value| json!({ "server": "https://home:8200", "caProvider": ca });
-        assert_eq!(found(named(ca), ""), "https://home:8200");
+        assert_eq!(found(named(ca), ""), "https://home:8200 east");
         assert_eq!(found(named(json!({ "type": "Secret", "name": "mine" })), ""), "Unsupported");
+        let mount = |m: &str| {
+            let login = json!({ "role": "regent-materializer", "mountPath": m });
+            json!({ "server": "https://home:8200", "auth": { "kubernetes": login } })
+        };
+        assert_eq!(found(mount("east"), ""), "https://home:8200 east");
+        assert_eq!(found(mount("kubernetes"), ""), "Unsupported");
         let token = json!({ "server": "https://home:8200", "auth": { "tokenSecretRef": {} } });
         assert_eq!(found(token, ""), "Unsupported");
     }

@@ -9,27 +9,27 @@
 //! Sleeps until the next slot; touches neither the authority nor a Secret.
 
 mod due;
-mod error;
 mod name;
 mod pass;
 mod slots;
 mod status;
 
 use std::collections::HashMap;
-use std::future::{Ready, ready};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use futures::{Stream, StreamExt, stream};
-use kube::runtime::controller::{self, Config};
+use kube::runtime::controller::Config;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{Controller, WatchStreamExt, reflector};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, ResourceExt};
 use regent_types::resources::{EventTrigger, RuntimeSecret, Workflow, WorkflowRun};
 
-pub use error::Error;
+use crate::broken;
+use crate::lean;
+use crate::unserved::Error;
 
 use crate::Context;
 use pass::{Memory, Worker};
@@ -53,8 +53,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     let (secrets, secret_writer) = reflector::store();
     let (workflows, workflow_writer) = reflector::store();
     let (runs, run_writer) = reflector::store();
-    let controller =
-        Controller::new(Api::<EventTrigger>::all(cx.api.clone()), watcher::Config::default());
+    let controller = lean::controller(Api::<EventTrigger>::all(cx.api.clone()));
     let triggers = controller.store();
     let worker = Arc::new(Worker {
         cx: cx.clone(),
@@ -83,18 +82,9 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         .reconcile_on(kept(&cx, &triggers, workflow_writer, of_workflow, everyone))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
         .run(pass::reconcile, pass::on_error, worker)
-        .for_each(tell)
+        .for_each(broken::tell("triggers"))
         .await;
     Ok(())
-}
-
-/// Says that the controller's own watch broke; failed passes have said so themselves.
-fn tell<T>(done: Result<T, controller::Error<Error, watcher::Error>>) -> Ready<()> {
-    if let Err(controller::Error::QueueError(error)) = done {
-        let error = Error::watch("EventTrigger", &error);
-        tracing::warn!(component = "triggers", %error, "watch broke and is taken up again");
-    }
-    ready(())
 }
 
 /// Keeps a kind in a store; a change of what `decides` in it concerns the triggers of its namespace
@@ -113,21 +103,16 @@ where
     let api: Api<K> = Api::all(cx.api.clone());
     let triggers = triggers.clone();
     let mut told = HashMap::new();
-    watcher(api, watcher::Config::default())
-        .default_backoff()
-        .modify(|object| object.meta_mut().managed_fields = None)
-        .reflect(writer)
-        .flat_map(move |event| {
-            let object = news(&mut told, event, &decides);
-            let near = object.map(|object| {
-                triggers.state_filter(|trigger| {
-                    trigger.metadata.namespace == object.meta().namespace
-                        && concerns(trigger, &object)
-                })
-            });
-            let near = near.unwrap_or_default();
-            stream::iter(near.iter().map(|t| ObjectRef::from_obj(&**t)).collect::<Vec<_>>())
-        })
+    lean::watch(api).reflect(writer).flat_map(move |event| {
+        let object = news(&mut told, event, &decides);
+        let near = object.map(|object| {
+            triggers.state_filter(|trigger| {
+                trigger.metadata.namespace == object.meta().namespace && concerns(trigger, &object)
+            })
+        });
+        let near = near.unwrap_or_default();
+        stream::iter(near.iter().map(|t| ObjectRef::from_obj(&**t)).collect::<Vec<_>>())
+    })
 }
 
 /// The object of an event that says something new: told for the first time, changed in what

@@ -11,7 +11,7 @@ use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use regent_protocol::ledger::Event;
 use regent_types::Explain;
-use regent_types::access::authority::REGENT_MOUNT;
+use regent_types::access::authority::{REGENT_MOUNT, chain_name};
 use regent_types::access::identity::Identity;
 use regent_types::condition::{READY, Verdict, get, is_true};
 use regent_types::labels::{AUTHORITY_NAME, AUTHORITY_SERVICE_URL};
@@ -25,6 +25,7 @@ use super::copy::Copies;
 use super::objects::Objects;
 use super::observe::health;
 use super::plan::{Rest, Step, plan};
+use super::repairs::Repairs;
 use super::seen::Health;
 use super::status::{self, Outcome};
 use super::transport::Told;
@@ -45,14 +46,14 @@ const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(600);
 const WAIT_MIN: Duration = Duration::from_millis(200);
 /// Longest wait while it is not in order.
 const WAIT_MAX: Duration = Duration::from_secs(5);
-/// Shortest time between two repairs, so that one that does not help is no loop of root tokens.
-const REPAIR_EVERY: SignedDuration = SignedDuration::from_secs(30);
 /// Events kept while the ledger cannot be written; one unseal makes one.
 const PENDING_MAX: usize = 256;
 
 /// What one authority is talked to with.
 pub(super) struct Link {
     written: String,
+    /// The login mount.
+    mount: String,
     pub(super) client: Client,
     pub(super) session: Session,
     pub(super) ledger: Ledger,
@@ -67,7 +68,7 @@ pub(super) struct Memory {
     pub(super) unstored: Option<SealedShares>,
     /// Events that are not in the ledger yet.
     pub(super) pending: VecDeque<Event>,
-    pub(super) repaired_at: Option<Timestamp>,
+    pub(super) repairs: Repairs,
     /// It was sealed at the last look and warden has not unsealed it since.
     pub(super) sealed_seen: bool,
     /// Whether an audit device was on at the last look at the configuration.
@@ -81,10 +82,6 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn may_repair(&self, now: Timestamp) -> bool {
-        self.repaired_at.is_none_or(|at| now.duration_since(at) >= REPAIR_EVERY)
-    }
-
     /// Keeps an event until it is in the ledger; one of the same id is kept once.
     pub(super) fn happened(&mut self, event: Event) {
         if self.pending.iter().any(|known| known.id == event.id) {
@@ -148,15 +145,21 @@ impl Driver {
             Some(external) => external.address.as_str(),
             None => AUTHORITY_SERVICE_URL,
         };
-        if let Some(link) = memory.link.as_ref().filter(|link| link.written == written) {
+        let mount = authority.spec.login().mount;
+        let same = |link: &&Arc<Link>| link.written == written && link.mount == mount;
+        if let Some(link) = memory.link.as_ref().filter(same) {
             return Ok(Arc::clone(link));
         }
         let role = Identity::Warden.account();
-        let session = self.cx.session(written, &role).map_err(Error::authority("connecting"))?;
+        let session = self.cx.session(written, &mount, &role);
+        let session = session.map_err(Error::authority("connecting"))?;
+        let chain = chain_name(Identity::Warden, &mount);
+        let ledger = Ledger::start(session.kv(REGENT_MOUNT), &chain);
         let link = Arc::new(Link {
             written: written.to_owned(),
+            mount,
             client: session.client().clone(),
-            ledger: Ledger::start(session.kv(REGENT_MOUNT), Identity::Warden.name()),
+            ledger,
             session,
         });
         // A root token is never shown to another authority; of the one left it is hunted later.
@@ -267,7 +270,7 @@ impl Driver {
             address: link.map(|l| l.written.clone()).unwrap_or_default(),
             served: *self.served.borrow(),
             transport: self.transport.borrow().clone(),
-            head: link.and_then(|l| l.ledger.head()).map(|head| head.text()),
+            head: link.and_then(|l| Some((l.ledger.writer().to_owned(), l.ledger.head()?.text()))),
             kubernetes: ReviewedBy {
                 host: self.args.kubernetes_host.clone(),
                 ca_cert: self.args.kubernetes_ca_cert.clone(),
@@ -342,6 +345,7 @@ pub(super) async fn reconcile(
         return Ok(Action::requeue(memory.next_wait()));
     }
     if pass.full {
+        memory.repairs.helped();
         memory.in_order = Some((authority.metadata.generation, driver.cx.now()));
     }
     memory.waits = 0;

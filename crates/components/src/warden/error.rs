@@ -36,6 +36,12 @@ pub enum Error {
         /// Why the configurator cannot log in.
         source: regent_vault::Error,
     },
+    /// A mount is in the way.
+    #[error("{0}")]
+    Conflict(String),
+    /// What the API server says of the keys that it signs tokens with.
+    #[error("the API server's signing keys cannot be used: {0}")]
+    Issuer(String),
     /// The unseal identity or a share sealed to it is damaged.
     #[error("{what} cannot be used: {source}")]
     Seal {
@@ -94,6 +100,8 @@ impl Explain for Error {
             Self::Api { .. } => "ApiError",
             Self::Authority { source, .. } => source.reason(),
             Self::NoWayIn { .. } => "CannotLogIn",
+            Self::Conflict(_) => "MountConflict",
+            Self::Issuer(_) => "SigningKeysUnusable",
             Self::Seal { .. } | Self::Object { .. } => "UnsealIdentityUnusable",
             Self::Shares { .. } => "UnexpectedShares",
             Self::SharesCopy(_) => "SealedSharesUnusable",
@@ -122,6 +130,13 @@ impl Explain for Error {
                 "a kubernetes login, or enough shares to repair it",
                 "run `regent authority recover --identity FILE` with the holders' identities; \
                  with seal.unattended false, `regent authority unseal --identity FILE`",
+            ),
+            Self::Conflict(_) => {
+                ("mounts that are this installation's own", "move it away, or name another mount")
+            }
+            Self::Issuer(_) => (
+                "an issuer and public keys, RSA or elliptic, at /openid/v1/jwks",
+                "look with `kubectl get --raw /openid/v1/jwks`, or let login.method be TokenReview",
             ),
             Self::SharesCopy(_) => (
                 "the sealed shares of this authority",

@@ -8,6 +8,8 @@
 //!                                             ├─ objects  the unseal identity
 //!                                             ├─ copy     the sealed shares in Kubernetes
 //!                                             ├─ unseal   opens shares, gives them
+//!                                             ├─ issuer   the API server's signing keys
+//!                                             ├─ repairs  when another repair may be made
 //!                                             └─ steward  root or configurator, while repairing
 //!   person     what only people do: unseal, recover, repair a login
 //!   transport: a loop of its own over certificates; it tells this one what to report and record
@@ -27,11 +29,13 @@ mod configure;
 mod copy;
 mod driver;
 mod error;
+mod issuer;
 mod objects;
 mod observe;
 mod person;
 mod plan;
 mod recover_error;
+mod repairs;
 mod seen;
 mod served;
 mod split;
@@ -47,21 +51,20 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use kube::Api;
-use kube::runtime::Controller;
 use kube::runtime::controller::Config;
-use kube::runtime::watcher;
 use regent_types::resources::RuntimeAuthority;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::Context;
+use crate::lean;
 
 pub use error::Error;
 pub use person::{Person, RecoverOutcome, recover, sealed_shares};
 pub use recover_error::RecoverError;
 
 /// What warden is told beside its identity.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Args {
     /// The API server as the authority reaches it: `kubernetes_host` of its kubernetes auth.
     pub kubernetes_host: String,
@@ -82,17 +85,13 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     let (transport_task, transport) = transport::spawn(&cx, nudge);
     let driver = Arc::new(driver::Driver::new(cx.clone(), args, served, transport));
     let api: Api<RuntimeAuthority> = Api::all(cx.api.clone());
-    Controller::new(api, watcher::Config::default())
+    lean::controller(api)
         // There is one RuntimeAuthority; further ones only learn that they are not it.
         .with_config(Config::default().concurrency(2))
         .reconcile_all_on(ReceiverStream::new(nudged))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
         .run(driver::reconcile, driver::error_policy, driver)
-        .for_each(|result| async move {
-            if let Err(error) = result {
-                tracing::debug!(%error, "warden pass ended with an error");
-            }
-        })
+        .for_each(crate::broken::tell("warden"))
         .await;
     let mut ended = Ok(());
     for task in [watcher_task, transport_task] {

@@ -5,10 +5,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::jiff::Timestamp;
 use regent_types::access::identity::Identity;
 use regent_types::resources::RuntimeAuthority;
+use regent_types::resources::runtime_authority::Login;
 use regent_vault::{Client, Method, SealedShares, Session, Token};
 use serde_json::Value;
 
-use super::configure::{self, Change, Conflict, Live};
+use super::configure::{self, Change, Conflict, Live, Wanted};
 use super::copy::Copy;
 use super::driver::{Driver, Link, Memory};
 use super::seen::{Health, Look, Seen, Shares, Stage};
@@ -59,8 +60,8 @@ impl Access<'_> {
     }
 
     /// Everything that the table speaks of.
-    pub(super) async fn live(&self) -> Result<Live, regent_vault::Error> {
-        stream::iter(configure::reads())
+    pub(super) async fn live(&self, login: &Login) -> Result<Live, regent_vault::Error> {
+        stream::iter(configure::reads(login))
             .map(|path| self.get(path))
             .buffer_unordered(READS_AT_ONCE)
             .try_collect()
@@ -123,7 +124,7 @@ impl Driver {
             shares_in_hand: memory.unstored.is_some(),
             root_in_hand: memory.root.is_some(),
             look,
-            may_repair: memory.may_repair(now),
+            may_repair: memory.repairs.may(authority.metadata.generation, now),
             events_due: !memory.pending.is_empty(),
             recovery_noted,
         };
@@ -161,11 +162,12 @@ impl Driver {
         authority: &RuntimeAuthority,
         link: &Link,
     ) -> Result<(Look, Option<bool>), Error> {
-        let live = match Access::Role(&link.session).live().await {
+        let wanted = Wanted::of(authority, &self.args, &self.cx.api).await?;
+        let live = match Access::Role(&link.session).live(&wanted.login).await {
             Ok(live) => live,
             Err(error) => return Ok((refused(link, error).await?, None)),
         };
-        let look = match configure::changes(&self.args, &authority.spec.grants, &live) {
+        let look = match configure::changes(&wanted, &live) {
             Err(Conflict(what)) => Look::Conflict(what),
             Ok(changes) if changes.is_empty() => Look::Same,
             Ok(changes) => {

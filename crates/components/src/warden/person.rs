@@ -4,6 +4,7 @@
 //! ```text
 //!   unseal        opens shares, gives them                        seal.unattended: false
 //!   recover       proves the shares, seals them to this cluster   after cluster loss
+//!   join          its own login mount beside another's            a second cluster on one authority
 //!   repair_login  a root token for one repair, then revoked       where warden cannot log in
 //! ```
 
@@ -11,7 +12,7 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use regent_manifest::keys::{Identities, seal_share};
 use regent_protocol::ledger::Event;
-use regent_types::access::authority::REGENT_MOUNT;
+use regent_types::access::authority::{KUBERNETES_MOUNT, REGENT_MOUNT, chain_name};
 use regent_types::access::identity::Identity;
 use regent_types::labels::AUTHORITY_NAME;
 use regent_types::resources::RuntimeAuthority;
@@ -20,6 +21,7 @@ use regent_vault::{Client, SealedShares, Session, Share, Token};
 use serde_json::json;
 
 use super::apply::event;
+use super::configure::{Conflict, Wanted, joinable};
 use super::copy::Copies;
 use super::observe::Access;
 use super::recover_error::RecoverError;
@@ -134,6 +136,70 @@ impl Person<'_> {
         Ok(outcome(by, &new))
     }
 
+    /// Lets this installation in beside another one on the same authority (C9-1): under a root token that is made from
+    /// the shares and revoked at the end, its own login mount, roles and policies are made, and the shares that were
+    /// opened are sealed to this cluster as well. What others have is not touched. Returns what was made; may be
+    /// repeated.
+    ///
+    /// # Errors
+    /// As [`recover`], and [`RecoverError::CannotJoin`] where the mount is not this installation's own to make.
+    pub async fn join(&self) -> Result<RecoverOutcome, RecoverError> {
+        let found = declared(&self.api).await?;
+        let status = found.status.clone().unwrap_or_default();
+        let refused = |why: &str| Err(RecoverError::CannotJoin(why.to_owned()));
+        if found.spec.external.is_none() {
+            return refused("the embedded authority belongs to one cluster");
+        }
+        if found.spec.login().mount == KUBERNETES_MOUNT {
+            return refused("auth/kubernetes is the login mount of whoever names none");
+        }
+        let recipient = match found.spec.seal.unattended {
+            true => Some(status.unseal_recipient.ok_or(RecoverError::NoRecipient)?),
+            false => None,
+        };
+        let told = status.kubernetes.ok_or(RecoverError::NoKubernetes)?;
+        let args = Args { kubernetes_host: told.host, kubernetes_ca_cert: told.ca_cert };
+        let wanted = Wanted::of(&found, &args, &self.api).await?;
+        let sealed = self.shares().await?;
+        let (shares, by) = open_for_holders(&sealed, self.identities)?;
+        let seal = self.vault.seal_status().await.map_err(authority("asking for the seal"))?;
+        if seal.sealed {
+            give(&self.vault, &shares).await.map_err(authority("unsealing"))?;
+        }
+        let root = self.root(&shares).await?;
+        let done = self.let_in(&wanted, &root, &by).await;
+        let revoked = revoke_root(&self.vault, &root).await;
+        done?;
+        revoked?;
+        let new = resealed(&sealed, &shares, recipient.as_deref())?;
+        let copies = Copies::new(self.api.clone(), MANAGER.to_owned());
+        copies.replace(copies.read().await?, &new, None).await?;
+        Ok(outcome(by, &new))
+    }
+
+    async fn let_in(
+        &self,
+        wanted: &Wanted,
+        root: &Token,
+        by: &[String],
+    ) -> Result<(), RecoverError> {
+        let access = Access::Token(&self.vault, root);
+        let live = access.live(&wanted.login).await;
+        let live = live.map_err(authority("looking at the configuration"))?;
+        joinable(wanted, &live).map_err(|Conflict(why)| RecoverError::CannotJoin(why))?;
+        let changed = write_configuration(wanted, &access).await?;
+        let detail = format!(
+            "installation {} at auth/{}, by {}: {}",
+            wanted.installation,
+            wanted.login.mount,
+            by.join(", "),
+            changed.join(", ")
+        );
+        // Named by what happened: a repeat is no second event.
+        let extra = format!("{}|{}", wanted.installation, wanted.login.mount);
+        Ok(self.tell(wanted, root, "joined", &extra, &detail).await?)
+    }
+
     /// Brings the authority's configuration to what warden would write, where warden cannot log in:
     /// under a root token that is made from the shares and revoked at the end. Returns what
     /// differed.
@@ -145,9 +211,10 @@ impl Person<'_> {
         let told = found.status.as_ref().and_then(|s| s.kubernetes.clone());
         let told = told.ok_or(RecoverError::NoKubernetes)?;
         let args = Args { kubernetes_host: told.host, kubernetes_ca_cert: told.ca_cert };
+        let wanted = Wanted::of(&found, &args, &self.api).await?;
         let (shares, by) = open_for_holders(&self.shares().await?, self.identities)?;
         let root = self.root(&shares).await?;
-        let done = self.repair(&args, &found, &root, &by).await;
+        let done = self.repair(&wanted, &root, &by).await;
         let revoked = revoke_root(&self.vault, &root).await;
         let changed = done?;
         revoked?;
@@ -156,24 +223,36 @@ impl Person<'_> {
 
     async fn repair(
         &self,
-        args: &Args,
-        found: &RuntimeAuthority,
+        wanted: &Wanted,
         root: &Token,
         by: &[String],
     ) -> Result<Vec<String>, Error> {
         let access = Access::Token(&self.vault, root);
-        let changed = write_configuration(args, &found.spec.grants, &access).await?;
-        let session = Session::with_token(self.vault.clone(), root.duplicate());
-        let ledger = Ledger::start(session.kv(REGENT_MOUNT), Identity::Warden.name());
+        let changed = write_configuration(wanted, &access).await?;
         let detail = format!("by {}: {}", by.join(", "), changed.join(", "));
+        self.tell(wanted, root, "login-repaired", "", &detail).await?;
+        Ok(changed)
+    }
+
+    /// Appends what a holder did to warden's chain.
+    async fn tell(
+        &self,
+        wanted: &Wanted,
+        root: &Token,
+        kind: &str,
+        extra: &str,
+        detail: &str,
+    ) -> Result<(), Error> {
+        let session = Session::with_token(self.vault.clone(), root.duplicate());
+        let chain = chain_name(Identity::Warden, &wanted.login.mount);
+        let ledger = Ledger::start(session.kv(REGENT_MOUNT), &chain);
         let now = k8s_openapi::jiff::Timestamp::now();
         let event = Event {
             actor: "holder".to_owned(),
             cause: "manual".to_owned(),
-            ..event(now, "login-repaired", "", &detail)
+            ..event(now, kind, extra, detail)
         };
-        ledger.append(event).await.map_err(Error::Ledger)?;
-        Ok(changed)
+        ledger.append(event).await.map_err(Error::Ledger)
     }
 
     /// Shares that do not open this authority are found out before they replace any.

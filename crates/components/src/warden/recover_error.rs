@@ -34,6 +34,9 @@ pub enum RecoverError {
     /// A file of shares was named where none is needed.
     #[error("the embedded authority keeps its sealed shares itself")]
     SharesNotNeeded,
+    /// What is to be joined is not shared, or the login mount is not this installation's own.
+    #[error("this installation cannot join: {0}")]
+    CannotJoin(String),
     /// Warden has not published the recipient of its unseal identity.
     #[error("RuntimeAuthority status names no unsealRecipient")]
     NoRecipient,
@@ -60,6 +63,7 @@ impl Explain for RecoverError {
             Self::Damaged { .. } => "DamagedShare",
             Self::NoShares => "NoSealedShares",
             Self::SharesNotNeeded => "SharesNotNeeded",
+            Self::CannotJoin(_) => "CannotJoin",
             Self::NoRecipient => "NoUnsealRecipient",
             Self::NoKubernetes => "NoKubernetes",
             Self::Steward(source) => source.reason(),
@@ -87,6 +91,12 @@ impl Explain for RecoverError {
             Self::SharesNotNeeded => {
                 Advice::new("no --shares", self.to_string(), "leave --shares out")
             }
+            Self::CannotJoin(_) => Advice::new(
+                "an external authority of another installation, and a login mount that nobody has",
+                self.to_string(),
+                "name a mount of this installation's own in spec.external.login; after cluster loss the \
+                 command is `regent authority recover`",
+            ),
             Self::NoRecipient | Self::NoKubernetes => Advice::new(
                 "what warden publishes at its first pass",
                 self.to_string(),

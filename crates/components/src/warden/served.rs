@@ -5,13 +5,14 @@ use futures::StreamExt;
 use futures::stream::select;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Api;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use regent_types::condition::{READY, is_true};
 use regent_types::resources::{ExternalSecret, PushSecret};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::Context;
+use crate::lean;
 
 /// What the watches have said so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,12 +65,10 @@ pub(super) fn spawn(
 }
 
 async fn until_served(api: kube::Client, tell: &watch::Sender<Option<bool>>) {
-    let materialized = watcher(Api::<ExternalSecret>::all(api.clone()), watcher::Config::default())
-        .default_backoff()
+    let materialized = lean::watch(Api::<ExternalSecret>::all(api.clone()))
         .map(|event| sign(event, |o| o.status.as_ref().map(|s| s.conditions.as_slice())))
         .map(|take| Box::new(move |said: &mut Said| take(&mut said.externals)) as Take);
-    let published = watcher(Api::<PushSecret>::all(api), watcher::Config::default())
-        .default_backoff()
+    let published = lean::watch(Api::<PushSecret>::all(api))
         .map(|event| sign(event, |o| o.status.as_ref().map(|s| s.conditions.as_slice())))
         .map(|take| Box::new(move |said: &mut Said| take(&mut said.pushes)) as Take);
     let mut signs = select(materialized.boxed(), published.boxed());

@@ -2,7 +2,6 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use regent_types::access::identity::Identity;
 use regent_types::condition::{self, AUDITED, READY, TRANSPORT, Verdict};
 use regent_types::resources::RuntimeAuthorityStatus;
 use regent_types::resources::runtime_authority::ReviewedBy;
@@ -23,8 +22,8 @@ pub(super) struct Outcome {
     pub(super) served: Option<bool>,
     /// What is known of the certificates; `None`: nothing yet.
     pub(super) transport: Option<Told>,
-    /// End of warden's ledger chain.
-    pub(super) head: Option<String>,
+    /// Name and end of warden's ledger chain.
+    pub(super) head: Option<(String, String)>,
     /// What the authority's kubernetes auth is to ask.
     pub(super) kubernetes: ReviewedBy,
     /// Whether an audit device is on; `None`: not known yet.
@@ -71,8 +70,8 @@ pub(super) fn next(
         Some(Health::Unsealed) => (new.initialized, new.sealed) = (Some(true), Some(false)),
         Some(Health::Silent(_) | Health::Standby) | None => {}
     }
-    if let Some(head) = &outcome.head {
-        new.ledger_heads.insert(Identity::Warden.name().to_owned(), head.clone());
+    if let Some((chain, head)) = &outcome.head {
+        new.ledger_heads.insert(chain.clone(), head.clone());
     }
     new.observed_generation = generation;
     new.kubernetes = Some(outcome.kubernetes.clone());
@@ -127,9 +126,10 @@ pub(super) fn patch(old: &RuntimeAuthorityStatus, new: &RuntimeAuthorityStatus) 
         // Here a null is meant: nothing of warden's is served any more.
         status["certificateExpires"] = json!(new.certificate_expires);
     }
-    let own = Identity::Warden.name();
-    if let Some(head) = new.ledger_heads.get(own) {
-        status["ledgerHeads"] = json!({ own: head });
+    let mut heads = new.ledger_heads.clone();
+    heads.retain(|chain, head| old.ledger_heads.get(chain) != Some(head));
+    if !heads.is_empty() {
+        status["ledgerHeads"] = json!(heads);
     }
     Some(json!({ "status": status }))
 }
@@ -215,9 +215,12 @@ mod tests {
     fn other_writers_heads_are_not_touched() {
         let mut old = RuntimeAuthorityStatus::default();
         old.ledger_heads.insert("publisher".into(), "d/1:h".into());
-        let mine = Outcome { head: Some("d/2:h".into()), ..outcome(Some(true), None) };
+        let mine = Outcome {
+            head: Some(("warden.east".into(), "d/2:h".into())),
+            ..outcome(Some(true), None)
+        };
         let written = patch(&old, &after(&old, &mine)).unwrap();
-        assert_eq!(written["status"]["ledgerHeads"], json!({ "warden": "d/2:h" }));
+        assert_eq!(written["status"]["ledgerHeads"], json!({ "warden.east": "d/2:h" }));
         assert!(written["status"].get("unsealRecipient").is_none());
     }
 }

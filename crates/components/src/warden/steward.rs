@@ -3,23 +3,26 @@
 
 use std::sync::Arc;
 
-use regent_types::access::authority::{CONFIGURATOR, KUBERNETES_MOUNT};
+use regent_types::access::authority::CONFIGURATOR;
 use regent_types::resources::RuntimeAuthority;
-use regent_types::resources::runtime_authority::PathGrant;
 use regent_vault::{Client, Method, Token};
 use serde_json::{Value, json};
 
 use super::apply::{before, happened, note, record};
-use super::configure::{self, Change, Conflict};
+use super::configure::{self, Change, Conflict, Wanted};
 use super::driver::{Driver, Link, Memory};
 use super::observe::{Access, Observation};
 use super::plan::Cause;
 use super::seen::Stage;
-use super::{Args, Error, unseal};
+use super::{Error, unseal};
+use crate::broken::Pauses;
 
 /// Most accessors looked at when root tokens are hunted; more live tokens than that would be an
 /// attack on storage.
 const ACCESSORS_MAX: usize = 100_000;
+
+/// Pauses for a mount that does not serve yet, about ten seconds in all; then the next look goes on.
+const UPGRADE_TRIES: usize = 6;
 
 /// A strong token and what it is.
 struct Strong {
@@ -38,11 +41,11 @@ impl Driver {
         memory: &mut Memory,
         observed: &Observation,
     ) -> Result<(), Error> {
-        let strong = self.strong_token(link, memory, observed).await;
+        let strong = self.strong_token(authority, link, memory, observed).await;
         if cause != Cause::First && !matches!(strong, Err(Error::NoWayIn { .. })) {
             // Also when it fails: a repair that does not help is not repeated at once. Without a
             // way in nothing was tried.
-            memory.repaired_at = Some(self.cx.now());
+            memory.repairs.made(authority.metadata.generation, self.cx.now());
         }
         let strong = strong?;
         if let Some(event) = before(self, authority, observed) {
@@ -80,6 +83,7 @@ impl Driver {
     /// can be opened.
     async fn strong_token(
         &self,
+        authority: &RuntimeAuthority,
         link: &Link,
         memory: &Memory,
         observed: &Observation,
@@ -88,7 +92,8 @@ impl Driver {
             return Ok(Strong { token: Arc::clone(token), root: true });
         }
         let jwt = self.cx.jwt.jwt().map_err(Error::authority("reading the own token"))?;
-        let login = link.client.login_kubernetes(KUBERNETES_MOUNT, CONFIGURATOR, &jwt).await;
+        let mount = authority.spec.login().mount;
+        let login = link.client.login_kubernetes(&mount, CONFIGURATOR, &jwt).await;
         let source = match login {
             Ok(login) => return Ok(Strong { token: Arc::new(login.token), root: false }),
             Err(error) => error,
@@ -121,7 +126,15 @@ impl Driver {
         strong: &Strong,
     ) -> Result<(), Error> {
         let access = Access::Token(&link.client, &strong.token);
-        let changed = write_configuration(&self.args, &authority.spec.grants, &access).await?;
+        let wanted = Wanted::of(authority, &self.args, &self.cx.api).await?;
+        let changed = match write_configuration(&wanted, &access).await {
+            // The next look, as the read-only role, reports it.
+            Err(Error::Conflict(what)) if cause != Cause::LoginRefused => {
+                tracing::error!(reason = "MountConflict", what, "a mount is in the way");
+                Vec::new()
+            }
+            other => other?,
+        };
         if !changed.is_empty() {
             tracing::info!(changes = changed.len(), "authority configured");
             let extra = format!("{}|{}", self.cx.now(), changed.join(","));
@@ -145,26 +158,35 @@ impl Driver {
 
 /// Writes what differs from the table, in order; returns what that was.
 pub(super) async fn write_configuration(
-    args: &Args,
-    grants: &[PathGrant],
+    wanted: &Wanted,
     access: &Access<'_>,
 ) -> Result<Vec<String>, Error> {
-    let live = access.live().await.map_err(Error::authority("looking at the configuration"))?;
-    let changes = match configure::changes(args, grants, &live) {
-        Ok(changes) => changes,
-        // The next look, as the read-only role, reports it; logins do not depend on it.
-        Err(Conflict(what)) => {
-            tracing::error!(reason = "MountConflict", what, "a mount is in the way");
-            return Ok(Vec::new());
-        }
-    };
+    let live = access.live(&wanted.login).await;
+    let live = live.map_err(Error::authority("looking at the configuration"))?;
+    let changes = configure::changes(wanted, &live);
+    let changes = changes.map_err(|Conflict(what)| Error::Conflict(what))?;
     let mut done = Vec::with_capacity(changes.len());
     for Change { what, path, body } in changes {
-        let written = access.request(Change::METHOD, &path, Some(&body)).await;
+        let written = write_when_it_serves(access, &path, &body).await;
         written.map_err(Error::authority("configuring the authority"))?;
         done.push(what);
     }
     Ok(done)
+}
+
+/// Writes; a mount that was made a moment ago may need another one before it serves.
+async fn write_when_it_serves(
+    access: &Access<'_>,
+    path: &str,
+    body: &Value,
+) -> Result<(), regent_vault::Error> {
+    for pause in Pauses::default().take(UPGRADE_TRIES) {
+        match access.request(Change::METHOD, path, Some(body)).await {
+            Err(error) if error.is_upgrading() => tokio::time::sleep(pause).await,
+            other => return other.map(drop),
+        }
+    }
+    access.request(Change::METHOD, path, Some(body)).await.map(drop)
 }
 
 /// Revokes every root token but the own one; returns how many there were.

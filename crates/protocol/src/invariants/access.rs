@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use regent_types::SecretPath;
 use regent_types::access::identity::Identity;
+use regent_types::access::neighbours::parts_of;
 use regent_types::path::Tree;
 
 use super::snapshot::name_of;
@@ -11,6 +12,9 @@ use super::{Findings, Snapshot};
 
 /// Prefixes of API paths that hold secret state.
 const SECRET_STATE: [&str; 2] = ["secret/", "regent/"];
+
+/// How findings name an ACL policy.
+const POLICY: &str = "policy";
 
 /// Everybody who can change secret state is in the table.
 pub(super) fn writers_known(s: &Snapshot, found: &mut Findings) {
@@ -23,7 +27,7 @@ pub(super) fn writers_known(s: &Snapshot, found: &mut Findings) {
             if b.extra { ("nothing", b.says.as_str()) } else { (b.says.as_str(), "nothing") };
         found.add(&b.object, message, [expected, is, "compare with regent install and correct it"]);
     }
-    differ("policy", &s.policies, &s.policies_expected, found);
+    differ(POLICY, &s.policies, &s.policies_expected, found);
     differ("auth role", &s.roles, &s.roles_expected, found);
 }
 
@@ -42,11 +46,23 @@ fn differ(
                 "differs from the table",
                 ["the table's text", "another", "let warden repair it, and find out who wrote it"],
             ),
-            None => found.add(
-                object,
-                "regent did not write it",
-                ["nothing", name, "remove it, or move its users to an authority of their own"],
-            ),
+            None => match parts_of(name).filter(|_| kind == POLICY) {
+                Some((_, mount)) => found.add(
+                    object,
+                    format!("of another installation, at auth/{mount}, and not as its warden writes it"),
+                    [
+                        "all policies of that mount as the table says, and the mount",
+                        name,
+                        "look with `regent verify` in the cluster that logs in there; if there is none any more, \
+                         remove it",
+                    ],
+                ),
+                None => found.add(
+                    object,
+                    "regent did not write it",
+                    ["nothing", name, "remove it, or move its users to an authority of their own"],
+                ),
+            },
         }
     }
     for name in table.keys().filter(|n| !live.contains_key(*n)) {
@@ -86,10 +102,11 @@ fn writers_of(api: &str) -> Vec<Identity> {
         };
     }
     match below("regent/").and_then(|p| p.strip_prefix("ledger/")) {
-        Some(ledger) => Identity::ALL
-            .into_iter()
-            .filter(|i| ledger.split('/').next() == Some(i.name()))
-            .collect(),
+        // A chain is named after its writer, and the mount where that logs in.
+        Some(ledger) => {
+            let writer = ledger.split(['/', '.']).next();
+            Identity::ALL.into_iter().filter(|i| writer == Some(i.name())).collect()
+        }
         None => vec![Identity::Orchestrator],
     }
 }

@@ -25,11 +25,16 @@ pub(super) fn one_authority(s: &Snapshot, found: &mut Findings) {
                 [path, &record.path, "restore the record"],
             );
         }
-        if record.owner.installation != s.installation {
+        let theirs = &record.owner.installation;
+        if *theirs != s.installation && !s.is_neighbour(theirs) {
             found.add(
                 path,
-                "the path belongs to another installation",
-                [&s.installation, &record.owner.installation, "use one authority per installation"],
+                "the path belongs to an installation that logs in nowhere",
+                [
+                    &s.installation,
+                    theirs,
+                    "let that installation join, or end it with regent teardown",
+                ],
             );
         }
         let declared: Vec<String> = s.declaring(path).map(name_of).collect();
@@ -122,9 +127,14 @@ pub(super) fn no_blind_overwrite(s: &Snapshot, found: &mut Findings) {
     }
 }
 
-/// Conflicts and holds wait for somebody; they are named until somebody came.
+/// Conflicts and holds wait for somebody; they are named until somebody came. What a neighbour's records wait for is
+/// named in its own cluster.
 pub(super) fn always_a_way_out(s: &Snapshot, found: &mut Findings) {
-    for (path, record) in &s.records {
+    let beside = |r: &Record| {
+        let theirs = &r.owner.installation;
+        *theirs != s.installation && s.is_neighbour(theirs)
+    };
+    for (path, record) in s.records.iter().filter(|(_, r)| !beside(r)) {
         if let Some(stop) = &record.stop {
             found.add(
                 path,

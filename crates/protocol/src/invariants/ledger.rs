@@ -55,7 +55,7 @@ pub(super) fn covers_versions(s: &Snapshot, found: &mut Findings) {
     let told = told(s);
     for (path, kv) in &s.kv {
         let record = s.records.get(path);
-        let published = s.publishing(path).next().is_some();
+        let published = s.publishing(path).next().is_some() || s.published_beside(path);
         if record.is_none() && !published {
             continue;
         }

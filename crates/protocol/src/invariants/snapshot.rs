@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use regent_types::VersionPair;
+use regent_types::access::neighbours::Neighbour;
 use regent_types::resources::runtime_authority::PathGrant;
 use regent_types::resources::{PushSecret, RuntimeSecret};
 
-use crate::ledger::Entry;
+use crate::ledger::{Entry, kinds};
 use crate::record::Record;
 
 /// A Kubernetes Secret, by metadata.
@@ -149,7 +150,9 @@ pub struct Snapshot {
     pub manifests: Vec<ManifestSeen>,
     /// Differences between live RBAC or admission policies and the table.
     pub rbac: Vec<BindingSeen>,
-    /// ACL policies found in the authority, by name.
+    /// Other installations on the same authority whose policies are as the table says.
+    pub neighbours: Vec<Neighbour>,
+    /// ACL policies found in the authority, by name, but for those of neighbours.
     pub policies: BTreeMap<String, PolicyText>,
     /// ACL policies of the table.
     pub policies_expected: BTreeMap<String, PolicyText>,
@@ -194,9 +197,28 @@ impl Snapshot {
     pub(crate) fn record_of(&self, secret: &RuntimeSecret) -> Option<&Record> {
         let path = secret.secret_path().ok()?;
         let owner = (secret.metadata.namespace.as_deref(), secret.metadata.name.as_deref());
-        self.records
-            .get(path.as_str())
-            .filter(|r| (Some(r.owner.namespace.as_str()), Some(r.owner.name.as_str())) == owner)
+        self.records.get(path.as_str()).filter(|r| {
+            r.owner.installation == self.installation
+                && (Some(r.owner.namespace.as_str()), Some(r.owner.name.as_str())) == owner
+        })
+    }
+
+    /// Whether an installation of this name is known to be on the same authority. The mount `kubernetes` does not say
+    /// whose it is.
+    pub(crate) fn is_neighbour(&self, installation: &str) -> bool {
+        self.neighbours.iter().any(|n| n.installation.as_deref().is_none_or(|i| i == installation))
+    }
+
+    /// Whether a neighbour publishes `path`: the ledger tells of it, and by whom (`installation/namespace/name`).
+    pub(crate) fn published_beside(&self, path: &str) -> bool {
+        let mut events = self.ledgers.iter().flat_map(|l| &l.entries).flat_map(|e| &e.events);
+        events.any(|e| {
+            let installation = e.actor.split('/').next().unwrap_or_default();
+            e.kind == kinds::PUBLISHED
+                && e.path.as_deref() == Some(path)
+                && installation != self.installation
+                && self.is_neighbour(installation)
+        })
     }
 }
 

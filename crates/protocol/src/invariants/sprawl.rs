@@ -17,7 +17,8 @@ pub(super) fn every_value_accounted(s: &Snapshot, found: &mut Findings) {
         let empty = kv.versions.values().all(|(_, live)| !live);
         let known = s.records.contains_key(path)
             || s.declaring(path).next().is_some()
-            || s.publishing(path).next().is_some();
+            || s.publishing(path).next().is_some()
+            || s.published_beside(path);
         if !known && !empty {
             found.add(
                 format!("secret/{path}"),

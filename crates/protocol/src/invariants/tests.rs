@@ -8,6 +8,7 @@ use crate::fixture::{self, at, pair};
 use crate::ledger::{Chain, Event, event_id, kinds};
 use crate::reason::Reason;
 use crate::record::{ClosedRun, State, Stop, StopKind};
+use regent_types::access::neighbours::Neighbour;
 use regent_types::resources::RuntimeSecret;
 use serde_json::json;
 
@@ -257,4 +258,42 @@ fn an_ignored_bootstrap_secret_and_a_running_rotation_are_no_findings() {
     kv.current_version = 3;
     kv.versions.insert(3, ("t3".into(), true));
     assert_eq!(check(&snapshot), Vec::new());
+}
+
+/// C9-1: what another installation has on the same authority is its own, as long as it logs in there.
+#[test]
+fn a_neighbours_paths_are_accounted_for_while_it_is_there() {
+    let beside = |installation: Option<&str>| Neighbour {
+        mount: "east".into(),
+        installation: installation.map(str::to_owned),
+        policies: Vec::new(),
+        grants: Vec::new(),
+    };
+    let theirs = |neighbours: Vec<Neighbour>| {
+        let mut s = clean();
+        let own = s.installation.clone();
+        s.installation = "other".into();
+        let published = "platform-data/mysql/shop";
+        let chain = Chain::resume("publisher.east", &[]);
+        let mut event = told(kinds::PUBLISHED, 1);
+        event.path = Some(published.into());
+        event.actor = format!("{own}/shop/mysql");
+        let entries = vec![chain.next(&[event], at(0)).unwrap()];
+        s.ledgers.push(LedgerSeen { writer: "publisher.east".into(), entries, published: None });
+        let versions = BTreeMap::from([(1, ("t1".to_owned(), true))]);
+        s.kv.insert(published.into(), KvSeen { current_version: 1, versions });
+        s.secrets.clear();
+        s.consumers.clear();
+        s.materialized.clear();
+        s.kube_secrets.clear();
+        s.manifests.clear();
+        s.neighbours = neighbours;
+        let found = check(&s);
+        found.iter().map(|f| f.predicate).collect::<Vec<_>>()
+    };
+    assert_eq!(theirs(vec![beside(None)]), Vec::<&str>::new());
+    assert_eq!(theirs(vec![beside(Some("lab"))]), Vec::<&str>::new());
+    for gone in [vec![], vec![beside(Some("west"))]] {
+        assert_eq!(theirs(gone), ["one-authority", "every-value-accounted"]);
+    }
 }

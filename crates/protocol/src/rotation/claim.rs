@@ -12,7 +12,7 @@ use crate::step::{Step, held, wait};
 
 /// Claims a path that is done.
 pub(super) fn take(record: &Record, seen: &Observation, now: Timestamp) -> Step {
-    if covered(record, seen) {
+    if seen.run.finishes || covered(record, seen) {
         return Step::AlreadyDone;
     }
     if record.origin == Origin::Derived {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::fixture::{self, acknowledged as acked, at, pair, record};
 use crate::ledger::kinds;
-use crate::observation::{CandidateSeen, Login, Probes, Target, ValueSeen};
+use crate::observation::{CandidateSeen, Login, Probes, RunRef, Target, ValueSeen};
 use crate::record::{Origin, Slot};
 use crate::step::Effect;
 use regent_types::policy::FailureStrategy;
@@ -150,6 +150,16 @@ fn a_living_claimant_is_awaited_and_a_dead_one_taken_over() {
     let taken = persisted(go(&held, &mut seen, 0));
     assert_eq!(taken.claim.as_ref().map(|c| c.run.as_str()), Some("run2"));
     assert_eq!(taken.claim.as_ref().map(|c| c.candidate.as_str()), Some("run1"));
+}
+
+/// §1.10: whoever only finishes what another run began never begins a rotation.
+#[test]
+fn a_finishing_run_takes_over_and_begins_nothing() {
+    let mut seen = promoted();
+    seen.run = RunRef { finishes: true, ..fixture::run("run2") };
+    let taken = persisted(go(&claimed(RotationStep::Await), &mut seen, 0));
+    assert_eq!(taken.claim.as_ref().map(|c| c.run.as_str()), Some("run2"));
+    assert_eq!(go(&record(State::Done), &mut seen, 0), Step::AlreadyDone);
 }
 
 /// §1.4: the same run has another uid in a new cluster and goes on with its own claim.

@@ -11,8 +11,8 @@ use crate::connect;
 use crate::failure::Failure;
 use crate::output::{Format, Out, Row};
 
-/// Writers of ledger chains (PROTOCOLS.md §8).
-pub const WRITERS: [&str; 3] = ["orchestrator", "publisher", "warden"];
+/// Most chains read: three an installation.
+const CHAINS_MAX: usize = 3 * 1_000;
 /// Most entries of one chain read at a time.
 const ENTRIES_MAX: usize = 1_000_000;
 
@@ -66,6 +66,11 @@ impl Trail {
         self.event == kind
     }
 
+    /// What it is about.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The line for people.
     pub fn line(&self) -> String {
         let version =
@@ -92,7 +97,7 @@ pub async fn run(args: &AuditArgs, out: Out) -> anyhow::Result<u8> {
     let rows = trail(&kv, args.name.as_deref()).await?;
     out.list(&rows)?;
     let mut broken = 0;
-    for writer in WRITERS {
+    for writer in &chains(&kv).await? {
         let entries = chain(&kv, writer).await?;
         match ledger::verify_chain(&entries) {
             Ok(head) if out.format == Format::Table => {
@@ -114,7 +119,7 @@ pub async fn run(args: &AuditArgs, out: Out) -> anyhow::Result<u8> {
 /// The events about `name` (`namespace/name`, or a path), or all, oldest first.
 pub async fn trail(kv: &Kv, name: Option<&str>) -> anyhow::Result<Vec<Trail>> {
     let mut events: Vec<Event> = Vec::new();
-    for writer in WRITERS {
+    for writer in &chains(kv).await? {
         events.extend(chain(kv, writer).await?.into_iter().flat_map(|entry| entry.events));
     }
     events.sort_by_key(|event| event.at);
@@ -124,6 +129,18 @@ pub async fn trail(kv: &Kv, name: Option<&str>) -> anyhow::Result<Vec<Trail>> {
         path == name || path.strip_prefix("runtime/") == Some(name)
     };
     Ok(events.iter().filter(about).map(Trail::of).collect())
+}
+
+/// Names of all chains, of this installation and of others on the same authority (PROTOCOLS.md §8).
+pub async fn chains(kv: &Kv) -> anyhow::Result<Vec<String>> {
+    let listed = kv.list("ledger").await;
+    let mut names = listed.map_err(|e| Failure::of("listing the ledger", &e))?;
+    if names.len() > CHAINS_MAX {
+        anyhow::bail!("the ledger has more than {CHAINS_MAX} chains");
+    }
+    names.iter_mut().for_each(|name| *name = name.trim_end_matches('/').to_owned());
+    names.sort();
+    Ok(names)
 }
 
 /// One writer's chain, oldest first.

@@ -47,9 +47,12 @@ pub struct DevArgs {
     /// Adds this many secrets to the example platform, for measuring.
     #[arg(long, default_value_t = 0, hide = true)]
     pub secrets: u32,
-    /// After steady state, measures idle CPU for this long.
+    /// After steady state, measures for this long while nothing changes.
     #[arg(long, hide = true, value_parser = parse_duration)]
     pub idle_sample: Option<Duration>,
+    /// After that, starts all components anew and watches them for this long.
+    #[arg(long, hide = true, value_parser = parse_duration)]
+    pub restart_sample: Option<Duration>,
 }
 
 /// What `--until` waits for.
@@ -87,7 +90,7 @@ pub async fn run(args: DevArgs, out: Out) -> anyhow::Result<u8> {
     let goal = dev::Goal {
         until_steady: args.until == Some(Until::Steady),
         timeout: args.timeout,
-        idle_sample: args.idle_sample,
+        samples: dev::Samples { idle: args.idle_sample, restart: args.restart_sample },
     };
     dev::run(options, goal, out).await
 }

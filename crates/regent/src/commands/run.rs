@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use regent_components::lease::{self, Standing};
-use regent_components::{Context, Endpoints, Shutdown};
+use regent_components::{Context, Endpoints, Shutdown, defined};
 use regent_types::Advice;
 use regent_types::access::identity::Identity;
 use regent_vault::FileJwt;
@@ -129,7 +129,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     let (told, standing) = watch::channel(Standing::Unknown);
     let probes = health::serve(args.health_address, standing).await?;
     tracing::info!(component = identity.name(), "started");
-    let done = if args.leader_elect {
+    let done = if !defined::wait(&cx).await {
+        Ok(())
+    } else if args.leader_elect {
         let me = args.holder.clone().unwrap_or_else(hostname);
         lease::lead(&cx, &me, &told, |stop| {
             let cx = Context { shutdown: stop, ..cx.clone() };

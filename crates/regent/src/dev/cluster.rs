@@ -106,15 +106,16 @@ impl Cluster {
         }
     }
 
-    /// A kubeconfig as `identity` for a process of its own; it names the token's file, not the token.
-    pub(super) fn kubeconfig_of(&self, identity: Identity, tokens: &Tokens) -> String {
+    /// A kubeconfig as `identity` for a process of its own that reaches the API server at `url`; it names the token's
+    /// file, not the token.
+    pub(super) fn kubeconfig_of(&self, identity: Identity, url: &str, tokens: &Tokens) -> String {
         let ca = base64::engine::general_purpose::STANDARD.encode(self.ca_pem());
         format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: regent\nclusters:\n- name: regent\n  cluster:\n    \
              server: {}\n    certificate-authority-data: {ca}\nusers:\n- name: {account}\n  user:\n    \
              tokenFile: {}\ncontexts:\n- name: regent\n  context:\n    cluster: regent\n    user: {account}\n    \
              namespace: {SYSTEM_NAMESPACE}\n",
-            self.url(),
+            url,
             tokens.api_file(identity).display(),
             account = identity.account(),
         )

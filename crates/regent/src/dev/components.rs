@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use regent_components::{Context, Endpoints, Shutdown};
 use regent_types::access::identity::Identity;
+use regent_types::install::COMPONENTS;
 use regent_vault::FileJwt;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -16,23 +16,16 @@ use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
 use super::folder::Folder;
+use super::projected::Projected;
+use super::serving;
 use super::tokens::Tokens;
 use crate::component::{self, Given};
 use crate::failure::Failure;
-use crate::hosted::{Hosted, Reviewer, Site};
 
-/// Components in the order they become active (C4-2).
-pub(super) const ALL: [Identity; 7] = [
-    Identity::Intent,
-    Identity::Bootstrap,
-    Identity::Warden,
-    Identity::Orchestrator,
-    Identity::Triggers,
-    Identity::Materializer,
-    Identity::Publisher,
-];
 /// How long a process may take to stop before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(30);
+/// Replicas of one component.
+const REPLICAS_MAX: u8 = 2;
 
 /// What the components share beside their identities.
 #[derive(Clone)]
@@ -49,33 +42,51 @@ pub struct Wiring {
     pub(super) folder: PathBuf,
     /// The binary that runs components as processes.
     pub(super) processes: Option<PathBuf>,
+    /// How the embedded authority runs as a process.
+    pub(super) authority: Option<Arc<AuthorityProcess>>,
+    /// Where a process reaches the API server, by its holder's name, where not at its own address.
+    pub(super) api_via: BTreeMap<String, String>,
+    /// Variables of a replica's process beside those of all, by its holder's name.
+    pub(super) variables: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// What the embedded authority needs to be a process of its own.
+pub(super) struct AuthorityProcess {
+    /// The binary.
+    pub(super) binary: PathBuf,
+    /// Its certificate, and the CA for its clients.
+    pub(super) projected: Projected,
 }
 
 impl Wiring {
-    /// Hosts the embedded authority over the lasting storage.
-    pub(super) async fn host_authority(
-        &self,
-        folder: &Folder,
-        addr: std::net::SocketAddr,
-    ) -> Result<Hosted, Failure> {
-        let token_file = self.tokens.api_file(Identity::Authority);
-        let folder = folder.lasting().join("authority");
-        let site = Site { folder, audit: None, reviewer: Reviewer { token_file, ca_file: None } };
-        Hosted::start(site, addr, None).await
+    /// Where the embedded authority lives.
+    pub(super) fn site(folder: &Folder) -> PathBuf {
+        folder.lasting().join("authority")
     }
 
     /// The last lines that each process logged; empty where components are tasks.
     pub(super) fn logs(&self) -> String {
         const SHOWN_MAX: usize = 40;
         let mut text = String::new();
-        for identity in ALL {
-            let log = self.folder.join("processes").join(identity.name()).join("log");
-            let Ok(log) = std::fs::read_to_string(log) else { continue };
+        let replicas = COMPONENTS.into_iter().flat_map(|i| (0..REPLICAS_MAX).map(move |r| (i, r)));
+        for (identity, replica) in replicas.chain([(Identity::Authority, 0)]) {
+            let Ok(log) = std::fs::read_to_string(self.log(identity, replica)) else { continue };
             let lines: Vec<&str> = log.lines().collect();
             let last = &lines[lines.len().saturating_sub(SHOWN_MAX)..];
-            text.push_str(&format!("{}:\n  {}\n", identity.name(), last.join("\n  ")));
+            let holder = holder(identity, replica);
+            text.push_str(&format!("{holder}:\n  {}\n", last.join("\n  ")));
         }
         text
+    }
+
+    /// Where a process logs.
+    pub(super) fn log(&self, identity: Identity, replica: u8) -> PathBuf {
+        self.folder_of(identity, replica).join("log")
+    }
+
+    /// Where the files of a process lie.
+    pub(super) fn folder_of(&self, identity: Identity, replica: u8) -> PathBuf {
+        self.folder.join("processes").join(holder(identity, replica))
     }
 
     fn given(&self) -> Given {
@@ -93,32 +104,66 @@ enum Running {
     Process(Box<Child>),
 }
 
-/// The running components.
+impl Running {
+    /// How it ended, where it did.
+    fn end(&mut self) -> Option<String> {
+        match self {
+            Self::Task(_, task) => task.is_finished().then(|| "its task ended".to_owned()),
+            Self::Process(child) => match child.try_wait() {
+                Ok(None) => None,
+                Ok(Some(status)) => Some(status.to_string()),
+                Err(error) => Some(error.to_string()),
+            },
+        }
+    }
+}
+
+/// Name under which a replica holds its Lease, as a pod of a Deployment has one.
+fn holder(identity: Identity, replica: u8) -> String {
+    format!("{}-{replica}", identity.name())
+}
+
+/// The running components, replica by replica.
 #[derive(Default)]
-pub struct Components(BTreeMap<Identity, Running>);
+pub struct Components(BTreeMap<(Identity, u8), Running>);
 
 impl Components {
-    /// Starts `identity`'s component unless it runs.
+    /// Starts a replica of `identity`'s component unless it runs.
     pub(super) fn start(
         &mut self,
         identity: Identity,
+        replica: u8,
         cluster: &Cluster,
         wiring: &Wiring,
     ) -> anyhow::Result<()> {
-        if self.0.contains_key(&identity) {
+        if self.0.contains_key(&(identity, replica)) {
             return Ok(());
         }
+        anyhow::ensure!(replica < REPLICAS_MAX, "at most {REPLICAS_MAX} replicas, not {replica}");
         let running = match &wiring.processes {
-            Some(binary) => Running::Process(Box::new(process(identity, binary, cluster, wiring)?)),
-            None => task(identity, cluster, wiring)?,
+            Some(binary) => {
+                let child = process(identity, replica, binary, cluster, wiring)?;
+                Running::Process(Box::new(child))
+            }
+            None if replica == 0 => task(identity, cluster, wiring)?,
+            None => anyhow::bail!("a task holds no lease: a second replica must be a process"),
         };
-        self.0.insert(identity, running);
+        self.0.insert((identity, replica), running);
         Ok(())
     }
 
+    /// Those that ended by themselves, each with how: a component ends when it is told to, and never else.
+    pub(super) fn ended(&mut self) -> Vec<String> {
+        let all = self.0.iter_mut();
+        all.filter_map(|((identity, replica), running)| {
+            running.end().map(|how| format!("{}: {how}", holder(*identity, *replica)))
+        })
+        .collect()
+    }
+
     /// Ends it at once, wherever it is, as a crash would.
-    pub(super) async fn kill(&mut self, identity: Identity) {
-        match self.0.remove(&identity) {
+    pub(super) async fn kill(&mut self, identity: Identity, replica: u8) {
+        match self.0.remove(&(identity, replica)) {
             Some(Running::Task(_stop, task)) => {
                 task.abort();
                 // Cancelled is what it is to be.
@@ -134,7 +179,7 @@ impl Components {
 
     /// Asks all to stop and waits.
     pub(super) async fn stop(&mut self) {
-        for (identity, running) in &self.0 {
+        for ((identity, _), running) in &self.0 {
             match running {
                 Running::Task(stop, _) => {
                     stop.send_replace(true);
@@ -142,7 +187,7 @@ impl Components {
                 Running::Process(child) => terminate(*identity, child).await,
             }
         }
-        for (identity, running) in std::mem::take(&mut self.0) {
+        for ((identity, _), running) in std::mem::take(&mut self.0) {
             let fine = match running {
                 Running::Task(_, task) => task.await.is_ok(),
                 Running::Process(mut child) => {
@@ -187,27 +232,33 @@ fn task(identity: Identity, cluster: &Cluster, wiring: &Wiring) -> Result<Runnin
 
 fn process(
     identity: Identity,
+    replica: u8,
     binary: &std::path::Path,
     cluster: &Cluster,
     wiring: &Wiring,
 ) -> anyhow::Result<Child> {
-    let own = wiring.folder.join("processes").join(identity.name());
+    let own = wiring.folder_of(identity, replica);
+    let holder = holder(identity, replica);
     std::fs::create_dir_all(&own)?;
     let file = |name: &str, content: &[u8]| -> std::io::Result<PathBuf> {
         let path = own.join(name);
         std::fs::write(&path, content)?;
         Ok(path)
     };
+    let url = wiring.api_via.get(&holder).cloned().unwrap_or_else(|| cluster.url());
     let kubeconfig =
-        file("kubeconfig", cluster.kubeconfig_of(identity, &wiring.tokens).as_bytes())?;
+        file("kubeconfig", cluster.kubeconfig_of(identity, &url, &wiring.tokens).as_bytes())?;
     let mut command = Command::new(binary);
     command.args(["run", identity.name(), "--kubeconfig"]).arg(kubeconfig);
     command.arg("--authority-token-file").arg(wiring.tokens.authority_file(identity));
     command.arg("--cache-dir").arg(wiring.folder.join("git-cache"));
     command.args(["--health-address", "none", "--kubernetes-host", &wiring.kubernetes_host]);
-    command.args(["--holder", &format!("{}-0", identity.name())]);
+    command.args(["--holder", &holder]);
     if let Some(ca) = &wiring.endpoints.ca_pem {
         command.arg("--authority-ca-file").arg(file("authority-ca.crt", ca)?);
+    }
+    if let Some(file) = &wiring.endpoints.ca_file {
+        command.arg("--authority-ca-file").arg(file);
     }
     if let Some(ca) = &wiring.kubernetes_ca {
         command.arg("--kubernetes-ca-file").arg(file("kubernetes-ca.crt", ca.as_bytes())?);
@@ -215,9 +266,6 @@ fn process(
     for (written, dialled) in &wiring.endpoints.dial {
         command.arg("--dial").arg(format!("{written}={dialled}"));
     }
-    // It knows nothing of this process's surroundings but what to log; what it prints is kept for a look.
-    let log = std::fs::OpenOptions::new().create(true).append(true).open(own.join("log"))?;
-    command.env_clear().env("REGENT_LOG", std::env::var("REGENT_LOG").unwrap_or("info".into()));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
-    Ok(command.spawn()?)
+    let none = BTreeMap::new();
+    Ok(serving::spawn(command, &own, wiring.variables.get(&holder).unwrap_or(&none))?)
 }

@@ -6,7 +6,9 @@ use k8s_openapi::jiff::Timestamp;
 use regent_manifest::sops::{self, SealOptions};
 use regent_types::Sensitive;
 use regent_types::labels::AUTHORITY_SERVICE_URL;
+use regent_types::resources::runtime_authority::Login;
 
+use super::options::External;
 use super::trust::Trust;
 
 /// Why the example could not be made.
@@ -54,17 +56,17 @@ const FILES: [(&str, &str); 16] = files![
 const TEMPLATE: &str = ".secret.tmpl";
 
 /// The files of the example repository, with `extra` further secrets in the namespace `scale`; `external` is the
-/// address of an authority that is not the embedded one.
+/// authority that is not the embedded one.
 pub(super) fn files(
     trust: &Trust,
     extra: u32,
-    external: Option<&str>,
+    external: Option<&External>,
     now: Timestamp,
 ) -> Result<BTreeMap<String, Vec<u8>>, ExampleError> {
     let mut all = BTreeMap::new();
     for (name, text) in FILES {
         match external {
-            Some(address) => add(&mut all, trust, name, &elsewhere(text, address), now)?,
+            Some(external) => add(&mut all, trust, name, &elsewhere(text, external), now)?,
             None => add(&mut all, trust, name, text, now)?,
         }
     }
@@ -90,10 +92,18 @@ pub(super) fn files(
     Ok(all)
 }
 
-/// `text` for an authority at `address` instead of the embedded one.
-fn elsewhere(text: &str, address: &str) -> String {
-    let external = format!("spec:\n  external:\n    address: {address}\n  installation:");
-    text.replace(AUTHORITY_SERVICE_URL, address).replace("spec:\n  installation:", &external)
+/// `text` for `external` instead of the embedded authority.
+fn elsewhere(text: &str, external: &External) -> String {
+    let External { address, login, .. } = external;
+    let mut declared = format!("spec:\n  external:\n    address: {address}\n");
+    if *login != Login::default() {
+        let Login { mount, method } = login;
+        declared.push_str(&format!("    login:\n      mount: {mount}\n      method: {method:?}\n"));
+    }
+    declared.push_str("  installation:");
+    text.replace(AUTHORITY_SERVICE_URL, address)
+        .replace("mountPath: kubernetes\n", &format!("mountPath: {}\n", login.mount))
+        .replace("spec:\n  installation:", &declared)
 }
 
 const SECRET: &str = "apiVersion: v1

@@ -9,14 +9,16 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions};
-use regent_types::access::{admission, rbac};
+use regent_types::access::admission;
+use regent_types::install::{self, Values};
 use regent_types::labels::{MANIFEST_IDENTITY_SECRET, SOURCE, SYSTEM_NAMESPACE};
-use regent_types::resources::{self, ClusterSecretStore, RuntimeAuthority};
+use regent_types::resources::{ClusterSecretStore, RuntimeAuthority};
 use regent_types::{Advice, Sensitive};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
+const DEFINITION: &str = "CustomResourceDefinition";
 /// Longest wait for a CRD to be served, or for an object to be gone.
 const WAIT_MAX: Duration = Duration::from_secs(120);
 
@@ -40,18 +42,16 @@ pub(super) async fn install(
             return Err(already_installed().into());
         }
     }
-    let crds = resources::all_crds();
-    for crd in &crds {
-        installed.place(admin, serde_json::to_value(crd)?).await?;
+    let values = Values { namespaces: namespaces.to_vec(), ..Values::default() };
+    // A neighbour's definitions are left as they are when they are placed.
+    let ground = install::objects(&values, &install::definitions::shared())
+        .map_err(|e| Failure::of("preparing the installation", &e))?;
+    let ground: Vec<Value> = ground.into_iter().filter(is_ground).collect();
+    for object in &ground {
+        installed.place(admin, object.clone()).await?;
     }
-    for crd in &crds {
-        established(admin, crd.metadata.name.as_deref().unwrap_or_default()).await?;
-    }
-    for object in rbac::objects(namespaces) {
-        installed.place(admin, object).await?;
-    }
-    for object in admission::objects(&admission::Settings::default()) {
-        installed.place(admin, object).await?;
+    for definition in ground.iter().filter(|o| o["kind"] == DEFINITION) {
+        established(admin, text(definition, "/metadata/name")).await?;
     }
     let Some(manifest_identities) = manifest_identities else { return Ok(installed) };
     let secrets: Api<Secret> = Api::namespaced(admin.clone(), SYSTEM_NAMESPACE);
@@ -61,6 +61,14 @@ pub(super) async fn install(
     }))?;
     secrets.create(&PostParams::default(), &secret).await?;
     Ok(installed)
+}
+
+/// What workloads stand on. They themselves run here, not in pods.
+fn is_ground(object: &Value) -> bool {
+    const GROUPS: [&str; 2] = ["rbac.authorization.k8s.io/v1", admission::API_VERSION];
+    object["kind"] == DEFINITION
+        || object["kind"] == "ServiceAccount"
+        || GROUPS.iter().any(|group| object["apiVersion"] == *group)
 }
 
 fn already_installed() -> Failure {

@@ -6,9 +6,11 @@
 //!           repository  the user's own, a kept one, the example options   how it is set up
 //! phase 2…  system      API server, authority, components       tokens    plays the kubelet: projected tokens
 //!           cluster     in this process, or a real one          components  tasks here, or processes of their own
-//!           drill       plays the one human act                 ../hosted serves the embedded authority
+//!           drill       plays the one human act                 serving   the embedded authority: here, or a process
+//!                                                               projected plays the kubelet: certificate and CA
 //! shows     view        facts seen from outside (pure)          watch     keeps them current
 //!           run         prints phases, waits, sums up           summary   timings, access, audit trail
+//!           measure     what the bench has measured
 //! ```
 //!
 //! The parts meet only in Kubernetes objects and the Vault API; `dev` itself looks as the cluster's admin and
@@ -20,9 +22,12 @@ mod drill;
 mod example;
 mod folder;
 mod install;
+mod measure;
 pub mod options;
+mod projected;
 mod repository;
 mod run;
+mod serving;
 mod summary;
 mod system;
 mod tokens;
@@ -31,6 +36,7 @@ pub mod view;
 mod watch;
 
 pub use example::ExampleError;
+pub use measure::Samples;
 pub use options::{AuthorityChoice, External, Options};
 pub use run::{Goal, run};
 pub use system::System;

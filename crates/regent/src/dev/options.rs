@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use regent_types::access::identity::Identity;
+use regent_types::resources::runtime_authority::Login;
 
 /// How a run is set up.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The user's own repository; the example by default.
     pub repo: Option<String>,
+    /// Where intent fetches the run's own repository, where that is served from somewhere.
+    pub repo_url: Option<String>,
     /// Branch or tag.
     pub reference: String,
     /// Identity file.
@@ -32,6 +35,14 @@ pub struct Options {
     pub authority: AuthorityChoice,
     /// The binary that runs each component as a process of its own; absent, they are tasks of this one.
     pub processes: Option<PathBuf>,
+    /// The binary that serves the embedded authority as a process, over TLS with warden's certificates; absent, it is
+    /// served by this one, on loopback without TLS.
+    pub authority_process: Option<PathBuf>,
+    /// Where a process reaches the API server, by its holder's name (`COMPONENT-REPLICA`); others reach it at its own
+    /// address. Whatever answers there shows a certificate of the API server's CA.
+    pub api_via: BTreeMap<String, String>,
+    /// Variables of a process beside those of all, by its holder's name. Never a value of a secret.
+    pub variables: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// The authority of a run.
@@ -54,14 +65,17 @@ pub struct External {
     /// CA of its certificate, PEM.
     pub ca_pem: Option<Vec<u8>>,
     /// Folder where it finds its own ServiceAccount token and the API server's CA, as a kubelet projects them into
-    /// its pod; absent, it is told the CA and asks for TokenReviews with the token that logs in.
+    /// its pod; absent, it is told the CA, and whoever runs it has given it an account to ask for TokenReviews with.
     pub pod: Option<PathBuf>,
+    /// How components log in there, as RuntimeAuthority and the stores name it.
+    pub login: Login,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             repo: None,
+            repo_url: None,
             reference: "main".into(),
             identity: None,
             data_dir: None,
@@ -73,6 +87,9 @@ impl Default for Options {
             without: Vec::new(),
             authority: AuthorityChoice::default(),
             processes: None,
+            authority_process: None,
+            api_via: BTreeMap::new(),
+            variables: BTreeMap::new(),
         }
     }
 }

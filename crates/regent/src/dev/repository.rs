@@ -69,7 +69,7 @@ pub(super) fn open(
     let Some(trust) = trust else { anyhow::bail!("a new repository needs a root of trust") };
     let now = Timestamp::now();
     let external = match &options.authority {
-        AuthorityChoice::External(external) => Some(external.address.as_str()),
+        AuthorityChoice::External(external) => Some(external),
         AuthorityChoice::Embedded | AuthorityChoice::Absent => None,
     };
     let mut files = example::files(trust, options.extra_secrets, external, now)?;

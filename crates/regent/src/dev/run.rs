@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use regent_types::Advice;
 
+use super::measure::Samples;
 use super::options::Options;
-use super::summary::{self, Summary};
+use super::summary::Summary;
 use super::system::System;
 use super::view::{Unmet, View};
 use super::{Watch, drill};
@@ -23,8 +24,8 @@ pub struct Goal {
     pub until_steady: bool,
     /// How long to wait for steady state.
     pub timeout: Duration,
-    /// How long to measure idle CPU at steady state.
-    pub idle_sample: Option<Duration>,
+    /// What to measure at steady state.
+    pub samples: Samples,
 }
 
 /// Runs until `goal`. Returns the exit code.
@@ -69,7 +70,7 @@ async fn live(
         if let Some(unmet) = watch.look(View::fatal).filter(|_| goal.until_steady) {
             return Err(not_steady(&[unmet]).into());
         }
-        if watch.look(|view| view.unmet().is_empty()) {
+        if watch.look(|view| view.first_unmet().is_none()) {
             break;
         }
         tokio::select! {
@@ -82,11 +83,8 @@ async fn live(
     let steady = teller.began.elapsed();
     teller.line("phase 4", "steady", &format!("in {:.2} s", steady.as_secs_f64()));
     teller.progress.finish();
-    let idle = match goal.idle_sample {
-        Some(time) => Some(summary::idle_cpu_percent(time).await?),
-        None => None,
-    };
-    let summary = Summary::gather(system, &watch, steady, idle).await?;
+    let measured = goal.samples.take(system).await?;
+    let summary = Summary::gather(system, &watch, steady, measured).await?;
     summary.print(out, goal.until_steady)?;
     if goal.until_steady {
         return Ok(0);
@@ -194,9 +192,8 @@ impl Teller {
             self.once("phase 3", "authority", format!("{}: {}", ready.reason, ready.message));
         }
         self.tell_secrets(view);
-        let unmet = view.unmet();
-        if let Some(first) = unmet.first() {
-            let text = format!("waiting for {} and {} more", first.object, unmet.len() - 1);
+        if let Some((first, count)) = view.first_unmet() {
+            let text = format!("waiting for {} and {} more", first.object, count - 1);
             self.progress.waiting(&text);
         }
     }

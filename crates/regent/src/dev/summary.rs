@@ -8,12 +8,11 @@ use regent_types::access::identity::Identity;
 use serde::Serialize;
 
 use super::Watch;
+use super::measure::{Measured, memory_bytes};
 use super::system::System;
 use crate::commands::audit::{self, Trail};
+use crate::connect;
 use crate::failure::Failure;
-
-/// Linux counts CPU time in hundredths of a second (USER_HZ).
-const TICKS_PER_S: f64 = 100.0;
 
 /// The summary; its fields are API.
 #[derive(Debug, Serialize)]
@@ -21,7 +20,8 @@ const TICKS_PER_S: f64 = 100.0;
 pub(super) struct Summary {
     steady_seconds: f64,
     peak_rss_bytes: u64,
-    idle_cpu_percent: Option<f64>,
+    #[serde(flatten)]
+    measured: Measured,
     secrets: usize,
     materialized: usize,
     published: usize,
@@ -39,12 +39,13 @@ impl Summary {
         system: &System,
         watch: &Watch,
         steady: Duration,
-        idle_cpu_percent: Option<f64>,
+        measured: Measured,
     ) -> anyhow::Result<Self> {
         let vault = system.vault()?;
         let jwt = system.token(Identity::Reader)?;
+        let mount = connect::login_mount(&system.admin()).await?;
         let login = vault
-            .login_kubernetes("kubernetes", &Identity::Reader.account(), &jwt)
+            .login_kubernetes(&mount, &Identity::Reader.account(), &jwt)
             .await
             .map_err(|e| Failure::of("logging in as the reader", &e))?;
         let env_file = write_env(system, login.token.expose())?;
@@ -52,8 +53,8 @@ impl Summary {
         let trail = audit::trail(&session.kv(REGENT_MOUNT), None).await?;
         let summary = watch.look(|view| Self {
             steady_seconds: steady.as_secs_f64(),
-            peak_rss_bytes: peak_rss_bytes(),
-            idle_cpu_percent,
+            peak_rss_bytes: memory_bytes("VmHWM:"),
+            measured,
             secrets: view.secrets.len(),
             materialized: view.externals.values().filter(|r| r.ready).count(),
             published: view.pushes.values().filter(|r| r.ready).count(),
@@ -115,38 +116,14 @@ fn write_env(system: &System, reader_token: &str) -> anyhow::Result<String> {
     };
     let kubeconfig = system.cluster.admin_kubeconfig()?;
     let kubeconfig = private("kubeconfig", kubeconfig.expose())?;
+    // An authority outside this process has its own.
+    let audit_log = system.audit_log().map(std::path::absolute).transpose()?;
+    let audit_log = audit_log.map(|p| format!("export REGENT_AUDIT_LOG='{}'\n", p.display()));
     let env = zeroize::Zeroizing::new(format!(
-        "export KUBECONFIG='{}'\nexport VAULT_ADDR='{}'\nexport VAULT_TOKEN='{reader_token}'\n\
-         export REGENT_AUDIT_LOG='{}'\n",
+        "export KUBECONFIG='{}'\nexport VAULT_ADDR='{}'\nexport VAULT_TOKEN='{reader_token}'\n{}",
         kubeconfig.display(),
         system.vault_addr(),
-        std::path::absolute(system.folder.lasting().join("authority/audit.log"))?.display(),
+        audit_log.unwrap_or_default(),
     ));
     Ok(private("env", &env)?.display().to_string())
-}
-
-/// The largest resident set of this process so far (`VmHWM` of `/proc/self/status`); 0 where there is none.
-fn peak_rss_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
-    let kilobytes =
-        line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1_024
-}
-
-/// CPU time of this process over `time`, in percent of one core.
-pub(super) async fn idle_cpu_percent(time: Duration) -> anyhow::Result<f64> {
-    let before = cpu_ticks()?;
-    tokio::time::sleep(time).await;
-    let ticks = cpu_ticks()?.saturating_sub(before);
-    Ok(ticks as f64 / TICKS_PER_S / time.as_secs_f64() * 100.0)
-}
-
-fn cpu_ticks() -> anyhow::Result<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    // The second field is the program's name in parentheses and may hold blanks.
-    let fields: Vec<&str> =
-        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let field = |at: usize| fields.get(at).and_then(|f| f.parse::<u64>().ok()).unwrap_or(0);
-    Ok(field(11) + field(12))
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
@@ -10,22 +12,25 @@ use regent_components::{Endpoints, gitrepo, warden};
 use regent_manifest::sops::{self, SealOptions};
 use regent_types::Sensitive;
 use regent_types::access::identity::Identity;
+use regent_types::install::COMPONENTS;
 use regent_types::labels::{AUTHORITY_SERVICE_URL, SYSTEM_NAMESPACE};
 use regent_types::resources::git_source::{GitSource, GitSourceSpec};
 use regent_types::seal::SealedShares;
 use regent_vault::{FileJwt, JwtSource};
 
 use super::cluster::Cluster;
-use super::components::{ALL, Components, Wiring};
+use super::components::{AuthorityProcess, Components, Wiring};
 use super::drill;
 use super::folder::Folder;
 use super::install::{self, Installed};
 use super::options::{AuthorityChoice, Options};
+use super::projected::Projected;
 use super::repository::{self, Found};
+use super::serving::Serving;
 use super::tokens::Tokens;
 use super::trust::Trust;
 use crate::failure::Failure;
-use crate::hosted::Hosted;
+use crate::hosted::AUDIT_LOG;
 
 /// Seconds between looks at the repository: local and cheap.
 const GIT_INTERVAL_S: i64 = 2;
@@ -49,7 +54,9 @@ pub struct System {
     /// The components.
     pub components: Components,
     installed: Installed,
-    hosted: Option<Hosted>,
+    hosted: Option<Serving>,
+    /// Where the embedded authority answers while it runs.
+    hosted_at: Option<SocketAddr>,
     keeper: tokio::task::JoinHandle<()>,
     authority: Written,
 }
@@ -104,12 +111,11 @@ impl System {
 
     /// Ends the embedded authority and starts it again over the same storage: sealed, as any restart leaves it.
     pub async fn restart_authority(&mut self) -> anyhow::Result<()> {
-        let Some(hosted) = self.hosted.take() else {
-            anyhow::bail!("this process hosts no authority");
+        let Some(addr) = self.hosted_at else {
+            anyhow::bail!("this run hosts no authority");
         };
-        let addr = hosted.addr;
-        hosted.stop().await;
-        self.hosted = Some(self.wiring.host_authority(&self.folder, addr).await?);
+        self.stop_authority().await;
+        self.hosted = Some(Serving::start(&self.wiring, &self.folder, addr).await?);
         Ok(())
     }
 
@@ -129,14 +135,29 @@ impl System {
         Ok(())
     }
 
-    /// Ends one component where it is, as a crash would.
-    pub async fn kill(&mut self, identity: Identity) {
-        self.components.kill(identity).await;
+    /// Ends one replica of a component where it is, as a crash would.
+    pub async fn kill(&mut self, identity: Identity, replica: u8) {
+        self.components.kill(identity, replica).await;
     }
 
-    /// Starts one component that does not run.
-    pub fn start_component(&mut self, identity: Identity) -> anyhow::Result<()> {
-        self.components.start(identity, &self.cluster, &self.wiring)
+    /// Starts one replica of a component, if it does not run; more than one only where they are processes.
+    pub fn start_component(&mut self, identity: Identity, replica: u8) -> anyhow::Result<()> {
+        self.components.start(identity, replica, &self.cluster, &self.wiring)
+    }
+
+    /// Components that ended without being asked to, each with how.
+    pub fn ended(&mut self) -> Vec<String> {
+        self.components.ended()
+    }
+
+    /// The log of one replica of a component that is a process.
+    pub fn log(&self, identity: Identity, replica: u8) -> std::path::PathBuf {
+        self.wiring.log(identity, replica)
+    }
+
+    /// Projects new tokens at once, as a kubelet does for pods that start.
+    pub async fn project_tokens(&self) -> anyhow::Result<()> {
+        self.wiring.tokens.renew().await
     }
 
     /// The sealed shares in force, as a person keeps them beside the root of trust.
@@ -151,9 +172,25 @@ impl System {
         drill::recover(self.admin(), self.vault()?, trust, saved).await
     }
 
+    /// A kubeconfig of the cluster's admin, for a program of its own.
+    pub fn admin_kubeconfig(&self) -> std::io::Result<Sensitive<String>> {
+        self.cluster.admin_kubeconfig()
+    }
+
     /// The last lines that component processes logged.
     pub fn logs(&self) -> String {
         self.wiring.logs()
+    }
+
+    /// The audit log of the embedded authority; an authority outside this process has its own.
+    pub fn audit_log(&self) -> Option<PathBuf> {
+        let inside = self.authority.address == AUTHORITY_SERVICE_URL;
+        inside.then(|| Wiring::site(&self.folder).join(AUDIT_LOG))
+    }
+
+    /// A client of the API server as `identity`, with its own projected token.
+    pub fn client_of(&self, identity: Identity) -> anyhow::Result<kube::Client> {
+        Ok(self.cluster.client(identity, &self.wiring.tokens)?)
     }
 
     /// A token of `identity` for the authority.
@@ -162,11 +199,22 @@ impl System {
         Ok(file.jwt().map_err(|e| Failure::of("reading a token", &e))?)
     }
 
+    /// A token of `identity` for the API server.
+    pub fn api_token(&self, identity: Identity) -> anyhow::Result<Sensitive<String>> {
+        let file = FileJwt { path: self.wiring.tokens.api_file(identity) };
+        Ok(file.jwt().map_err(|e| Failure::of("reading a token", &e))?)
+    }
+
     /// `plain` sealed for this system's manifests, as a person would with `regent seal`.
     pub fn seal(&self, plain: &str) -> anyhow::Result<String> {
         let Some(trust) = &self.trust else { anyhow::bail!("no identity file") };
         let options = SealOptions::new(vec![trust.manifest_recipient()], Timestamp::now());
         Ok(sops::seal(plain, &options).map_err(|e| Failure::of("sealing", &e))?)
+    }
+
+    /// Ends the components, each as it ends when asked to.
+    pub async fn stop_components(&mut self) {
+        self.components.stop().await;
     }
 
     /// Ends everything and takes away what was put into a cluster that goes on; the temporary folder goes with
@@ -204,7 +252,7 @@ impl System {
     }
 
     /// What a person does last: points regent at the repository.
-    async fn point_at_git(&self, reference: &str) -> anyhow::Result<()> {
+    pub async fn point_at_git(&self, reference: &str) -> anyhow::Result<()> {
         let spec = GitSourceSpec {
             url: self.repo_url.clone(),
             reference: reference.to_owned(),
@@ -252,18 +300,31 @@ impl Begun {
             kubernetes_ca: (!in_pod).then(|| cluster.ca_pem()),
             folder: folder.temporary().to_owned(),
             processes: options.processes.clone(),
+            authority: None,
+            api_via: options.api_via.clone(),
+            variables: options.variables.clone(),
         };
+        if let (AuthorityChoice::Embedded, Some(binary)) =
+            (&options.authority, &options.authority_process)
+        {
+            let place = folder.temporary().join("authority");
+            let projected = Projected::start(&cluster.admin(), place)?;
+            wiring.endpoints.ca_file = Some(projected.ca_file());
+            let process = AuthorityProcess { binary: binary.clone(), projected };
+            wiring.authority = Some(Arc::new(process));
+        }
         let mut hosted = None;
         let authority = match external {
             Some(e) => Written { address: e.address.clone(), dialled: e.address.clone() },
             None => {
                 let mut addr = loopback(options.authority_port);
                 if matches!(options.authority, AuthorityChoice::Embedded) {
-                    let started = wiring.host_authority(&folder, addr).await?;
+                    let started = Serving::start(&wiring, &folder, addr).await?;
                     addr = started.addr;
                     hosted = Some(started);
                 }
-                let dialled = format!("http://{addr}");
+                let scheme = if wiring.authority.is_some() { "https" } else { "http" };
+                let dialled = format!("{scheme}://{addr}");
                 wiring.endpoints.dial =
                     [(AUTHORITY_SERVICE_URL.to_owned(), dialled.clone())].into();
                 Written { address: AUTHORITY_SERVICE_URL.to_owned(), dialled }
@@ -273,18 +334,19 @@ impl Begun {
             cluster,
             folder,
             trust,
-            repo_url: found.url,
+            repo_url: options.repo_url.clone().unwrap_or(found.url),
             commit: found.commit,
             namespaces,
             wiring,
             components: Components::default(),
             installed,
+            hosted_at: hosted.as_ref().map(|h| h.addr),
             hosted,
             keeper,
             authority,
         };
-        for identity in ALL.iter().filter(|i| !options.without.contains(i)) {
-            system.components.start(*identity, &system.cluster, &system.wiring)?;
+        for identity in COMPONENTS.iter().filter(|i| !options.without.contains(i)) {
+            system.start_component(*identity, 0)?;
         }
         system.play_operator().await?;
         system.point_at_git(&options.reference).await?;

@@ -76,7 +76,8 @@ impl Tokens {
         self.folder.join(identity.name()).join("authority-token")
     }
 
-    async fn renew(&self) -> anyhow::Result<()> {
+    /// Asks for new ones and puts them in place.
+    pub(super) async fn renew(&self) -> anyhow::Result<()> {
         for identity in Identity::ALL {
             let folder = self.folder.join(identity.name());
             std::fs::create_dir_all(&folder)?;

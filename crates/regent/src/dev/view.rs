@@ -1,6 +1,6 @@
 //! What can be seen of the system from outside, as small facts, and what follows from them: pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use regent_types::condition;
@@ -96,6 +96,8 @@ pub struct View {
     pub runs: BTreeMap<String, RunFacts>,
     /// Triggers on a stage: deliveries so far.
     pub stage_triggers: BTreeMap<String, (Ready, usize)>,
+    /// Bootstrap Secrets that a secret takes over, by `namespace/name`: each manifest asks at every look.
+    taken_over: BTreeSet<String>,
 }
 
 /// Something that keeps the system from steady state.
@@ -145,7 +147,11 @@ impl View {
                 self.authority = Some((ready(&status.conditions), phase, revoked));
             }
             Seen::Secret(o) => {
-                self.secrets.insert(key(&o.metadata), secret_facts(&o));
+                let facts = secret_facts(&o);
+                if let (Some(namespace), Some(name)) = (&o.metadata.namespace, &facts.bootstrap) {
+                    self.taken_over.insert(format!("{namespace}/{name}"));
+                }
+                self.secrets.insert(key(&o.metadata), facts);
             }
             Seen::External(o) => {
                 let status = o.status.clone().unwrap_or_default();
@@ -171,9 +177,25 @@ impl View {
     /// that is refused (`NotAConsumer`) has reached its end too.
     pub fn unmet(&self) -> Vec<Unmet> {
         let mut all = Vec::new();
+        self.each_unmet(|kind, name, ready| all.push(unmet(kind, name, ready)));
+        all
+    }
+
+    /// The first of them and how many there are: asked at every change, so it copies nothing else.
+    pub fn first_unmet(&self) -> Option<(Unmet, usize)> {
+        let mut first = None;
+        let mut count = 0;
+        self.each_unmet(|kind, name, ready| {
+            count += 1;
+            first.get_or_insert_with(|| unmet(kind, name, ready));
+        });
+        first.map(|one| (one, count))
+    }
+
+    fn each_unmet(&self, mut tell: impl FnMut(&str, &str, &Ready)) {
         let mut want = |fine: bool, kind: &str, name: &str, ready: &Ready| {
             if !fine {
-                all.push(unmet(kind, name, ready));
+                tell(kind, name, ready);
             }
         };
         for (name, (ready, revision, _)) in &self.git {
@@ -203,14 +225,15 @@ impl View {
         }
         for (name, run) in &self.runs {
             let fine = matches!(run.phase, Some(RunPhase::Succeeded | RunPhase::AlreadyDone));
-            let ready = Ready {
-                reason: run.phase.map_or("Pending".into(), |p| format!("{p:?}")),
-                message: run.message.clone(),
-                ..Ready::default()
-            };
-            want(fine, "WorkflowRun", name, &ready);
+            if !fine {
+                let ready = Ready {
+                    reason: run.phase.map_or("Pending".into(), |p| format!("{p:?}")),
+                    message: run.message.clone(),
+                    ..Ready::default()
+                };
+                want(false, "WorkflowRun", name, &ready);
+            }
         }
-        all
     }
 
     /// What no waiting will mend, so that `--until steady` need not wait for its timeout.
@@ -227,13 +250,8 @@ impl View {
     }
 
     fn manifest_done(&self, name: &str, ready: &Ready) -> bool {
-        let (namespace, secret) = name.split_once('/').unwrap_or_default();
-        let declared = self.secrets.iter().any(|(key, facts)| {
-            key.split_once('/').is_some_and(|(n, _)| n == namespace)
-                && facts.bootstrap.as_deref() == Some(secret)
-        });
         let silent = ["HandedOver", "IgnoredGitValue"].contains(&ready.reason.as_str());
-        if declared { silent } else { ready.ready }
+        if self.taken_over.contains(name) { silent } else { ready.ready }
     }
 }
 

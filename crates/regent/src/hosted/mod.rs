@@ -19,6 +19,7 @@ use std::time::Duration;
 use axum_server::Handle;
 use regent_authority::{Audit, Authority, Options, Storage};
 use regent_types::Advice;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
@@ -26,8 +27,13 @@ use crate::failure::Failure;
 pub use reviewer::Reviewer;
 pub use tls::Certificates;
 
+/// Its audit log in its folder, where nobody names another one.
+pub const AUDIT_LOG: &str = "audit.log";
 /// Longest that the storage may take to close: one commit.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1_024;
 
 /// Where an authority lives and whom it asks.
 pub struct Site {
@@ -37,6 +43,30 @@ pub struct Site {
     pub audit: Option<Audit>,
     /// Asks for TokenReviews.
     pub reviewer: Reviewer,
+}
+
+/// An address that is taken and not served yet: whoever connects is refused, and nobody else can take it.
+pub struct Reserved {
+    socket: TcpSocket,
+    addr: SocketAddr,
+}
+
+impl Reserved {
+    /// Takes `addr`; port 0 is any free one.
+    pub fn at(addr: SocketAddr) -> Result<Self, Failure> {
+        let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        let socket = socket.map_err(|e| cannot_serve(addr, &e))?;
+        // What the last server left closing is no obstacle.
+        socket.set_reuseaddr(true).map_err(|e| cannot_serve(addr, &e))?;
+        socket.bind(addr).map_err(|e| cannot_serve(addr, &e))?;
+        let addr = socket.local_addr().map_err(|e| cannot_serve(addr, &e))?;
+        Ok(Self { socket, addr })
+    }
+
+    fn listen(self) -> Result<std::net::TcpListener, Failure> {
+        let listener = self.socket.listen(BACKLOG).and_then(TcpListener::into_std);
+        listener.map_err(|e| cannot_serve(self.addr, &e))
+    }
 }
 
 /// A running authority.
@@ -49,23 +79,22 @@ pub struct Hosted {
 }
 
 impl Hosted {
-    /// Opens the storage and serves it on `addr`: over TLS with `certificates`, without them on loopback only.
+    /// Opens the storage and serves it at `place`: over TLS with `certificates`, without them on loopback only.
     pub async fn start(
         site: Site,
-        addr: SocketAddr,
+        place: Reserved,
         certificates: Option<&Certificates>,
     ) -> Result<Self, Failure> {
+        let addr = place.addr;
         if certificates.is_none() && !addr.ip().is_loopback() {
             return Err(plain_beyond_loopback(addr));
         }
         std::fs::create_dir_all(&site.folder).map_err(|e| cannot_serve(addr, &e))?;
-        let audit = site.audit.unwrap_or_else(|| Audit::File(site.folder.join("audit.log")));
+        let audit = site.audit.unwrap_or_else(|| Audit::File(site.folder.join(AUDIT_LOG)));
         let storage = Storage::File(site.folder.join("authority.redb"));
         let authority = Authority::open(Options::new(storage, audit, Arc::new(site.reviewer)))
             .map_err(|e| Failure::of("opening the authority's storage", &e))?;
-        let listener = std::net::TcpListener::bind(addr).map_err(|e| cannot_serve(addr, &e))?;
-        listener.set_nonblocking(true).map_err(|e| cannot_serve(addr, &e))?;
-        let addr = listener.local_addr().map_err(|e| cannot_serve(addr, &e))?;
+        let listener = place.listen()?;
         let handle = Handle::new();
         let service = authority.router().into_make_service_with_connect_info::<SocketAddr>();
         let task = match certificates {

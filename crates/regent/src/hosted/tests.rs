@@ -9,6 +9,10 @@ use regent_vault::{Client, Config, Error};
 use super::tls::Look;
 use super::*;
 
+fn reserved(addr: &str) -> Reserved {
+    Reserved::at(addr.parse().unwrap()).unwrap()
+}
+
 struct Ca {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -54,7 +58,7 @@ impl Place {
     async fn serve(&self, certificates: Option<&Certificates>) -> Hosted {
         let reviewer = Reviewer { token_file: "none".into(), ca_file: None };
         let site = Site { folder: self.path().join("data"), audit: None, reviewer };
-        Hosted::start(site, "127.0.0.1:0".parse().unwrap(), certificates).await.unwrap()
+        Hosted::start(site, reserved("127.0.0.1:0"), certificates).await.unwrap()
     }
 
     fn client(&self, hosted: &Hosted) -> Client {
@@ -132,7 +136,8 @@ async fn a_client_follows_its_ca() {
     hosted.stop().await;
     let reviewer = Reviewer { token_file: "none".into(), ca_file: None };
     let site = Site { folder: place.path().join("data"), audit: None, reviewer };
-    let hosted = Hosted::start(site, addr, Some(&certificates)).await.unwrap();
+    let hosted =
+        Hosted::start(site, Reserved::at(addr).unwrap(), Some(&certificates)).await.unwrap();
     assert!(matches!(client.health().await, Err(Error::Unreachable { .. })));
     std::fs::write(place.ca_file(), "no certificate").unwrap();
     assert!(matches!(client.health().await, Err(Error::Unreachable { .. })));
@@ -148,7 +153,7 @@ async fn plain_http_is_refused_beyond_loopback() {
     place.serve(None).await.stop().await;
     let reviewer = Reviewer { token_file: "none".into(), ca_file: None };
     let site = Site { folder: place.path().join("data"), audit: None, reviewer };
-    let refused = Hosted::start(site, "0.0.0.0:0".parse().unwrap(), None).await;
+    let refused = Hosted::start(site, reserved("0.0.0.0:0"), None).await;
     assert_eq!(refused.err().map(|f| (f.reason, f.code)), Some(("PlainBeyondLoopback".into(), 2)));
 }
 
@@ -162,4 +167,17 @@ async fn a_certificate_that_is_not_there_yet_is_awaited() {
     assert!(!waiting.is_finished());
     place.ca.issue(place.path());
     waiting.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reserved_address_refuses_whoever_connects_and_nobody_else_gets_it() {
+    let one = reserved("127.0.0.1:0");
+    let refused = tokio::net::TcpStream::connect(one.addr).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    let again = Reserved::at(one.addr).and_then(|other| {
+        // Two sockets may be bound to it, and only one of them can listen.
+        let _first = one.listen()?;
+        other.listen().map(drop)
+    });
+    assert!(again.is_err_and(|failure| failure.reason == "PortInUse"));
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum_server::tls_rustls::RustlsConfig;
 use regent_types::Sensitive;
+use regent_vault::read_if_there;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -110,7 +111,8 @@ impl Certificates {
 }
 
 fn find(folder: &Path) -> Found {
-    let (certificate, key) = match (read(&folder.join("tls.crt")), read(&folder.join("tls.key"))) {
+    let read = |name: &str| read_if_there(&folder.join(name), FILE_LEN_MAX);
+    let (certificate, key) = match (read("tls.crt"), read("tls.key")) {
         (Ok(Some(certificate)), Ok(Some(key))) => (certificate, Sensitive::new(key)),
         (Err(problem), _) | (_, Err(problem)) => return Found::Broken(None, problem),
         _ => return Found::Absent,
@@ -124,19 +126,6 @@ fn find(folder: &Path) -> Found {
     match configured(&certificate, &key) {
         Ok(config) => Found::Good(digest, Arc::new(config)),
         Err(problem) => Found::Broken(Some(digest), problem),
-    }
-}
-
-/// The whole file; `None` where it is not there.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
-    let fail = |e: std::io::Error| format!("{}: {e}", path.display());
-    match std::fs::metadata(path) {
-        Ok(found) if found.len() > FILE_LEN_MAX => {
-            Err(format!("{}: more than {FILE_LEN_MAX} bytes", path.display()))
-        }
-        Ok(_) => std::fs::read(path).map(Some).map_err(fail),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(fail(error)),
     }
 }
 

@@ -155,17 +155,22 @@ pub(super) fn unknown(cx: &Cx<'_>, object: &mut Value) -> Result<Vec<String>, Fa
 
 /// Nothing but who owns which field, and when, is no change.
 fn differs(old: &Value, new: &Value) -> bool {
-    let (mut a, mut b) = (old.clone(), new.clone());
-    remove(&mut a["metadata"], "managedFields");
-    remove(&mut b["metadata"], "managedFields");
-    if a != b {
-        return true;
-    }
-    let fields = |o: &Value| -> Vec<(Value, Value)> {
-        let all = o["metadata"]["managedFields"].as_array().into_iter().flatten();
-        all.map(|e| (e["manager"].clone(), e["fieldsV1"].clone())).collect()
-    };
-    fields(old) != fields(new)
+    !same_but(old, new, "metadata", |a, b| same_but(a, b, "managedFields", |_, _| true))
+        || fields(old).ne(fields(new))
+}
+
+/// Whether two objects are equal, where `key` is judged by `same`.
+fn same_but(a: &Value, b: &Value, key: &str, same: impl Fn(&Value, &Value) -> bool) -> bool {
+    let (Some(a), Some(b)) = (a.as_object(), b.as_object()) else { return a == b };
+    let others = |map| serde_json::Map::iter(map).filter(|(k, _)| *k != key);
+    let none = Value::Null;
+    others(a).eq(others(b)) && same(a.get(key).unwrap_or(&none), b.get(key).unwrap_or(&none))
+}
+
+/// Who manages which fields.
+fn fields(object: &Value) -> impl Iterator<Item = (&Value, &Value)> {
+    let all = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    all.map(|entry| (&entry["manager"], &entry["fieldsV1"]))
 }
 
 fn envelope(cx: &Cx<'_>, object: &mut Value) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! Discovery, version and health: what is served.
+//! Discovery, version, health and the issuer of tokens: what is served.
 
 use std::collections::BTreeMap;
 
@@ -27,6 +27,10 @@ pub(super) fn answer(state: &State, path: &str, form: &Form) -> Result<Response,
     match path {
         "/healthz" | "/livez" | "/readyz" => return Ok("ok".into_response()),
         "/version" | "/version/" => return Ok(version()),
+        "/.well-known/openid-configuration" => {
+            return Ok(axum::Json(state.signer.configuration()).into_response());
+        }
+        "/openid/v1/jwks" => return Ok(axum::Json(state.signer.keys()).into_response()),
         _ => {}
     }
     let kinds = state.kinds.all();

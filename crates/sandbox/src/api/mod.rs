@@ -118,6 +118,7 @@ async fn serve(state: &Arc<State>, request: Request<Body>) -> Result<Response, F
         let verb = parts.method.as_str().to_lowercase();
         let ask = Ask { verb, path: path.clone(), ..Ask::default() };
         if !rbac::allows(&state.store, &user, &ask) {
+            state.note(&user, &ask, false);
             return Err(rbac::forbidden(&user, &ask));
         }
         return discovery::answer(state, &path, &form);
@@ -192,6 +193,7 @@ fn who(state: &State, headers: &http::HeaderMap) -> Result<User, Failure> {
             ..Ask::default()
         };
         if !rbac::allows(&state.store, &user, &ask) {
+            state.note(&user, &ask, false);
             return Err(rbac::forbidden(&user, &ask));
         }
     }

@@ -11,12 +11,12 @@ use bytes::Bytes;
 use futures::stream;
 use serde_json::{Value, json};
 
-use super::form::shape;
+use super::form::{Form, shape};
 use super::select::Selector;
-use super::{Cx, list};
+use super::{Cx, events as forms, list};
 use crate::server::State;
 use crate::status::Failure;
-use crate::store::Event;
+use crate::store::{Event, read};
 
 /// Events taken from the history at a time.
 const BATCH: usize = 256;
@@ -145,31 +145,50 @@ impl Watch {
             warnings: std::sync::Mutex::default(),
         };
         let namespace = self.cx.target.namespace.as_str();
+        // History is sent as it is kept where nobody selects and nobody asks for another form.
+        let as_kept = self.selector.is_any()
+            && matches!(cx.form, Form::Whole | Form::Discovery)
+            && cx.kind.group != forms::GROUP;
         for event in events {
-            if !namespace.is_empty() && event.object["metadata"]["namespace"] != namespace {
+            if !namespace.is_empty() && event.key.namespace != namespace {
                 continue;
             }
-            let was = event.before.as_ref().is_some_and(|o| self.selector.matches(o));
-            let is = !event.deleted && self.selector.matches(&event.object);
-            let kind = match (was, is) {
-                (false, true) => "ADDED",
-                (true, true) => "MODIFIED",
-                (true, false) => "DELETED",
-                (false, false) => continue,
-            };
-            // What no longer matches is shown as it did, with the version of the change.
-            let object = match &event.before {
-                Some(before) if kind == "DELETED" && !event.deleted => {
-                    let mut before = Value::clone(before);
-                    before["metadata"]["resourceVersion"] =
-                        event.object["metadata"]["resourceVersion"].clone();
-                    shape(&cx, &before)
-                }
-                _ => shape(&cx, &event.object),
-            };
-            self.pending.push_back(line(kind, object));
+            let line = if as_kept { Some(kept(event)) } else { self.selected(&cx, event) };
+            self.pending.extend(line);
         }
     }
+
+    /// The event as who selects sees it, if at all.
+    fn selected(&self, cx: &Cx<'_>, event: &Event) -> Option<Bytes> {
+        let (object, before) = (read(&event.object), event.before.as_deref().map(read));
+        let was = before.as_ref().is_some_and(|o| self.selector.matches(o));
+        let is = !event.deleted && self.selector.matches(&object);
+        let kind = match (was, is) {
+            (false, true) => "ADDED",
+            (true, true) => "MODIFIED",
+            (true, false) => "DELETED",
+            (false, false) => return None,
+        };
+        // What no longer matches is shown as it did, with the version of the change.
+        let shown = match before {
+            Some(mut before) if kind == "DELETED" && !event.deleted => {
+                before["metadata"]["resourceVersion"] =
+                    object["metadata"]["resourceVersion"].clone();
+                shape(cx, &before)
+            }
+            _ => shape(cx, &object),
+        };
+        Some(line(kind, shown))
+    }
+}
+
+fn kept(event: &Event) -> Bytes {
+    let kind = match (&event.before, event.deleted) {
+        (_, true) => "DELETED",
+        (None, false) => "ADDED",
+        (Some(_), false) => "MODIFIED",
+    };
+    Bytes::from(format!("{{\"type\":\"{kind}\",\"object\":{}}}\n", event.object))
 }
 
 fn bookmark(kind: &crate::kinds::Kind, rv: u64) -> Value {

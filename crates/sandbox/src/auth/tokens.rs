@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
+use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
@@ -26,6 +27,8 @@ pub(crate) struct Signer {
     pair: EcdsaKeyPair,
     random: SystemRandom,
     issuer: String,
+    /// By which the key is named in tokens.
+    id: String,
 }
 
 /// What a token says.
@@ -48,11 +51,33 @@ impl Signer {
         let pair =
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random)
                 .map_err(|e| fail(e.to_string()))?;
-        Ok(Self { verified: Mutex::default(), pair, random, issuer: issuer.to_owned() })
+        let id = BASE64.encode(digest(&SHA256, pair.public_key().as_ref()));
+        Ok(Self { verified: Mutex::default(), pair, random, issuer: issuer.to_owned(), id })
+    }
+
+    /// Under which name tokens are signed, and where the keys are shown.
+    pub(crate) fn configuration(&self) -> Value {
+        json!({
+            "issuer": self.issuer, "jwks_uri": format!("{}/openid/v1/jwks", self.issuer),
+            "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+        })
+    }
+
+    /// The public key (RFC 7517).
+    pub(crate) fn keys(&self) -> Value {
+        // An uncompressed point: 4, then both coordinates.
+        let point = self.pair.public_key().as_ref();
+        let (x, y) = point.split_at(point.len().div_ceil(2));
+        let coordinate = |bytes: &[u8]| BASE64.encode(bytes);
+        json!({ "keys": [{
+            "use": "sig", "kty": "EC", "kid": self.id, "crv": "P-256", "alg": "ES256",
+            "x": coordinate(x.get(1..).unwrap_or_default()), "y": coordinate(y),
+        }] })
     }
 
     pub(crate) fn sign(&self, claims: &Claims, now_s: i64) -> Option<String> {
-        let header = json!({ "alg": "ES256", "typ": "JWT" });
+        let header = json!({ "alg": "ES256", "kid": self.id });
         let subject = format!("system:serviceaccount:{}:{}", claims.namespace, claims.account);
         let body = json!({
             "iss": self.issuer, "sub": subject, "aud": claims.audiences,

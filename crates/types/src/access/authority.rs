@@ -1,20 +1,25 @@
-//! What each identity may do in the authority: mounts, ACL policies and kubernetes-auth roles, as warden writes
+//! What each identity may do in the authority: mounts, ACL policies and roles of the login mount, as warden writes
 //! them and `verify` compares them (PROTOCOLS.md §3; RFC row C5a-3).
+//!
+//! Several installations may share an authority, each with a login mount of its own. A policy names its mount, so that
+//! each has policies of its own too: their names bear the mount's, and nowhere but here is that decided.
 
 use serde_json::{Value, json};
 
 use super::identity::Identity;
 use crate::labels::{AUTHORITY_AUDIENCE, SYSTEM_NAMESPACE};
-use crate::resources::runtime_authority::PathGrant;
+use crate::resources::runtime_authority::{Login, LoginMethod, PathGrant};
 
 /// Mount of secret values.
 pub const SECRET_MOUNT: &str = "secret";
 /// Mount of records, candidates, the HMAC key and the ledger.
 pub const REGENT_MOUNT: &str = "regent";
-/// Mount of kubernetes auth.
+/// The login mount where none is named.
 pub const KUBERNETES_MOUNT: &str = "kubernetes";
 /// The role that equals root, for warden, only while a difference is repaired.
 pub const CONFIGURATOR: &str = "regent-configurator";
+/// How far the clocks of authority and API server may be apart where the authority judges tokens alone; its default.
+pub const CLOCK_SKEW_S: i64 = 60;
 /// Versions kept per secret: current, previous and room for a rotation under way (PROTOCOLS.md §4.0: not below 3).
 pub const MAX_VERSIONS: i64 = 10;
 
@@ -27,7 +32,26 @@ pub struct Policy {
     pub text: String,
 }
 
-/// A kubernetes-auth role.
+/// Name of `account`'s policy for the installation that logs in at `mount`. No account has a dot in its name.
+pub fn policy_name(account: &str, mount: &str) -> String {
+    if mount == KUBERNETES_MOUNT { account.to_owned() } else { format!("{account}.{mount}") }
+}
+
+/// Name of `identity`'s ledger chain for the installation that logs in at `mount`: each installation has chains of its
+/// own, so that none can write in another's name and none waits for another.
+pub fn chain_name(identity: Identity, mount: &str) -> String {
+    policy_name(identity.name(), mount)
+}
+
+/// Type of the auth method at the login mount.
+pub fn mount_type(method: LoginMethod) -> &'static str {
+    match method {
+        LoginMethod::TokenReview => "kubernetes",
+        LoginMethod::Keys => "jwt",
+    }
+}
+
+/// A role of the login mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
     /// Name of the role.
@@ -38,20 +62,34 @@ pub struct Role {
     pub policy: String,
     /// Token lifetime in seconds.
     pub token_ttl_s: i64,
+    /// How its tokens are judged.
+    pub method: LoginMethod,
 }
 
 impl Role {
-    /// Body of `auth/kubernetes/role/{name}`.
+    /// Body of `auth/{mount}/role/{name}`.
     pub fn body(&self) -> Value {
-        json!({
-            "bound_service_account_names": [self.account],
-            "bound_service_account_namespaces": [SYSTEM_NAMESPACE],
-            "audience": AUTHORITY_AUDIENCE,
-            "token_policies": [self.policy],
-            "token_no_default_policy": true,
-            "token_ttl": self.token_ttl_s,
-            "token_max_ttl": self.token_ttl_s,
-        })
+        let mut body = match self.method {
+            LoginMethod::TokenReview => json!({
+                "bound_service_account_names": [self.account],
+                "bound_service_account_namespaces": [SYSTEM_NAMESPACE],
+                "audience": AUTHORITY_AUDIENCE,
+            }),
+            LoginMethod::Keys => json!({
+                "role_type": "jwt",
+                "bound_audiences": [AUTHORITY_AUDIENCE],
+                "bound_subject": format!("system:serviceaccount:{SYSTEM_NAMESPACE}:{}", self.account),
+                "user_claim": "sub",
+                // The API server's tokens always say when they end: one that does not is none of its.
+                "expiration_leeway": -1,
+                "clock_skew_leeway": CLOCK_SKEW_S,
+            }),
+        };
+        body["token_policies"] = json!([self.policy]);
+        body["token_no_default_policy"] = json!(true);
+        body["token_ttl"] = json!(self.token_ttl_s);
+        body["token_max_ttl"] = json!(self.token_ttl_s);
+        body
     }
 }
 
@@ -64,13 +102,14 @@ pub const LOGINS: [Identity; 5] = [
     Identity::Reader,
 ];
 
-/// Every role.
-pub fn roles() -> Vec<Role> {
+/// Every role of the login mount.
+pub fn roles(login: &Login) -> Vec<Role> {
     let of = |name: String, account: String, token_ttl_s| Role {
-        policy: name.clone(),
+        policy: policy_name(&name, &login.mount),
         name,
         account,
         token_ttl_s,
+        method: login.method,
     };
     let mut all: Vec<Role> = LOGINS
         .iter()
@@ -80,44 +119,50 @@ pub fn roles() -> Vec<Role> {
     all
 }
 
-/// Every ACL policy; `grants` opens the paths that RuntimeAuthority grants beyond the three trees.
-pub fn policies(grants: &[PathGrant]) -> Vec<Policy> {
-    let mut all: Vec<Policy> = LOGINS
-        .iter()
-        .map(|i| Policy { name: i.account(), text: render(&rules(*i, grants)) })
-        .collect();
+/// Every ACL policy of the installation that logs in at `mount`; `grants` opens the paths that RuntimeAuthority grants
+/// beyond the three trees.
+pub fn policies(mount: &str, grants: &[PathGrant]) -> Vec<Policy> {
+    let of = |account: &str, rules: &[PathRule]| Policy {
+        name: policy_name(account, mount),
+        text: render(rules),
+    };
+    let mut all: Vec<Policy> =
+        LOGINS.iter().map(|i| of(&i.account(), &rules(*i, mount, grants))).collect();
     let everything = ["create", "read", "update", "patch", "delete", "list", "sudo"];
-    all.push(Policy {
-        name: CONFIGURATOR.into(),
-        text: render(&[("*".to_owned(), everything.to_vec())]),
-    });
+    let everything = PathRule { path: "*".into(), capabilities: everything.to_vec() };
+    all.push(of(CONFIGURATOR, &[everything]));
     all
 }
 
-type Rules = Vec<(String, Vec<&'static str>)>;
+/// One stanza of an ACL policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathRule {
+    /// A path below `/v1/`; one that ends in `*` is a prefix.
+    pub path: String,
+    /// What is granted there.
+    pub capabilities: Vec<&'static str>,
+}
 
-fn rules(identity: Identity, grants: &[PathGrant]) -> Rules {
-    let mut all: Rules = Vec::new();
+/// The rules of `identity`'s policy for the installation that logs in at `mount`.
+pub fn rules(identity: Identity, mount: &str, grants: &[PathGrant]) -> Vec<PathRule> {
+    let mut all: Vec<PathRule> = Vec::new();
     let mut allow = |path: &str, capabilities: &[&'static str]| {
-        all.push((path.to_owned(), capabilities.to_vec()));
+        all.push(PathRule { path: path.to_owned(), capabilities: capabilities.to_vec() });
     };
-    allow("auth/token/lookup-self", &["read"]);
-    allow("auth/token/revoke-self", &["update"]);
-    let ledger = |writer: &str| format!("ledger/{writer}/*");
+    let ledger = || format!("regent/data/ledger/{}/*", chain_name(identity, mount));
+    let auth = |rest: &str| format!("auth/{mount}/{rest}");
     match identity {
         Identity::Warden => {
-            for path in ["sys/mounts", "sys/auth", "sys/policies/acl/*", "auth/kubernetes/config"] {
+            for path in ["sys/mounts", "sys/auth", "sys/policies/acl/*", &auth("config")] {
                 allow(path, &["read"]);
             }
-            allow("sys/policies/acl", &["list"]);
             // Whether a device is on; the path asks for sudo even to be read (reference: authority.md §1.4).
             allow("sys/audit", &["read", "sudo"]);
-            allow("auth/kubernetes/role", &["list"]);
-            allow("auth/kubernetes/role/*", &["read", "list"]);
+            allow(&auth("role/*"), &["read"]);
             allow("secret/config", &["read"]);
             allow("regent/config", &["read"]);
-            allow("regent/metadata/ledger/*", &["list", "read"]);
-            allow(&format!("regent/data/{}", ledger("warden")), &["create", "read"]);
+            allow("regent/metadata/ledger/*", &["list"]);
+            allow(&ledger(), &["create", "read"]);
         }
         Identity::Orchestrator => {
             let runtime: Vec<String> = std::iter::once("runtime/*".to_owned())
@@ -125,42 +170,43 @@ fn rules(identity: Identity, grants: &[PathGrant]) -> Rules {
                 .collect();
             for tree in &runtime {
                 allow(&format!("secret/data/{tree}"), &["create", "read", "update"]);
-                allow(&format!("secret/metadata/{tree}"), &["list", "patch", "read"]);
+                allow(&format!("secret/metadata/{tree}"), &["patch", "read"]);
                 allow(&format!("secret/destroy/{tree}"), &["update"]);
             }
             for tree in ["platform-data/*", "platform-config/*"] {
-                allow(&format!("secret/metadata/{tree}"), &["list", "read"]);
+                allow(&format!("secret/metadata/{tree}"), &["read"]);
             }
             allow("secret/config", &["read"]);
             allow("regent/data/record/*", &["create", "read", "update"]);
-            allow("regent/metadata/record/*", &["list", "read"]);
             allow("regent/data/pending/*", &["create", "read"]);
-            allow("regent/metadata/pending/*", &["delete", "list", "read"]);
+            allow("regent/metadata/pending/*", &["delete", "read"]);
             allow("regent/data/keys/hmac", &["create", "read"]);
-            allow("regent/metadata/ledger/*", &["list", "read"]);
-            allow(&format!("regent/data/{}", ledger("orchestrator")), &["create", "read"]);
+            allow("regent/metadata/ledger/*", &["list"]);
+            allow(&ledger(), &["create", "read"]);
         }
         Identity::Materializer => {
             for tree in readable(grants) {
                 allow(&format!("secret/data/{tree}"), &["read"]);
-                allow(&format!("secret/metadata/{tree}"), &["list", "read"]);
             }
         }
         Identity::Publisher => {
             for tree in ["platform-data/*", "platform-config/*"] {
                 allow(&format!("secret/data/{tree}"), &["create", "read", "update"]);
-                allow(&format!("secret/metadata/{tree}"), &["patch", "read"]);
+                allow(&format!("secret/metadata/{tree}"), &["patch"]);
             }
-            allow("regent/metadata/ledger/*", &["list", "read"]);
-            allow(&format!("regent/data/{}", ledger("publisher")), &["create", "read"]);
+            allow("regent/metadata/ledger/*", &["list"]);
+            allow(&ledger(), &["create", "read"]);
         }
         Identity::Reader => {
-            for path in ["sys/mounts", "sys/auth", "sys/policies/acl/*", "auth/kubernetes/config"] {
+            // A person's token is looked at and given back by whatever client the person uses.
+            allow("auth/token/lookup-self", &["read"]);
+            allow("auth/token/revoke-self", &["update"]);
+            for path in ["sys/mounts", "sys/auth", "sys/policies/acl/*", &auth("config")] {
                 allow(path, &["read"]);
             }
             allow("sys/policies/acl", &["list"]);
-            allow("auth/kubernetes/role", &["list"]);
-            allow("auth/kubernetes/role/*", &["read", "list"]);
+            allow(&auth("role"), &["list"]);
+            allow(&auth("role/*"), &["read", "list"]);
             allow("auth/token/accessors", &["list", "sudo"]);
             allow("auth/token/lookup-accessor", &["update"]);
             allow("secret/config", &["read"]);
@@ -187,9 +233,9 @@ fn glob(path: &str) -> String {
     if path.ends_with('/') { format!("{path}*") } else { path.to_owned() }
 }
 
-fn render(rules: &[(String, Vec<&'static str>)]) -> String {
+fn render(rules: &[PathRule]) -> String {
     let mut text = String::new();
-    for (path, capabilities) in rules {
+    for PathRule { path, capabilities } in rules {
         let list: Vec<String> = capabilities.iter().map(|c| format!("\"{c}\"")).collect();
         text.push_str(&format!("path \"{path}\" {{\n  capabilities = [{}]\n}}\n", list.join(", ")));
     }
@@ -202,14 +248,18 @@ mod tests {
 
     fn policy(identity: Identity) -> String {
         let name = identity.account();
-        policies(&[]).into_iter().find(|p| p.name == name).map(|p| p.text).unwrap_or_default()
+        policies(KUBERNETES_MOUNT, &[])
+            .into_iter()
+            .find(|p| p.name == name)
+            .map(|p| p.text)
+            .unwrap_or_default()
     }
 
     /// DESIGN.md §2: the materializer may never write, the publisher never reaches `runtime/`.
     #[test]
     fn data_flows_one_way() {
         let materializer = policy(Identity::Materializer);
-        for stanza in materializer.split("path ").filter(|s| !s.contains("auth/token/")) {
+        for stanza in materializer.split("path ") {
             for verb in ["create", "update", "patch", "delete"] {
                 assert!(!stanza.contains(&format!("\"{verb}\"")), "{verb}: {stanza}");
             }
@@ -228,6 +278,43 @@ mod tests {
             let at = text.find("regent/data/ledger/").map(|i| &text[i..]).unwrap_or_default();
             let stanza = at.split('}').next().unwrap_or_default();
             assert!(stanza.contains(r#"["create", "read"]"#), "{stanza}");
+        }
+    }
+
+    /// C9-1: two installations write no policy of each other's.
+    #[test]
+    fn a_mount_has_policies_of_its_own() {
+        let names = |mount| policies(mount, &[]).into_iter().map(|p| p.name).collect::<Vec<_>>();
+        assert!(names("east").iter().all(|name| name.ends_with(".east")));
+        assert!(names("east").iter().all(|name| !names(KUBERNETES_MOUNT).contains(name)));
+        for policy in policies("east", &[]) {
+            assert!(!policy.text.contains("auth/kubernetes"), "{}", policy.text);
+            for foreign in ["warden", "orchestrator", "publisher"] {
+                assert!(!policy.text.contains(&format!("data/ledger/{foreign}/")));
+            }
+        }
+        let login = Login { mount: "east".into(), method: LoginMethod::Keys };
+        for role in roles(&login) {
+            assert_eq!(role.policy, format!("{}.east", role.name));
+        }
+    }
+
+    /// Each method binds a role to its one account and to the one audience.
+    #[test]
+    fn a_role_admits_one_account() {
+        let body = |method| {
+            let login = Login { method, ..Login::default() };
+            roles(&login).into_iter().find(|r| r.name == "regent-reader").unwrap().body()
+        };
+        let review = body(LoginMethod::TokenReview);
+        assert_eq!(review["bound_service_account_names"], json!(["regent-reader"]));
+        assert_eq!(review["audience"], "regent-authority");
+        let keys = body(LoginMethod::Keys);
+        assert_eq!(keys["bound_subject"], "system:serviceaccount:regent-system:regent-reader");
+        assert_eq!(keys["bound_audiences"], json!(["regent-authority"]));
+        assert_eq!(keys["role_type"], "jwt");
+        for body in [review, keys] {
+            assert_eq!(body["token_policies"], json!(["regent-reader"]));
         }
     }
 }

@@ -3,11 +3,13 @@
 //!
 //! ```text
 //! identity    the ServiceAccounts          rbac        what each may do on the API server
-//! authority   what each may do in the authority: ACL policies and kubernetes-auth roles
+//! authority   what each may do in the authority: ACL policies and roles of the login mount
+//! neighbours  policies of other installations on the same authority
 //! admission/  which Secrets and declarations whoever may write at all may write: ValidatingAdmissionPolicies
 //! ```
 
 pub mod admission;
 pub mod authority;
 pub mod identity;
+pub mod neighbours;
 pub mod rbac;

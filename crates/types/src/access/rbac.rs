@@ -33,6 +33,8 @@ pub struct Rule {
     pub names: &'static [&'static str],
     /// Verbs.
     pub verbs: &'static [&'static str],
+    /// Paths that are no resources; group, resources and names are empty then.
+    pub urls: &'static [&'static str],
 }
 
 const fn rule(
@@ -41,7 +43,7 @@ const fn rule(
     resources: &'static [&'static str],
     verbs: &'static [&'static str],
 ) -> Rule {
-    Rule { scope, group, resources, names: &[], verbs }
+    Rule { scope, group, resources, names: &[], verbs, urls: &[] }
 }
 
 const fn named(
@@ -49,15 +51,30 @@ const fn named(
     names: &'static [&'static str],
     verbs: &'static [&'static str],
 ) -> Rule {
-    Rule { scope: Scope::System, group: "", resources, names, verbs }
+    Rule { scope: Scope::System, group: "", resources, names, verbs, urls: &[] }
 }
 
 const REGENT: &str = "regent.dev";
 const ESO: &str = "external-secrets.io";
 const LOOK: &[&str] = &["get", "list", "watch"];
+/// For a cache: nothing is asked for by its name.
+const FOLLOW: &[&str] = &["list", "watch"];
 const APPLY: &[&str] = &["get", "create", "patch", "delete"];
-const STATUS: &[&str] = &["get", "update", "patch"];
+/// Replaced as a whole, under the version that was read with the object.
+const STATUS: &[&str] = &["update"];
+/// One field among others' fields.
+const STATUS_FIELD: &[&str] = &["patch"];
 const ADMISSION: &[&str] = &["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
+/// By which keys and under which name the API server signs tokens. Kubernetes shows that to every account by default
+/// (`system:service-account-issuer-discovery`); warden does not depend on a default that may be taken away.
+const ISSUER: Rule = Rule {
+    scope: Scope::Cluster,
+    group: "",
+    resources: &[],
+    names: &[],
+    verbs: &["get"],
+    urls: &["/.well-known/openid-configuration", "/openid/v1/jwks"],
+};
 const EVENTS: Rule = rule(Scope::Cluster, "events.k8s.io", &["events"], &["create", "patch"]);
 /// To try, dry, whether admission refuses what it must. A name limits `create` only for server-side apply, which
 /// is how it is tried.
@@ -101,10 +118,10 @@ fn own_rules(identity: Identity) -> Vec<Rule> {
             rule(System, REGENT, &["gitsources"], &["get", "list", "watch", "create", "patch"]),
             rule(System, REGENT, &["gitsources/status"], STATUS),
             named(&["secrets"], &["regent-git-credentials"], &["get"]),
-            EVENTS,
         ],
         Identity::Bootstrap => vec![
-            rule(Cluster, REGENT, &["encryptedmanifests", "runtimesecrets"], LOOK),
+            rule(Cluster, REGENT, &["encryptedmanifests"], FOLLOW),
+            rule(Cluster, REGENT, &["runtimesecrets"], LOOK),
             rule(Cluster, REGENT, &["encryptedmanifests/status"], STATUS),
             named(
                 &["secrets"],
@@ -122,65 +139,60 @@ fn own_rules(identity: Identity) -> Vec<Rule> {
         ],
         Identity::Warden => vec![
             rule(Cluster, REGENT, &["runtimeauthorities"], LOOK),
-            rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS),
-            rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], &["list", "watch"]),
+            rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS_FIELD),
+            rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], FOLLOW),
             named(&["secrets"], &[labels::UNSEAL_IDENTITY_SECRET], &["get"]),
             rule(System, "", &["secrets", "configmaps"], &["create"]),
-            named(&["configmaps"], &[labels::SEALED_SHARES], &["get", "update", "patch"]),
+            named(&["configmaps"], &[labels::SEALED_SHARES], &["get", "update"]),
             named(
                 &["secrets"],
                 &[labels::AUTHORITY_CA_SECRET, labels::AUTHORITY_TLS_SECRET],
                 &["get", "watch", "update"],
             ),
             named(&["configmaps"], &[labels::AUTHORITY_CA_BUNDLE], &["get", "watch", "update"]),
-            EVENTS,
+            ISSUER,
         ],
         Identity::Orchestrator => vec![
-            rule(Cluster, REGENT, &["runtimesecrets", "workflows", "runtimeauthorities"], LOOK),
-            // Metadata alone: a manifest that changes says that its bootstrap Secret may be there.
-            rule(Cluster, REGENT, &["encryptedmanifests"], LOOK),
+            rule(Cluster, REGENT, &["runtimesecrets"], LOOK),
+            rule(Cluster, REGENT, &["workflows"], &["get"]),
+            // Of manifests metadata alone: one that changes says that its bootstrap Secret may be there.
+            rule(Cluster, REGENT, &["runtimeauthorities", "encryptedmanifests"], FOLLOW),
             rule(Cluster, REGENT, &["workflowruns"], &["get", "list", "watch", "create"]),
             rule(Cluster, REGENT, &["runtimesecrets/status", "workflowruns/status"], STATUS),
-            rule(Cluster, REGENT, &["runtimeauthorities/status"], &["patch"]),
-            rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], LOOK),
-            rule(Named, "", &["secrets"], &["get", "update", "patch", "delete"]),
+            rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS_FIELD),
+            rule(Cluster, ESO, &["externalsecrets"], FOLLOW),
+            rule(Cluster, ESO, &["pushsecrets"], LOOK),
+            rule(Named, "", &["secrets"], &["get", "patch", "delete"]),
             PROBE,
             EVENTS,
         ],
         Identity::Triggers => vec![
-            rule(Cluster, REGENT, &["eventtriggers", "runtimesecrets", "workflows"], LOOK),
+            rule(Cluster, REGENT, &["eventtriggers", "runtimesecrets", "workflows"], FOLLOW),
             rule(Cluster, REGENT, &["eventtriggers/status"], STATUS),
-            rule(Cluster, REGENT, &["workflowruns"], &["get", "list", "watch", "create"]),
-            EVENTS,
+            rule(Cluster, REGENT, &["workflowruns"], &["list", "watch", "create"]),
         ],
         Identity::Authority => {
             vec![rule(Cluster, "authentication.k8s.io", &["tokenreviews"], &["create"])]
         }
         Identity::Materializer => vec![
-            rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], LOOK),
-            rule(Cluster, ESO, &["secretstores", "clustersecretstores"], LOOK),
+            rule(Cluster, ESO, &["externalsecrets"], LOOK),
+            rule(Cluster, ESO, &["pushsecrets", "secretstores", "clustersecretstores"], FOLLOW),
             rule(Cluster, ESO, &["externalsecrets/status"], STATUS),
             rule(Cluster, ESO, &["secretstores/status", "clustersecretstores/status"], STATUS),
-            rule(Cluster, REGENT, &["runtimesecrets", "runtimeauthorities"], LOOK),
+            rule(Cluster, REGENT, &["runtimesecrets", "runtimeauthorities"], FOLLOW),
             // Who owns a datasource may say who consumes its paths; store conditions name namespaces.
-            rule(Cluster, "", &["namespaces"], LOOK),
-            rule(
-                Named,
-                "",
-                &["secrets"],
-                &["get", "list", "watch", "create", "update", "patch", "delete"],
-            ),
+            rule(Cluster, "", &["namespaces"], FOLLOW),
+            rule(Named, "", &["secrets"], &["get", "list", "watch", "create", "update", "delete"]),
             PROBE,
-            EVENTS,
         ],
         Identity::Publisher => vec![
-            rule(Cluster, ESO, &["pushsecrets", "clustersecretstores"], LOOK),
+            rule(Cluster, ESO, &["pushsecrets"], LOOK),
+            rule(Cluster, ESO, &["clustersecretstores"], FOLLOW),
             rule(Cluster, ESO, &["pushsecrets/status"], STATUS),
-            rule(Cluster, "", &["namespaces"], LOOK),
-            rule(Cluster, REGENT, &["runtimeauthorities"], LOOK),
-            rule(Cluster, REGENT, &["runtimeauthorities/status"], &["patch"]),
+            rule(Cluster, "", &["namespaces"], FOLLOW),
+            rule(Cluster, REGENT, &["runtimeauthorities"], FOLLOW),
+            rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS_FIELD),
             rule(Named, "", &["secrets"], &["get", "watch"]),
-            EVENTS,
         ],
         Identity::Reader => vec![
             rule(Cluster, REGENT, &["*"], LOOK),
@@ -247,6 +259,9 @@ fn bind(account: &str, scope: Scope, rules: &[Value], namespaces: &[String]) -> 
 }
 
 fn policy_rule(rule: &Rule) -> Value {
+    if !rule.urls.is_empty() {
+        return json!({ "nonResourceURLs": rule.urls, "verbs": rule.verbs });
+    }
     let mut value = json!({
         "apiGroups": [rule.group], "resources": rule.resources, "verbs": rule.verbs,
     });

@@ -36,7 +36,7 @@ use template::Broken;
 use template::render::{Scope, render};
 pub use values::Values;
 
-/// The components, each a Deployment.
+/// The components, each a Deployment, in the order in which they become active (C4-2).
 pub const COMPONENTS: [Identity; 7] = [
     Identity::Intent,
     Identity::Bootstrap,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::labels_of;
 use super::template::{Condition, at, when};
 use crate::access::identity::Identity;
-use crate::labels::AUTHORITY_AUDIENCE;
+use crate::labels::{AUTHORITY_AUDIENCE, AUTHORITY_CA_BUNDLE, AUTHORITY_TLS_SECRET, CA_KEY};
 
 /// The user and group of all processes, and of their volumes.
 const USER: u32 = 65_532;
@@ -17,10 +17,6 @@ const AUTHORITY_TOKEN_DIR: &str = "/var/run/secrets/regent.dev/authority";
 const AUTHORITY_CA_DIR: &str = "/var/run/secrets/regent.dev/authority-ca";
 /// Folder of the authority's serving certificate.
 const TLS_DIR: &str = "/var/run/secrets/regent.dev/tls";
-/// ConfigMap with the certificates that the authority's own is signed by (warden publishes it).
-const AUTHORITY_CA: &str = "regent-authority-ca";
-/// Secret with the authority's serving certificate (warden makes it).
-const AUTHORITY_TLS: &str = "regent-authority-tls";
 /// Life of the token for the API server; the kubelet renews it at four fifths.
 const ACCOUNT_TOKEN_S: u32 = 3_600;
 /// Life of the token for the authority (PROTOCOLS.md §3).
@@ -45,7 +41,7 @@ impl Volume {
     pub(super) fn account() -> Self {
         let sources = json!([
             { "serviceAccountToken": { "path": "token", "expirationSeconds": ACCOUNT_TOKEN_S } },
-            { "configMap": { "name": "kube-root-ca.crt", "items": [{ "key": "ca.crt", "path": "ca.crt" }] } },
+            { "configMap": { "name": "kube-root-ca.crt", "items": [{ "key": CA_KEY, "path": CA_KEY }] } },
             { "downwardAPI": { "items": [
                 { "path": "namespace", "fieldRef": { "apiVersion": "v1", "fieldPath": "metadata.namespace" } },
             ] } },
@@ -65,14 +61,14 @@ impl Volume {
     /// The certificates that the authority's own is signed by: absent until warden made them.
     pub(super) fn authority_ca() -> Self {
         let sources = json!([{ "configMap": {
-            "name": AUTHORITY_CA, "optional": true, "items": [{ "key": "ca.crt", "path": "ca.crt" }],
+            "name": AUTHORITY_CA_BUNDLE, "optional": true, "items": [{ "key": CA_KEY, "path": CA_KEY }],
         } }]);
         Self::projected("authority-ca", AUTHORITY_CA_DIR, sources)
     }
 
     /// The authority's serving certificate: absent until warden made it.
     pub(super) fn tls() -> Self {
-        let sources = json!([{ "secret": { "name": AUTHORITY_TLS, "optional": true } }]);
+        let sources = json!([{ "secret": { "name": AUTHORITY_TLS_SECRET, "optional": true } }]);
         Self::projected("tls", TLS_DIR, sources)
     }
 

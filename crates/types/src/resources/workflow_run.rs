@@ -45,7 +45,8 @@ pub struct Cause {
     /// Who: EventTrigger name, user name or component.
     #[schemars(length(min = 1, max = 253))]
     pub by: String,
-    /// The slot or delivery, for triggers: what makes the run exactly-once.
+    /// The slot or delivery, for triggers: what makes the run exactly-once. Of a declared rotation: uid of the run
+    /// whose rotation it finishes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub slot: Option<String>,

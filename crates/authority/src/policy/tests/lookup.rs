@@ -271,7 +271,7 @@ fn every_spelling_of_root_is_root_or_refused() {
 /// needs.
 #[test]
 fn the_policies_of_regents_own_identities_hold_what_they_promise() {
-    let policies = regent_types::access::authority::policies(&[]);
+    let policies = regent_types::access::authority::policies("kubernetes", &[]);
     let of = |name: &str| {
         let policy = policies.iter().find(|policy| policy.name == name);
         policy.unwrap_or_else(|| panic!("{name}")).text.as_str()
@@ -288,8 +288,32 @@ fn the_policies_of_regents_own_identities_hold_what_they_promise() {
         update regent/data/pending/x = deny
         create secret/data/runtime/payments/db = allow
         update secret/data/platform-data/postgres/payments = deny
-        read auth/token/lookup-self = allow
+        read auth/token/lookup-self = deny
+        list regent/metadata/ledger/orchestrator/ = allow
         update sys/policies/acl/x = deny
+        ",
+    );
+    // C9-1: an installation with a login mount of its own writes in no other's chain and reads no other's login.
+    let east = regent_types::access::authority::policies("east", &[]);
+    let east = |name: &str| {
+        let policy = east.iter().find(|policy| policy.name == name);
+        policy.unwrap_or_else(|| panic!("{name}")).text.as_str()
+    };
+    check(
+        &[
+            east("regent-orchestrator.east"),
+            east("regent-warden.east"),
+            east("regent-publisher.east"),
+        ],
+        "
+        create regent/data/ledger/orchestrator.east/20260101/00000001 = allow
+        update regent/data/ledger/orchestrator.east/20260101/00000001 = deny
+        create regent/data/ledger/orchestrator/20260101/00000001 = deny
+        create regent/data/ledger/warden/20260101/00000001 = deny
+        create regent/data/ledger/publisher/20260101/00000001 = deny
+        read auth/east/config = allow
+        read auth/kubernetes/config = deny
+        update auth/east/config = deny
         ",
     );
     check(
@@ -297,7 +321,7 @@ fn the_policies_of_regents_own_identities_hold_what_they_promise() {
         "
         read secret/data/runtime/payments/db = allow
         update secret/data/runtime/payments/db = deny
-        list secret/metadata/runtime/payments/ = allow
+        list secret/metadata/runtime/payments/ = deny
         read regent/data/keys/hmac = deny
         read regent/data/record/runtime/payments/db = deny
         ",
@@ -314,6 +338,6 @@ fn the_policies_of_regents_own_identities_hold_what_they_promise() {
     check(&[of("regent-configurator")], "update sys/policies/acl/x = sudo\ndelete a = sudo");
     check(
         &[of("regent-reader")],
-        "list auth/token/accessors/ = sudo\nread secret/data/runtime/a/b = deny",
+        "list auth/token/accessors/ = sudo\nread auth/token/lookup-self = allow\nread secret/data/runtime/a/b = deny",
     );
 }

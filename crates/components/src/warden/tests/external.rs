@@ -5,7 +5,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use regent_manifest::keys::{Identities, decrypt};
 use regent_types::Explain;
+use regent_types::access::identity::Identity;
 use regent_types::seal::{SealedShares, UNATTENDED};
+use regent_vault::Method;
 use serde_json::json;
 
 use super::world::{EXTERNAL, Setup, World};
@@ -34,6 +36,25 @@ async fn an_empty_external_authority_ends_active_and_without_a_root_token() {
     let holders: Vec<String> =
         shares(&world).await.sealed_shares.into_iter().map(|s| s.holder).collect();
     assert_eq!(holders, ["ada", "bob", UNATTENDED, UNATTENDED]);
+}
+
+/// C9-1: an installation with a login mount of its own has its policies there, and nothing at `auth/kubernetes`.
+#[tokio::test]
+async fn a_login_mount_of_its_own_has_policies_of_its_own() {
+    let world = active(Setup { login: Some("east-1"), ..EXTERNAL }).await;
+    assert_eq!(events(&world).await, "unsealed initialized configured root-revoked");
+    no_root_token_lives(&world).await;
+    let reader = world.session(Identity::Reader);
+    let ask = async |path: &str| reader.request(Method::GET, path, None).await.unwrap().unwrap();
+    let mounts = ask("sys/auth").await;
+    assert_eq!(mounts["data"]["east-1/"]["description"], "regent installation test");
+    assert!(mounts["data"]["kubernetes/"].is_null());
+    let policies = ask("sys/policies/acl?list=true").await["data"]["keys"].to_string();
+    assert!(policies.contains("regent-warden.east-1") && !policies.contains("\"regent-warden\""));
+    // Looked at again, nothing differs.
+    world.pass(&world.warden()).await.unwrap();
+    assert_eq!(world.cluster.reason(), "3 Active");
+    assert_eq!(events(&world).await, "unsealed initialized configured root-revoked");
 }
 
 /// With a threshold of one there is one share, and everybody holds it.

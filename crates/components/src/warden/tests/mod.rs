@@ -4,12 +4,14 @@
 mod crash;
 mod external;
 mod fuse;
+mod join;
 mod plan;
 mod world;
 
 use base64::Engine;
 use regent_manifest::keys::{Identities, decrypt};
 use regent_protocol::ledger::{Entry, verify_chain};
+use regent_types::access::authority::chain_name;
 use regent_types::access::identity::Identity;
 use regent_vault::{Error as Vault, InitRequest, Method, ShareHolder, Token};
 use serde_json::json;
@@ -21,9 +23,10 @@ use world::{EMBEDDED, Setup, World};
 /// way.
 async fn events(world: &World) -> String {
     let kv = world.session(Identity::Reader).kv("regent");
+    let chain = chain_name(Identity::Warden, world.mount());
     let mut entries: Vec<Entry> = Vec::new();
-    for day in kv.list("ledger/warden").await.unwrap() {
-        let day = format!("ledger/warden/{}", day.trim_end_matches('/'));
+    for day in kv.list(&format!("ledger/{chain}")).await.unwrap() {
+        let day = format!("ledger/{chain}/{}", day.trim_end_matches('/'));
         for name in kv.list(&day).await.unwrap() {
             entries.push(kv.read_json(&format!("{day}/{name}")).await.unwrap().unwrap().0);
         }

@@ -16,6 +16,7 @@ use regent_authority::{
 };
 use regent_manifest::keys::{Identities, NewIdentity, generate};
 use regent_types::Sensitive;
+use regent_types::access::authority::KUBERNETES_MOUNT;
 use regent_types::access::identity::Identity;
 use regent_types::condition::{READY, get};
 use regent_types::labels::{AUTHORITY_AUDIENCE, AUTHORITY_SERVICE_URL};
@@ -276,12 +277,15 @@ pub(super) struct Setup {
     pub(super) unattended: bool,
     /// Of two holders, ada and bob.
     pub(super) threshold: i64,
+    /// The login mount that RuntimeAuthority names, if it does.
+    pub(super) login: Option<&'static str>,
 }
 
 /// The embedded authority, unattended, which one holder opens.
-pub(super) const EMBEDDED: Setup = Setup { external: false, unattended: true, threshold: 1 };
+pub(super) const EMBEDDED: Setup =
+    Setup { external: false, unattended: true, threshold: 1, login: None };
 /// The same authority, but spoken to as one that regent did not deploy.
-pub(super) const EXTERNAL: Setup = Setup { external: true, unattended: true, threshold: 2 };
+pub(super) const EXTERNAL: Setup = Setup { external: true, threshold: 2, ..EMBEDDED };
 
 /// The authority, a cluster and two holders.
 pub(super) struct World {
@@ -290,6 +294,7 @@ pub(super) struct World {
     pub(super) cluster: Cluster,
     pub(super) fuse: Fuse,
     pub(super) host: String,
+    installation: &'static str,
     pub(super) holder: NewIdentity,
     pub(super) other: NewIdentity,
     authority: Option<Authority>,
@@ -298,6 +303,14 @@ pub(super) struct World {
     /// Kept so that nothing is told to stop.
     stop: watch::Sender<bool>,
     shutdown: Shutdown,
+}
+
+/// A cluster of an installation.
+pub(super) struct Seat {
+    cluster: Cluster,
+    host: String,
+    setup: Setup,
+    installation: &'static str,
 }
 
 impl World {
@@ -310,6 +323,7 @@ impl World {
             cluster: Cluster { fuse: fuse.clone(), ..Cluster::default() },
             fuse,
             host: "https://first".into(),
+            installation: "test",
             holder: generate(),
             other: generate(),
             authority: None,
@@ -329,11 +343,14 @@ impl World {
             { "name": "ada", "recipient": self.holder.recipient },
             { "name": "bob", "recipient": self.other.recipient },
         ]);
-        let Setup { external, unattended, threshold } = self.setup;
+        let Setup { external, unattended, threshold, login } = self.setup;
         let seal = json!({ "holders": holders, "threshold": threshold, "unattended": unattended });
-        let mut spec = json!({ "installation": "test", "seal": seal });
+        let mut spec = json!({ "installation": self.installation, "seal": seal });
         if external {
             spec["external"] = json!({ "address": EXTERNAL_URL });
+        }
+        if let Some(mount) = login {
+            spec["external"]["login"] = json!({ "mount": mount });
         }
         self.cluster.put_authority("regent", spec);
     }
@@ -383,6 +400,33 @@ impl World {
         self.apply();
     }
 
+    /// Another installation's cluster takes this one's seat in the world; what is returned may take it back. Both are on
+    /// the same authority.
+    pub(super) fn seat(&mut self, mut other: Seat) -> Seat {
+        std::mem::swap(&mut self.cluster, &mut other.cluster);
+        std::mem::swap(&mut self.host, &mut other.host);
+        std::mem::swap(&mut self.setup, &mut other.setup);
+        std::mem::swap(&mut self.installation, &mut other.installation);
+        other
+    }
+
+    /// A new cluster of installation `second`, with a login mount of its own.
+    pub(super) fn second(&mut self, mount: &'static str) -> Seat {
+        let first = self.seat(Seat {
+            cluster: Cluster { fuse: self.fuse.clone(), ..Cluster::default() },
+            host: "https://second".into(),
+            setup: Setup { login: Some(mount), ..self.setup },
+            installation: "second",
+        });
+        self.apply();
+        first
+    }
+
+    /// The next cluster is of this installation.
+    pub(super) fn rename(&mut self, installation: &'static str) {
+        self.installation = installation;
+    }
+
     /// The authority went down with it.
     pub(super) async fn lose_cluster(&mut self) {
         self.restart().await;
@@ -421,9 +465,15 @@ impl World {
         }
     }
 
+    /// The login mount.
+    pub(super) fn mount(&self) -> &'static str {
+        self.setup.login.unwrap_or(KUBERNETES_MOUNT)
+    }
+
     /// A session of `identity` in its own role.
     pub(super) fn session(&self, identity: Identity) -> Session {
-        self.context(identity).session(AUTHORITY_SERVICE_URL, &identity.account()).unwrap()
+        let context = self.context(identity);
+        context.session(AUTHORITY_SERVICE_URL, self.mount(), &identity.account()).unwrap()
     }
 
     /// Gives warden one pass and drops it where the fuse blows, as kill -9 would. Returns where.

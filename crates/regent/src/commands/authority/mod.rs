@@ -5,8 +5,10 @@
 //!   shares    prints the sealed shares, to be kept beside the root of trust
 //!   unseal    opens the seal, and repairs the login where warden cannot
 //!   recover   the one human act after cluster loss
+//!   join      the one human act for a second cluster on the same authority
 //! ```
 
+mod join;
 mod recover;
 mod serve;
 mod shares;
@@ -43,6 +45,8 @@ pub enum AuthorityCommand {
     Unseal(unseal::UnsealArgs),
     /// After cluster loss: opens the seal with holders' identities, for this cluster's unseal identity.
     Recover(recover::RecoverArgs),
+    /// A second cluster on the authority of another: lets it in at a login mount of its own.
+    Join(join::JoinArgs),
 }
 
 /// Runs it.
@@ -52,6 +56,7 @@ pub async fn run(command: &AuthorityCommand, out: Out) -> anyhow::Result<u8> {
         AuthorityCommand::Shares(args) => shares::run(args, out).await,
         AuthorityCommand::Unseal(args) => unseal::run(args, out).await,
         AuthorityCommand::Recover(args) => recover::run(args, out).await,
+        AuthorityCommand::Join(args) => join::run(args, out).await,
     }
 }
 

@@ -12,7 +12,7 @@ use clap::Args;
 use regent_authority::Audit;
 use regent_components::Shutdown;
 
-use crate::hosted::{Certificates, Hosted, Reviewer, Site};
+use crate::hosted::{Certificates, Hosted, Reserved, Reviewer, Site};
 use crate::signals;
 
 /// Longest `--grace`: a kubelet waits no longer for anybody.
@@ -59,6 +59,8 @@ fn grace(text: &str) -> Result<Duration, String> {
 pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<u8> {
     let (stop, shutdown) = Shutdown::new();
     signals::stop_with(stop)?;
+    // Before the certificate is awaited, so that nobody takes the port meanwhile.
+    let place = Reserved::at(args.listen)?;
     let mut certificates = None;
     if let Some(folder) = &args.tls_dir {
         tokio::select! {
@@ -75,7 +77,7 @@ pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<u8> {
         ca_file: Some(args.kubernetes_ca_file.clone()),
     };
     let site = Site { folder: args.data_dir.clone(), audit, reviewer };
-    let mut hosted = Hosted::start(site, args.listen, certificates.as_ref()).await?;
+    let mut hosted = Hosted::start(site, place, certificates.as_ref()).await?;
     tracing::info!(address = %hosted.addr, tls = certificates.is_some(), "the authority is served");
     let keeper = async {
         match &mut certificates {

@@ -1,6 +1,6 @@
 //! Flags and the values file → values. A flag wins over the file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use regent_types::Advice;
@@ -77,7 +77,10 @@ fn placing(text: &str) -> Result<ExternalSecretsCrds, String> {
 impl InstallArgs {
     /// The values that they stand for.
     pub fn values(&self) -> Result<Values, Failure> {
-        let mut values = self.file()?;
+        let mut values = match &self.values {
+            Some(path) => values_file(path)?,
+            None => Values::default(),
+        };
         if let Some(image) = &self.image {
             let (repository, tag) = image_of(image)?;
             values.image = Image { repository, tag, ..values.image };
@@ -101,22 +104,22 @@ impl InstallArgs {
     pub fn cluster(&self) -> ClusterArgs {
         ClusterArgs { kubeconfig: self.kubeconfig.clone(), ..ClusterArgs::default() }
     }
+}
 
-    fn file(&self) -> Result<Values, Failure> {
-        let Some(path) = &self.values else { return Ok(Values::default()) };
-        let text = read_text(path)?;
-        let unfit = |found: String| {
-            let found = format!("{}: {found}", path.display());
-            let advice = Advice::new(
-                "values with the fields of charts/regent/values.yaml",
-                found,
-                "correct the file",
-            );
-            Failure::new("InvalidValues", "the values cannot be read", advice).code(USAGE)
-        };
-        let given = serde_saphyr::from_str(text.expose()).map_err(|e| unfit(e.to_string()))?;
-        Values::over_defaults(&given).map_err(|e| unfit(e.to_string()))
-    }
+/// The values in a file as for the Helm chart, over the defaults; `-` is standard input.
+pub fn values_file(path: &Path) -> Result<Values, Failure> {
+    let text = read_text(path)?;
+    let unfit = |found: String| {
+        let found = format!("{}: {found}", path.display());
+        let advice = Advice::new(
+            "values with the fields of charts/regent/values.yaml",
+            found,
+            "correct the file",
+        );
+        Failure::new("InvalidValues", "the values cannot be read", advice).code(USAGE)
+    };
+    let given = serde_saphyr::from_str(text.expose()).map_err(|e| unfit(e.to_string()))?;
+    Values::over_defaults(&given).map_err(|e| unfit(e.to_string()))
 }
 
 fn set<T: Clone>(value: &mut T, flag: Option<&T>) {

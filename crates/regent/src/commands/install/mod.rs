@@ -12,7 +12,7 @@ mod shared;
 use regent_types::install::{self, definitions};
 use serde_json::{Value, json};
 
-pub use args::InstallArgs;
+pub use args::{InstallArgs, values_file};
 
 use crate::failure::Failure;
 use crate::output::{Format, Out};

@@ -1,5 +1,5 @@
-//! Live admission policies and bindings against the table: one that is missing, or says something else, leaves a
-//! write path open (`writers-known`).
+//! Live admission policies and bindings against what is to be installed: one that is missing, or says something
+//! else, leaves a write path open (`writers-known`).
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,17 @@ use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use regent_protocol::invariants::{BindingSeen, Snapshot};
-use regent_types::access::admission::{self, BINDING_KIND, POLICY_KIND, Settings};
+use regent_types::access::admission::{self, BINDING_KIND, POLICY_KIND};
 use serde_json::Value;
 
 /// Specs by `Kind name`.
 type Specs = BTreeMap<String, Value>;
 
-pub(super) async fn gather(api: &kube::Client, s: &mut Snapshot) -> anyhow::Result<()> {
+pub(super) async fn gather(
+    api: &kube::Client,
+    table: &[Value],
+    s: &mut Snapshot,
+) -> anyhow::Result<()> {
     let mut live = Specs::new();
     for kind in [POLICY_KIND, BINDING_KIND] {
         let (group, version) = admission::API_VERSION.split_once('/').unwrap_or_default();
@@ -24,14 +28,15 @@ pub(super) async fn gather(api: &kube::Client, s: &mut Snapshot) -> anyhow::Resu
             live.insert(format!("{kind} {name}"), object.data["spec"].clone());
         }
     }
-    s.rbac.extend(differences(&live));
+    s.rbac.extend(differences(table, &live));
     Ok(())
 }
 
 /// Others than the table's are no finding: a policy can only refuse.
-fn differences(live: &Specs) -> Vec<BindingSeen> {
+fn differences(table: &[Value], live: &Specs) -> Vec<BindingSeen> {
     let mut found = Vec::new();
-    for object in admission::objects(&Settings::default()) {
+    let of_admission = |o: &&Value| o["apiVersion"] == admission::API_VERSION;
+    for object in table.iter().filter(of_admission) {
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let full = format!("{} {}", text(&object["kind"]), text(&object["metadata"]["name"]));
         let seen =
@@ -59,31 +64,52 @@ fn parts(live: &Value, table: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use regent_types::install::{self, Values};
 
-    fn table() -> Specs {
+    fn table(values: &Values) -> Vec<Value> {
+        install::objects(values, &std::collections::BTreeSet::new()).unwrap()
+    }
+
+    fn specs(table: &[Value]) -> Specs {
         let name = |o: &Value| {
             let text =
                 |p: &str| o.pointer(p).and_then(Value::as_str).unwrap_or_default().to_owned();
             format!("{} {}", text("/kind"), text("/metadata/name"))
         };
-        let all = admission::objects(&Settings::default());
-        all.iter().map(|o| (name(o), o["spec"].clone())).collect()
+        table.iter().map(|o| (name(o), o["spec"].clone())).collect()
     }
 
     /// S5.8-1: a policy that is gone, one that exempts somebody more and a binding that only warns are all seen.
     #[test]
     fn what_is_missing_or_changed_is_found() {
-        assert_eq!(differences(&table()), []);
-        let mut gone = table();
-        gone.remove(&format!("{POLICY_KIND} {}", admission::MATERIALIZED));
-        assert_eq!(differences(&gone).len(), 1);
-        let mut wider = table();
-        let policy = wider.get_mut(&format!("{POLICY_KIND} {}", admission::BOOTSTRAP)).unwrap();
-        policy["matchConditions"][0]["expression"] = "false".into();
-        assert!(differences(&wider)[0].says.contains("matchConditions"));
-        let mut softer = table();
-        let binding = softer.get_mut(&format!("{BINDING_KIND} {}", admission::BOOTSTRAP)).unwrap();
-        binding["validationActions"] = serde_json::json!(["Warn"]);
-        assert_eq!(differences(&softer).len(), 1);
+        let all = table(&Values::default());
+        let found = |change: &dyn Fn(&mut Specs)| {
+            let mut live = specs(&all);
+            change(&mut live);
+            differences(&all, &live)
+        };
+        assert_eq!(found(&|_| ()), []);
+        let gone = format!("{POLICY_KIND} {}", admission::MATERIALIZED);
+        assert_eq!(found(&|live| drop(live.remove(&gone))).len(), 1);
+        let policy = format!("{POLICY_KIND} {}", admission::BOOTSTRAP);
+        let wider = found(&|live| {
+            live.get_mut(&policy).unwrap()["matchConditions"][0]["expression"] = "false".into();
+        });
+        assert!(wider[0].says.contains("matchConditions"));
+        let binding = format!("{BINDING_KIND} {}", admission::BOOTSTRAP);
+        let softer = found(&|live| {
+            live.get_mut(&binding).unwrap()["validationActions"] = serde_json::json!(["Warn"]);
+        });
+        assert_eq!(softer.len(), 1);
+    }
+
+    /// An installation that exempts other users is as it should be by its own values, and not by the defaults.
+    #[test]
+    fn the_values_of_an_installation_are_what_it_is_judged_by() {
+        let mut own = Values::default();
+        own.admission.gitops.push("system:serviceaccount:flux-system:kustomize-controller".into());
+        let live = specs(&table(&own));
+        assert_eq!(differences(&table(&own), &live), []);
+        assert_eq!(differences(&table(&Values::default()), &live).len(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! What the authority shows a reader: records, versions, policies, roles, tokens, the ledger; no value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -9,20 +9,26 @@ use regent_protocol::invariants::{KvSeen, LedgerSeen, Snapshot, WriteSeen};
 use regent_protocol::record::Record;
 use regent_types::access::authority::{self, CONFIGURATOR, REGENT_MOUNT, SECRET_MOUNT};
 use regent_types::access::identity::Identity;
+use regent_types::access::neighbours::neighbours;
 use regent_types::resources::RuntimeAuthority;
+use regent_types::resources::runtime_authority::Login;
 use regent_vault::{Kv, Method, Session};
 use serde_json::{Value, json};
 
-use crate::commands::audit::{WRITERS, chain};
+use crate::commands::audit::{chain, chains};
 use crate::failure::Failure;
 
 /// Most paths read; more is a defect of the tree, or another tool's mount.
 const PATHS_MAX: usize = 100_000;
 /// Fields of a role that decide who may log in, and as what.
-const ROLE_FIELDS: [&str; 6] = [
+const ROLE_FIELDS: [&str; 10] = [
     "bound_service_account_names",
     "bound_service_account_namespaces",
     "audience",
+    "role_type",
+    "bound_subject",
+    "bound_audiences",
+    "user_claim",
     "token_policies",
     "token_ttl",
     "token_max_ttl",
@@ -45,14 +51,18 @@ pub(super) async fn gather(
         let metadata = metadata.map_err(|e| Failure::of("reading metadata", &e))?;
         s.kv.extend(metadata.map(|m| (path, seen(m))));
     }
-    access(session, s).await?;
     let authorities = Api::<RuntimeAuthority>::all(api.clone());
     let found = authorities.list(&kube::api::ListParams::default()).await?.items.into_iter().next();
+    let login = found.as_ref().map(|a| a.spec.login()).unwrap_or_default();
+    access(session, &login, s).await?;
     let heads = found.and_then(|a| a.status).map(|s| s.ledger_heads).unwrap_or_default();
-    for writer in WRITERS {
-        let entries = chain(&regent, writer).await?;
-        let published = heads.get(writer).cloned();
-        s.ledgers.push(LedgerSeen { writer: writer.to_owned(), entries, published });
+    let mut writers: BTreeSet<String> = chains(&regent).await?.into_iter().collect();
+    // One whose head was published and that is gone is missed as well.
+    writers.extend(heads.keys().cloned());
+    for writer in writers {
+        let entries = chain(&regent, &writer).await?;
+        let published = heads.get(&writer).cloned();
+        s.ledgers.push(LedgerSeen { writer, entries, published });
     }
     Ok(())
 }
@@ -86,7 +96,7 @@ fn seen(metadata: regent_vault::KvMetadata) -> KvSeen {
     }
 }
 
-async fn access(session: &Session, s: &mut Snapshot) -> anyhow::Result<()> {
+async fn access(session: &Session, login: &Login, s: &mut Snapshot) -> anyhow::Result<()> {
     let ask = async |method: Method, path: &str, body: Option<Value>| {
         let answer = session.request(method, path, body.as_ref()).await;
         let answer = answer.map_err(|e| Failure::of(&format!("asking for {path}"), &e))?;
@@ -98,14 +108,24 @@ async fn access(session: &Session, s: &mut Snapshot) -> anyhow::Result<()> {
             s.policies.insert(name, read["policy"].as_str().unwrap_or_default().to_owned());
         }
     }
-    for name in keys(&ask(list(), "auth/kubernetes/role", None).await?) {
-        let read = ask(Method::GET, &format!("auth/kubernetes/role/{name}"), None).await?;
+    let roles = format!("auth/{}/role", login.mount);
+    for name in keys(&ask(list(), &roles, None).await?) {
+        let read = ask(Method::GET, &format!("{roles}/{name}"), None).await?;
         s.roles.insert(name, canonical(&read));
     }
-    for policy in authority::policies(&s.grants) {
+    let mounts = ask(Method::GET, "sys/auth", None).await?;
+    let mounts = mounts.as_object().into_iter().flatten().map(|(path, mount)| {
+        let description = mount["description"].as_str().unwrap_or_default();
+        (path.trim_end_matches('/').to_owned(), description.to_owned())
+    });
+    let mounts = mounts.collect();
+    s.neighbours = neighbours(&login.mount, &mounts, &s.policies);
+    let theirs: BTreeSet<&String> = s.neighbours.iter().flat_map(|n| &n.policies).collect();
+    s.policies.retain(|name, _| !theirs.contains(name));
+    for policy in authority::policies(&login.mount, &s.grants) {
         s.policies_expected.insert(policy.name, policy.text);
     }
-    for role in authority::roles() {
+    for role in authority::roles(login) {
         let body = role.body();
         s.roles_expected.insert(role.name, canonical(&body));
     }

@@ -1,4 +1,4 @@
-//! Live RBAC against the table: what is missing, what is wider, and who else can change secret state.
+//! Live RBAC against what is to be installed: what is missing, what is wider, and who else can change secret state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,6 @@ use kube::Api;
 use kube::api::ListParams;
 use regent_protocol::invariants::{BindingSeen, Snapshot};
 use regent_types::access::identity::Identity;
-use regent_types::access::rbac;
 use regent_types::labels::{SYSTEM_NAMESPACE, UNSEAL_IDENTITY_SECRET};
 use serde_json::Value;
 
@@ -26,30 +25,79 @@ struct Binding {
     subjects: Vec<Subject>,
 }
 
-pub(super) async fn gather(api: &kube::Client, s: &mut Snapshot) -> anyhow::Result<()> {
-    let all = ListParams::default();
-    let mut roles = Roles::new();
-    for role in Api::<ClusterRole>::all(api.clone()).list(&all).await? {
-        let name = role.metadata.name.unwrap_or_default();
-        roles.insert(format!("ClusterRole {name}"), role.rules.unwrap_or_default());
+/// RBAC as the API server has it.
+pub(super) struct Live {
+    roles: Roles,
+    bindings: Vec<Binding>,
+}
+
+impl Live {
+    pub(super) async fn read(api: &kube::Client) -> anyhow::Result<Self> {
+        let all = ListParams::default();
+        let mut roles = Roles::new();
+        for role in Api::<ClusterRole>::all(api.clone()).list(&all).await? {
+            let name = role.metadata.name.unwrap_or_default();
+            roles.insert(format!("ClusterRole {name}"), role.rules.unwrap_or_default());
+        }
+        for role in Api::<Role>::all(api.clone()).list(&all).await? {
+            let place = place(role.metadata.namespace, role.metadata.name);
+            roles.insert(format!("Role {place}"), role.rules.unwrap_or_default());
+        }
+        let mut bindings = Vec::new();
+        for b in Api::<ClusterRoleBinding>::all(api.clone()).list(&all).await? {
+            let name = b.metadata.name.unwrap_or_default();
+            let object = format!("ClusterRoleBinding {name}");
+            bindings.push(binding(object, "", &b.role_ref, b.subjects));
+        }
+        for b in Api::<RoleBinding>::all(api.clone()).list(&all).await? {
+            let namespace = b.metadata.namespace.clone().unwrap_or_default();
+            let object = format!("RoleBinding {}", place(b.metadata.namespace, b.metadata.name));
+            bindings.push(binding(object, &namespace, &b.role_ref, b.subjects));
+        }
+        Ok(Self { roles, bindings })
     }
-    for role in Api::<Role>::all(api.clone()).list(&all).await? {
-        let place = place(role.metadata.namespace, role.metadata.name);
-        roles.insert(format!("Role {place}"), role.rules.unwrap_or_default());
+
+    /// The namespaces that an installation of which no values are known names: those where the materializer is bound.
+    pub(super) fn named_namespaces(&self) -> Vec<String> {
+        let materializer = format!("ClusterRole {}-secrets", Identity::Materializer.account());
+        let bound = self.bindings.iter().filter(|b| b.role == materializer);
+        let named: BTreeSet<&String> = bound.map(|b| &b.namespace).collect();
+        named.into_iter().filter(|n| !n.is_empty()).cloned().collect()
     }
-    let mut bindings = Vec::new();
-    for b in Api::<ClusterRoleBinding>::all(api.clone()).list(&all).await? {
-        let name = b.metadata.name.unwrap_or_default();
-        let object = format!("ClusterRoleBinding {name}");
-        bindings.push(binding(object, "", &b.role_ref, b.subjects));
+
+    /// Notes in `s` what differs from the Roles and bindings in `table`, and who else can change secret state.
+    pub(super) fn compare(&self, table: &[Value], s: &mut Snapshot) {
+        let Self { roles, bindings } = self;
+        let mut known = BTreeSet::new();
+        for object in table {
+            let kind = object["kind"].as_str().unwrap_or_default();
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let full = match object["metadata"]["namespace"].as_str() {
+                Some(namespace) => format!("{kind} {namespace}/{name}"),
+                None => format!("{kind} {name}"),
+            };
+            match kind {
+                "Role" | "ClusterRole" => role_differs(&full, object, roles, s),
+                "RoleBinding" | "ClusterRoleBinding" => {
+                    binding_differs(&full, object, bindings, s);
+                }
+                _ => continue,
+            }
+            known.insert(full);
+        }
+        for live in bindings.iter().filter(|b| !known.contains(&b.object) && !of_kubernetes(b)) {
+            let rules = roles.get(&live.role).map(Vec::as_slice).unwrap_or_default();
+            if rules.iter().any(|r| covers(r, &CHANGES)) {
+                s.rbac.push(BindingSeen {
+                    object: live.object.clone(),
+                    says: format!("{} may change Secrets", subjects(&live.subjects).join(", ")),
+                    extra: true,
+                    widens: live.subjects.iter().any(is_own),
+                });
+            }
+        }
+        s.unseal_readers = unseal_readers(roles, bindings);
     }
-    for b in Api::<RoleBinding>::all(api.clone()).list(&all).await? {
-        let namespace = b.metadata.namespace.clone().unwrap_or_default();
-        let object = format!("RoleBinding {}", place(b.metadata.namespace, b.metadata.name));
-        bindings.push(binding(object, &namespace, &b.role_ref, b.subjects));
-    }
-    compare(&roles, &bindings, s);
-    Ok(())
 }
 
 fn place(namespace: Option<String>, name: Option<String>) -> String {
@@ -74,49 +122,17 @@ fn binding(
     }
 }
 
-fn compare(roles: &Roles, bindings: &[Binding], s: &mut Snapshot) {
-    // The namespaces that the installation names are those where the materializer is bound.
-    let materializer = format!("{}-secrets", Identity::Materializer.account());
-    let wanted = format!("ClusterRole {materializer}");
-    let named: BTreeSet<String> =
-        bindings.iter().filter(|b| b.role == wanted).map(|b| b.namespace.clone()).collect();
-    let named: Vec<String> = named.into_iter().filter(|n| !n.is_empty()).collect();
-    let mut table = BTreeSet::new();
-    for object in rbac::objects(&named) {
-        let kind = object["kind"].as_str().unwrap_or_default();
-        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        let full = match object["metadata"]["namespace"].as_str() {
-            Some(namespace) => format!("{kind} {namespace}/{name}"),
-            None => format!("{kind} {name}"),
-        };
-        if kind.ends_with("Role") {
-            role_differs(&full, &object, roles, s);
-        } else if kind.ends_with("Binding") {
-            match bindings.iter().find(|b| b.object == full) {
-                Some(live) if subjects(&live.subjects) == expected_subjects(&object) => {}
-                Some(live) => s.rbac.push(BindingSeen {
-                    object: full.clone(),
-                    says: format!("binds {}", subjects(&live.subjects).join(", ")),
-                    extra: true,
-                    widens: false,
-                }),
-                None => s.rbac.push(missing(&full)),
-            }
-        }
-        table.insert(full);
+fn binding_differs(full: &str, object: &Value, bindings: &[Binding], s: &mut Snapshot) {
+    match bindings.iter().find(|b| b.object == full) {
+        Some(live) if subjects(&live.subjects) == expected_subjects(object) => {}
+        Some(live) => s.rbac.push(BindingSeen {
+            object: full.to_owned(),
+            says: format!("binds {}", subjects(&live.subjects).join(", ")),
+            extra: true,
+            widens: false,
+        }),
+        None => s.rbac.push(missing(full)),
     }
-    for live in bindings.iter().filter(|b| !table.contains(&b.object) && !of_kubernetes(b)) {
-        let rules = roles.get(&live.role).map(Vec::as_slice).unwrap_or_default();
-        if rules.iter().any(|r| covers(r, &CHANGES)) {
-            s.rbac.push(BindingSeen {
-                object: live.object.clone(),
-                says: format!("{} may change Secrets", subjects(&live.subjects).join(", ")),
-                extra: true,
-                widens: live.subjects.iter().any(is_own),
-            });
-        }
-    }
-    s.unseal_readers = unseal_readers(roles, bindings);
 }
 
 fn role_differs(full: &str, object: &Value, roles: &Roles, s: &mut Snapshot) {
@@ -144,7 +160,9 @@ fn missing(full: &str) -> BindingSeen {
 
 fn said(rule: &PolicyRule) -> String {
     let list = |l: &Option<Vec<String>>| l.clone().unwrap_or_default().join(",");
-    format!("{} on {}", rule.verbs.join(","), list(&rule.resources))
+    let on =
+        if rule.non_resource_urls.is_some() { &rule.non_resource_urls } else { &rule.resources };
+    format!("{} on {}", rule.verbs.join(","), list(on))
 }
 
 fn subjects(all: &[Subject]) -> Vec<String> {
@@ -200,4 +218,70 @@ fn unseal_readers(roles: &Roles, bindings: &[Binding]) -> Vec<String> {
     }
     let warden = format!("ServiceAccount {SYSTEM_NAMESPACE}/{}", Identity::Warden.account());
     found.into_iter().filter(|f| *f != warden).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regent_types::install::{self, Values};
+
+    fn table(values: &Values) -> Vec<Value> {
+        install::objects(values, &BTreeSet::new()).unwrap()
+    }
+
+    /// What a cluster shows right after `table` was applied.
+    fn live(table: &[Value]) -> Live {
+        let (mut roles, mut bindings) = (Roles::new(), Vec::new());
+        for object in table {
+            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+            let kind = text("/kind").unwrap();
+            let name = text("/metadata/name").unwrap();
+            let namespace = text("/metadata/namespace");
+            let full = namespace.map_or(name.to_owned(), |n| format!("{n}/{name}"));
+            if kind.ends_with("Role") {
+                let rules = serde_json::from_value(object["rules"].clone()).unwrap();
+                roles.insert(format!("{kind} {full}"), rules);
+            } else if kind == "RoleBinding" || kind == "ClusterRoleBinding" {
+                let to: RoleRef = serde_json::from_value(object["roleRef"].clone()).unwrap();
+                let subjects = serde_json::from_value(object["subjects"].clone()).unwrap();
+                let namespace = namespace.unwrap_or_default();
+                bindings.push(binding(format!("{kind} {full}"), namespace, &to, subjects));
+            }
+        }
+        Live { roles, bindings }
+    }
+
+    fn found(live: &Live, values: &Values) -> Vec<String> {
+        let mut snapshot = Snapshot::default();
+        live.compare(&table(values), &mut snapshot);
+        snapshot.rbac.into_iter().map(|b| b.object).collect()
+    }
+
+    /// C7-1: an installation without a component, and one in other namespaces, are each as their own values say.
+    #[test]
+    fn an_installation_is_judged_by_its_own_values() {
+        let mut own = Values { namespaces: vec!["payments".into()], ..Values::default() };
+        own.components.intent.enabled = false;
+        let live = live(&table(&own));
+        assert_eq!(live.named_namespaces(), ["payments"]);
+        assert_eq!(found(&live, &own), Vec::<String>::new());
+        let by_default = Values { namespaces: live.named_namespaces(), ..Values::default() };
+        let missing = found(&live, &by_default);
+        assert!(!missing.is_empty() && missing.iter().all(|o| o.contains("regent-intent")));
+        let elsewhere = Values { namespaces: vec!["data".into()], ..own.clone() };
+        let strangers = found(&live, &elsewhere);
+        assert!(strangers.iter().any(|o| o == "RoleBinding payments/regent-materializer-secrets"));
+    }
+
+    /// C7-1: one verb more in a live Role is found, and as one that widens.
+    #[test]
+    fn a_verb_more_widens() {
+        let values = Values::default();
+        let mut live = live(&table(&values));
+        let role = "ClusterRole regent-intent";
+        live.roles.get_mut(role).unwrap()[0].verbs.push("deletecollection".into());
+        let mut snapshot = Snapshot::default();
+        live.compare(&table(&values), &mut snapshot);
+        assert!(snapshot.rbac.iter().any(|b| b.object == role && b.widens));
+    }
 }

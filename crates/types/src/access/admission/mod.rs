@@ -7,6 +7,7 @@
 //! gitops           no Secret comes from Git
 //! push_secrets     publications are explicit and stay in what their namespace owns
 //! runtime_secrets  one RuntimeSecret keeps its bootstrap Secret, its way in and its path
+//! warden_config    only warden keeps the sealed shares and the authority's CA
 //! marks            CEL that the policies on Secrets share     policy   from a row to the API objects
 //! ```
 //!
@@ -31,6 +32,7 @@ mod materialized;
 mod policy;
 mod push_secrets;
 mod runtime_secrets;
+mod warden_config;
 
 use serde_json::Value;
 
@@ -54,6 +56,8 @@ pub const GITOPS: &str = "regent-no-secret-from-git";
 pub const PUSH_SECRETS: &str = "regent-push-secrets";
 /// Policy on RuntimeSecrets.
 pub const RUNTIME_SECRETS: &str = "regent-runtime-secrets";
+/// Policy on the ConfigMaps that warden keeps.
+pub const WARDEN_CONFIG: &str = "regent-warden-config";
 /// RBAC verb of break-glass.
 pub const OVERRIDE_VERB: &str = "override";
 /// Virtual resource of group `regent.dev` that the verb is about.
@@ -100,6 +104,7 @@ pub fn policies(settings: &Settings) -> Vec<Policy> {
         gitops::policy(settings),
         push_secrets::policy(settings),
         runtime_secrets::policy(settings),
+        warden_config::policy(settings),
     ]
 }
 

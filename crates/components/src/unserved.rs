@@ -1,10 +1,13 @@
-//! What stops a pass for reasons of the API server. Refusals that a person should see on the object
-//! are [`super::explicit::Refusal`]s.
+//! What stops a controller's pass for reasons of the API server. What a person should see on an object is said by
+//! each component's own refusals.
 
+use kube::runtime::watcher;
 use regent_types::{Advice, Explain};
 
-/// A request to the API server that failed. Holds no text of the server's answer beyond code and
-/// reason, because an answer about a Secret could quote it.
+use crate::broken;
+
+/// Why a pass ended early. Holds no text of the server's answer beyond code and reason, because an answer about a
+/// Secret could quote it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// The API server refused or could not be reached.
@@ -17,6 +20,12 @@ pub enum Error {
         /// Status code and reason, or the kind of transport failure.
         said: String,
     },
+    /// The object changed after it was decided on: decide again.
+    #[error("{object} changed meanwhile")]
+    Changed {
+        /// Which object.
+        object: String,
+    },
     /// The watches have not listed their objects in time.
     #[error("objects are not listed yet")]
     NotListed,
@@ -25,25 +34,12 @@ pub enum Error {
 impl Error {
     /// Says what failed, without the server's text.
     pub(crate) fn api(verb: &'static str, object: &str, error: &kube::Error) -> Self {
-        let said = match error {
-            kube::Error::Api(status) => format!("{} {}", status.code, status.reason),
-            kube::Error::SerdeError(_) => "an answer that does not parse".into(),
-            _ => "no answer".into(),
-        };
-        Self::Api { verb, object: object.to_owned(), said }
+        Self::Api { verb, object: object.to_owned(), said: broken::answered(error) }
     }
 
     /// A watch that broke; it is taken up again with pauses.
-    pub(crate) fn watch(kind: &str, error: &kube::runtime::watcher::Error) -> Self {
-        use kube::runtime::watcher::Error as Watch;
-        let said = match error {
-            Watch::WatchError(status) => format!("{} {}", status.code, status.reason),
-            Watch::InitialListFailed(e) | Watch::WatchStartFailed(e) | Watch::WatchFailed(e) => {
-                return Self::api("watch", kind, e);
-            }
-            _ => "no answer".into(),
-        };
-        Self::Api { verb: "watch", object: kind.to_owned(), said }
+    pub(crate) fn watch(kind: &str, error: &watcher::Error) -> Self {
+        Self::Api { verb: "watch", object: kind.to_owned(), said: broken::said(error) }
     }
 }
 
@@ -51,6 +47,7 @@ impl Explain for Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::Api { .. } => "ApiServer",
+            Self::Changed { .. } => "Changed",
             Self::NotListed => "NotListed",
         }
     }
@@ -58,9 +55,10 @@ impl Explain for Error {
     fn advice(&self) -> Advice {
         let (expected, action) = match self {
             Self::Api { .. } => (
-                "an API server that serves regent-publisher",
+                "an API server that serves this component's account",
                 "if it is forbidden, name the namespace in the installation; else none, it is tried again",
             ),
+            Self::Changed { .. } => ("an unchanged object", "none: it is decided anew"),
             Self::NotListed => ("watches that list", "look whether all CRDs are installed"),
         };
         Advice::new(expected, self.to_string(), action)

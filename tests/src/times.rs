@@ -1,0 +1,30 @@
+//! Where a scenario's time goes: with `REGENT_TIMES=FILE` each step appends a line, `milliseconds world line step`.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::time::Instant;
+
+use crate::worlds::Kind;
+
+/// The clock of one scenario.
+pub(crate) struct Times {
+    kind: Kind,
+    last: Instant,
+}
+
+impl Times {
+    /// Begins now.
+    pub(crate) fn start(kind: Kind) -> Self {
+        Self { kind, last: Instant::now() }
+    }
+
+    /// `what`, from `line`, has just ended.
+    pub(crate) fn tell(&mut self, line: usize, what: &str) -> std::io::Result<()> {
+        let took = self.last.elapsed().as_millis();
+        self.last = Instant::now();
+        let Some(file) = std::env::var_os("REGENT_TIMES") else { return Ok(()) };
+        let mut file = OpenOptions::new().create(true).append(true).open(file)?;
+        // One write a line: scenarios share the file.
+        file.write_all(format!("{took:>6} {} {line:>3} {what}\n", self.kind).as_bytes())
+    }
+}
