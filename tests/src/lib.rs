@@ -5,6 +5,7 @@
 //! world      what the steps act on, as `regent dev` wires it
 //! leases     what components do with their Leases, made to happen
 //! worlds     which there are: a Kubernetes API × an authority
+//! pace       how many scenarios run at once
 //! times      where the time of a scenario goes, step by step
 //! steps      one function a step; steps/faults what goes wrong around components
 //! used/      which cells of the access table a run used, from the audit logs: least privilege as claims
@@ -29,6 +30,7 @@ pub mod git;
 mod leases;
 mod named;
 pub mod openbao;
+pub mod pace;
 mod ports;
 mod proxy;
 pub mod real;

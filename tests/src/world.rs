@@ -34,7 +34,7 @@ use crate::used;
 use crate::worlds::{self, Api, Authority, Kind, Lent};
 
 /// Longest wait for anything in a scenario: a limit against hanging, never a measure.
-pub const LIMIT: Duration = Duration::from_secs(90);
+pub const LIMIT: Duration = Duration::from_secs(180);
 
 /// Where Git declares the authority, in the example.
 pub(crate) const DECLARED: &str = "regent/authority.yaml";

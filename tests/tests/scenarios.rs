@@ -10,13 +10,14 @@ use anyhow::ensure;
 use k8s_openapi::api::core::v1::Namespace;
 use libtest_mimic::{Arguments, Failed, Trial};
 use regent_tests::openbao::{self, OpenBao};
+use regent_tests::pace;
 use regent_tests::real::{Options, Real};
 use regent_tests::scenario;
 use regent_tests::used::{self, Claim};
 use regent_tests::worlds::{self, Api, Kind};
 use regent_types::labels::SYSTEM_NAMESPACE;
 
-/// Scenarios at once where nobody says otherwise: they wait more than they work.
+/// Scenarios at once, at most, where nobody says otherwise: they wait more than they work. How many there are is paced.
 const THREADS: usize = 10;
 
 fn main() {
@@ -68,6 +69,7 @@ fn claims(whole: bool) -> Vec<Trial> {
 /// A cluster of the user's own, named as a user names it: `REGENT_WORLDS=own` and `KUBECONFIG` run the same scenarios
 /// against it, and leave it as it was.
 fn own_cluster() -> anyhow::Result<()> {
+    let _turn = pace::begin();
     let runtime = tokio::runtime::Runtime::new()?;
     let cluster = runtime.block_on(Real::start(Options::default()))?;
     let (said, errors) = as_user("own_embedded::drift", &cluster, None)?;
@@ -84,6 +86,7 @@ fn own_cluster() -> anyhow::Result<()> {
 /// The same with an authority of the user's own, which is outside that cluster. One that is initialized is somebody's,
 /// and is left alone.
 fn own_authority() -> anyhow::Result<()> {
+    let _turn = pace::begin();
     let runtime = tokio::runtime::Runtime::new()?;
     let cluster = runtime.block_on(Real::start(Options::default()))?;
     let place = tempfile::tempdir()?;
@@ -119,6 +122,7 @@ fn trial(name: &str, text: &str, kind: Kind) -> Trial {
     let text = text.to_owned();
     let name = name.to_owned();
     Trial::test(format!("{kind}::{name}"), move || {
+        let _turn = pace::begin();
         regent_tests::check(&text, kind).map_err(|e| Failed::from(format!("{name}: {e:#}")))
     })
 }

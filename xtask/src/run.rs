@@ -21,8 +21,9 @@ pub(crate) fn test(args: &[&str]) -> Result<()> {
         (false, Err(_)) if std::env::var_os("CI").is_some() => "all".to_owned(),
         (false, Err(_)) => String::new(),
     };
-    // The scenarios drive the real binary, so it is built first, with the profile of the tests.
-    cargo(&["build", "--package", "regent"])?;
+    // The scenarios drive the real binary, so it is built first. Together with the tests, for the features of
+    // dependencies are those of all that is built at once: apart, most of them would be compiled twice.
+    cargo(&["build", "--workspace", "--bins", "--tests", "--examples"])?;
     let mut tests = Command::new(env!("CARGO"));
     tests.args(["test", "--workspace", "--no-fail-fast"]).current_dir(crate::root());
     if let Some(tools) = tools {
@@ -70,8 +71,19 @@ fn relay(
     Ok((child.wait()?, counts))
 }
 
-/// What CI runs.
+/// What CI runs. The tools are made beside the first checks: for the most part that is waiting for downloads.
 pub(crate) fn ci() -> Result<()> {
+    std::thread::scope(|scope| {
+        let tools = scope.spawn(|| crate::tools::ensure(&[]));
+        let checked = checks();
+        let made = tools.join().unwrap_or_else(|_| bail!("making the tools panicked"));
+        checked.and(made.map(drop))
+    })?;
+    test(&[])
+}
+
+/// What needs neither a server nor the tools.
+fn checks() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
     crate::tidy::run()?;
     crate::generate::run(true)?;
@@ -79,8 +91,7 @@ pub(crate) fn ci() -> Result<()> {
     cargo(&lints)?;
     let docs = ["doc", "--workspace", "--no-deps", "--document-private-items"];
     run(Command::new(env!("CARGO")).args(docs).env("RUSTDOCFLAGS", "-D warnings"))?;
-    deny()?;
-    test(&[])
+    deny()
 }
 
 /// Licences, bans and sources. Advisories need a database from outside and are left to where it is reachable.
@@ -91,7 +102,8 @@ fn deny() -> Result<()> {
             println!("deny: skipped, cargo-deny is not installed (cargo install cargo-deny)");
             return Ok(());
         }
-        cargo(&["install", "cargo-deny", "--locked", "--version", "0.20.2"])?;
+        // It runs once: what optimising costs is not won back.
+        cargo(&["install", "cargo-deny", "--locked", "--debug", "--version", "0.20.2"])?;
     }
     cargo(&["deny", "--locked", "check", "licenses", "bans", "sources"])
 }

@@ -35,7 +35,7 @@ use pki::Pki;
 use process::{Child, Guard};
 
 /// Longest wait until it is ready; it takes about five seconds where nothing else runs.
-const READY_LIMIT: Duration = Duration::from_secs(90);
+const READY_LIMIT: Duration = Duration::from_secs(180);
 /// First and longest pause between two looks at `/readyz`.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 /// Starts with another port, where somebody took the one that was free a moment ago.

@@ -38,8 +38,9 @@ const STEPS_PER_PASS_MAX: usize = 24;
 /// Longest pass; a cold start takes well below a second, a silent authority at most a few request
 /// deadlines.
 const PASS_DEADLINE: Duration = Duration::from_secs(180);
-/// How often an authority in order is asked for its health.
-const HEALTH_EVERY: Duration = Duration::from_secs(30);
+/// How often an authority in order is asked for its health, which costs the API server nothing: one that was restarted
+/// is sealed, and serves nobody until this look.
+const HEALTH_EVERY: Duration = Duration::from_secs(5);
 /// How often the configuration of an authority in order is compared.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(600);
 /// First wait while it is not in order, doubled up to [`WAIT_MAX`].
@@ -251,9 +252,29 @@ impl Driver {
         Pass { result, health, full: true }
     }
 
-    /// Writes what a pass came to, if it says anything new.
-    async fn report(&self, pass: &Pass, memory: &Memory) -> Result<(), Error> {
+    /// Writes what a pass came to, if it says anything new. Nothing new beside what the watch has `known` is not
+    /// asked about again: whoever changes the status wakes this again.
+    async fn report(
+        &self,
+        known: &RuntimeAuthority,
+        pass: &Pass,
+        memory: &Memory,
+    ) -> Result<(), Error> {
+        if !pass.full && self.news(known, pass, memory).is_none() {
+            return Ok(());
+        }
         let Some(authority) = self.fresh(AUTHORITY_NAME).await? else { return Ok(()) };
+        let news = self.news(&authority, pass, memory);
+        self.write_status(AUTHORITY_NAME, news).await
+    }
+
+    /// What the status of `authority` lacks of what a pass came to.
+    fn news(
+        &self,
+        authority: &RuntimeAuthority,
+        pass: &Pass,
+        memory: &Memory,
+    ) -> Option<serde_json::Value> {
         let old = authority.status.clone().unwrap_or_default();
         let (verdict, active) = match &pass.result {
             Ok(rest) => (rest.verdict.clone(), Some(rest.active)),
@@ -282,7 +303,7 @@ impl Driver {
         if old.phase != new.phase {
             tracing::info!(phase = new.phase, authoritative = new.authoritative, "phase");
         }
-        self.write_status(AUTHORITY_NAME, status::patch(&old, &new)).await
+        status::patch(&old, &new)
     }
 
     async fn write_status(
@@ -338,7 +359,7 @@ pub(super) async fn reconcile(
     if let Err(error) = &pass.result {
         tracing::warn!(reason = error.reason(), %error, "warden pass failed");
     }
-    driver.report(&pass, &memory).await?;
+    driver.report(&authority, &pass, &memory).await?;
     let active = pass.result.as_ref().is_ok_and(|rest| rest.active);
     if !active {
         memory.in_order = None;

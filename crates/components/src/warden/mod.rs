@@ -20,7 +20,7 @@
 //! Kubernetes, reads them back, and only then goes on; a crash in between is `InitializedKeysLost`,
 //! for an authority that is empty by construction.
 //!
-//! While the authority rests in order it is asked one thing, its health, every 30 s and whenever
+//! While the authority rests in order it is asked one thing, its health, every 5 s and whenever
 //! the RuntimeAuthority changes; its configuration is compared every 10 minutes and after every
 //! change of health.
 

@@ -44,6 +44,9 @@ pub struct DevArgs {
     /// A real cluster instead of the in-process one; what is put there is taken away at the end.
     #[arg(long)]
     pub kubeconfig: Option<PathBuf>,
+    /// Serves the authority by a process of its own, over TLS with warden's certificates, as a cluster does.
+    #[arg(long, hide = true)]
+    pub authority_process: bool,
     /// Adds this many secrets to the example platform, for measuring.
     #[arg(long, default_value_t = 0, hide = true)]
     pub secrets: u32,
@@ -76,6 +79,10 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 
 /// Runs until Ctrl-C, or until what `--until` names.
 pub async fn run(args: DevArgs, out: Out) -> anyhow::Result<u8> {
+    let authority_process = match args.authority_process {
+        true => Some(std::env::current_exe()?),
+        false => None,
+    };
     let options = Options {
         repo: args.repo,
         reference: args.reference,
@@ -85,6 +92,7 @@ pub async fn run(args: DevArgs, out: Out) -> anyhow::Result<u8> {
         authority_port: args.authority_port,
         kubeconfig: args.kubeconfig,
         extra_secrets: args.secrets,
+        authority_process,
         ..Options::default()
     };
     let goal = dev::Goal {

@@ -15,7 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// How often the files are looked at while they are in use; a 30-day certificate is renewed ten days before its end.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// First pause while they are awaited, doubled up to [`WAIT_MAX`].
 const WAIT_MIN: Duration = Duration::from_millis(250);
 /// Longest pause while they are awaited.
