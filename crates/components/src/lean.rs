@@ -3,7 +3,7 @@
 
 use std::fmt::Debug;
 
-use futures::Stream;
+use futures::{Stream, TryStreamExt};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Controller, WatchStreamExt, reflector};
 use kube::{Api, Resource};
@@ -33,7 +33,18 @@ pub(crate) fn controller<K>(api: Api<K>) -> Controller<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
+    controller_telling(api, |_| ())
+}
+
+/// The same; `tell` is told each event, deletions too, once the store has taken it in.
+pub(crate) fn controller_telling<K>(
+    api: Api<K>,
+    tell: impl Fn(&Event<K>) + Send + 'static,
+) -> Controller<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
     let (reader, writer) = reflector::store();
-    Controller::for_stream(reflector::reflector(writer, once(api)).applied_objects(), reader)
-        .trigger_backoff(Pauses::default())
+    let events = reflector::reflector(writer, once(api)).inspect_ok(tell);
+    Controller::for_stream(events.applied_objects(), reader).trigger_backoff(Pauses::default())
 }
