@@ -148,8 +148,10 @@ fn stands_plain(stream: &Stream<'_>, leaf: &Leaf) -> bool {
     stream.resolve(leaf).map_or(true, |scalar| scalar.kind != Kind::Null && !scalar.is_blank())
 }
 
-/// How `on` is written, and what a tool that reads YAML 1.1 makes of it.
-const ON: [&str; 4] = ["on", "On", "ON", "true"];
+/// How `on` is written.
+const ON: [&str; 3] = ["on", "On", "ON"];
+
+const RENAMED: &str = "spec.on of an EventTrigger is called spec.source: YAML 1.1 reads on as true";
 
 /// `spec.on` of an EventTrigger, which is called `spec.source`.
 fn renamed_fields(stream: &Stream<'_>, findings: &mut Findings<'_>) {
@@ -160,9 +162,7 @@ fn renamed_fields(stream: &Stream<'_>, findings: &mut Findings<'_>) {
         let in_spec = is(container.step.as_ref(), &["spec"])
             && container.parent.is_some_and(|parent| triggers.contains(&parent));
         if in_spec && is(Some(&mark.step), &ON) {
-            let message =
-                "spec.on of an EventTrigger is called spec.source: YAML 1.1 reads on as true";
-            findings.add(mark.line, RENAMED_FIELD, message.to_owned());
+            findings.add(mark.line, RENAMED_FIELD, RENAMED.to_owned());
         }
     }
 }
@@ -208,6 +208,13 @@ fn unparsed(text: &str, findings: &mut Findings<'_>) {
     {
         let message = "looks like a Secret in plain text, and is not readable as YAML".to_owned();
         findings.add(line + 1, PLAINTEXT_SECRET, message);
+    }
+    // What a tool that reads YAML 1.1 wrote for `on`: a key that is no text, which we do not read.
+    if has(&["kind: EventTrigger", "kind: \"EventTrigger\""]) && text.contains(TRIGGER_GROUP) {
+        let on = |line: &str| line.trim_start().starts_with("true:");
+        if let Some(line) = text.lines().position(on) {
+            findings.add(line + 1, RENAMED_FIELD, RENAMED.to_owned());
+        }
     }
 }
 

@@ -77,9 +77,12 @@ impl Policy {
                     "resources": [self.resource], "operations": self.operations, "scope": "*",
                 }],
             },
-            "matchConditions": self.conditions.iter().map(named).collect::<Vec<_>>(),
             "validations": self.rules.iter().map(|r| self.validation(r)).collect::<Vec<_>>(),
         });
+        // Where there are none the API server leaves the field out.
+        if !self.conditions.is_empty() {
+            spec["matchConditions"] = self.conditions.iter().map(named).collect();
+        }
         if !variables.is_empty() {
             spec["variables"] = variables.into();
         }
