@@ -70,7 +70,7 @@ async fn every_object_of_the_repository_is_taken_as_it_stands() {
     cluster.kubectl(&["create", "namespace", NAMED], "").expect();
     let mut all = sources::all();
     for told_apart in all.iter().filter(|s| s.kind != Kind::Objects) {
-        println!("not applied: {} ({:?})", told_apart.place, told_apart.kind);
+        eprintln!("not applied: {} ({:?})", told_apart.place, told_apart.kind);
     }
     all.retain(|source| source.kind == Kind::Objects);
     for args in
@@ -93,7 +93,7 @@ async fn every_object_of_the_repository_is_taken_as_it_stands() {
             wrong.push(format!("{}: {}", source.place, printed.err));
             continue;
         }
-        println!("applied: {}", source.place);
+        eprintln!("applied: {}", source.place);
         let (read, meant) = (read_by_kubectl(&cluster, source), stream(&source.text));
         assert_eq!(read.len(), meant.len(), "{}", source.place);
         let differ =
