@@ -2,6 +2,7 @@
 
 mod faults;
 mod login;
+mod removal;
 mod second;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -24,6 +25,7 @@ pub(crate) async fn run(world: &mut World, step: &Step) -> Result<()> {
     let words: Vec<&str> = step.text.split_whitespace().collect();
     if faults::run(world, &step.word, &words, &step.text).await?
         || login::run(world, &step.word, &words).await?
+        || removal::run(world, &step.word, &words).await?
         || second::run(world, &step.word, &words, &step.text, &step.block).await?
     {
         return Ok(());

@@ -11,6 +11,7 @@ use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::runtime::{WatchStreamExt, watcher};
+use regent_types::labels;
 use serde_json::{Value, json};
 
 use crate::named;
@@ -196,11 +197,13 @@ impl Lent {
         Ok(())
     }
 
-    /// Deletes them, and with them every object of theirs.
+    /// Deletes them, and with them every object of theirs, as somebody who says on each that it is meant.
     pub(crate) async fn undefine(&self) -> Result<()> {
         let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(self.real()?.admin()?);
+        let meant = json!({ "metadata": { "annotations": { labels::CONFIRM_DELETION: "true" } } });
         for crd in regent_api::all_crds() {
             let name = crd.metadata.name.unwrap_or_default();
+            crds.patch(&name, &PatchParams::default(), &Patch::Merge(&meant)).await?;
             crds.delete(&name, &kube::api::DeleteParams::default()).await?;
             let gone = |crd: Option<&CustomResourceDefinition>| crd.is_none();
             await_condition(crds.clone(), &name, gone).await?;

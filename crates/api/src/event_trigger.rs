@@ -22,9 +22,12 @@ use regent_types::lifecycle::Stage;
     type_ = "string"
 ))]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.source)").message("write what fires it under spec.source (spec.on is no field: YAML 1.1 reads on as true)"))]
 pub struct EventTriggerSpec {
-    /// What fires it.
-    pub on: TriggerSource,
+    /// What fires it, always. A rule says so and not the schema: it names what to write, and an object of a release that
+    /// called the field otherwise can still be read, and its status be written while its spec stays.
+    #[serde(default, skip_serializing_if = "TriggerSource::is_empty")]
+    pub source: TriggerSource,
     /// Which RuntimeSecrets of this namespace.
     pub select: Selection,
     /// Workflow of this namespace to run.
@@ -47,7 +50,7 @@ fn default_runs_per_hour() -> i64 {
 }
 
 /// What fires a trigger: exactly one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.schedule), has(self.expiry), has(self.stage), has(self.annotation)].filter(x, x).size() == 1").message("exactly one of schedule, expiry, stage, annotation"))]
 pub struct TriggerSource {
@@ -64,6 +67,13 @@ pub struct TriggerSource {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 317))]
     pub annotation: Option<String>,
+}
+
+impl TriggerSource {
+    /// Whether it names nothing, as in an object of a release that called it otherwise.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A cron schedule.

@@ -164,7 +164,7 @@ impl View {
             Seen::Run(o) => {
                 self.runs.insert(key(&o.metadata), run_facts(&o));
             }
-            Seen::Trigger(o) if o.spec.on.stage.is_some() => {
+            Seen::Trigger(o) if o.spec.source.stage.is_some() => {
                 let status = o.status.clone().unwrap_or_default();
                 let facts = (ready(&status.conditions), status.deliveries.len());
                 self.stage_triggers.insert(key(&o.metadata), facts);

@@ -49,8 +49,8 @@ pub const COMPONENTS: [Identity; 7] = [
     Identity::Materializer,
     Identity::Publisher,
 ];
-const REGENT: &str = "regent";
-const PART_OF_LABEL: &str = "app.kubernetes.io/part-of";
+const REGENT: &str = regent_types::labels::REGENT;
+const PART_OF_LABEL: &str = regent_types::labels::PART_OF;
 const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
 
 /// Objects that belong together: a template file of the chart.

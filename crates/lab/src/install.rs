@@ -12,7 +12,7 @@ use kube::runtime::wait::{await_condition, conditions};
 use regent_api::{ClusterSecretStore, RuntimeAuthority};
 use regent_install::Values;
 use regent_install::access::admission;
-use regent_types::labels::{MANIFEST_IDENTITY_SECRET, SOURCE, SYSTEM_NAMESPACE};
+use regent_types::labels::{CONFIRM_DELETION, MANIFEST_IDENTITY_SECRET, SOURCE, SYSTEM_NAMESPACE};
 use regent_types::{Advice, Sensitive};
 use serde_json::{Value, json};
 
@@ -116,6 +116,7 @@ impl Installed {
         let stores: Api<ClusterSecretStore> = Api::all(admin.clone());
         stores.delete_collection(&background, &applied).await?;
         for object in self.0.iter().rev() {
+            confirm(admin, object).await?;
             match api_of(admin, object).delete(text(object, "/metadata/name"), &background).await {
                 Ok(_) => {}
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
@@ -130,6 +131,23 @@ impl Installed {
                 .map_err(|_| not_gone(name))??;
         }
         Ok(())
+    }
+}
+
+/// Says on what takes other things with it that its deletion is meant: admission refuses it otherwise.
+async fn confirm(admin: &kube::Client, object: &Value) -> anyhow::Result<()> {
+    let name = text(object, "/metadata/name");
+    let guarded =
+        object["kind"] == DEFINITION || (object["kind"] == "Namespace" && name == SYSTEM_NAMESPACE);
+    if !guarded {
+        return Ok(());
+    }
+    let patch = json!({ "metadata": { "annotations": { CONFIRM_DELETION: "true" } } });
+    let params = PatchParams::default();
+    match api_of(admin, object).patch(name, &params, &Patch::Merge(&patch)).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

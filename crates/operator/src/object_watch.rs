@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
-use futures::Stream;
+use futures::{Stream, TryStreamExt};
 use kube::runtime::utils::Backoff;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Controller, WatchStreamExt, reflector};
@@ -33,8 +33,20 @@ pub fn controller<K>(api: Api<K>) -> Controller<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
+    controller_telling(api, |_| ())
+}
+
+/// The same; `tell` is told each event, deletions too, once the store has taken it in.
+pub fn controller_telling<K>(
+    api: Api<K>,
+    tell: impl Fn(&Event<K>) + Send + 'static,
+) -> Controller<K>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
     let (reader, writer) = reflector::store();
-    Controller::for_stream(reflector::reflector(writer, once(api)).applied_objects(), reader)
+    let events = reflector::reflector(writer, once(api)).inspect_ok(tell);
+    Controller::for_stream(events.applied_objects(), reader)
         .trigger_backoff(WatchBackoff::default())
 }
 

@@ -107,6 +107,8 @@ impl Fire {
 pub(crate) enum Blocked {
     /// `suspend: true`.
     Suspended,
+    /// `spec.source` names nothing: declared before the field had this name.
+    NoSource,
     /// The workflow is not there.
     WorkflowMissing,
     /// The schedule does not parse.
@@ -145,8 +147,9 @@ pub(crate) fn due(seen: &Seen<'_>, now: Timestamp) -> Decision {
     if selected.len() > SECRETS_MAX {
         return blocked(Blocked::TooManySecrets);
     }
-    let on = &seen.spec.on;
-    let (decision, candidates) = match (&on.schedule, &on.expiry, on.stage, &on.annotation) {
+    let source = &seen.spec.source;
+    let kinds = (&source.schedule, &source.expiry, source.stage, &source.annotation);
+    let (decision, candidates) = match kinds {
         (Some(schedule), _, _, _) => scheduled(seen, schedule, None, &selected, now),
         (_, Some(expiry), _, _) => {
             scheduled(seen, &expiry.schedule, Some(expiry.within_seconds), &selected, now)
@@ -155,7 +158,7 @@ pub(crate) fn due(seen: &Seen<'_>, now: Timestamp) -> Decision {
         (_, _, _, Some(annotation)) => {
             (Decision::default(), annotated(seen, annotation, &selected))
         }
-        _ => (Decision::default(), Vec::new()),
+        _ => (blocked(Blocked::NoSource), Vec::new()),
     };
     limited(seen, decision, candidates, now)
 }
@@ -313,7 +316,7 @@ fn limited(
 /// forgotten first but never one that is still in force.
 pub(crate) fn delivered(seen: &Seen<'_>, fires: &[Fire]) -> Vec<String> {
     let new: BTreeSet<&str> = fires.iter().map(|f| f.secret.as_str()).collect();
-    let by_slot = seen.spec.on.schedule.is_some() || seen.spec.on.expiry.is_some();
+    let by_slot = seen.spec.source.schedule.is_some() || seen.spec.source.expiry.is_some();
     let there: BTreeSet<&str> = seen.secrets.iter().map(|s| s.name.as_str()).collect();
     let secret =
         |delivery: &str| delivery.split_once('=').map_or(delivery.to_owned(), |d| d.0.to_owned());
@@ -336,8 +339,8 @@ pub(crate) fn delivered(seen: &Seen<'_>, fires: &[Fire]) -> Vec<String> {
 
 /// Deliveries that would fire again at once if they were forgotten.
 fn in_force(seen: &Seen<'_>) -> BTreeSet<String> {
-    let on = &seen.spec.on;
-    let of = |secret: &Secret| match (on.stage, &on.annotation) {
+    let source = &seen.spec.source;
+    let of = |secret: &Secret| match (source.stage, &source.annotation) {
         (Some(stage), _) => Some(format!("{}=stage/{stage:?}", secret.name)),
         (_, Some(annotation)) => {
             let value = secret.annotations.get(annotation)?;
@@ -352,16 +355,16 @@ fn in_force(seen: &Seen<'_>) -> BTreeSet<String> {
 /// they are created under the same name. Only what still counts: the newest slot, or the values in
 /// force.
 pub(crate) fn owed(seen: &Seen<'_>) -> Vec<Fire> {
-    let on = &seen.spec.on;
+    let source = &seen.spec.source;
     let forced = in_force(seen);
     let counts = |secret: &str, slot: &str| {
-        if on.schedule.is_some() || on.expiry.is_some() {
+        if source.schedule.is_some() || source.expiry.is_some() {
             seen.status.last_slot.as_deref() == Some(slot)
         } else {
             forced.contains(&format!("{secret}={slot}"))
         }
     };
-    let kind = match (&on.expiry, on.annotation.as_deref(), on.stage) {
+    let kind = match (&source.expiry, source.annotation.as_deref(), source.stage) {
         (Some(_), _, _) => CauseKind::Expiry,
         (_, Some(COMPROMISED), _) => CauseKind::Compromise,
         (_, Some(_), _) | (_, _, Some(_)) => CauseKind::Change,

@@ -23,7 +23,7 @@ pub(crate) fn after(
         new.deliveries = delivered(seen, &decision.fires);
         new.last_run = Some(last.run(seen.trigger));
         new.last_fired = Some(Time(now));
-        let by_slot = seen.spec.on.schedule.is_some() || seen.spec.on.expiry.is_some();
+        let by_slot = seen.spec.source.schedule.is_some() || seen.spec.source.expiry.is_some();
         if !by_slot {
             new.last_slot = Some(last.slot.clone());
         }
@@ -38,6 +38,9 @@ fn verdict(seen: &Seen<'_>, decision: &Decision) -> Verdict {
     match &decision.blocked {
         None => Verdict::yes("Armed", "fires as declared"),
         Some(Blocked::Suspended) => Verdict::no("Suspended", "suspend is true; nothing is started"),
+        Some(Blocked::NoSource) => {
+            Verdict::no("NoSource", "nothing starts a run: write spec.source in place of spec.on")
+        }
         Some(Blocked::WorkflowMissing) => {
             let message = format!(
                 "Workflow {} is not in this namespace; nothing is started until it is",

@@ -6,6 +6,8 @@
 //!   place ─► allow ─► due ─► target(may?) ─► authority(read) ─► render ─► target(plan) ─► pass (write, status)
 //! ```
 //!
+//! A Secret whose ExternalSecret is gone ends in `retire`, by what `owned` kept of both.
+//!
 //! Reads only what `allow` let through; an unreachable, sealed or erring authority never deletes or
 //! blanks a Secret; an older version never replaces a newer one; nothing is read while nothing
 //! changed.
@@ -16,10 +18,12 @@ mod allow;
 mod authority;
 mod due;
 mod index;
+mod owned;
 mod pass;
 mod place;
 mod render;
 mod request;
+mod retire;
 mod status;
 mod store;
 mod stores;
@@ -67,16 +71,22 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
     if !admission::enforced(&cx).await {
         return Ok(());
     }
-    let (secrets, changed) = watch::Secrets::new(cx.clone());
+    let owned = Arc::<owned::Owned>::default();
+    let (secrets, changed) = watch::Secrets::new(cx.clone(), Arc::clone(&owned));
     let (namespaces, namespace_writer) = reflector::store();
     let (runtime, runtime_writer) = reflector::store();
     let (cluster_stores, cluster_writer) = reflector::store();
     let (stores, store_writer) = reflector::store();
-    let external = object_watch::controller(Api::<ExternalSecret>::all(cx.api.clone()));
+    let external = {
+        let owned = Arc::clone(&owned);
+        let api = Api::<ExternalSecret>::all(cx.api.clone());
+        object_watch::controller_telling(api, move |event| owned.on_external(event))
+    };
     let runtime_listed = CacheSync::of(&runtime);
     let worker = Arc::new(Worker {
         authorities: authority::Authorities::new(cx.clone()),
         secrets,
+        owned,
         backoff: regent_operator::backoff::Backoff::default(),
         objects: external.store(),
         listings: [
@@ -115,7 +125,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         .graceful_shutdown_on(cx.shutdown.clone().wait())
         .run(pass::reconcile, pass::on_error, Arc::clone(&worker))
         .for_each(watch_error::tell("materializer"));
-    futures::join!(external, store_status(&cx, &worker, concurrency));
+    futures::join!(external, store_status(&cx, &worker, concurrency), retire::run(&worker));
     Ok(())
 }
 

@@ -37,7 +37,7 @@ const STATUS_TRIES: usize = 3;
 type Told = BTreeMap<SecretPath, VersionPair>;
 
 /// A Secret whose values are wiped when it is dropped.
-struct Wiped(Secret);
+pub(super) struct Wiped(pub(super) Secret);
 
 impl Drop for Wiped {
     fn drop(&mut self) {

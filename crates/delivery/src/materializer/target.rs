@@ -25,8 +25,14 @@ const BOOTSTRAP_MARKS: [&str; 9] = [
     labels::HANDED_OVER,
     labels::HANDED_OVER_TO,
 ];
-/// Not copied from the ExternalSecret to the Secret: it would say something false there.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// Not copied from the ExternalSecret to the Secret: they would say something false there. By the last three Argo CD
+/// knows what it made, and prunes what is not in Git; a Secret has no owner reference that would tell it otherwise.
+const NOT_COPIED: [&str; 4] = [
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "app.kubernetes.io/instance",
+    "argocd.argoproj.io/instance",
+    "argocd.argoproj.io/tracking-id",
+];
 
 /// The ExternalSecret that the Secret belongs to.
 #[derive(Clone, Debug)]
@@ -117,11 +123,11 @@ pub(crate) fn may_write(
     }
     let controller =
         secret.metadata.owner_references.iter().flatten().find(|r| r.controller == Some(true));
-    let foreign = match controller {
-        Some(reference) => !(reference.uid == owner.uid || same_name(reference, owner)),
-        // Without a controller: one of ours that lost its owner is taken back, any other is not
-        // ours.
-        None => {
+    let foreign = match (controller, owned_by(secret)) {
+        (Some(reference), _) => !(reference.uid == owner.uid || same_name(reference, owner)),
+        (None, Some(name)) => name != owner.name,
+        // Without an owner: one of ours that lost it is taken back, any other is not ours.
+        (None, None) => {
             request.creation == Creation::Owner && class(secret) != Some(labels::CLASS_MATERIALIZED)
         }
     };
@@ -235,6 +241,19 @@ fn mark(
             annotations.extend(template.annotations.clone());
         }
         None => {
+            if request.creation == Creation::Owner {
+                // Earlier versions copied them.
+                let copy = |key: &&str, value: &String| {
+                    let of = |from: &Option<BTreeMap<String, String>>| {
+                        from.as_ref().and_then(|from| from.get(*key)) == Some(value)
+                    };
+                    of(&owner.meta.labels) || of(&owner.meta.annotations)
+                };
+                let stale =
+                    |k: &String, v: &String| NOT_COPIED.iter().any(|n| n == k && copy(n, v));
+                own_labels.retain(|k, v| !stale(k, v));
+                annotations.retain(|k, v| !stale(k, v));
+            }
             own_labels.extend(copied(owner.meta.labels.as_ref()));
             annotations.extend(copied(owner.meta.annotations.as_ref()));
         }
@@ -249,30 +268,19 @@ fn mark(
     own(meta, request, owner);
 }
 
-/// Sets or takes away the controller reference, keeping those of others.
+/// Says whether the ExternalSecret owns it, by its name alone: one that is declared again under another uid, in a
+/// cluster whose definitions came back, finds its Secret as it is. A controller reference, as earlier versions and other
+/// controllers set it, is taken away, for the garbage collector acts on it; those of others stay.
 fn own(meta: &mut ObjectMeta, request: &Request, owner: &Owner<'_>) {
-    let mut references = meta.owner_references.take().unwrap_or_default();
+    let annotations = meta.annotations.get_or_insert_default();
     if request.creation == Creation::Owner {
-        let wanted = reference(owner);
-        if !references.contains(&wanted) {
-            references.retain(|r| r.uid != owner.uid && !same_name(r, owner));
-            references.push(wanted);
-        }
-    } else {
-        references.retain(|r| r.uid != owner.uid);
+        annotations.insert(labels::OWNED_BY.into(), owner.name.to_owned());
+    } else if annotations.get(labels::OWNED_BY).is_some_and(|name| name == owner.name) {
+        annotations.remove(labels::OWNED_BY);
     }
+    let mut references = meta.owner_references.take().unwrap_or_default();
+    references.retain(|r| !(r.uid == owner.uid || same_name(r, owner)));
     meta.owner_references = (!references.is_empty()).then_some(references);
-}
-
-fn reference(owner: &Owner<'_>) -> OwnerReference {
-    OwnerReference {
-        api_version: "external-secrets.io/v1".into(),
-        kind: "ExternalSecret".into(),
-        name: owner.name.to_owned(),
-        uid: owner.uid.to_owned(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    }
 }
 
 /// An ExternalSecret of the same name under another uid was deleted and declared again.
@@ -281,7 +289,7 @@ fn same_name(reference: &OwnerReference, owner: &Owner<'_>) -> bool {
 }
 
 fn copied(from: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
-    let own = |key: &str| key == LAST_APPLIED || key.split('/').next() == Some("regent.dev");
+    let own = |key: &str| NOT_COPIED.contains(&key) || key.split('/').next() == Some("regent.dev");
     from.into_iter()
         .flatten()
         .filter(|(k, _)| !own(k))
@@ -307,11 +315,17 @@ pub(crate) fn is_bootstrap(secret: &Secret) -> bool {
     class(secret) == Some(labels::CLASS_BOOTSTRAP)
 }
 
-/// Whether this ExternalSecret controls `secret`, and so may delete it.
+/// The ExternalSecret that owns `secret`, by its annotation.
+fn owned_by(secret: &Secret) -> Option<&str> {
+    annotation(secret, labels::OWNED_BY)
+}
+
+/// Whether this ExternalSecret owns `secret`, and so may delete it.
 pub(crate) fn is_owned(secret: &Secret, owner: &Owner<'_>) -> bool {
     let references = secret.metadata.owner_references.iter().flatten();
     !is_bootstrap(secret)
-        && references.into_iter().any(|r| r.uid == owner.uid && r.controller == Some(true))
+        && (owned_by(secret) == Some(owner.name)
+            || references.into_iter().any(|r| r.uid == owner.uid && r.controller == Some(true)))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use super::due::Mark;
 use super::index::{Key, key_of};
+use super::owned::Owned;
 use regent_operator::Context;
 use regent_operator::error::ReconcileError;
 use regent_operator::object_watch::WatchBackoff;
@@ -30,14 +31,15 @@ pub(crate) struct Secrets {
     cx: Context,
     started: Mutex<HashSet<String>>,
     marks: Arc<Mutex<HashMap<Key, Mark>>>,
+    owned: Arc<Owned>,
     events: mpsc::Sender<Key>,
 }
 
 impl Secrets {
     /// Nothing is watched yet. The receiver is told each Secret that changed.
-    pub(crate) fn new(cx: Context) -> (Self, mpsc::Receiver<Key>) {
+    pub(crate) fn new(cx: Context, owned: Arc<Owned>) -> (Self, mpsc::Receiver<Key>) {
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
-        (Self { cx, started: Mutex::default(), marks: Arc::default(), events }, receiver)
+        (Self { cx, started: Mutex::default(), marks: Arc::default(), owned, events }, receiver)
     }
 
     /// The last state that the watch told of. Own writes are seen by it too, and nowhere else: noting them here would
@@ -61,13 +63,17 @@ impl Secrets {
         let stream =
             watcher(api, config).backoff(WatchBackoff::default()).take_until(Box::pin(stop));
         let (marks, events) = (Arc::clone(&self.marks), self.events.clone());
+        let owned = Arc::clone(&self.owned);
         let namespace = namespace.to_owned();
         tokio::spawn(async move {
             let mut stream = std::pin::pin!(stream);
             let mut listing = HashSet::new();
             while let Some(event) = stream.next().await {
                 let changed = match event {
-                    Ok(event) => take(&mut lock(&marks), &namespace, &mut listing, event),
+                    Ok(event) => {
+                        owned.on_secret(&namespace, &event);
+                        take(&mut lock(&marks), &namespace, &mut listing, event)
+                    }
                     Err(error) => {
                         let error = ReconcileError::watch("Secret", &error);
                         tracing::warn!(component = "materializer", namespace, %error, "watch of Secrets broke");

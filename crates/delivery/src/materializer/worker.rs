@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
@@ -22,6 +22,7 @@ use super::allow::{Claim, Facts, Judgement, Publication, judge};
 use super::authority::Authorities;
 use super::due::Known;
 use super::index::{ByPath, ByTarget, Key, key_of};
+use super::owned::Owned;
 use super::place;
 use super::watch::Secrets;
 use regent_operator::Context;
@@ -46,6 +47,7 @@ pub(crate) struct Worker {
     pub(crate) cx: Context,
     pub(crate) authorities: Authorities,
     pub(crate) secrets: Secrets,
+    pub(crate) owned: Arc<Owned>,
     pub(crate) backoff: Backoff<Key>,
     pub(crate) objects: Store<ExternalSecret>,
     pub(crate) namespaces: Store<Namespace>,

@@ -5,6 +5,9 @@ use regent_types::{Advice, Explain};
 
 use crate::gitrepo::GitError;
 
+/// Reason of a field under a name that it no longer has.
+pub(super) const RENAMED_FIELD: &str = "RenamedField";
+
 /// A place in the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -188,6 +191,11 @@ impl Explain for IntentError {
                 "keys username and password",
                 format!("Secret {name}: {problem}"),
                 "correct the Secret, or let the GitSource name none",
+            ),
+            Self::Lint { place, message, advice, reason: RENAMED_FIELD } => Advice::new(
+                "fields under the names that they have",
+                format!("{place}: {message}"),
+                *advice,
             ),
             Self::Lint { place, message, advice, .. } => Advice::new(
                 "no secret in the clear anywhere in the repository",

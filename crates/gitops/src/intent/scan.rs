@@ -7,7 +7,7 @@ use regent_manifest::lint;
 
 use super::IntentError;
 use super::document::is_manifest;
-use super::error::Place;
+use super::error::{Place, RENAMED_FIELD};
 use super::fetch::Head;
 use crate::gitrepo::{self, Entry, GitError, LIMITS};
 
@@ -58,6 +58,7 @@ fn look(entry: &Entry<'_>, folder: &str, scan: &mut Scan) -> Option<String> {
             lint::PLAINTEXT_SECRET if wanted => "PlaintextSecret",
             lint::PLAIN_UNDER_RULE if wanted => "UnencryptedData",
             lint::BROKEN_SEAL if wanted => "BrokenSeal",
+            lint::RENAMED_FIELD if wanted => RENAMED_FIELD,
             _ => continue,
         };
         if scan.findings.len() < FINDINGS_MAX {

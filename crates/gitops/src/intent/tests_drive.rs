@@ -165,6 +165,19 @@ async fn a_refused_commit_changes_nothing() {
     assert!(world.api.has(CONFIG_A) && !world.api.has(CONFIG_B));
 }
 
+/// Issue 14.9: a trigger that still says `on` is refused with its line and the name to write.
+#[tokio::test]
+async fn a_field_under_its_former_name_is_refused_where_it_stands() {
+    let a = config("a", "one");
+    let world = World::new(&[("a.yaml", &a), ("z.yaml", NAMESPACE)]);
+    let trigger = "apiVersion: regent.dev/v1alpha1\nkind: EventTrigger\n\
+                   metadata: {name: t, namespace: apps}\nspec:\n  workflow: w\n  on: {stage: Runtime}\n";
+    world.commit(&[("t.yaml", Some(trigger))]);
+    let (writes, reason, message) = world.pass().await;
+    assert_eq!((writes, reason.as_str()), (Vec::new(), "RenamedField"));
+    assert!(message.starts_with("t.yaml:6:") && message.contains("spec.source"), "{message}");
+}
+
 #[tokio::test]
 async fn nothing_is_pruned_while_something_could_not_be_applied() {
     let a = config("a", "one");

@@ -80,6 +80,12 @@ const EVENTS: Rule = rule(Scope::Cluster, "events.k8s.io", &["events"], &["creat
 /// is how it is tried.
 const PROBE: Rule = named(&["secrets"], &[PROBE_SECRET], &["create", "patch"]);
 
+/// Whether an ExternalSecret that is gone was deleted, or went with the definition of its kind.
+const DEFINITION: Rule = Rule {
+    names: &["externalsecrets.external-secrets.io"],
+    ..rule(Scope::Cluster, "apiextensions.k8s.io", &["customresourcedefinitions"], &["get"])
+};
+
 /// The rules of `identity`.
 pub fn rules(identity: Identity) -> Vec<Rule> {
     own_rules(identity).into_iter().chain(lease_rules(identity)).collect()
@@ -183,6 +189,7 @@ fn own_rules(identity: Identity) -> Vec<Rule> {
             // Who owns a datasource may say who consumes its paths; store conditions name namespaces.
             rule(Cluster, "", &["namespaces"], FOLLOW),
             rule(Named, "", &["secrets"], &["get", "list", "watch", "create", "update", "delete"]),
+            DEFINITION,
             PROBE,
         ],
         Identity::Publisher => vec![

@@ -9,7 +9,7 @@ fn at(text: &str) -> Timestamp {
 
 fn spec(patch: Value) -> EventTriggerSpec {
     let mut spec = json!({
-        "on": { "schedule": { "cron": "0 3 * * *" } },
+        "source": { "schedule": { "cron": "0 3 * * *" } },
         "select": {},
         "workflow": "rotate",
     });
@@ -99,7 +99,8 @@ fn a_missed_slot_is_skipped_or_run_once_as_declared() {
     assert!(skip.tick("2026-01-09T12:00:01Z").0.is_empty());
     assert_eq!(skip.tick("2026-01-10T03:00:01Z").0.len(), 2);
 
-    let once = json!({ "on": { "schedule": { "cron": "0 3 * * *", "missedRuns": "RunOnce" } } });
+    let once =
+        json!({ "source": { "schedule": { "cron": "0 3 * * *", "missedRuns": "RunOnce" } } });
     let mut once = world(once);
     once.status.last_slot = Some("2026-01-02T03:00:00Z".into());
     let slot = "2026-01-09T03:00:00Z";
@@ -131,7 +132,7 @@ fn a_secret_declared_after_the_slot_waits_for_the_next() {
 fn expiry_fires_for_what_is_due_within_the_window_at_the_slot() {
     let week = 7 * 86_400;
     let mut world =
-        world(json!({ "on": { "expiry": { "withinSeconds": week, "cron": "0 3 * * *" } } }));
+        world(json!({ "source": { "expiry": { "withinSeconds": week, "cron": "0 3 * * *" } } }));
     world.secrets[0].next_rotation = Some(at("2026-01-09T03:00:00Z"));
     world.secrets[1].next_rotation = Some(at("2026-01-09T03:00:01Z"));
     let (fired, decision) = world.tick("2026-01-02T03:00:00Z");
@@ -144,7 +145,7 @@ fn expiry_fires_for_what_is_due_within_the_window_at_the_slot() {
 
 #[test]
 fn a_stage_fires_once_for_each_secret_that_reached_it() {
-    let mut world = world(json!({ "on": { "stage": "Runtime" } }));
+    let mut world = world(json!({ "source": { "stage": "Runtime" } }));
     world.secrets[0].stage = Some(Stage::Acknowledged);
     assert!(world.tick("2026-01-02T00:00:00Z").0.is_empty());
     world.secrets[0].stage = Some(Stage::Runtime);
@@ -160,7 +161,7 @@ fn a_stage_fires_once_for_each_secret_that_reached_it() {
 /// C7-2: a reported leak is answered at once, whatever the limits.
 #[test]
 fn a_compromise_waits_for_no_limit_and_each_report_counts_once() {
-    let on = json!({ "on": { "annotation": COMPROMISED }, "runsPerHour": 1 });
+    let on = json!({ "source": { "annotation": COMPROMISED }, "runsPerHour": 1 });
     let mut world = world(on);
     let report = |world: &mut World, value: &str| {
         world.secrets[0].annotations.insert(COMPROMISED.into(), value.into());
@@ -207,7 +208,9 @@ fn a_trigger_that_cannot_fire_says_why_and_takes_no_slot() {
     let mut missing = world(json!({}));
     missing.workflow = false;
     assert_eq!(missing.tick("2026-01-02T03:00:00Z").1, blocked(Blocked::WorkflowMissing));
-    let mut bad = world(json!({ "on": { "schedule": { "cron": "soon" } } }));
+    let mut old = world(json!({ "source": {} }));
+    assert_eq!(old.tick("2026-01-02T03:00:00Z").1, blocked(Blocked::NoSource));
+    let mut bad = world(json!({ "source": { "schedule": { "cron": "soon" } } }));
     let found = bad.tick("2026-01-02T03:00:00Z").1.blocked;
     assert!(matches!(found, Some(Blocked::BadSchedule(_))), "{found:?}");
     let mut many = world(json!({}));
@@ -236,7 +239,7 @@ fn what_the_watermark_holds_is_owed_after_a_restart() {
     nightly.status.last_slot = Some("2026-01-02T12:00:00Z".into());
     assert!(owed(&nightly.seen()).is_empty(), "an older slot is not owed");
 
-    let mut staged = world(json!({ "on": { "stage": "Runtime" } }));
+    let mut staged = world(json!({ "source": { "stage": "Runtime" } }));
     staged.secrets[0].stage = Some(Stage::Runtime);
     staged.tick("2026-01-02T00:00:00Z");
     assert_eq!(owed(&staged.seen()).len(), 1);
@@ -246,7 +249,7 @@ fn what_the_watermark_holds_is_owed_after_a_restart() {
 
 #[test]
 fn forgetting_old_deliveries_never_forgets_one_that_is_in_force() {
-    let mut world = world(json!({ "on": { "annotation": "nudge" } }));
+    let mut world = world(json!({ "source": { "annotation": "nudge" } }));
     world.status.deliveries = vec!["a=annotation/now".into()];
     let old = (0..DELIVERIES_MAX - 1).map(|n| format!("b=annotation/{n}"));
     world.status.deliveries.extend(old);

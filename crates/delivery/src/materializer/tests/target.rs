@@ -44,8 +44,12 @@ fn with<T>(run: impl FnOnce(&Owner<'_>) -> T) -> T {
         labels: Some(BTreeMap::from([
             ("team".into(), "a".into()),
             (labels::SOURCE.into(), "x".into()),
+            ("app.kubernetes.io/instance".into(), "platform".into()),
         ])),
-        annotations: Some(BTreeMap::from([(LAST_APPLIED.into(), "{}".into())])),
+        annotations: Some(BTreeMap::from([
+            ("kubectl.kubernetes.io/last-applied-configuration".into(), "{}".into()),
+            ("argocd.argoproj.io/tracking-id".into(), "platform:x".into()),
+        ])),
         ..ObjectMeta::default()
     };
     run(&Owner { namespace: "a", name: "db", uid: "es", meta: &meta })
@@ -89,8 +93,10 @@ fn a_new_secret_is_marked_and_owned_and_holds_no_hash() {
     assert!(
         !text.contains("hash") && !text.contains("last-applied") && !text.contains(labels::SOURCE)
     );
+    // Argo CD prunes what bears its mark and is not in Git.
+    assert!(!text.contains("instance") && !text.contains("argocd"), "{text}");
     assert_eq!(annotation(&made, labels::VERSIONS), Some(r#"{"runtime/a/db":"3@t3"}"#));
-    assert_eq!(made.metadata.owner_references.as_ref().map(|r| r[0].uid.as_str()), Some("es"));
+    assert_eq!((owned_by(&made), &made.metadata.owner_references), (Some("db"), &None));
     assert_eq!(made.type_.as_deref(), Some("Opaque"));
 }
 
@@ -110,7 +116,7 @@ fn drift_is_put_right() {
     let made = after(written(json!({}), None, &[("password", "new")], 3));
     let mut edited = made.clone();
     edited.data = Some(BTreeMap::from([("password".into(), ByteString(b"edited".to_vec()))]));
-    edited.metadata.owner_references = None;
+    edited.metadata.annotations.get_or_insert_default().remove(labels::OWNED_BY);
     assert_eq!(after(written(json!({}), Some(&edited), &[("password", "new")], 3)), made);
 }
 
@@ -170,10 +176,58 @@ fn a_bootstrap_secret_becomes_the_materialized_one_only_when_marked() {
         (Some("b"), Some("5"))
     );
     let keys: Vec<&String> = new.metadata.annotations.iter().flatten().map(|(k, _)| k).collect();
-    assert_eq!(keys, ["keep", labels::VERSIONS]);
-    let owners: Vec<&str> =
-        new.metadata.owner_references.iter().flatten().map(|r| r.uid.as_str()).collect();
-    assert_eq!(owners, ["es"]);
+    assert_eq!(keys, ["keep", labels::OWNED_BY, labels::VERSIONS]);
+    assert_eq!(new.metadata.owner_references, None);
+}
+
+/// Issue 14: an ExternalSecret that is declared again, under another uid, writes nothing.
+#[test]
+fn one_of_the_same_name_finds_its_secret_as_it_is() {
+    let made = after(written(json!({}), None, &[("password", "new")], 3));
+    let request = request(json!({}));
+    let again = |name: &str| {
+        let meta = ObjectMeta::default();
+        let owner = Owner { namespace: "a", name, uid: "another", meta: &meta };
+        may_write(&request, &owner, Some(&made))?;
+        plan(&request, &owner, Some(&made), &data(&[("password", "new")]), &versions(3))
+    };
+    assert!(matches!(again("db"), Ok(Write::Nothing)));
+    assert_eq!(reason(again("other")), "SecretNotMine");
+}
+
+/// What earlier versions wrote loses its owner reference at the next look, and only its own.
+#[test]
+fn an_owner_reference_of_an_earlier_version_is_taken_away() {
+    let reference = |kind: &str, uid: &str, controller: bool| {
+        json!({ "apiVersion": "external-secrets.io/v1", "kind": kind, "name": "db", "uid": uid,
+            "controller": controller })
+    };
+    let mut old = after(written(json!({}), None, &[("password", "new")], 3));
+    old.metadata.annotations.get_or_insert_default().remove(labels::OWNED_BY);
+    old.metadata
+        .labels
+        .get_or_insert_default()
+        .extend([("app.kubernetes.io/instance".into(), "platform".into())]);
+    let both = json!([reference("ExternalSecret", "es", true), reference("Thing", "t", false)]);
+    old.metadata.owner_references = serde_json::from_value(both).expect("references");
+    let new = after(written(json!({}), Some(&old), &[("password", "new")], 3));
+    let left: Vec<String> =
+        new.metadata.owner_references.iter().flatten().map(|r| r.kind.clone()).collect();
+    assert_eq!((owned_by(&new), left), (Some("db"), vec!["Thing".to_owned()]));
+    assert!(!new.metadata.labels.iter().flatten().any(|(k, _)| k.ends_with("instance")));
+    with(|owner| assert!(is_owned(&old, owner) && is_owned(&new, owner)));
+}
+
+/// A Secret merged into keeps what its owner put there.
+#[test]
+fn a_merge_target_keeps_its_marks() {
+    let theirs = secret(json!({ "metadata": { "name": "db",
+        "labels": { "app.kubernetes.io/instance": "platform" },
+        "annotations": { labels::OWNED_BY: "other" } } }));
+    let merge = json!({ "creationPolicy": "Merge" });
+    let merged = after(written(merge, Some(&theirs), &[("k", "v")], 1));
+    assert_eq!(owned_by(&merged), Some("other"));
+    assert!(merged.metadata.labels.iter().flatten().any(|(k, _)| k.ends_with("instance")));
 }
 
 /// PROTOCOLS.md §6: lower number, same number at another time, or nothing at all.

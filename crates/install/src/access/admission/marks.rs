@@ -3,7 +3,7 @@
 //! Every expression is total: it says `!= null`, `has()` or `in` before it looks further, because an error refuses
 //! the request, Kubernetes' own included.
 
-use regent_types::labels::{CLASS, CLASS_MATERIALIZED, HANDED_OVER, HANDED_OVER_TO};
+use regent_types::labels::{CLASS, CLASS_MATERIALIZED, HANDED_OVER, HANDED_OVER_TO, OWNED_BY};
 
 /// Variables of every policy on Secrets: labels, annotations (`Notes`), class and owners before and after.
 pub(super) fn variables() -> Vec<(&'static str, String)> {
@@ -52,17 +52,18 @@ fn owners(object: &str) -> String {
     format!("(has({object}.metadata.ownerReferences) ? {object}.metadata.ownerReferences : [])")
 }
 
-/// Whether an ExternalSecret controls it, as one with `creationPolicy: Owner` does.
-pub(super) fn owned(object: &str) -> String {
+/// Whether an ExternalSecret owns it, as one with `creationPolicy: Owner` does: by regent's annotation, or by a
+/// reference as other controllers and earlier versions of regent write it.
+fn owned(object: &str, notes: &str) -> String {
     format!(
-        "{object} != null && has({object}.metadata.ownerReferences) && {object}.metadata.ownerReferences.exists(r, \
-         r.kind == 'ExternalSecret' && has(r.controller) && r.controller)"
+        "('{OWNED_BY}' in variables.{notes} || ({object} != null && has({object}.metadata.ownerReferences) && \
+         {object}.metadata.ownerReferences.exists(r, r.kind == 'ExternalSecret' && has(r.controller) && r.controller)))"
     )
 }
 
 /// A materialized Secret that an ExternalSecret owns.
-pub(super) fn owned_materialized(object: &str, class: &str) -> String {
-    format!("variables.{class} == '{CLASS_MATERIALIZED}' && {}", owned(object))
+pub(super) fn owned_materialized(object: &str, class: &str, notes: &str) -> String {
+    format!("variables.{class} == '{CLASS_MATERIALIZED}' && {}", owned(object, notes))
 }
 
 /// The data of a Secret.

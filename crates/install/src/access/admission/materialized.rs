@@ -13,8 +13,8 @@ pub(super) fn policy(settings: &Settings) -> Policy {
     let is = |class: &str| format!("variables.{class} == '{CLASS_MATERIALIZED}'");
     let mut variables = marks::variables();
     variables.extend([
-        ("oldOwned", marks::owned_materialized("oldObject", "oldClass")),
-        ("newOwned", marks::owned_materialized("object", "newClass")),
+        ("oldOwned", marks::owned_materialized("oldObject", "oldClass", "oldNotes")),
+        ("newOwned", marks::owned_materialized("object", "newClass", "newNotes")),
         (
             "made",
             format!(

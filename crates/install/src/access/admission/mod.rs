@@ -8,6 +8,7 @@
 //! push_secrets     publications are explicit and stay in what their namespace owns
 //! runtime_secrets  one RuntimeSecret keeps its bootstrap Secret, its way in and its path
 //! warden_config    only warden keeps the sealed shares and the authority's CA
+//! definitions      regent's definitions and its namespace are deleted only where a person confirmed it
 //! marks            CEL that the policies on Secrets share     policy   from a row to the API objects
 //! ```
 //!
@@ -26,6 +27,7 @@
 //! others are a neighbour's.
 
 mod bootstrap;
+mod definitions;
 mod gitops;
 mod marks;
 mod materialized;
@@ -58,6 +60,10 @@ pub const PUSH_SECRETS: &str = "regent-push-secrets";
 pub const RUNTIME_SECRETS: &str = "regent-runtime-secrets";
 /// Policy on the ConfigMaps that warden keeps.
 pub const WARDEN_CONFIG: &str = "regent-warden-config";
+/// Policy on the deletion of definitions.
+pub const DEFINITIONS: &str = "regent-definitions";
+/// Policy on the deletion of regent's own namespace.
+pub const SYSTEM: &str = "regent-system-namespace";
 /// RBAC verb of break-glass.
 pub const OVERRIDE_VERB: &str = "override";
 /// Virtual resource of group `regent.dev` that the verb is about.
@@ -105,6 +111,8 @@ pub fn policies(settings: &Settings) -> Vec<Policy> {
         push_secrets::policy(settings),
         runtime_secrets::policy(settings),
         warden_config::policy(settings),
+        definitions::definitions(),
+        definitions::system(),
     ]
 }
 

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::{API_VERSION, BINDING_KIND, OUTSIDE, OVERRIDE_RESOURCE, OVERRIDE_VERB, POLICY_KIND};
+use regent_types::labels::{PART_OF, REGENT};
 
 /// One policy.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub struct Policy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BreakGlass {
     Allowed,
-    /// For identities that often hold every verb and are never a person.
+    /// For identities that often hold every verb and are never a person, and for what is confirmed on the object.
     Never,
 }
 
@@ -40,7 +41,7 @@ pub(super) struct Rule {
     /// `Forbidden` where it is about who, `Invalid` where it is about what.
     pub(super) reason: &'static str,
     pub(super) expected: &'static str,
-    /// What the person who is refused can do.
+    /// What the person who is refused can do. `{name}` stands for the name of the object that is deleted.
     pub(super) action: &'static str,
 }
 
@@ -76,9 +77,12 @@ impl Policy {
                     "resources": [self.resource], "operations": self.operations, "scope": "*",
                 }],
             },
-            "matchConditions": self.conditions.iter().map(named).collect::<Vec<_>>(),
             "validations": self.rules.iter().map(|r| self.validation(r)).collect::<Vec<_>>(),
         });
+        // Where there are none the API server leaves the field out.
+        if !self.conditions.is_empty() {
+            spec["matchConditions"] = self.conditions.iter().map(named).collect();
+        }
         if !variables.is_empty() {
             spec["variables"] = variables.into();
         }
@@ -97,7 +101,7 @@ impl Policy {
     }
 
     fn meta(&self) -> Value {
-        json!({ "name": self.name, "labels": { "app.kubernetes.io/part-of": "regent" } })
+        json!({ "name": self.name, "labels": { PART_OF: REGENT } })
     }
 
     fn selector(&self) -> Value {
@@ -117,10 +121,11 @@ impl Policy {
         json!({
             "expression": expression,
             "reason": rule.reason,
-            "message": format!("expected {expected}; do: {action}"),
+            "message": format!("expected {expected}; do: {}", action.replace("{name}", "NAME")),
             "messageExpression": format!(
                 "'expected {expected}; found ' + request.operation + ' by ' + request.userInfo.username + \
-                 '; do: {action}'"
+                 '; do: {}'",
+                action.replace("{name}", "' + oldObject.metadata.name + '")
             ),
         })
     }
