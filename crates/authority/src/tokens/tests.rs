@@ -5,13 +5,12 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use regent_types::Sensitive;
 
-use super::super::record::State;
-use super::super::revoke::Removal;
-use super::super::{TokenSpec, TokenStore};
-use crate::barrier::{Barrier, Keyring};
-use crate::engines::Fault;
+use super::record::State;
+use super::revocation::Removal;
+use super::{TokenSpec, TokenStore};
+use crate::barrier::{Barrier, Keyring, Stripes, View};
+use crate::error::ApiError;
 use crate::random;
-use crate::storage::view::{Stripes, View};
 use crate::storage::{Backend, Store};
 
 fn store() -> Arc<TokenStore> {
@@ -33,9 +32,12 @@ fn spec(ttl_s: u64, parent: Option<&str>) -> TokenSpec {
 }
 
 /// Issues a token; its text and its HMAC.
-async fn issue(store: &TokenStore, spec: TokenSpec) -> Result<(Sensitive<String>, String), Fault> {
+async fn issue(
+    store: &TokenStore,
+    spec: TokenSpec,
+) -> Result<(Sensitive<String>, String), ApiError> {
     let token = store.issue(spec, at(0)).await?.client_token;
-    let (hash, _) = store.find(&token, at(0)).await?.ok_or(Fault::Denied)?;
+    let (hash, _) = store.find(&token, at(0)).await?.ok_or(ApiError::Denied)?;
     Ok((token, hash))
 }
 
@@ -61,7 +63,7 @@ async fn no_login_makes_a_root_token() {
     let store = store();
     let mut spec = spec(60, None);
     spec.policies = vec!["a".to_owned(), "root".to_owned()];
-    assert!(matches!(store.issue(spec, at(0)).await, Err(Fault::Invalid(_))));
+    assert!(matches!(store.issue(spec, at(0)).await, Err(ApiError::Invalid(_))));
     assert!(keys(&store).await.is_empty());
 }
 
@@ -92,8 +94,8 @@ async fn a_tree_whose_removal_was_cut_short_is_dead_and_swept() {
     for token in [&top, &child, &leaf] {
         assert!(store.authenticate(token, at(1)).await.unwrap().is_none());
     }
-    assert!(matches!(store.issue(spec(9, Some(&top_hash)), at(1)).await, Err(Fault::Denied)));
-    assert!(matches!(store.issue(spec(9, Some(&child_hash)), at(1)).await, Err(Fault::Denied)));
+    assert!(matches!(store.issue(spec(9, Some(&top_hash)), at(1)).await, Err(ApiError::Denied)));
+    assert!(matches!(store.issue(spec(9, Some(&child_hash)), at(1)).await, Err(ApiError::Denied)));
     assert_eq!(store.sweep(at(1), 100).await.unwrap(), 1);
     assert_eq!(keys(&store).await, Vec::<String>::new());
 }
@@ -128,13 +130,13 @@ async fn children_made_while_their_parent_ends_end_too() {
             .collect();
         let ending = {
             let (store, top) = (store.clone(), top.clone());
-            tokio::spawn(async move { store.end_tree(&top).await })
+            tokio::spawn(async move { store.revoke_tree(&top).await })
         };
         let mut born = Vec::new();
         for birth in births {
             match birth.await.unwrap() {
                 Ok(auth) => born.push(auth.client_token),
-                Err(fault) => assert!(matches!(fault, Fault::Denied), "{fault:?}"),
+                Err(error) => assert!(matches!(error, ApiError::Denied), "{error:?}"),
             }
         }
         ending.await.unwrap().unwrap();

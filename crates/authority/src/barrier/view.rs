@@ -13,8 +13,8 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use zeroize::Zeroizing;
 
-use crate::barrier::Barrier;
-use crate::engines::Fault;
+use super::encrypted_store::Barrier;
+use super::error::BarrierError;
 use crate::storage::Write;
 
 /// Enough that unrelated keys rarely meet: 2 cores rarely have more than 64 writes in flight.
@@ -39,7 +39,6 @@ pub(crate) struct Batch(Vec<(String, Option<Zeroizing<Vec<u8>>>)>);
 pub(crate) struct KeyGuard(#[expect(dead_code, reason = "held, never read")] OwnedMutexGuard<()>);
 
 impl Stripes {
-    /// All free.
     pub(crate) fn new() -> Self {
         Self((0..STRIPES).map(|_| Arc::default()).collect())
     }
@@ -57,7 +56,6 @@ impl Stripes {
 }
 
 impl Batch {
-    /// No change.
     pub(crate) fn new() -> Self {
         Self::default()
     }
@@ -89,15 +87,15 @@ impl View {
         Self { prefix: format!("{}{prefix}", self.prefix), ..self.clone() }
     }
 
-    /// The value at `key`.
-    pub(crate) async fn get(&self, key: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
-        Ok(self.barrier.get(self.full(key)).await?)
+    /// The value at `key`, opened; `None` if it is absent.
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Zeroizing<Vec<u8>>>, BarrierError> {
+        self.barrier.get(self.full(key)).await
     }
 
     /// Names directly below `prefix` (empty, or ending in `/`), sorted; a folder once, with its
     /// `/`.
-    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<String>, Fault> {
-        Ok(self.barrier.list(self.full(prefix)).await?)
+    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<String>, BarrierError> {
+        self.barrier.list(self.full(prefix)).await
     }
 
     /// At most `limit` keys at any depth below `prefix` that sort after `after` (a key or ""),
@@ -107,7 +105,7 @@ impl View {
         prefix: &str,
         after: &str,
         limit: usize,
-    ) -> Result<Vec<String>, Fault> {
+    ) -> Result<Vec<String>, BarrierError> {
         let after = if after.is_empty() { String::new() } else { self.full(after) };
         let keys = self.barrier.scan(self.full(prefix), after, limit).await?;
         Ok(keys
@@ -123,16 +121,16 @@ impl View {
     }
 
     /// Commits `batch` atomically and durably.
-    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), Fault> {
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), BarrierError> {
         if batch.is_empty() {
             return Ok(());
         }
         let writes = self.seal(batch)?;
-        Ok(self.barrier.commit(writes).await?)
+        self.barrier.commit(writes).await
     }
 
     /// The batch as storage takes it, encrypted, to be committed with others of its kind.
-    pub(crate) fn seal(&self, batch: Batch) -> Result<Vec<Write>, Fault> {
+    pub(crate) fn seal(&self, batch: Batch) -> Result<Vec<Write>, BarrierError> {
         let seal = |(key, value): (String, Option<Zeroizing<Vec<u8>>>)| {
             let key = self.full(&key);
             Ok(match value {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regent_types::Sensitive;
 use serde_json::Value;
 
-use super::Payload;
+use crate::wipe::Payload;
 
 /// An answer. Build it with the constructors; the data wipes itself on drop.
 #[derive(Debug)]
@@ -16,7 +16,6 @@ pub(crate) struct Reply {
     pub(crate) auth: Option<AuthReply>,
     /// Sentences for the client; a 204 with warnings becomes a 200.
     pub(crate) warnings: Vec<String>,
-    /// Which success it is.
     pub(crate) status: ReplyStatus,
     /// Lease fields of the envelope.
     pub(crate) lease: Lease,
@@ -24,10 +23,8 @@ pub(crate) struct Reply {
     pub(crate) shape: Shape,
 }
 
-/// Which success it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplyStatus {
-    /// 200 with the envelope.
     Ok,
     /// 204, or 200 if there are warnings.
     NoContent,
@@ -40,7 +37,6 @@ pub(crate) enum ReplyStatus {
 /// How the body is laid out (reference: envelope rules of the Vault API).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// Envelope with `data`.
     Envelope,
     /// Envelope whose `data` fields are repeated at the top: `sys/mounts`, `sys/policy` and others.
     Mirrored,
@@ -51,22 +47,19 @@ pub(crate) enum Shape {
 /// Lease fields of the envelope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Lease {
-    /// `lease_id`.
     pub(crate) id: String,
-    /// `lease_duration`.
     pub(crate) duration_s: u64,
-    /// `renewable`.
     pub(crate) renewable: bool,
 }
 
 /// The `auth` field: a token that was just issued or renewed.
 #[derive(Debug)]
 pub(crate) struct AuthReply {
-    /// The token.
+    /// Sent in clear; the audit log has its HMAC.
     pub(crate) client_token: Sensitive<String>,
-    /// Its public handle.
+    /// Names the token where the token itself must not be: `lookup-accessor`, audit.
     pub(crate) accessor: String,
-    /// Policy names.
+    /// Names of its policies, sorted, each once.
     pub(crate) policies: Vec<String>,
     /// What the login noted.
     pub(crate) metadata: BTreeMap<String, String>,
@@ -78,17 +71,17 @@ pub(crate) struct AuthReply {
     pub(crate) orphan: bool,
     /// Uses left; 0 without bound.
     pub(crate) num_uses: u64,
-    /// `service` or `batch`.
+    /// Always `service`: batch tokens are not issued.
     pub(crate) token_type: &'static str,
 }
 
 impl Reply {
-    /// 200 with `data`.
+    /// 200 with `data` in the envelope.
     pub(crate) fn ok(data: Value) -> Self {
         Self { data: Some(Payload::new(data)), ..Self::empty(ReplyStatus::Ok) }
     }
 
-    /// 204.
+    /// 204, unless a warning is added.
     pub(crate) fn no_content() -> Self {
         Self::empty(ReplyStatus::NoContent)
     }
@@ -98,7 +91,7 @@ impl Reply {
         Self { data: Some(Payload::new(data)), ..Self::empty(ReplyStatus::NotFoundWithData) }
     }
 
-    /// 200 with `auth`.
+    /// 200 with `auth` in the envelope: a token issued or renewed.
     pub(crate) fn auth(auth: AuthReply) -> Self {
         Self { auth: Some(auth), ..Self::empty(ReplyStatus::Ok) }
     }

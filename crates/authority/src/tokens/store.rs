@@ -9,12 +9,15 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::record::{
-    ACCESSORS, State, TREE_DEPTH_MAX, TokenRecord, TokenSpec, accessor_key, child_key, id_key,
+    ACCESSORS, State, TREE_DEPTH_MAX, TokenRecord, accessor_key, child_key, id_key,
 };
-use crate::engines::wipe::encode;
-use crate::engines::{AuthReply, Caller, Cause, Fault};
+use super::spec::TokenSpec;
+use crate::barrier::{Batch, View};
+use crate::error::{ApiError, Cause};
 use crate::random;
-use crate::storage::view::{Batch, View};
+use crate::reply::AuthReply;
+use crate::request::Caller;
+use crate::wipe::encode;
 
 /// Longest text that is looked up as a token: ours have 28 bytes.
 const TOKEN_LEN_MAX: usize = 512;
@@ -40,7 +43,7 @@ impl TokenStore {
         &self,
         spec: &TokenSpec,
         now: Timestamp,
-    ) -> Result<(AuthReply, Batch), Fault> {
+    ) -> Result<(AuthReply, Batch), ApiError> {
         let body = random::base62(24)?;
         // Allocated once: growing would leave copies behind.
         let mut token = String::with_capacity(28);
@@ -63,16 +66,20 @@ impl TokenStore {
     }
 
     /// Makes a token; one commit. Its parent, if it has one, must be good.
-    pub(crate) async fn issue(&self, spec: TokenSpec, now: Timestamp) -> Result<AuthReply, Fault> {
+    pub(crate) async fn issue(
+        &self,
+        spec: TokenSpec,
+        now: Timestamp,
+    ) -> Result<AuthReply, ApiError> {
         let mut spec = spec;
         // Until the child is stored nobody may end its parent unseen: ending looks for children
         // under this lock.
         let _guard = match &spec.parent {
             Some(parent) => {
                 let guard = self.view.lock(&id_key(parent)).await;
-                let record = self.load(parent).await?.ok_or(Fault::Denied)?;
-                if !self.is_good(parent, &record, now).await? {
-                    return Err(Fault::Denied);
+                let record = self.load(parent).await?.ok_or(ApiError::Denied)?;
+                if !self.is_valid(parent, &record, now).await? {
+                    return Err(ApiError::Denied);
                 }
                 spec.depth = record.depth + 1;
                 Some(guard)
@@ -80,7 +87,7 @@ impl TokenStore {
             None => None,
         };
         if spec.depth > TREE_DEPTH_MAX {
-            return Err(Fault::invalid(format!(
+            return Err(ApiError::invalid(format!(
                 "expected at most {TREE_DEPTH_MAX} generations of tokens; create an orphan instead"
             )));
         }
@@ -95,7 +102,7 @@ impl TokenStore {
         &self,
         id: &Sensitive<String>,
         now: Timestamp,
-    ) -> Result<Option<Arc<Caller>>, Fault> {
+    ) -> Result<Option<Arc<Caller>>, ApiError> {
         let Some((hash, record)) = self.find(id, now).await? else { return Ok(None) };
         if record.num_uses > 0 && !self.use_once(&hash, now).await? {
             return Ok(None);
@@ -104,56 +111,56 @@ impl TokenStore {
     }
 
     /// The good token `id`, without counting a use.
-    pub(super) async fn find(
+    pub(crate) async fn find(
         &self,
         id: &Sensitive<String>,
         now: Timestamp,
-    ) -> Result<Option<(String, TokenRecord)>, Fault> {
+    ) -> Result<Option<(String, TokenRecord)>, ApiError> {
         let text = id.expose();
         if text.is_empty() || text.len() > TOKEN_LEN_MAX {
             return Ok(None);
         }
-        self.good(self.hash(text)?, now).await
+        self.valid(self.hash(text)?, now).await
     }
 
     /// The good token with that accessor.
-    pub(super) async fn find_by_accessor(
+    pub(crate) async fn find_by_accessor(
         &self,
         accessor: &str,
         now: Timestamp,
-    ) -> Result<Option<(String, TokenRecord)>, Fault> {
+    ) -> Result<Option<(String, TokenRecord)>, ApiError> {
         if accessor.is_empty() || accessor.len() > TOKEN_LEN_MAX {
             return Ok(None);
         }
         let Some(hash) = self.view.get(&accessor_key(accessor)).await? else { return Ok(None) };
-        let hash = std::str::from_utf8(&hash).map_err(|_| Fault::corrupt("accessor"))?;
-        self.good(hash.to_owned(), now).await
+        let hash = std::str::from_utf8(&hash).map_err(|_| ApiError::corrupt("accessor"))?;
+        self.valid(hash.to_owned(), now).await
     }
 
     /// Gives a token more time.
-    pub(super) async fn renew(
+    pub(crate) async fn renew(
         &self,
         hash: &str,
         increment_s: u64,
         now: Timestamp,
-    ) -> Result<TokenRecord, Fault> {
+    ) -> Result<TokenRecord, ApiError> {
         let _guard = self.view.lock(&id_key(hash)).await;
         let old = self.load(hash).await?.filter(|record| record.is_live(now));
-        let old = old.ok_or(Fault::Denied)?;
+        let old = old.ok_or(ApiError::Denied)?;
         let new = old.renewed(increment_s, now)?;
         self.replace(hash, &old, &new).await?;
         Ok(new)
     }
 
-    /// All accessors, sorted.
-    pub(super) async fn accessors(&self) -> Result<Vec<String>, Fault> {
-        self.view.list(ACCESSORS).await
+    /// All accessors, sorted; of tokens that ended until they are swept.
+    pub(crate) async fn accessors(&self) -> Result<Vec<String>, ApiError> {
+        Ok(self.view.list(ACCESSORS).await?)
     }
 
     /// The record, good or not.
-    pub(super) async fn load(&self, hash: &str) -> Result<Option<TokenRecord>, Fault> {
+    pub(crate) async fn load(&self, hash: &str) -> Result<Option<TokenRecord>, ApiError> {
         let Some(bytes) = self.view.get(&id_key(hash)).await? else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(|_| Fault::corrupt("token"))
+        serde_json::from_slice(&bytes).map(Some).map_err(|_| ApiError::corrupt("token"))
     }
 
     /// Stores a changed record and moves it in the expiry index. The caller holds its lock.
@@ -162,7 +169,7 @@ impl TokenStore {
         hash: &str,
         old: &TokenRecord,
         new: &TokenRecord,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ApiError> {
         let mut batch = Batch::new();
         put_record(&mut batch, hash, new)?;
         let (before, after) = (old.expiry_key(hash), new.expiry_key(hash));
@@ -173,25 +180,25 @@ impl TokenStore {
         if let Some(parent) = old.parent.as_ref().filter(|_| new.parent.is_none()) {
             batch.delete(child_key(parent, hash));
         }
-        self.view.commit(batch).await
+        Ok(self.view.commit(batch).await?)
     }
 
-    async fn good(
+    async fn valid(
         &self,
         hash: String,
         now: Timestamp,
-    ) -> Result<Option<(String, TokenRecord)>, Fault> {
+    ) -> Result<Option<(String, TokenRecord)>, ApiError> {
         let Some(record) = self.load(&hash).await? else { return Ok(None) };
-        Ok(self.is_good(&hash, &record, now).await?.then_some((hash, record)))
+        Ok(self.is_valid(&hash, &record, now).await?.then_some((hash, record)))
     }
 
     /// Whether the token and all its ancestors are good.
-    async fn is_good(
+    async fn is_valid(
         &self,
         hash: &str,
         record: &TokenRecord,
         now: Timestamp,
-    ) -> Result<bool, Fault> {
+    ) -> Result<bool, ApiError> {
         if !record.is_live(now) {
             return Ok(false);
         }
@@ -215,7 +222,7 @@ impl TokenStore {
         Ok(false)
     }
 
-    async fn use_once(&self, hash: &str, now: Timestamp) -> Result<bool, Fault> {
+    async fn use_once(&self, hash: &str, now: Timestamp) -> Result<bool, ApiError> {
         let _guard = self.view.lock(&id_key(hash)).await;
         let Some(old) = self.load(hash).await?.filter(|record| record.is_live(now)) else {
             return Ok(false);
@@ -225,21 +232,21 @@ impl TokenStore {
         Ok(true)
     }
 
-    fn hash(&self, token: &str) -> Result<String, Fault> {
+    fn hash(&self, token: &str) -> Result<String, ApiError> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.index_key.as_slice())
-            .map_err(|_| Fault::Internal(Cause::Encode("token index")))?;
+            .map_err(|_| ApiError::Internal(Cause::Encode("token index")))?;
         mac.update(token.as_bytes());
         Ok(format!("h{}", random::hex(&mac.finalize().into_bytes())))
     }
 }
 
-fn put_record(batch: &mut Batch, hash: &str, record: &TokenRecord) -> Result<(), Fault> {
+fn put_record(batch: &mut Batch, hash: &str, record: &TokenRecord) -> Result<(), ApiError> {
     batch.put(id_key(hash), encode(record, "token")?);
     Ok(())
 }
 
 /// What the client gets of a token that was issued or renewed.
-pub(super) fn auth_reply(record: &TokenRecord, token: Sensitive<String>, ttl_s: u64) -> AuthReply {
+pub(crate) fn auth_reply(record: &TokenRecord, token: Sensitive<String>, ttl_s: u64) -> AuthReply {
     AuthReply {
         client_token: token,
         accessor: record.accessor.clone(),

@@ -7,12 +7,12 @@ use super::shamir::{ShamirError, Share};
 
 /// Shares given so far for one purpose. Wiped on drop.
 #[derive(Default)]
-pub(crate) struct Collection {
+pub(crate) struct ShareCollection {
     shares: Vec<Share>,
     nonce: String,
 }
 
-impl Collection {
+impl ShareCollection {
     /// How many are there.
     pub(crate) fn progress(&self) -> usize {
         self.shares.len()
@@ -23,7 +23,7 @@ impl Collection {
         &self.nonce
     }
 
-    /// Forgets all shares.
+    /// Forgets all shares and the attempt's name.
     pub(crate) fn reset(&mut self) {
         *self = Self::default();
     }
@@ -54,7 +54,7 @@ impl Collection {
 }
 
 /// A share as people send it: base64 (with or without padding) or hexadecimal.
-pub(crate) fn decode(text: &str) -> Option<Share> {
+pub(crate) fn decode_share(text: &str) -> Option<Share> {
     use base64::Engine as _;
     use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_same_share_twice_is_one_share() {
-        let mut collection = Collection::default();
+        let mut collection = ShareCollection::default();
         assert!(collection.add(share(1), 2, "n1".into()).unwrap().is_none());
         assert!(collection.add(share(1), 2, "n2".into()).unwrap().is_none());
         assert_eq!((collection.progress(), collection.nonce()), (1, "n1"));
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_share_of_another_length_is_refused_and_not_counted() {
-        let mut collection = Collection::default();
+        let mut collection = ShareCollection::default();
         let short = Zeroizing::new(vec![1; 10]);
         assert!(collection.add(short, 2, "n".into()).is_err());
         assert_eq!(collection.progress(), 0);
@@ -106,10 +106,10 @@ mod tests {
     #[test]
     fn shares_are_read_as_hexadecimal_and_as_base64() {
         for text in ["00ff10", "00FF10", "AP8Q", " AP8Q\n"] {
-            assert_eq!(decode(text).unwrap().as_slice(), [0, 255, 16], "{text:?}");
+            assert_eq!(decode_share(text).unwrap().as_slice(), [0, 255, 16], "{text:?}");
         }
         for text in ["", "!!", "a"] {
-            assert!(decode(text).is_none(), "{text:?}");
+            assert!(decode_share(text).is_none(), "{text:?}");
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Claims about tokens, as requests to the whole authority.
 
-mod store;
-
 use crate::tests::App;
 
 const DENIED: &str = r#"403 {"errors": ["~permission denied"]}"#;
+
+/// A policy that allows to make tokens.
+const CREATE: &str = r#"path "auth/token/create*" { capabilities = ["update"] }"#;
 
 async fn make(app: &App, request: &str) -> (String, String) {
     let answer = app.ask(request).await;
@@ -70,11 +71,8 @@ async fn a_token_is_described_to_its_holder() {
 #[tokio::test]
 async fn only_what_the_parent_has_can_be_given() {
     let mut app = App::ready().await;
-    let create = r#"path "auth/token/create*" { capabilities = ["update"] }"#;
-    policy(&app, "maker", create).await;
-    policy(&app, "boss", &create.replace("\"update\"", "\"update\", \"sudo\"")).await;
+    policy(&app, "maker", CREATE).await;
     let maker = app.token_of(&["maker", "b"]).await;
-    let boss = app.token_of(&["boss"]).await;
     let subset = r#"400 {"errors": ["child policies must be subset of parent"]}"#;
     app.with_token(&maker, async |app| {
         app.script(&[
@@ -101,6 +99,13 @@ async fn only_what_the_parent_has_can_be_given() {
         .await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn sudo_may_give_what_it_has_not_but_no_root() {
+    let mut app = App::ready().await;
+    policy(&app, "boss", &CREATE.replace("\"update\"", "\"update\", \"sudo\"")).await;
+    let boss = app.token_of(&["boss"]).await;
     app.with_token(&boss, async |app| {
         app.script(&[
             (
@@ -128,6 +133,11 @@ async fn only_what_the_parent_has_can_be_given() {
             .await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_is_not_supported_in_a_new_token_is_refused() {
+    let app = App::ready().await;
     app.script(&[
         (
             r#"POST auth/token/create {"type": "batch"}"#,

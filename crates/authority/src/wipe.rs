@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Cause, Fault};
+use crate::error::{ApiError, Cause};
 
 /// An object: a request's data.
 #[derive(Default)]
@@ -91,8 +91,8 @@ pub(crate) fn wipe(value: &mut Value) {
 pub(crate) fn encode(
     value: &impl Serialize,
     what: &'static str,
-) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let failed = |_| Fault::Internal(Cause::Encode(what));
+) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    let failed = |_| ApiError::Internal(Cause::Encode(what));
     let mut counter = Counter(0);
     serde_json::to_writer(&mut counter, value).map_err(failed)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(counter.0));

@@ -3,20 +3,22 @@
 use serde_json::{Map, Value, json};
 
 use super::mounts::{Side, describe};
-use crate::engines::{Call, Fault, Reply, fields};
-use crate::lifecycle::Active;
+use crate::error::ApiError;
+use crate::lifecycle::Unsealed;
 use crate::policy::Acl;
+use crate::reply::Reply;
+use crate::request::{Call, fields};
 
 /// Paths in one question.
 const PATHS_MAX: usize = 256;
 
 /// `sys/capabilities-self` {paths | path}.
-pub(super) fn capabilities_self(acl: &Acl, call: &Call) -> Result<Reply, Fault> {
-    super::write_only(call)?;
+pub(super) fn capabilities_self(acl: &Acl, call: &Call) -> Result<Reply, ApiError> {
+    call.require_write()?;
     let mut paths = fields::texts(&call.data, "paths")?.unwrap_or_default();
     paths.extend(fields::texts(&call.data, "path")?.unwrap_or_default());
     if paths.is_empty() || paths.len() > PATHS_MAX {
-        return Err(Fault::invalid(format!("paths: expected 1 to {PATHS_MAX} paths")));
+        return Err(ApiError::invalid(format!("paths: expected 1 to {PATHS_MAX} paths")));
     }
     let mut body = Map::new();
     for path in &paths {
@@ -29,9 +31,9 @@ pub(super) fn capabilities_self(acl: &Acl, call: &Call) -> Result<Reply, Fault> 
 }
 
 /// `sys/internal/ui/mounts`: the mounts below which this token may do anything at all.
-pub(super) fn visible_mounts(active: &Active, acl: &Acl) -> Reply {
+pub(super) fn visible_mounts(unsealed: &Unsealed, acl: &Acl) -> Reply {
     let (mut secret, mut auth) = (Map::new(), Map::new());
-    for mount in active.mounts.all().iter().filter(|mount| acl.any_below(&mount.path)) {
+    for mount in unsealed.mounts.all().iter().filter(|mount| acl.any_below(&mount.path)) {
         match mount.path.strip_prefix(Side::Auth.prefix()) {
             Some(path) => auth.insert(path.to_owned(), describe(mount)),
             None => secret.insert(mount.path.clone(), describe(mount)),
@@ -41,11 +43,11 @@ pub(super) fn visible_mounts(active: &Active, acl: &Acl) -> Reply {
 }
 
 /// `sys/internal/ui/mounts/{path}`: the mount of a path; 403 whether it is hidden or not there.
-pub(super) fn mount_of(active: &Active, acl: &Acl, path: &str) -> Result<Reply, Fault> {
+pub(super) fn mount_of(unsealed: &Unsealed, acl: &Acl, path: &str) -> Result<Reply, ApiError> {
     let path = format!("{}/", path.trim_end_matches('/'));
-    let mounted = active.mounts.find(&path).ok_or(Fault::Denied)?;
+    let mounted = unsealed.mounts.find(&path).ok_or(ApiError::Denied)?;
     if !acl.any_below(&mounted.mount.path) {
-        return Err(Fault::Denied);
+        return Err(ApiError::Denied);
     }
     let mut body = describe(&mounted.mount);
     body["path"] = json!(mounted.mount.path);
