@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Some("gen") => generate::run(rest.contains(&"--check")),
         Some("test") => run::test(&rest),
         Some("ci") => run::ci(),
-        Some("tidy") => tidy::run(&rest),
+        Some("tidy") => tidy::run_named(&rest),
         Some("bench") => bench::run(&rest),
         Some("tools") => tools::run(&rest),
         _ => {

@@ -85,7 +85,7 @@ pub(crate) fn ci() -> Result<()> {
 /// What needs neither a server nor the tools.
 fn checks() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
-    crate::tidy::run(&[])?;
+    crate::tidy::run()?;
     crate::generate::run(true)?;
     let lints = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     cargo(&lints)?;

@@ -177,6 +177,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_function_imports_for_itself_counts_and_a_bound_of_a_type_does_not() {
+        let files = [
+            ("crates/a/src/lib.rs", "//! A.\nmod one;\nmod two;\nmod three;\n"),
+            (
+                "crates/a/src/one.rs",
+                "//! One.\npub fn f() { use crate::two as second; second::g() }\n",
+            ),
+            (
+                "crates/a/src/two.rs",
+                "//! Two.\nuse crate::one;\npub fn g<'a>() -> impl Fn() + use<'a> { || one::f() }\n",
+            ),
+            ("crates/a/src/three.rs", "//! Three.\nuse crate::two;\npub fn h() { two::g() }\n"),
+        ];
+        let found = found(&files);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("2 files of crates/a"), "{found:?}");
+    }
+
+    #[test]
     fn a_parent_that_uses_a_child_which_uses_what_the_parent_declares_counts_apart() {
         let files = [
             ("crates/a/src/lib.rs", "//! A.\nmod one;\n"),

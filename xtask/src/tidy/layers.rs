@@ -81,6 +81,10 @@ const EVERY_LOWER_AND_LAB: &[&str] = &[
     "lab",
 ];
 
+/// Packages that only some crates may use, and why.
+const ONLY: &[(&str, &[&str], &str)] =
+    &[("anyhow", &["lab", "regent"], "an error has a reason, and what was expected, found, to do")];
+
 /// Finds dependencies that point up or aside, and crates without a place.
 pub(super) fn check(tree: &Tree) -> Report {
     let mut report = Report::default();
@@ -97,6 +101,12 @@ pub(super) fn check(tree: &Tree) -> Report {
             continue;
         };
         for dependency in &member.dependencies {
+            for (package, users, why) in ONLY {
+                if dependency.package == *package && !users.contains(&name) {
+                    let line = tree.line_of(&path, package);
+                    report.find(&path, line, format!("{name} may not use {package}: {why}"));
+                }
+            }
             if !members.contains(&dependency.package.as_str()) {
                 continue;
             }
@@ -134,14 +144,16 @@ mod tests {
             ("crates/control", &[("regent-sandbox", Kind::Normal)]),
             ("crates/sandbox", &[]),
             ("crates/new", &[]),
+            ("crates/vault", &[("anyhow", Kind::Normal)]),
             ("tests", &[("regent-control", Kind::Normal)]),
         ];
         let found = found(members);
-        assert_eq!(found.len(), 4, "{found:?}");
+        assert_eq!(found.len(), 5, "{found:?}");
         assert!(found[0].contains("types may not use gitops"));
         assert!(found[1].contains("gitops may not use control"));
         assert!(found[2].contains("control may not use sandbox"));
         assert!(found[3].contains("new has no layer"));
+        assert!(found[4].contains("vault may not use anyhow"));
     }
 
     #[test]

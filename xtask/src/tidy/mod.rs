@@ -55,8 +55,13 @@ fn all() -> Vec<Check> {
     ]
 }
 
+/// Runs every check.
+pub(crate) fn run() -> Result<()> {
+    run_named(&[])
+}
+
 /// Runs the checks that are named, or every one. A named one prints its details as well.
-pub(crate) fn run(names: &[&str]) -> Result<()> {
+pub(crate) fn run_named(names: &[&str]) -> Result<()> {
     let checks = all();
     if let Some(unknown) = names.iter().find(|name| !checks.iter().any(|c| c.name == **name)) {
         let known: Vec<&str> = checks.iter().map(|c| c.name).collect();

@@ -204,6 +204,11 @@ pub(super) struct Import {
     pub(super) line: usize,
 }
 
+/// Whether a `use` that imports stands at `at`, not `use<'a>` of a type.
+pub(super) fn is_import(flat: &[Token], at: usize) -> bool {
+    flat[at].is("use") && flat.get(at + 1).is_some_and(|next| !next.is("<"))
+}
+
 /// The names of a `use` whose keyword stands at `at`, and the place behind its semicolon.
 pub(super) fn imports(flat: &[Token], at: usize) -> (Vec<Import>, usize) {
     let mut found = Vec::new();

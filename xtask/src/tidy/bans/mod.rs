@@ -2,6 +2,7 @@
 //! allows a file which no longer needs it is a finding too, so that the table stays as short as the truth.
 
 mod ban;
+mod expose;
 mod table;
 
 use super::file::File;
@@ -99,6 +100,7 @@ mod tests {
         "value.expose()",
         "std::env::var(\"A\")",
         "tokio::sync::mpsc::unbounded_channel()",
+        "std::thread::sleep(x)",
     ];
 
     #[test]

@@ -1,7 +1,8 @@
-//! The table of bans. Each entry of `allowed` is one file, or one folder, and the reason why it may.
+//! The table of bans. Each entry of `allowed` is one file, or one folder that ends with `/`, and the reason why it may.
 
 use super::ban::Ban;
 use super::ban::Scope::{Everywhere, Product};
+use super::expose::EXPOSE;
 
 /// Words that no file may have, written apart so that this one has none.
 pub(super) const WORDS: [([&str; 2], &str); 3] = [
@@ -10,30 +11,31 @@ pub(super) const WORDS: [([&str; 2], &str); 3] = [
     (["XX", "X"], "say what is meant"),
 ];
 
+/// The table.
 pub(super) const BANS: &[Ban] = &[
     Ban {
         patterns: &["Timestamp :: now", "SystemTime :: now", "SystemTime :: UNIX_EPOCH"],
         instead: "take the time as an argument",
         scope: Product,
-        allowed: &[],
+        allowed: WALL_CLOCKS,
     },
     Ban {
         patterns: &["Instant :: now"],
         instead: "take the time as an argument",
         scope: Product,
-        allowed: &[],
+        allowed: STOPWATCHES,
     },
     Ban {
         patterns: &["wait_until_ready ("],
-        instead: "wait through the operator's cache sync: kube-runtime wakes one of several tasks",
+        instead: "use listed.rs: kube-runtime wakes one of several tasks that wait on a store",
         scope: Everywhere,
-        allowed: &[],
+        allowed: &[("crates/components/src/listed.rs", "the one place that waits")],
     },
     Ban {
         patterns: &["watcher (", "metadata_watcher (", "Controller :: new ("],
-        instead: "use the operator's watches and controllers",
+        instead: "use the operator's watches, which pause and leave out managedFields",
         scope: Product,
-        allowed: &[],
+        allowed: &[("crates/components/src/lean.rs", "the one place that watches")],
     },
     Ban {
         patterns: &[
@@ -44,21 +46,21 @@ pub(super) const BANS: &[Ban] = &[
             "DeleteParams {",
             "DeleteParams ::",
         ],
-        instead: "write through the operator, which sets the field manager",
+        instead: "write through the operator's client, which sets the field manager",
         scope: Product,
-        allowed: &[],
+        allowed: WRITERS,
     },
     Ban {
-        patterns: &[". expose ("],
+        patterns: &[". expose (", "Sensitive :: expose", ". expose_secret ("],
         instead: "keep the value in Sensitive",
         scope: Product,
-        allowed: &[],
+        allowed: EXPOSE,
     },
     Ban {
         patterns: &["env :: var (", "env :: var_os (", "env :: vars"],
-        instead: "make it an argument (clap reads the environment)",
+        instead: "make it an argument, for clap reads the environment too",
         scope: Product,
-        allowed: &[],
+        allowed: ENVIRONMENT,
     },
     Ban {
         patterns: &["unbounded_channel", "unbounded (", "unbounded_send"],
@@ -67,9 +69,60 @@ pub(super) const BANS: &[Ban] = &[
         allowed: &[],
     },
     Ban {
+        patterns: &["thread :: sleep (", "set_timeout ("],
+        instead: "await what is waited for",
+        scope: Product,
+        allowed: &[],
+    },
+    Ban {
         patterns: &["# [ ignore"],
         instead: "let the test run or delete it",
         scope: Everywhere,
         allowed: &[],
     },
+];
+
+/// Who looks at the wall clock. All others are told the time.
+const WALL_CLOCKS: &[(&str, &str)] = &[
+    ("crates/authority/src/options.rs", "the authority's clock, unless it is given another"),
+    ("crates/components/src/context.rs", "the components' clock"),
+    ("crates/components/src/ledger.rs", "an entry says when it was appended"),
+    ("crates/components/src/warden/person.rs", "the ledger has when a person did it"),
+    ("crates/regent/src/commands/seal.rs", "a manifest says when it was sealed"),
+    ("crates/regent/src/dev/measure.rs", "it measures"),
+    ("crates/regent/src/dev/repository.rs", "commits of the example have a time"),
+    ("crates/regent/src/dev/system.rs", "commits of the example have a time"),
+    ("crates/sandbox/src/api/admit.rs", "it plays a server, which stamps what it stores"),
+    ("crates/sandbox/src/api/mod.rs", "it plays a server, which refuses tokens that have expired"),
+    ("crates/sandbox/src/api/reviews.rs", "it plays a server, which issues and reviews tokens"),
+    ("crates/sandbox/src/api/table.rs", "it plays a server, which prints ages"),
+];
+
+/// Who measures time that passes: ages of caches, pauses, deadlines. Nothing of it is stored or decides about a secret.
+const STOPWATCHES: &[(&str, &str)] = &[
+    ("crates/components/src/bootstrap/keys.rs", "age of the identities that were read"),
+    ("crates/components/src/intent/drive.rs", "when to look at a repository again"),
+    ("crates/components/src/lease/mod.rs", "how long a Lease was seen unchanged"),
+    ("crates/components/src/materializer/authority.rs", "how long the authority takes to answer"),
+    ("crates/components/src/orchestrator/heads.rs", "when to write ledger heads again"),
+    ("crates/regent/src/dev/run.rs", "deadline of a run until steady"),
+    ("crates/sandbox/src/api/watch.rs", "end of a watch"),
+    ("crates/vault/src/session.rs", "when to renew a login"),
+    ("crates/vault/src/trust.rs", "age of the certificates that were read"),
+];
+
+/// Who writes to the API server with parameters of its own.
+const WRITERS: &[(&str, &str)] = &[
+    ("crates/regent/src/connect.rs", "a person's command"),
+    ("crates/regent/src/dev/install.rs", "it plays the person who installs"),
+    ("crates/regent/src/dev/system.rs", "it plays the person who installs"),
+    ("crates/regent/src/dev/tokens.rs", "it plays the kubelet"),
+    ("crates/regent/src/hosted/reviewer.rs", "a TokenReview has no field manager"),
+];
+
+/// Who reads the environment.
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("crates/regent/src/cli.rs", "NO_COLOR is no argument of ours"),
+    ("crates/regent/src/connect.rs", "VAULT_TOKEN: a token is never an argument"),
+    ("crates/regent/src/dev/serving.rs", "a process that it starts logs like itself"),
 ];

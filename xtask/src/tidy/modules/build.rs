@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::file::File;
-use super::super::tokens::{Token, imports, starts_with};
+use super::super::tokens::{Token, imports, is_import, starts_with};
 use super::module::{Module, Modules};
 
 /// Words that declare the name that follows them.
@@ -89,11 +89,12 @@ struct Source<'a> {
 /// Adds the module and everything below it; `own` is the folder of its children.
 fn fill(source: &Source<'_>, modules: &mut Modules, module: Module, own: &str) -> usize {
     let (mut at, end) = module.range;
-    let (file, test, path) = (module.file, module.test, module.path.clone());
+    let file = module.file;
     let id = modules.len();
     modules.push(module);
     let tokens: &[Token] = &source.files[file].tokens;
     let mut written_path = None;
+    let mut inner = Vec::new();
     while at < end {
         let token = &tokens[at];
         if starts_with(&tokens[at..], &["#", "["]) {
@@ -101,31 +102,12 @@ fn fill(source: &Source<'_>, modules: &mut Modules, module: Module, own: &str) -
                 written_path = Some(tokens[at + 4].text.trim_matches('"').to_owned());
             }
             at = tokens[at + 1].mate + 1;
-        } else if token.is("use") {
+        } else if is_import(tokens, at) {
             let (found, next) = imports(tokens, at);
             modules[id].imports.extend(found);
             at = next;
         } else if token.is("mod") && tokens.get(at + 1).is_some_and(Token::is_ident) {
-            let name = tokens[at + 1].text.clone();
-            let test = test || token.test;
-            let path: Vec<String> = path.iter().cloned().chain([name.clone()]).collect();
-            let child = if tokens.get(at + 2).is_some_and(|t| t.is("{")) {
-                let range = (at + 3, tokens[at + 2].mate);
-                let (parent, children) = (Some(id), BTreeMap::new());
-                let (items, imports) = Default::default();
-                let child = Module { path, file, range, test, parent, children, items, imports };
-                Some(fill(source, modules, child, &format!("{own}/{name}")))
-            } else {
-                let found = find(source, own, &name, written_path.as_deref());
-                let owns_folder = written_path.is_some();
-                found.map(|file| {
-                    let place = Place { file, path, parent: Some(id), test, owns_folder };
-                    grow(source.files, source.places, modules, place)
-                })
-            };
-            if let Some(child) = child {
-                modules[id].children.insert(name, child);
-            }
+            add_child(source, modules, id, at, own, written_path.as_deref());
             written_path = None;
             at = tokens.get(at + 2).map_or(end, |t| t.mate + 1);
         } else {
@@ -135,10 +117,48 @@ fn fill(source: &Source<'_>, modules: &mut Modules, module: Module, own: &str) -
                     modules[id].items.insert(name.text.clone());
                 }
             }
+            // What functions import for themselves; behind what the module imports, which is found first.
+            for inside in (at..token.mate).filter(|inside| is_import(tokens, *inside)) {
+                inner.extend(imports(tokens, inside).0);
+            }
             at = token.mate + 1;
         }
     }
+    modules[id].imports.extend(inner);
     id
+}
+
+/// Adds the module whose `mod` stands at `at` in the file of module `id`.
+fn add_child(
+    source: &Source<'_>,
+    modules: &mut Modules,
+    id: usize,
+    at: usize,
+    own: &str,
+    written_path: Option<&str>,
+) {
+    let file = modules[id].file;
+    let tokens: &[Token] = &source.files[file].tokens;
+    let name = tokens[at + 1].text.clone();
+    let test = modules[id].test || tokens[at].test;
+    let path: Vec<String> = modules[id].path.iter().cloned().chain([name.clone()]).collect();
+    let child = if tokens.get(at + 2).is_some_and(|t| t.is("{")) {
+        let range = (at + 3, tokens[at + 2].mate);
+        let (parent, children) = (Some(id), BTreeMap::new());
+        let (items, imports) = Default::default();
+        let child = Module { path, file, range, test, parent, children, items, imports };
+        Some(fill(source, modules, child, &format!("{own}/{name}")))
+    } else {
+        let found = find(source, own, &name, written_path);
+        let owns_folder = written_path.is_some();
+        found.map(|file| {
+            let place = Place { file, path, parent: Some(id), test, owns_folder };
+            grow(source.files, source.places, modules, place)
+        })
+    };
+    if let Some(child) = child {
+        modules[id].children.insert(name, child);
+    }
 }
 
 /// The file of `mod name;`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::tokens::{Import, Token, imports, path, starts_with};
+use super::super::tokens::{Import, Token, imports, is_import, path, starts_with};
 use super::module::Modules;
 
 /// Re-exports that are followed one after the other; a longer chain is a circle of its own.
@@ -39,7 +39,7 @@ pub(in super::super) fn references(
         let token = &tokens[at];
         if token.is("mod") && tokens.get(at + 2).is_some_and(|t| t.is("{")) {
             at = tokens[at + 2].mate + 1;
-        } else if token.is("use") && tokens.get(at + 1).is_some_and(|t| !t.is("<")) {
+        } else if is_import(tokens, at) {
             let public = at > 0 && (tokens[at - 1].is("pub") || tokens[at - 1].is(")"));
             let (list, next) = imports(tokens, at);
             for import in list {
