@@ -10,7 +10,7 @@ use super::tree::Tree;
 pub(super) const COMPONENTS: [&str; 7] =
     ["intent", "bootstrap", "orchestrator", "triggers", "warden", "materializer", "publisher"];
 /// Crates that hold components.
-const CRATES: [&str; 4] = ["components", "control", "delivery", "gitops"];
+const CRATES: [&str; 3] = ["control", "delivery", "gitops"];
 
 /// Finds imports of one component in another, and source files of one that another compiles.
 pub(super) fn check(tree: &Tree) -> Report {

@@ -1,4 +1,5 @@
-//! Which crate may use which: arrows point down only. `ARCHITECTURE.md` draws the same table (`architecture.rs`).
+//! Which crate uses which: arrows point down only, and every one is used. `ARCHITECTURE.md` draws the same table
+//! (`architecture/arrows.rs`).
 
 use super::metadata::Kind;
 use super::report::Report;
@@ -20,7 +21,7 @@ const fn layer(
 }
 
 /// What the tests of a component run on.
-const SERVERS: &[&str] = &["sandbox", "authority"];
+const SERVERS: &[&str] = &["sandbox", "authority", "vault"];
 
 /// Every crate, lowest first. `tests` and `xtask` are at the top and use what they like.
 pub(super) const LAYERS: &[Layer] = &[
@@ -29,61 +30,52 @@ pub(super) const LAYERS: &[Layer] = &[
     layer("protocol", &["types"], &[]),
     layer("manifest", &["types"], &[]),
     layer("vault", &["types"], &[]),
-    layer("authority", &["types", "manifest"], &[]),
     layer("install", &["types", "api"], &[]),
+    layer("authority", &["types", "manifest"], &["install"]),
     layer("sandbox", &["types", "api", "install"], &[]),
-    layer("operator", &["types", "api", "install", "protocol", "manifest", "vault"], SERVERS),
-    layer(
-        "gitops",
-        &["types", "api", "install", "protocol", "manifest", "vault", "operator"],
-        SERVERS,
-    ),
+    layer("operator", &["types", "api", "protocol", "vault", "install"], SERVERS),
+    layer("gitops", &["types", "api", "manifest", "install", "operator"], SERVERS),
     layer(
         "control",
-        &["types", "api", "install", "protocol", "manifest", "vault", "operator"],
+        &["types", "api", "protocol", "manifest", "vault", "install", "operator"],
         SERVERS,
+    ),
+    layer("delivery", &["types", "api", "protocol", "vault", "operator"], SERVERS),
+    layer(
+        "host",
+        &["types", "api", "vault", "authority", "operator", "gitops", "control", "delivery"],
+        &[],
     ),
     layer(
-        "delivery",
-        &["types", "api", "install", "protocol", "manifest", "vault", "operator"],
-        SERVERS,
+        "lab",
+        &[
+            "types", "api", "manifest", "vault", "install", "sandbox", "operator", "gitops",
+            "control", "host",
+        ],
+        &[],
     ),
-    layer("lab", EVERY_LOWER, &[]),
-    layer("regent", EVERY_LOWER_AND_LAB, &[]),
-];
-const EVERY_LOWER: &[&str] = &[
-    "types",
-    "api",
-    "protocol",
-    "manifest",
-    "vault",
-    "authority",
-    "install",
-    "sandbox",
-    "operator",
-    "gitops",
-    "control",
-    "delivery",
-];
-const EVERY_LOWER_AND_LAB: &[&str] = &[
-    "types",
-    "api",
-    "protocol",
-    "manifest",
-    "vault",
-    "authority",
-    "install",
-    "sandbox",
-    "operator",
-    "gitops",
-    "control",
-    "delivery",
-    "lab",
+    layer(
+        "regent",
+        &[
+            "types",
+            "api",
+            "protocol",
+            "manifest",
+            "vault",
+            "install",
+            "authority",
+            "operator",
+            "control",
+            "host",
+            "lab",
+        ],
+        &[],
+    ),
 ];
 
 /// Packages that only some crates may use, and why.
 const ONLY: &[(&str, &[&str], &str)] =
-    &[("anyhow", &["lab", "regent"], "an error has a reason, and what was expected, found, to do")];
+    &[("anyhow", &["host", "lab", "regent"], "an error has a reason, and what was expected, found, to do")];
 
 /// Finds dependencies that point up or aside, and crates without a place.
 pub(super) fn check(tree: &Tree) -> Report {
@@ -100,6 +92,14 @@ pub(super) fn check(tree: &Tree) -> Report {
             );
             continue;
         };
+        let normal = |used: &str| {
+            let package = format!("regent-{used}");
+            member.dependencies.iter().any(|d| d.kind == Kind::Normal && d.package == package)
+        };
+        for unused in layer.uses.iter().filter(|used| !normal(used)) {
+            let what = format!("{name} does not use {unused}, take the arrow off LAYERS");
+            report.find("xtask/src/tidy/layers.rs", 1, what);
+        }
         for dependency in &member.dependencies {
             for (package, users, why) in ONLY {
                 if dependency.package == *package && !users.contains(&name) {
@@ -133,7 +133,16 @@ mod tests {
     fn found(members: &[(&str, &[(&str, Kind)])]) -> Vec<String> {
         let metadata = Metadata::fixture(members);
         let tree = Tree { metadata, ..Tree::default() };
-        check(&tree).findings.iter().map(ToString::to_string).collect()
+        let found = check(&tree).findings.into_iter();
+        found.filter(|f| !f.what.contains("take the arrow off")).map(|f| f.to_string()).collect()
+    }
+
+    #[test]
+    fn an_arrow_that_nobody_uses_is_found() {
+        let metadata = Metadata::fixture(&[("crates/types", &[]), ("crates/api", &[])]);
+        let found = check(&Tree { metadata, ..Tree::default() }).findings;
+        assert_eq!(found.len(), 1);
+        assert!(found[0].what.starts_with("api does not use types"), "{found:?}");
     }
 
     #[test]

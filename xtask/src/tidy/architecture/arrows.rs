@@ -7,8 +7,6 @@ use super::holders::DOCUMENT;
 
 /// Opens the block.
 const OPENS: &str = "```arrows";
-/// Stands for every crate that is lower.
-const ALL: &str = "all above";
 
 /// Finds a block that differs from the table.
 pub(super) fn check(report: &mut Report, text: &str) {
@@ -35,15 +33,11 @@ pub(super) fn check(report: &mut Report, text: &str) {
 }
 
 fn expected(layers: &[Layer]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (at, layer) in layers.iter().enumerate() {
-        lines.push(match layer.uses.len() {
-            0 => layer.name.to_owned(),
-            n if n == at && at > 2 => format!("{} → {ALL}", layer.name),
-            _ => format!("{} → {}", layer.name, layer.uses.join(", ")),
-        });
-    }
-    lines
+    let line = |layer: &Layer| match layer.uses {
+        [] => layer.name.to_owned(),
+        uses => format!("{} → {}", layer.name, uses.join(", ")),
+    };
+    layers.iter().map(line).collect()
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         name: "leases-decide-nothing",
         held: Held::Test("tests/tests/binary.rs", "killed_at_rotation_it_carries_on"),
         broken: Broken::By(
-            "crates/components/src/lease/tests.rs",
+            "crates/operator/src/lease/tests.rs",
             "a_stolen_lease_stops_its_old_holder",
         ),
     },

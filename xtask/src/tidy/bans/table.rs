@@ -27,15 +27,15 @@ pub(super) const BANS: &[Ban] = &[
     },
     Ban {
         patterns: &["wait_until_ready ("],
-        instead: "use listed.rs: kube-runtime wakes one of several tasks that wait on a store",
+        instead: "use the operator's cache sync: kube-runtime wakes one of several tasks that wait on a store",
         scope: Everywhere,
-        allowed: &[("crates/components/src/listed.rs", "the one place that waits")],
+        allowed: &[("crates/operator/src/cache_sync.rs", "the one place that waits")],
     },
     Ban {
         patterns: &["watcher (", "metadata_watcher (", "Controller :: new ("],
         instead: "use the operator's watches, which pause and leave out managedFields",
         scope: Product,
-        allowed: &[("crates/components/src/lean.rs", "the one place that watches")],
+        allowed: &[("crates/operator/src/object_watch.rs", "the one place that watches")],
     },
     Ban {
         patterns: &[
@@ -85,13 +85,13 @@ pub(super) const BANS: &[Ban] = &[
 /// Who looks at the wall clock. All others are told the time.
 const WALL_CLOCKS: &[(&str, &str)] = &[
     ("crates/authority/src/options.rs", "the authority's clock, unless it is given another"),
-    ("crates/components/src/context.rs", "the components' clock"),
-    ("crates/components/src/ledger.rs", "an entry says when it was appended"),
-    ("crates/components/src/warden/person.rs", "the ledger has when a person did it"),
+    ("crates/operator/src/context.rs", "the components' clock"),
+    ("crates/operator/src/ledger.rs", "an entry says when it was appended"),
+    ("crates/control/src/warden/person.rs", "the ledger has when a person did it"),
     ("crates/regent/src/commands/seal.rs", "a manifest says when it was sealed"),
-    ("crates/regent/src/dev/measure.rs", "it measures"),
-    ("crates/regent/src/dev/repository.rs", "commits of the example have a time"),
-    ("crates/regent/src/dev/system.rs", "commits of the example have a time"),
+    ("crates/regent/src/commands/dev/measure.rs", "it measures"),
+    ("crates/lab/src/repository.rs", "commits of the example have a time"),
+    ("crates/lab/src/system.rs", "commits of the example have a time"),
     ("crates/sandbox/src/api/admit.rs", "it plays a server, which stamps what it stores"),
     ("crates/sandbox/src/api/mod.rs", "it plays a server, which refuses tokens that have expired"),
     ("crates/sandbox/src/api/reviews.rs", "it plays a server, which issues and reviews tokens"),
@@ -100,12 +100,12 @@ const WALL_CLOCKS: &[(&str, &str)] = &[
 
 /// Who measures time that passes: ages of caches, pauses, deadlines. Nothing of it is stored or decides about a secret.
 const STOPWATCHES: &[(&str, &str)] = &[
-    ("crates/components/src/bootstrap/keys.rs", "age of the identities that were read"),
-    ("crates/components/src/intent/drive.rs", "when to look at a repository again"),
-    ("crates/components/src/lease/mod.rs", "how long a Lease was seen unchanged"),
-    ("crates/components/src/materializer/authority.rs", "how long the authority takes to answer"),
-    ("crates/components/src/orchestrator/heads.rs", "when to write ledger heads again"),
-    ("crates/regent/src/dev/run.rs", "deadline of a run until steady"),
+    ("crates/gitops/src/bootstrap/keys.rs", "age of the identities that were read"),
+    ("crates/gitops/src/intent/drive.rs", "when to look at a repository again"),
+    ("crates/operator/src/lease/mod.rs", "how long a Lease was seen unchanged"),
+    ("crates/delivery/src/materializer/authority.rs", "how long the authority takes to answer"),
+    ("crates/control/src/orchestrator/heads.rs", "when to write ledger heads again"),
+    ("crates/regent/src/commands/dev/run.rs", "deadline of a run until steady"),
     ("crates/sandbox/src/api/watch.rs", "end of a watch"),
     ("crates/vault/src/session.rs", "when to renew a login"),
     ("crates/vault/src/trust.rs", "age of the certificates that were read"),
@@ -113,16 +113,15 @@ const STOPWATCHES: &[(&str, &str)] = &[
 
 /// Who writes to the API server with parameters of its own.
 const WRITERS: &[(&str, &str)] = &[
-    ("crates/regent/src/connect.rs", "a person's command"),
-    ("crates/regent/src/dev/install.rs", "it plays the person who installs"),
-    ("crates/regent/src/dev/system.rs", "it plays the person who installs"),
-    ("crates/regent/src/dev/tokens.rs", "it plays the kubelet"),
-    ("crates/regent/src/hosted/reviewer.rs", "a TokenReview has no field manager"),
+    ("crates/operator/", "it sets the field manager"),
+    ("crates/lab/", "it plays the person who installs, and the kubelet"),
+    ("crates/host/src/connect.rs", "a person's command"),
+    ("crates/host/src/hosted/reviewer.rs", "a TokenReview has no field manager"),
 ];
 
 /// Who reads the environment.
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("crates/regent/src/cli.rs", "NO_COLOR is no argument of ours"),
     ("crates/regent/src/connect.rs", "VAULT_TOKEN: a token is never an argument"),
-    ("crates/regent/src/dev/serving.rs", "a process that it starts logs like itself"),
+    ("crates/lab/src/serving.rs", "a process that it starts logs like itself"),
 ];
