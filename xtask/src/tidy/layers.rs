@@ -74,8 +74,11 @@ pub(super) const LAYERS: &[Layer] = &[
 ];
 
 /// Packages that only some crates may use, and why.
-const ONLY: &[(&str, &[&str], &str)] =
-    &[("anyhow", &["host", "lab", "regent"], "an error has a reason, and what was expected, found, to do")];
+const ONLY: &[(&str, &[&str], &str)] = &[(
+    "anyhow",
+    &["host", "lab", "regent"],
+    "an error has a reason, and what was expected, found, to do",
+)];
 
 /// Finds dependencies that point up or aside, and crates without a place.
 pub(super) fn check(tree: &Tree) -> Report {

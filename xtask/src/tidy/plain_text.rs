@@ -6,7 +6,7 @@ use super::tokens::Kind;
 use super::tree::Tree;
 
 /// Texts that users read, as files or folders.
-const TEXTS: [&str; 4] = ["config/", "charts/", "docs/", "README.md"];
+const TEXTS: [&str; 5] = ["config/", "charts/", "docs/", "examples/", "README.md"];
 /// Documentation comments that become help.
 const HELP: [&str; 2] = ["crates/regent/src/commands/", "crates/regent/src/cli.rs"];
 /// Documents that users do not have.

@@ -12,7 +12,8 @@ use super::modules::{self, Modules};
 /// Folders that hold Rust.
 const RUST: [&str; 3] = ["crates", "tests", "xtask"];
 /// Folders and files of other text that a check reads.
-const TEXTS: [&str; 6] = ["ARCHITECTURE.md", "README.md", "Cargo.toml", "config", "charts", "docs"];
+const TEXTS: [&str; 7] =
+    ["ARCHITECTURE.md", "README.md", "Cargo.toml", "config", "charts", "docs", "examples"];
 
 /// The workspace as the checks see it.
 #[derive(Debug, Default)]

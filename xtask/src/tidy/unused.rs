@@ -3,14 +3,17 @@
 
 use std::collections::BTreeSet;
 
-use super::file::File;
 use super::metadata::{Dependency, Kind, Member};
+use super::modules::references;
 use super::report::Report;
-use super::tokens::{Token, starts_with};
 use super::tree::Tree;
 
 /// Dependencies that no code names: the package that has them, the dependency, and why it is kept.
-const KEPT: &[(&str, &str, &str)] = &[];
+const KEPT: &[(&str, &str, &str)] = &[(
+    "regent-gitops",
+    "reqwest",
+    "its features give gix TLS with ring, and no second crypto provider",
+)];
 
 /// Finds dependencies that nothing uses, and those that are declared in the wrong place.
 pub(super) fn check(tree: &Tree) -> Report {
@@ -36,8 +39,7 @@ fn check_member(
     kept: &mut BTreeSet<(&'static str, &'static str)>,
 ) {
     let path = format!("{}/Cargo.toml", member.folder);
-    // `tests` and `xtask` are not product; what they compile for themselves counts as theirs.
-    let (product, tests) = names(tree.files.iter().filter(|f| f.krate() == member.folder));
+    let (product, tests) = names(tree, &member.folder);
     for dependency in &member.dependencies {
         let package = dependency.package.as_str();
         let (in_product, in_tests) =
@@ -68,28 +70,21 @@ fn is_normal(dependency: &Dependency, package: &str) -> bool {
     dependency.package == package && dependency.kind == Kind::Normal
 }
 
-/// Names at the head of paths, in the product and in tests.
-fn names<'a>(files: impl Iterator<Item = &'a File>) -> (BTreeSet<String>, BTreeSet<String>) {
+/// Names outside the crate with which paths in it begin, in the product and in tests.
+fn names(tree: &Tree, folder: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let mut found = (BTreeSet::new(), BTreeSet::new());
-    for file in files {
-        let for_tests = (file.krate().starts_with("crates/") && !file.product)
-            || ["tests/", "examples/"].iter().any(|folder| file.inside().starts_with(folder));
-        for (at, token) in file.tokens.iter().enumerate().filter(|(_, t)| t.is_ident()) {
-            if heads_a_path(&file.tokens, at) {
-                let into = if token.test || for_tests { &mut found.1 } else { &mut found.0 };
-                into.insert(token.text.clone());
+    let Some(modules) = tree.crates.get(folder) else { return found };
+    for (id, module) in modules.iter().enumerate() {
+        let file = &tree.files[module.file];
+        for reference in references(modules, id, &file.tokens) {
+            if reference.module.is_none() {
+                let tests = module.test || reference.test;
+                let into = if tests { &mut found.1 } else { &mut found.0 };
+                into.extend(reference.written.into_iter().next());
             }
         }
     }
     found
-}
-
-fn heads_a_path(tokens: &[Token], at: usize) -> bool {
-    let before = |text: &str| at > 0 && tokens[at - 1].is(text);
-    let inside_a_path = at > 1 && starts_with(&tokens[at - 2..], &[":", ":"]);
-    let from_the_root = inside_a_path && (at < 3 || !tokens[at - 3].is_ident());
-    (!inside_a_path || from_the_root)
-        && (starts_with(&tokens[at + 1..], &[":", ":"]) || before("use") || before("crate"))
 }
 
 /// Entries of `[workspace.dependencies]` that no member takes.

@@ -55,10 +55,11 @@ pub(in super::super) fn references(
             at = next;
         } else if token.is_ident()
             && starts_with(&tokens[at + 1..], &[":", ":"])
-            && !(at > 1 && starts_with(&tokens[at - 2..], &[":", ":"]))
+            && !continues(tokens, at)
         {
             let (segments, next) = path(tokens, at);
-            let to = resolve(modules, id, &segments, DEPTH_MAX);
+            let global = at > 1 && starts_with(&tokens[at - 2..], &[":", ":"]);
+            let to = if global { None } else { resolve(modules, id, &segments, DEPTH_MAX) };
             named.insert(&token.text);
             if segments.len() > 1 {
                 found.push(reference(segments, token.line, to, token.test));
@@ -85,6 +86,13 @@ pub(in super::super) fn references(
         }
     }
     found
+}
+
+/// Whether the name at `at` goes on with a path: `X` of `a::X` and `<A>::X`, not of `::X`.
+fn continues(tokens: &[Token], at: usize) -> bool {
+    at > 2
+        && starts_with(&tokens[at - 2..], &[":", ":"])
+        && (tokens[at - 3].is_ident() || tokens[at - 3].is(">"))
 }
 
 /// A module, and whether the path names the module itself.
