@@ -230,7 +230,8 @@ fn use_tree(flat: &[Token], mut at: usize, before: &[String], found: &mut Vec<Im
             let renamed = flat.get(at + 1).is_some_and(|t| t.is("as"));
             let last = !starts_with(&flat[at + 1..], &[":", ":"]);
             // `{self}` names what stands before it.
-            if !(token.is("self") && !before.is_empty() && last) && !token.is("*") {
+            let names_the_rest = token.is("self") && !before.is_empty() && last;
+            if !names_the_rest && !token.is("*") {
                 segments.push(token.text.clone());
             }
             if last {

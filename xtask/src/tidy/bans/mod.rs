@@ -7,7 +7,7 @@ mod table;
 
 use super::file::File;
 use super::report::Report;
-use super::tokens::{Token, starts_with, tokens};
+use super::tokens::{Token, starts_with};
 use super::tree::Tree;
 use ban::{Ban, Scope};
 use table::{BANS, WORDS};
@@ -89,6 +89,7 @@ fn has_word(line: &str, word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tidy::tokens::tokens;
 
     /// Code that breaks each ban once, in the order of the table.
     const BREACHES: &[&str] = &[
