@@ -186,7 +186,7 @@ impl Lent {
     /// CRDs stay for all scenarios: right after one is defined, the API server answers 429 for a while.
     pub(crate) async fn define(&self) -> Result<()> {
         let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(self.real()?.admin()?);
-        for crd in regent_types::resources::all_crds() {
+        for crd in regent_api::all_crds() {
             crds.create(&PostParams::default(), &crd).await?;
             let name = crd.metadata.name.unwrap_or_default();
             await_condition(crds.clone(), &name, conditions::is_crd_established()).await?;
@@ -199,7 +199,7 @@ impl Lent {
     /// Deletes them, and with them every object of theirs.
     pub(crate) async fn undefine(&self) -> Result<()> {
         let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(self.real()?.admin()?);
-        for crd in regent_types::resources::all_crds() {
+        for crd in regent_api::all_crds() {
             let name = crd.metadata.name.unwrap_or_default();
             crds.delete(&name, &kube::api::DeleteParams::default()).await?;
             let gone = |crd: Option<&CustomResourceDefinition>| crd.is_none();
@@ -277,7 +277,7 @@ impl Drop for Lent {
 
 /// What this release defines.
 fn spec_of(crd: &str) -> Result<Value> {
-    let all = regent_types::resources::all_crds();
+    let all = regent_api::all_crds();
     let named = all.into_iter().find(|c| c.metadata.name.as_deref() == Some(crd));
     let named = named.with_context(|| format!("regent defines no {crd}"))?;
     Ok(serde_json::to_value(named.spec)?)

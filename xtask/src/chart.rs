@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use regent_types::install::template::helm;
-use regent_types::install::{documents, parts};
+use regent_install::template::helm;
+use regent_install::{documents, parts};
 
 use crate::banner::BANNER;
 

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use regent_types::access::{admission, authority, rbac};
-use regent_types::resources::runtime_authority::Login;
-use regent_types::{install, resources};
+use regent_install::access::{admission, authority, rbac};
+use regent_types::login::Login;
 use serde_json::Value;
 
 use crate::banner::BANNER;
@@ -56,7 +55,7 @@ fn folder(
 
 fn files() -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
-    for crd in resources::all_crds() {
+    for crd in regent_api::all_crds() {
         let name = format!("crds/{}.yaml", crd.metadata.name.clone().unwrap_or_default());
         files.insert(name, yaml(&[serde_json::to_value(&crd)?])?);
     }
@@ -65,7 +64,7 @@ fn files() -> Result<BTreeMap<String, String>> {
     let write_paths = admission::objects(&admission::Settings::default());
     files.insert("admission.yaml".into(), yaml(&write_paths)?);
     files.insert("workloads.yaml".into(), yaml(&workloads()?)?);
-    for policy in authority::policies(authority::KUBERNETES_MOUNT, &[]) {
+    for policy in authority::policies(regent_types::authority_names::KUBERNETES_MOUNT, &[]) {
         files.insert(format!("authority/policies/{}.hcl", policy.name), policy.text);
     }
     let roles: BTreeMap<String, Value> = authority::roles(&Login::default())
@@ -78,7 +77,7 @@ fn files() -> Result<BTreeMap<String, String>> {
 
 /// What is installed with defaults beside definitions, rights and write paths, which have files of their own.
 fn workloads() -> Result<Vec<Value>> {
-    let mut all = install::objects(&install::Values::default(), &BTreeSet::new())?;
+    let mut all = regent_install::objects(&regent_install::Values::default(), &BTreeSet::new())?;
     all.retain(|object| {
         let kind = object["kind"].as_str().unwrap_or_default();
         let elsewhere = ["CustomResourceDefinition", "ServiceAccount", admission::POLICY_KIND];

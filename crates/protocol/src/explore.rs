@@ -13,7 +13,7 @@ use crate::observation::{
 };
 use crate::record::{Record, State};
 use crate::step::{Effect, Protocol, Source, Step, needs, step};
-use regent_types::resources::runtime_secret::Disposition;
+use regent_types::lifecycle::Disposition;
 
 type Value = char;
 

@@ -4,9 +4,10 @@ use anyhow::{Context, Result};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions};
-use regent_types::access::admission::{self, OVERRIDE_RESOURCE, OVERRIDE_VERB, Settings};
-use regent_types::access::rbac;
-use regent_types::{labels, resources};
+use regent_install::access::admission;
+use regent_install::access::admission::{OVERRIDE_RESOURCE, OVERRIDE_VERB, Settings};
+use regent_install::access::rbac;
+use regent_types::labels;
 use serde_json::{Value, json};
 
 use super::people::Who;
@@ -71,7 +72,7 @@ pub(super) async fn prepare(admin: &kube::Client) -> Result<()> {
 }
 
 async fn crds(admin: &kube::Client) -> Result<()> {
-    for crd in resources::all_crds() {
+    for crd in regent_api::all_crds() {
         let object = serde_json::to_value(&crd)?;
         apply(admin, &object).await?;
         let name = crd.metadata.name.context("a name")?;

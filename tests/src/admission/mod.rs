@@ -19,8 +19,8 @@ mod row;
 mod secrets;
 
 use anyhow::{Result, bail};
-use regent_components::Shutdown;
-use regent_types::access::identity::Identity;
+use regent_operator::Shutdown;
+use regent_types::identity::Identity;
 
 pub use endings::endings;
 pub use fixtures::{accounts, install};
@@ -47,7 +47,7 @@ pub async fn table(admin: &kube::Client) -> Result<()> {
 async fn in_force(admin: &kube::Client) -> Result<()> {
     let (_stop, shutdown) = Shutdown::new();
     let api = client(admin, Who::Component(Identity::Materializer))?;
-    let waited = regent_components::admission::wait(&api, Identity::Materializer, &shutdown);
+    let waited = regent_operator::admission::wait(&api, Identity::Materializer, &shutdown);
     tokio::time::timeout(crate::world::LIMIT, waited).await?;
     Ok(())
 }

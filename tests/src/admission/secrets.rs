@@ -1,7 +1,7 @@
 //! Rows about Secrets.
 
-use regent_types::access::admission::{BOOTSTRAP, GITOPS, MATERIALIZED};
-use regent_types::access::identity::Identity;
+use regent_install::access::admission::{BOOTSTRAP, GITOPS, MATERIALIZED};
+use regent_types::identity::Identity;
 use regent_types::labels::{
     CLASS, CLASS_BOOTSTRAP, CLASS_MATERIALIZED, HANDED_OVER, HANDED_OVER_TO, MANIFEST,
     MANIFEST_UID, SOURCE_COMMIT, VERSIONS,

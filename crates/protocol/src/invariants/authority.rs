@@ -2,7 +2,7 @@
 //! still rules.
 
 use regent_types::labels;
-use regent_types::resources::runtime_secret::Disposition;
+use regent_types::lifecycle::Disposition;
 
 use super::snapshot::name_of;
 use super::{Findings, Snapshot};

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regent_api::{PushSecret, RuntimeSecret};
 use regent_types::VersionPair;
-use regent_types::access::neighbours::Neighbour;
-use regent_types::resources::runtime_authority::PathGrant;
-use regent_types::resources::{PushSecret, RuntimeSecret};
+use regent_types::grant::PathGrant;
+use regent_types::neighbour::Neighbour;
 
 use crate::ledger::{Entry, kinds};
 use crate::record::Record;

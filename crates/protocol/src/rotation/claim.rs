@@ -1,7 +1,7 @@
 //! The claim: one run at a time rotates a path, and a run that died never blocks it for ever.
 
 use jiff::Timestamp;
-use regent_types::resources::runtime_secret::Disposition;
+use regent_types::lifecycle::Disposition;
 
 use super::with;
 use crate::introduce;

@@ -17,7 +17,7 @@ mod target;
 pub use target::set_token;
 
 use jiff::Timestamp;
-use regent_types::resources::runtime_secret::Disposition;
+use regent_types::lifecycle::Disposition;
 
 use crate::introduce;
 use crate::observation::Observation;

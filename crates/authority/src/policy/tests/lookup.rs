@@ -271,7 +271,7 @@ fn every_spelling_of_root_is_root_or_refused() {
 /// needs.
 #[test]
 fn the_policies_of_regents_own_identities_hold_what_they_promise() {
-    let policies = regent_types::access::authority::policies("kubernetes", &[]);
+    let policies = regent_install::access::authority::policies("kubernetes", &[]);
     let of = |name: &str| {
         let policy = policies.iter().find(|policy| policy.name == name);
         policy.unwrap_or_else(|| panic!("{name}")).text.as_str()
@@ -294,7 +294,7 @@ fn the_policies_of_regents_own_identities_hold_what_they_promise() {
         ",
     );
     // C9-1: an installation with a login mount of its own writes in no other's chain and reads no other's login.
-    let east = regent_types::access::authority::policies("east", &[]);
+    let east = regent_install::access::authority::policies("east", &[]);
     let east = |name: &str| {
         let policy = east.iter().find(|policy| policy.name == name);
         policy.unwrap_or_else(|| panic!("{name}")).text.as_str()
