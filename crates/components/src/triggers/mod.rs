@@ -34,6 +34,8 @@ use crate::unserved::Error;
 use crate::Context;
 use pass::{Memory, Worker};
 
+pub use name::annotation as annotation_slot;
+
 /// How triggers run.
 #[derive(Clone, Debug)]
 pub struct Args {

@@ -9,6 +9,7 @@
 //!           drill       plays the one human act                 serving   the embedded authority: here, or a process
 //!                                                               projected plays the kubelet: certificate and CA
 //! shows     view        facts seen from outside (pure)          watch     keeps them current
+//!           settled     whether triggers are at rest (pure)
 //!           run         prints phases, waits, sums up           summary   timings, access, audit trail
 //!           measure     what the bench has measured
 //! ```
@@ -28,6 +29,7 @@ mod projected;
 mod repository;
 mod run;
 mod serving;
+mod settled;
 mod summary;
 mod system;
 mod tokens;
