@@ -5,6 +5,8 @@
 mod bench;
 mod chart;
 mod generate;
+mod load;
+mod repeat;
 mod run;
 mod tidy;
 mod tools;
@@ -16,6 +18,8 @@ cargo xtask TASK
 
   gen [--check]        writes config/ (CRDs, RBAC, authority policies, route table) and charts/regent; --check fails on a diff
   test [--hermetic]    every test: unit, scenarios through the real binary; ends with the closing counts
+  test --repeat N [--load]  the same N times, in all four worlds unless hermetic: how often each test failed; fails if
+                       anything failed once. --load keeps every core busy meanwhile
   ci                   what CI runs: fmt, clippy, tidy, gen --check, deny, doc, test
   tidy                 house rules that no lint knows
   bench [N ...]        empty cluster to steady state: the example, 100 and 1,000 secrets; RSS, idle CPU, size
@@ -31,6 +35,11 @@ fn main() -> ExitCode {
         Some("gen") => generate::run(rest.contains(&"--check")),
         Some("test") => run::test(&rest),
         Some("ci") => run::ci(),
+        // What `test --load` starts.
+        Some("busy") => {
+            load::busy();
+            Ok(())
+        }
         Some("tidy") => tidy::run(),
         Some("bench") => bench::run(&rest),
         Some("tools") => tools::run(&rest),
