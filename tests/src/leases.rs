@@ -7,6 +7,7 @@ use regent_install::COMPONENTS;
 use serde_json::{Value, json};
 
 use crate::World;
+use crate::waits;
 
 /// Seconds that the other holder is believed to live.
 const HELD_S: u32 = 1;
@@ -41,7 +42,8 @@ pub(crate) async fn change_hands(world: &mut World) -> Result<()> {
 
 async fn write(world: &mut World, name: &str, patch: &Value) -> Result<Value> {
     let api = world.api("Lease", Some(regent_types::labels::SYSTEM_NAMESPACE)).await?;
-    let lease = api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    let params = PatchParams::default();
+    let lease = waits::ask(async || api.patch(name, &params, &Patch::Merge(patch)).await).await?;
     Ok(lease.data)
 }
 

@@ -5,6 +5,7 @@
 //! world      what the steps act on, as `regent dev` wires it
 //! leases     what components do with their Leases, made to happen
 //! worlds     which there are: a Kubernetes API × an authority
+//! waits      the one way in which the harness waits for a cluster and asks it for something
 //! pace       how many scenarios run at once
 //! times      where the time of a scenario goes, step by step
 //! steps      one function a step; steps/faults what goes wrong around components
@@ -40,6 +41,7 @@ mod steps;
 mod times;
 mod transport;
 pub mod used;
+pub mod waits;
 pub mod world;
 pub mod worlds;
 

@@ -7,7 +7,7 @@ mod second;
 
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use regent::commands::{audit, verify};
 use regent_types::authority_names::{KUBERNETES_MOUNT, REGENT_MOUNT, SECRET_MOUNT};
 use regent_types::identity::Identity;
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::leases;
 use crate::scenario::Step;
+use crate::waits;
 use crate::world::split;
 use crate::{World, binary, transport};
 
@@ -128,14 +129,15 @@ async fn when(world: &mut World, words: &[&str], block: &str) -> Result<()> {
         [kind, name, "is", "deleted"] => {
             let (namespace, name) = split(name);
             let api = world.api(kind, namespace).await?;
-            api.delete(name, &DeleteParams::default()).await?;
+            waits::delete(&api, name).await?;
         }
         [kind, name, "is", "annotated", annotation] => {
             let (key, value) = annotation.split_once('=').context("key=value")?;
             let patch = json!({ "metadata": { "annotations": { key: value } } });
             let (namespace, name) = split(name);
             let api = world.api(kind, namespace).await?;
-            api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+            let params = PatchParams::default();
+            waits::ask(async || api.patch(name, &params, &Patch::Merge(&patch)).await).await?;
         }
         ["somebody", "creates"] => {
             create(world, block).await?;
@@ -144,7 +146,8 @@ async fn when(world: &mut World, words: &[&str], block: &str) -> Result<()> {
             let patch: Value = regent_lab::yaml(block)?;
             let (namespace, name) = split(name);
             let api = world.api(kind, namespace).await?;
-            api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+            let params = PatchParams::default();
+            waits::ask(async || api.patch(name, &params, &Patch::Merge(&patch)).await).await?;
         }
         ["every", "component", "finds", "its", "Lease", "held", "by", "another"] => {
             leases::change_hands(world).await?;
@@ -274,7 +277,7 @@ async fn create(world: &mut World, block: &str) -> Result<()> {
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     let namespace = object["metadata"]["namespace"].as_str().map(str::to_owned);
     let api = world.api(&kind, namespace.as_deref()).await?;
-    api.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
+    waits::create(&api, &serde_json::from_value(object)?).await?;
     Ok(())
 }
 
@@ -301,7 +304,8 @@ fn ready(reason: Option<&str>) -> impl Fn(Option<&Value>) -> Result<(), String> 
 
 /// Whose tokens the authority has reviewed: those of the cluster that set it up (C9-1).
 async fn asks_first(world: &mut World) -> Result<()> {
-    let authority = world.api("RuntimeAuthority", None).await?.get(labels::AUTHORITY_NAME).await?;
+    let api = world.api("RuntimeAuthority", None).await?;
+    let authority = waits::ask(|| api.get(labels::AUTHORITY_NAME)).await?;
     let first = authority.data["status"]["kubernetes"].clone();
     let path = format!("auth/{KUBERNETES_MOUNT}/config");
     let session = world.reader().await?;
@@ -321,13 +325,14 @@ async fn at_version(world: &mut World, path: &str, number: &str) -> Result<()> {
 async fn findings(world: &mut World) -> Result<Vec<String>> {
     let session = world.reader().await?;
     let api = world.system().await?.admin();
-    let found = verify::look(&api, &session, None, &[]).await?;
+    let found = waits::ask_all(|| verify::look(&api, &session, None, &[])).await?;
     Ok(found.findings.into_iter().map(|f| f.predicate.to_string()).collect())
 }
 
 /// Asks the API server who may get the one Secret that a GitSource may name (S5.2-3).
 async fn only_intent_reads_credentials(world: &mut World) -> Result<()> {
     let reviews: kube::Api<SubjectAccessReview> = kube::Api::all(world.system().await?.admin());
+    let params = PostParams::default();
     for identity in Identity::ALL {
         let system = labels::SYSTEM_NAMESPACE;
         let review = serde_json::from_value(json!({ "metadata": {}, "spec": {
@@ -336,7 +341,7 @@ async fn only_intent_reads_credentials(world: &mut World) -> Result<()> {
                 "verb": "get", "resource": "secrets", "namespace": system, "name": "regent-git-credentials",
             },
         } }))?;
-        let answer = reviews.create(&PostParams::default(), &review).await?;
+        let answer = waits::ask(|| reviews.create(&params, &review)).await?;
         let allowed = answer.status.is_some_and(|s| s.allowed);
         let expected = identity == Identity::Intent;
         ensure!(allowed == expected, "{}: expected {expected}, found {allowed}", identity.name());
@@ -346,7 +351,8 @@ async fn only_intent_reads_credentials(world: &mut World) -> Result<()> {
 
 async fn secret_data(world: &mut World, name: &str) -> Result<String> {
     let (namespace, name) = split(name);
-    let object = world.api("Secret", namespace).await?.get(name).await?;
+    let api = world.api("Secret", namespace).await?;
+    let object = waits::ask(|| api.get(name)).await?;
     Ok(object.data["data"].to_string())
 }
 
@@ -354,11 +360,13 @@ async fn secret_data(world: &mut World, name: &str) -> Result<String> {
 async fn untold(world: &mut World, namespace: &str, name: &str) -> Result<()> {
     use base64::Engine;
     let (home, secret) = split(name);
-    let found = world.api("Secret", home).await?.get(secret).await?;
+    let api = world.api("Secret", home).await?;
+    let found = waits::ask(|| api.get(secret)).await?;
     let values = found.data["data"].as_object().context("a Secret with data")?;
     let mut looked = 0;
     for kind in ["Secret", "ConfigMap", "ExternalSecret", "PushSecret", "SecretStore", "Event"] {
-        for object in world.api(kind, Some(namespace)).await?.list(&ListParams::default()).await? {
+        let (api, params) = (world.api(kind, Some(namespace)).await?, ListParams::default());
+        for object in waits::ask(|| api.list(&params)).await? {
             looked += 1;
             let text = serde_json::to_string(&object)?;
             for (key, value) in values {
@@ -377,16 +385,16 @@ async fn untold(world: &mut World, namespace: &str, name: &str) -> Result<()> {
 
 async fn delete_bootstrap(world: &mut World) -> Result<()> {
     let params = ListParams::default().labels(&format!("{}=bootstrap", labels::CLASS));
-    let secrets = world.api("Secret", None).await?.list(&params).await?;
+    let api = world.api("Secret", None).await?;
+    let secrets = waits::ask(|| api.list(&params)).await?;
     for secret in secrets {
         let namespace = secret.metadata.namespace.clone().unwrap_or_default();
         let name = secret.metadata.name.clone().unwrap_or_default();
         let api = world.api("Secret", Some(&namespace)).await?;
-        api.delete(&name, &DeleteParams::default()).await?;
+        waits::delete(&api, &name).await?;
     }
     let api = world.api("Secret", Some(labels::SYSTEM_NAMESPACE)).await?;
-    api.delete(labels::MANIFEST_IDENTITY_SECRET, &DeleteParams::default()).await?;
-    Ok(())
+    Ok(waits::delete(&api, labels::MANIFEST_IDENTITY_SECRET).await?)
 }
 
 fn no_identity(folder: &std::path::Path) -> Result<()> {

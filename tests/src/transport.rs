@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
-use kube::api::DeleteParams;
 use regent_host::connect;
 use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_CA_BUNDLE, AUTHORITY_TLS_SECRET, CA_KEY, SYSTEM_NAMESPACE};
@@ -15,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 
 use crate::World;
-use crate::world::LIMIT;
+use crate::waits::{self, LIMIT};
 
 /// Between two looks at what the server presents, which nothing announces.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -28,7 +27,7 @@ pub(crate) async fn renew(world: &mut World) -> Result<()> {
     let before = presented(world).await?;
     ensure!(before == declared(world).await?, "the authority presents another certificate");
     let secrets = world.api("Secret", Some(SYSTEM_NAMESPACE)).await?;
-    secrets.delete(AUTHORITY_TLS_SECRET, &DeleteParams::default()).await?;
+    waits::delete(&secrets, AUTHORITY_TLS_SECRET).await?;
     let open = world.system().await?.vault()?;
     let deadline = tokio::time::Instant::now() + LIMIT;
     loop {
@@ -49,7 +48,7 @@ pub(crate) async fn renew(world: &mut World) -> Result<()> {
 /// The first certificate of the Secret that warden keeps.
 async fn declared(world: &mut World) -> Result<Vec<u8>> {
     let secrets = world.api("Secret", Some(SYSTEM_NAMESPACE)).await?;
-    let secret = secrets.get(AUTHORITY_TLS_SECRET).await?;
+    let secret = waits::ask(|| secrets.get(AUTHORITY_TLS_SECRET)).await?;
     let text = secret.data["data"]["tls.crt"].as_str().context("no tls.crt")?;
     let pem = base64::engine::general_purpose::STANDARD.decode(text)?;
     Ok(CertificateDer::from_pem_slice(&pem)?.to_vec())
@@ -58,7 +57,7 @@ async fn declared(world: &mut World) -> Result<Vec<u8>> {
 /// The certificate that the authority presents to who trusts the published CA, and nothing else.
 async fn presented(world: &mut World) -> Result<Vec<u8>> {
     let maps = world.api("ConfigMap", Some(SYSTEM_NAMESPACE)).await?;
-    let bundle = maps.get(AUTHORITY_CA_BUNDLE).await?;
+    let bundle = waits::ask(|| maps.get(AUTHORITY_CA_BUNDLE)).await?;
     let pem = bundle.data["data"][CA_KEY].as_str().context("no CA is published")?.to_owned();
     let address = world.system().await?.vault_addr();
     let address = address.strip_prefix("https://").context("not served over TLS")?.to_owned();

@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use futures::StreamExt;
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::watch_object;
 use regent_gitops::gitrepo;
 use regent_host::connect;
 use regent_host::view::View;
@@ -33,10 +29,10 @@ use crate::ports;
 use crate::proxy::Proxies;
 use crate::second::Second;
 use crate::used;
+use crate::waits;
 use crate::worlds::{self, Api, Authority, Kind, Lent};
 
-/// Longest wait for anything in a scenario: a limit against hanging, never a measure.
-pub const LIMIT: Duration = Duration::from_secs(180);
+pub use crate::waits::LIMIT;
 
 /// Where Git declares the authority, in the example.
 pub(crate) const DECLARED: &str = "regent/authority.yaml";
@@ -175,10 +171,11 @@ impl World {
         self.system.as_mut().context("the system does not run")
     }
 
-    /// Waits until `enough` holds for what can be seen.
+    /// Waits until `enough` holds for what can be seen. Everything is listed anew: what was seen before may be older than
+    /// what the step before has done.
     pub async fn until(&mut self, enough: impl Fn(&View) -> Result<(), String>) -> Result<()> {
-        self.system().await?;
-        let watch = self.watch.as_mut().context("nothing is watched")?;
+        let admin = self.system().await?.admin();
+        let watch = self.watch.insert(Watch::start(admin));
         let deadline = tokio::time::Instant::now() + LIMIT;
         loop {
             let Err(missing) = watch.look(&enough) else { return Ok(()) };
@@ -332,7 +329,8 @@ impl World {
         let jwt = system.token(Identity::Reader)?;
         let vault = system.vault()?;
         let role = Identity::Reader.account();
-        let mount = connect::login_mount(&system.admin()).await?;
+        let admin = system.admin();
+        let mount = waits::ask(|| connect::login_mount(&admin)).await?;
         let login = vault.login_kubernetes(&mount, &role, &jwt).await?;
         Ok(Session::with_token(vault, login.token))
     }
@@ -389,31 +387,14 @@ pub async fn await_object(
     name: &str,
     fine: impl Fn(Option<&Value>) -> Result<(), String> + Send + Sync,
 ) -> Result<()> {
-    let (namespace, name) = split(name);
-    let api = api_of(admin, kind, namespace);
-    // A watch that breaks is taken up again: the API server may answer 429 for a moment, or be restarted.
-    let mut seen = watch_object(api, name).default_backoff().boxed();
-    let mut last = "it was never seen".to_owned();
-    let waited = tokio::time::timeout(LIMIT, async {
-        while let Some(event) = seen.next().await {
-            let found = match event {
-                Ok(object) => object.map(serde_json::to_value).transpose(),
-                Err(error) => {
-                    last = error.to_string();
-                    continue;
-                }
-            };
-            match fine(found?.as_ref()) {
-                Ok(()) => return Ok(()),
-                Err(why) => last = why,
-            }
-        }
-        bail!("the watch ended")
-    });
-    match waited.await {
-        Ok(done) => done,
-        Err(_) => bail!("{kind} {name}: {last}"),
-    }
+    let (namespace, short) = split(name);
+    let found = |object: Option<&DynamicObject>| {
+        let value = object.map(serde_json::to_value).transpose().map_err(|e| e.to_string())?;
+        fine(value.as_ref())
+    };
+    waits::object(api_of(admin, kind, namespace), short, found)
+        .await
+        .with_context(|| format!("{kind} {name}"))
 }
 
 /// `namespace/name` or `name`.

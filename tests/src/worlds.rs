@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result, ensure};
-use futures::StreamExt;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::runtime::wait::{await_condition, conditions};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::wait::{Condition, conditions};
 use regent_types::labels;
 use serde_json::{Value, json};
 
@@ -18,6 +16,7 @@ use crate::named;
 use crate::openbao;
 use crate::real::{self, Options, Real};
 use crate::used;
+use crate::waits;
 
 /// Which Kubernetes API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,9 +187,9 @@ impl Lent {
     pub(crate) async fn define(&self) -> Result<()> {
         let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(self.real()?.admin()?);
         for crd in regent_api::all_crds() {
-            crds.create(&PostParams::default(), &crd).await?;
-            let name = crd.metadata.name.unwrap_or_default();
-            await_condition(crds.clone(), &name, conditions::is_crd_established()).await?;
+            let name = crd.metadata.name.clone().unwrap_or_default();
+            waits::create(&crds, &crd).await?;
+            established(&crds, &name).await?;
             let version = &crd.spec.versions[0].name;
             self.served(&crd.spec.group, version, &crd.spec.names.kind).await?;
         }
@@ -204,9 +203,12 @@ impl Lent {
         for crd in regent_api::all_crds() {
             let name = crd.metadata.name.unwrap_or_default();
             crds.patch(&name, &PatchParams::default(), &Patch::Merge(&meant)).await?;
-            crds.delete(&name, &kube::api::DeleteParams::default()).await?;
-            let gone = |crd: Option<&CustomResourceDefinition>| crd.is_none();
-            await_condition(crds.clone(), &name, gone).await?;
+            waits::delete(&crds, &name).await?;
+            let gone = |crd: Option<&CustomResourceDefinition>| match crd {
+                None => Ok(()),
+                Some(_) => Err("it is still there".to_owned()),
+            };
+            waits::object(crds.clone(), &name, gone).await?;
         }
         Ok(())
     }
@@ -228,8 +230,8 @@ impl Lent {
 
     async fn define_as(&self, crd: &str, spec: Value) -> Result<()> {
         let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(self.real()?.admin()?);
-        let patch = Patch::Merge(json!({ "spec": spec }));
-        crds.patch(crd, &PatchParams::default(), &patch).await?;
+        let (params, patch) = (PatchParams::default(), Patch::Merge(json!({ "spec": spec })));
+        waits::ask(|| crds.patch(crd, &params, &patch)).await?;
         Ok(())
     }
 
@@ -237,10 +239,7 @@ impl Lent {
     async fn served(&self, group: &str, version: &str, kind: &str) -> Result<()> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
         let api: kube::Api<DynamicObject> = kube::Api::all_with(self.real()?.admin()?, &resource);
-        let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
-        // Backoff is the stream's: errors are taken up again, and the first good event is enough.
-        while events.next().await.context("the watch ended")?.is_err() {}
-        Ok(())
+        waits::listed(api).await
     }
 
     /// The control plane.
@@ -276,6 +275,20 @@ impl Drop for Lent {
         let plane = self.plane.take();
         POOL.give_back(plane.filter(|_| self.clean));
     }
+}
+
+/// Waits until a definition is in force.
+pub(crate) async fn established(
+    crds: &kube::Api<CustomResourceDefinition>,
+    name: &str,
+) -> Result<()> {
+    let fine = |crd: Option<&CustomResourceDefinition>| match conditions::is_crd_established()
+        .matches_object(crd)
+    {
+        true => Ok(()),
+        false => Err("it is not established".to_owned()),
+    };
+    waits::object(crds.clone(), name, fine).await
 }
 
 /// What this release defines.

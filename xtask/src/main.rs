@@ -6,6 +6,8 @@ mod banner;
 mod bench;
 mod chart;
 mod generate;
+mod load;
+mod repeat;
 mod root;
 mod run;
 mod tidy;
@@ -20,6 +22,8 @@ cargo xtask TASK
 
   gen [--check]        writes config/ (CRDs, RBAC, authority policies, route table) and charts/regent; --check fails on a diff
   test [--hermetic]    every test: unit, scenarios through the real binary; ends with the closing counts
+  test --repeat N [--load]  the same N times, in all four worlds unless hermetic: how often each test failed; fails if
+                       anything failed once. --load keeps every core busy meanwhile
   ci                   what CI runs: fmt, clippy, tidy, gen --check, deny, doc, test
   tidy [CHECK ...]     house rules that no lint knows; of checks that are named, with details
   bench [N ...]        empty cluster to steady state: the example, 100 and 1,000 secrets; RSS, idle CPU, size
@@ -36,6 +40,11 @@ fn main() -> ExitCode {
         Some("test") => run::test(&rest),
         Some("ci") => run::ci(),
         Some("tidy") => tidy::run_named(&rest),
+        // What `test --load` starts.
+        Some("busy") => {
+            load::busy();
+            Ok(())
+        }
         Some("bench") => bench::run(&rest),
         Some("tools") => tools::run(&rest),
         _ => {

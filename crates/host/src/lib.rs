@@ -15,5 +15,6 @@ pub mod connect;
 pub mod failure;
 pub mod health;
 pub mod hosted;
+mod settled;
 pub mod signals;
 pub mod view;

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::jiff::Timestamp;
 use regent_api::condition;
 use regent_api::event_trigger::EventTrigger;
+use regent_api::git_source::InventoryItem;
 use regent_api::workflow_run::RunPhase;
 use regent_api::{
     EncryptedManifest, ExternalSecret, GitSource, PushSecret, RuntimeAuthority, RuntimeSecret,
@@ -13,9 +15,17 @@ use regent_api::{
 use regent_types::lifecycle::Stage;
 use serde::Serialize;
 
+use super::settled::{self, TriggerFacts};
+
 /// One thing seen.
 pub enum Seen {
-    /// Names the kinds below.
+    /// Objects of this kind are listed anew: what was seen of it before counts no longer.
+    Listing(&'static str),
+    /// The listing of this kind is complete.
+    Listed(&'static str),
+    /// The object exists no longer.
+    Gone(Box<Seen>),
+    /// A source.
     Git(Box<GitSource>),
     /// A manifest.
     Manifest(Box<EncryptedManifest>),
@@ -58,6 +68,8 @@ pub struct SecretFacts {
     pub introduced: &'static str,
     /// Bootstrap Secret that it takes over.
     pub bootstrap: Option<String>,
+    /// What triggers select it by, and read from it.
+    pub(super) selectable: settled::Selectable,
 }
 
 /// A run, briefly.
@@ -69,18 +81,30 @@ pub struct RunFacts {
     pub secret: String,
     /// Who started it.
     pub by: String,
-    /// Whether a trigger did.
-    pub triggered: bool,
+    /// Slot or delivery that it was started for, where a trigger started it.
+    pub slot: Option<String>,
     /// Version it made.
     pub version: i64,
     /// Why it stopped.
     pub message: String,
 }
 
+/// The kinds that are seen.
+pub const KINDS: [&str; 8] = [
+    "GitSource",
+    "EncryptedManifest",
+    "RuntimeAuthority",
+    "RuntimeSecret",
+    "ExternalSecret",
+    "PushSecret",
+    "WorkflowRun",
+    "EventTrigger",
+];
+
 /// Everything seen, by `namespace/name`.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    /// GitSources and the revision they applied.
+    /// GitSources, the revision they applied and how many objects it has.
     pub git: BTreeMap<String, (Ready, Option<String>, usize)>,
     /// Manifests.
     pub manifests: BTreeMap<String, Ready>,
@@ -94,8 +118,14 @@ pub struct View {
     pub pushes: BTreeMap<String, Ready>,
     /// Runs.
     pub runs: BTreeMap<String, RunFacts>,
-    /// Triggers on a stage: deliveries so far.
-    pub stage_triggers: BTreeMap<String, (Ready, usize)>,
+    /// Triggers.
+    pub(super) triggers: BTreeMap<String, TriggerFacts>,
+    /// Objects that each source has applied, of the kinds that are seen: kind and `namespace/name`.
+    applied: BTreeMap<String, Vec<(&'static str, String)>>,
+    /// Kinds whose listing is not complete.
+    unlisted: BTreeSet<&'static str>,
+    /// Triggers that fired before owe no run; none where it is not said.
+    pub(super) owing_since: Option<Timestamp>,
     /// Bootstrap Secrets that a secret takes over, by `namespace/name`: each manifest asks at every look.
     taken_over: BTreeSet<String>,
 }
@@ -120,19 +150,41 @@ fn ready(all: &[Condition]) -> Ready {
 }
 
 fn key(meta: &kube::core::ObjectMeta) -> String {
-    let name = meta.name.as_deref().unwrap_or_default();
-    match meta.namespace.as_deref() {
-        Some(namespace) => format!("{namespace}/{name}"),
-        None => name.to_owned(),
-    }
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    settled::key(namespace, meta.name.as_deref().unwrap_or_default())
 }
 
 impl View {
-    /// Takes in one object.
+    /// A view that knows nothing before each kind of [`KINDS`] was listed.
+    pub fn unlisted() -> Self {
+        Self { unlisted: KINDS.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The same view, to which triggers that fired before `since` owe no run: runs that ended long ago may have been
+    /// deleted.
+    pub fn owing_since(self, since: Timestamp) -> Self {
+        Self { owing_since: Some(since), ..self }
+    }
+
+    /// Takes in one object, or what is known of its kind.
     pub fn see(&mut self, seen: Seen) {
         match seen {
+            Seen::Listing(kind) => {
+                self.unlisted.insert(kind);
+                self.forget_kind(kind);
+            }
+            Seen::Listed(kind) => {
+                self.unlisted.remove(kind);
+            }
+            Seen::Gone(seen) => self.forget(&seen),
             Seen::Git(o) => {
                 let status = o.status.clone().unwrap_or_default();
+                let item = |i: &InventoryItem| {
+                    let kind = KINDS.into_iter().find(|kind| *kind == i.kind)?;
+                    Some((kind, settled::key(&i.namespace, &i.name)))
+                };
+                let applied = status.inventory.iter().filter_map(item).collect();
+                self.applied.insert(key(&o.metadata), applied);
                 let facts = (ready(&status.conditions), status.revision, status.inventory.len());
                 self.git.insert(key(&o.metadata), facts);
             }
@@ -164,20 +216,62 @@ impl View {
             Seen::Run(o) => {
                 self.runs.insert(key(&o.metadata), run_facts(&o));
             }
-            Seen::Trigger(o) if o.spec.source.stage.is_some() => {
-                let status = o.status.clone().unwrap_or_default();
-                let facts = (ready(&status.conditions), status.deliveries.len());
-                self.stage_triggers.insert(key(&o.metadata), facts);
+            Seen::Trigger(o) => {
+                let conditions = o.status.as_ref().map(|s| s.conditions.clone());
+                let ready = ready(&conditions.unwrap_or_default());
+                self.triggers.insert(key(&o.metadata), TriggerFacts::of(&o, ready));
             }
-            Seen::Trigger(_) => {}
         }
     }
 
-    /// What keeps the system from steady state: phase 4, everything ready, every run ended. An ExternalSecret
-    /// that is refused (`NotAConsumer`) has reached its end too.
+    fn forget_kind(&mut self, kind: &str) {
+        match kind {
+            "GitSource" => {
+                self.git.clear();
+                self.applied.clear();
+            }
+            "EncryptedManifest" => self.manifests.clear(),
+            "RuntimeAuthority" => self.authority = None,
+            "RuntimeSecret" => {
+                self.secrets.clear();
+                self.taken_over.clear();
+            }
+            "ExternalSecret" => self.externals.clear(),
+            "PushSecret" => self.pushes.clear(),
+            "WorkflowRun" => self.runs.clear(),
+            _ => self.triggers.clear(),
+        }
+    }
+
+    fn forget(&mut self, seen: &Seen) {
+        match seen {
+            Seen::Listing(_) | Seen::Listed(_) | Seen::Gone(_) => {}
+            Seen::Git(o) => {
+                self.git.remove(&key(&o.metadata));
+                self.applied.remove(&key(&o.metadata));
+            }
+            Seen::Manifest(o) => drop(self.manifests.remove(&key(&o.metadata))),
+            Seen::Authority(_) => self.authority = None,
+            Seen::Secret(o) => {
+                let gone = self.secrets.remove(&key(&o.metadata));
+                let bootstrap = gone.and_then(|facts| facts.bootstrap);
+                if let (Some(namespace), Some(name)) = (&o.metadata.namespace, bootstrap) {
+                    self.taken_over.remove(&format!("{namespace}/{name}"));
+                }
+            }
+            Seen::External(o) => drop(self.externals.remove(&key(&o.metadata))),
+            Seen::Push(o) => drop(self.pushes.remove(&key(&o.metadata))),
+            Seen::Run(o) => drop(self.runs.remove(&key(&o.metadata))),
+            Seen::Trigger(o) => drop(self.triggers.remove(&key(&o.metadata))),
+        }
+    }
+
+    /// What keeps the system from steady state: phase 4, everything ready, every delivery's run there and ended. An
+    /// ExternalSecret that is refused (`NotAConsumer`) has reached its end too.
     pub fn unmet(&self) -> Vec<Unmet> {
         let mut all = Vec::new();
         self.each_unmet(|kind, name, ready| all.push(unmet(kind, name, ready)));
+        self.each_pending(|kind, name, ready| all.push(unmet(kind, name, ready)));
         all
     }
 
@@ -189,6 +283,13 @@ impl View {
             count += 1;
             first.get_or_insert_with(|| unmet(kind, name, ready));
         });
+        // Asked only where all else is met: it compares one kind with another.
+        if first.is_none() {
+            self.each_pending(|kind, name, ready| {
+                count += 1;
+                first.get_or_insert_with(|| unmet(kind, name, ready));
+            });
+        }
         first.map(|one| (one, count))
     }
 
@@ -220,9 +321,6 @@ impl View {
         for (name, ready) in &self.pushes {
             want(ready.ready, "PushSecret", name, ready);
         }
-        for (name, (ready, deliveries)) in &self.stage_triggers {
-            want(*deliveries > 0, "EventTrigger", name, ready);
-        }
         for (name, run) in &self.runs {
             let fine = matches!(run.phase, Some(RunPhase::Succeeded | RunPhase::AlreadyDone));
             if !fine {
@@ -236,9 +334,51 @@ impl View {
         }
     }
 
+    /// What is still to be seen or started although everything that is seen is ready: kinds are watched one by one, and
+    /// each may be behind the others.
+    fn each_pending(&self, mut tell: impl FnMut(&str, &str, &Ready)) {
+        let mut pending = |kind: &str, name: &str, reason: &str, message: String| {
+            tell(kind, name, &Ready { ready: false, reason: reason.to_owned(), message });
+        };
+        for kind in &self.unlisted {
+            pending(kind, "all", "Unlisted", "its objects have not been listed".to_owned());
+        }
+        for (source, applied) in &self.applied {
+            for (kind, name) in applied.iter().filter(|(kind, name)| !self.sees(kind, name)) {
+                let message = format!("GitSource {source} has applied it, and it is not there yet");
+                pending(kind, name, "NotSeen", message);
+            }
+        }
+        for (name, trigger) in &self.triggers {
+            if let Some((reason, message)) = settled::pending(name, trigger, self) {
+                pending("EventTrigger", name, reason, message);
+            }
+        }
+    }
+
+    fn sees(&self, kind: &str, name: &str) -> bool {
+        match kind {
+            "GitSource" => self.git.contains_key(name),
+            "EncryptedManifest" => self.manifests.contains_key(name),
+            "RuntimeAuthority" => self.authority.is_some(),
+            "RuntimeSecret" => self.secrets.contains_key(name),
+            "ExternalSecret" => self.externals.contains_key(name),
+            "PushSecret" => self.pushes.contains_key(name),
+            "EventTrigger" => self.triggers.contains_key(name),
+            _ => true,
+        }
+    }
+
     /// What no waiting will mend, so that `--until steady` need not wait for its timeout.
     pub fn fatal(&self) -> Option<Unmet> {
-        const GIT: &[&str] = &["PlaintextSecret", "PrivateKey", "ForbiddenKind", "InvalidYaml"];
+        const GIT: &[&str] = &[
+            "PlaintextSecret",
+            "PrivateKey",
+            "ForbiddenKind",
+            "InvalidManifest",
+            "PathClaimed",
+            "BootstrapClaimed",
+        ];
         const MANIFEST: &[&str] =
             &["WrongIdentity", "BadMac", "WrongTarget", "NotASecret", "NotMine"];
         let git = self.git.iter().find(|(_, (r, ..))| GIT.contains(&r.reason.as_str()));
@@ -277,6 +417,7 @@ fn secret_facts(secret: &RuntimeSecret) -> SecretFacts {
         version: status.version.map_or(0, |v| v.number),
         introduced,
         bootstrap: introduce.handover.as_ref().map(|h| h.bootstrap_secret.clone()),
+        selectable: settled::Selectable::of(secret),
     }
 }
 
@@ -286,8 +427,12 @@ fn run_facts(run: &WorkflowRun) -> RunFacts {
         phase: status.phase,
         secret: run.spec.runtime_secret.clone(),
         by: run.spec.cause.by.clone(),
-        triggered: run.spec.cause.slot.is_some(),
+        slot: run.spec.cause.slot.clone(),
         version: status.version.as_ref().map_or(0, |v| v.number),
         message: ready(&status.conditions).message,
     }
 }
+
+#[cfg(test)]
+#[path = "view_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::serde::de::DeserializeOwned;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Resource};
@@ -12,7 +12,7 @@ use regent_api::{
 };
 use tokio::sync::watch;
 
-use regent_host::view::{Seen, View};
+use regent_host::view::{KINDS, Seen, View};
 
 /// A view that follows the cluster.
 pub struct Watch {
@@ -24,7 +24,7 @@ pub struct Watch {
 impl Watch {
     /// Starts to follow the cluster that `client` reaches.
     pub fn start(client: kube::Client) -> Self {
-        let view = Arc::new(Mutex::new(View::default()));
+        let view = Arc::new(Mutex::new(View::unlisted()));
         let (sender, changed) = watch::channel(0);
         let shared = Arc::clone(&view);
         let task = tokio::spawn(async move {
@@ -66,23 +66,25 @@ impl Drop for Watch {
 
 type Seens = futures::stream::BoxStream<'static, Seen>;
 
+/// Everything of one kind; failures are logged and retried with backoff.
 fn follow<K>(client: &kube::Client, wrap: fn(K) -> Seen) -> Seens
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
-    quiet(watcher(Api::<K>::all(client.clone()), watcher::Config::default())).map(wrap).boxed()
+    watcher(Api::<K>::all(client.clone()), watcher::Config::default())
+        .default_backoff()
+        .inspect_err(|error| tracing::debug!(error = %error, "watch interrupted"))
+        .filter_map(move |event| futures::future::ready(event.ok().map(|event| seen(event, wrap))))
+        .boxed()
 }
 
-/// Objects as they are applied; failures are logged and retried with backoff.
-fn quiet<K>(
-    stream: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
-) -> impl Stream<Item = K> + Send + 'static
-where
-    K: Clone + Resource<DynamicType = ()> + Send + 'static,
-{
-    stream
-        .default_backoff()
-        .applied_objects()
-        .inspect_err(|error| tracing::debug!(error = %error, "watch interrupted"))
-        .filter_map(|object| futures::future::ready(object.ok()))
+/// What an event says.
+fn seen<K: Resource<DynamicType = ()>>(event: watcher::Event<K>, wrap: fn(K) -> Seen) -> Seen {
+    let kind = KINDS.into_iter().find(|kind| *kind == K::kind(&())).unwrap_or_default();
+    match event {
+        watcher::Event::Init => Seen::Listing(kind),
+        watcher::Event::InitDone => Seen::Listed(kind),
+        watcher::Event::Apply(object) | watcher::Event::InitApply(object) => wrap(object),
+        watcher::Event::Delete(object) => Seen::Gone(Box::new(wrap(object))),
+    }
 }

@@ -4,6 +4,7 @@
 //! keys     age X25519 identities and recipients: phase 0's root of trust, sealed shares
 //! sops     SOPS YAML over text spans: seal, open (MAC always checked), inspect, reseal
 //! secret   the v1 Secret inside an opened manifest, as values that never print
+//! claims   two RuntimeSecrets of one revision that claim the same
 //! lint     what must not stand in Git: plaintext Secrets, private keys, holes in a sealed file
 //! error    one error, which names places and recipients and never a value
 //! ```
@@ -12,6 +13,7 @@
 //! text goes out, time is an argument. Randomness (data keys, nonces, identities) is the one
 //! exception.
 
+pub mod claims;
 mod error;
 pub mod keys;
 pub mod lint;

@@ -4,11 +4,11 @@
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, DeleteParams};
-use kube::runtime::wait::{await_condition, conditions};
+use kube::runtime::wait::{Condition, conditions};
 use serde_json::Value;
 
 use super::fixtures::{self, apply};
-use crate::world::LIMIT;
+use crate::waits;
 
 /// Its own namespace, because it ends.
 const ENDING: &str = "admission-ending";
@@ -30,13 +30,22 @@ pub async fn endings(admin: &kube::Client) -> Result<()> {
 
     let secrets: Api<Secret> = Api::namespaced(admin.clone(), ENDING);
     fixtures::api(admin, &external).delete("owner", &DeleteParams::default()).await?;
-    let gone = await_condition(secrets, "owned", conditions::is_deleted(&uid));
-    tokio::time::timeout(LIMIT, gone).await.context("the owned Secret was not collected")??;
+    waits::object(secrets, "owned", |found| gone(&uid, found))
+        .await
+        .context("the owned Secret was not collected")?;
 
     let namespaces: Api<Namespace> = Api::all(admin.clone());
     let uid = namespaces.get(ENDING).await?.metadata.uid.context("a uid")?;
     namespaces.delete(ENDING, &DeleteParams::default()).await?;
-    let gone = await_condition(namespaces, ENDING, conditions::is_deleted(&uid));
-    tokio::time::timeout(LIMIT, gone).await.context("the namespace did not end")??;
-    Ok(())
+    waits::object(namespaces, ENDING, |found| gone(&uid, found))
+        .await
+        .context("the namespace did not end")
+}
+
+/// Whether the object of this uid is there no longer.
+fn gone<K: kube::Resource>(uid: &str, found: Option<&K>) -> Result<(), String> {
+    match conditions::is_deleted(uid).matches_object(found) {
+        true => Ok(()),
+        false => Err("it is still there".to_owned()),
+    }
 }

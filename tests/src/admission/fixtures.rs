@@ -3,7 +3,6 @@
 use anyhow::{Context, Result};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::runtime::wait::{await_condition, conditions};
 use regent_install::access::admission;
 use regent_install::access::admission::{OVERRIDE_RESOURCE, OVERRIDE_VERB, Settings};
 use regent_install::access::rbac;
@@ -11,6 +10,7 @@ use regent_types::labels;
 use serde_json::{Value, json};
 
 use super::people::Who;
+use crate::worlds;
 
 /// Where the table plays.
 pub(super) const HOME: &str = "admission-table";
@@ -78,7 +78,7 @@ async fn crds(admin: &kube::Client) -> Result<()> {
         apply(admin, &object).await?;
         let name = crd.metadata.name.context("a name")?;
         let crds = Api::all(admin.clone());
-        await_condition(crds, &name, conditions::is_crd_established()).await?;
+        worlds::established(&crds, &name).await?;
     }
     Ok(())
 }

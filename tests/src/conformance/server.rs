@@ -8,6 +8,8 @@ use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::Value;
 
+use crate::waits;
+
 /// An API server with regent's definitions.
 pub struct Server {
     pub(super) config: kube::Config,
@@ -57,15 +59,15 @@ async fn define(client: &kube::Client, crd: &Value) -> Result<()> {
     let kind = GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition");
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
     let name = crd["metadata"]["name"].as_str().context("a definition without a name")?;
-    api.patch(name, &PatchParams::apply("conformance").force(), &Patch::Apply(crd)).await?;
+    let params = PatchParams::apply("conformance").force();
+    waits::ask(async || api.patch(name, &params, &Patch::Apply(crd)).await).await?;
     let established = |object: Option<&DynamicObject>| {
         let conditions = object.map(|o| o.data["status"]["conditions"].clone());
-        conditions.is_some_and(|all| {
-            let all = all.as_array().cloned().unwrap_or_default();
-            all.iter().any(|c| c["type"] == "Established" && c["status"] == "True")
-        })
+        let all = conditions.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+        match all.iter().any(|c| c["type"] == "Established" && c["status"] == "True") {
+            true => Ok(()),
+            false => Err(format!("it is not established: {all:?}")),
+        }
     };
-    let wait = kube::runtime::wait::await_condition(api, name, established);
-    tokio::time::timeout(super::run::LIMIT, wait).await.with_context(|| name.to_owned())??;
-    Ok(())
+    waits::object(api, name, established).await.with_context(|| name.to_owned())
 }

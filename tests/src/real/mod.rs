@@ -31,6 +31,7 @@ pub use flags::{Controllers, Options};
 pub use tools::{Tools, all_worlds_wanted};
 
 use crate::ports;
+use crate::waits;
 use pki::Pki;
 use process::{Child, Guard};
 
@@ -226,15 +227,15 @@ impl Real {
 
     async fn first_account(&self) -> Result<(), Error> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.admin()?, "default");
-        let there = |account: Option<&ServiceAccount>| account.is_some();
-        let wait = kube::runtime::wait::await_condition(accounts, "default", there);
-        let not_ready = |found: String| Error::NotReady { found, limit: READY_LIMIT };
-        match tokio::time::timeout(READY_LIMIT, wait).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(not_ready(error.to_string())),
-            Err(_) => {
+        let there = |account: Option<&ServiceAccount>| match account {
+            Some(_) => Ok(()),
+            None => Err("no default ServiceAccount".to_owned()),
+        };
+        match waits::object(accounts, "default", there).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
                 self.ended()?;
-                Err(not_ready("no default ServiceAccount".into()))
+                Err(Error::NotReady { found: error.to_string(), limit: waits::LIMIT })
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams};
 use regent::commands::audit;
 use regent_types::authority_names::REGENT_MOUNT;
 use regent_types::identity::Identity;
@@ -16,7 +16,7 @@ use super::identity;
 use crate::World;
 use crate::clock;
 use crate::proxy::{Proxies, Storm};
-use crate::world::LIMIT;
+use crate::waits::{self, LIMIT};
 
 /// First and longest pause between two looks at a log, which nothing announces.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
@@ -83,7 +83,8 @@ async fn around(world: &mut World, words: &[&str]) -> Result<bool> {
             let name = identity(component)?.account();
             let stolen = json!({ "spec": { "holderIdentity": "thief" } });
             let leases = world.api("Lease", Some(SYSTEM_NAMESPACE)).await?;
-            leases.patch(&name, &PatchParams::default(), &Patch::Merge(&stolen)).await?;
+            let params = PatchParams::default();
+            waits::ask(async || leases.patch(&name, &params, &Patch::Merge(&stolen)).await).await?;
         }
         _ => return Ok(false),
     }
@@ -179,15 +180,15 @@ async fn remake_accounts(world: &mut World) -> Result<()> {
     let admin = world.system().await?.admin();
     let accounts: Api<ServiceAccount> = Api::namespaced(admin, SYSTEM_NAMESPACE);
     let ours = ListParams::default().labels("app.kubernetes.io/part-of=regent");
-    let all = accounts.list(&ours).await?.items;
+    let all = waits::ask(|| accounts.list(&ours)).await?.items;
     ensure!(all.len() == Identity::ALL.len(), "found {} accounts", all.len());
     for account in all {
         let name = account.metadata.name.clone().unwrap_or_default();
         let labels = account.metadata.labels.clone();
-        accounts.delete(&name, &DeleteParams::default()).await?;
+        waits::delete(&accounts, &name).await?;
         let metadata = ObjectMeta { name: Some(name), labels, ..ObjectMeta::default() };
         let again = ServiceAccount { metadata, ..ServiceAccount::default() };
-        accounts.create(&PostParams::default(), &again).await?;
+        waits::create(&accounts, &again).await?;
     }
     Ok(())
 }
@@ -214,7 +215,8 @@ fn answered(world: &mut World, code: u16) -> Result<()> {
 
 /// Every RuntimeSecret that came by a handover has one event of it, and nothing else has.
 async fn each_handover(world: &mut World) -> Result<()> {
-    let secrets = world.api("RuntimeSecret", None).await?.list(&ListParams::default()).await?;
+    let (api, all) = (world.api("RuntimeSecret", None).await?, ListParams::default());
+    let secrets = waits::ask(|| api.list(&all)).await?;
     let handed = secrets.iter().filter(|s| s.data["spec"]["introduce"].get("handover").is_some());
     let mut expected: Vec<String> =
         handed.map(|s| s.data["status"]["path"].as_str().unwrap_or_default().to_owned()).collect();

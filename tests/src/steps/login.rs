@@ -11,6 +11,7 @@ use regent_vault::Method;
 use serde_json::{Value, json};
 
 use crate::World;
+use crate::waits;
 
 /// Runs `words` if they are one of these steps.
 pub(super) async fn run(world: &mut World, word: &str, words: &[&str]) -> Result<bool> {
@@ -124,7 +125,8 @@ async fn revoke_all(world: &mut World) -> Result<()> {
 }
 
 async fn head(world: &mut World) -> Result<String> {
-    let authority = world.api("RuntimeAuthority", None).await?.get(AUTHORITY_NAME).await?;
+    let api = world.api("RuntimeAuthority", None).await?;
+    let authority = waits::ask(|| api.get(AUTHORITY_NAME)).await?;
     let head = head_of(&serde_json::to_value(authority)?);
     ensure!(!head.is_empty(), "warden has recorded nothing yet");
     Ok(head)

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{ready, shown};
 use crate::World;
+use crate::waits;
 use crate::world::await_object;
 
 /// Under which name it is remembered what the first installation has.
@@ -49,7 +50,8 @@ pub(super) async fn run(
         }
         ("then", ["verify", "in", "the", "second", "cluster", "finds", "nothing"]) => {
             let session = world.reader_of_second().await?;
-            let found = verify::look(&world.second()?, &session, None, &[]).await?;
+            let api = world.second()?;
+            let found = waits::ask_all(|| verify::look(&api, &session, None, &[])).await?;
             ensure!(found.findings.is_empty(), "found {:?}", found.findings);
             let names: Vec<&str> = found.neighbours.iter().map(|n| n.mount.as_str()).collect();
             ensure!(
@@ -131,7 +133,7 @@ async fn of_first(world: &mut World) -> Result<BTreeMap<String, Value>> {
         all.insert(path, found.map(|f| f["data"].clone()).unwrap_or_default());
     }
     let api = world.api("ConfigMap", Some(SYSTEM_NAMESPACE)).await?;
-    let shares = api.get(SEALED_SHARES).await?.data["data"].clone();
+    let shares = waits::ask(|| api.get(SEALED_SHARES)).await?.data["data"].clone();
     all.insert("the sealed shares".to_owned(), json!(shares));
     Ok(all)
 }

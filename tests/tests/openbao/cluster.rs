@@ -11,7 +11,6 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::runtime::wait::await_condition;
 use regent_api::condition::{READY, get};
 use regent_api::{RuntimeAuthority, RuntimeAuthorityStatus};
 use regent_control::warden;
@@ -19,6 +18,7 @@ use regent_install::access::rbac;
 use regent_operator::{Context, Endpoints, Shutdown};
 use regent_sandbox::{Sandbox, Serving};
 use regent_tests::openbao::OpenBao;
+use regent_tests::waits;
 use regent_types::Sensitive;
 use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_AUDIENCE, SYSTEM_NAMESPACE};
@@ -29,9 +29,6 @@ use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 use crate::cut::Cut;
-
-/// Longest wait for a reason: a limit against hanging.
-const LIMIT: Duration = Duration::from_secs(90);
 
 pub(crate) struct Cluster {
     sandbox: Sandbox,
@@ -192,17 +189,21 @@ impl Cluster {
         expected: &str,
         enough: impl Fn(&RuntimeAuthorityStatus) -> bool,
     ) -> RuntimeAuthorityStatus {
-        let last = std::sync::Mutex::new(String::new());
+        let reached = std::sync::Mutex::new(None);
         let condition = |found: Option<&RuntimeAuthority>| {
             let status = found.and_then(|f| f.status.as_ref());
-            *last.lock().unwrap() = format!("{:?}", status.map(|s| &s.conditions));
-            status.is_some_and(&enough)
+            match status.filter(|status| enough(status)) {
+                Some(status) => {
+                    *reached.lock().unwrap() = Some(status.clone());
+                    Ok(())
+                }
+                None => Err(format!("found {:?}", status.map(|s| &s.conditions))),
+            }
         };
         let api: Api<RuntimeAuthority> = Api::all(self.admin());
-        let waited = tokio::time::timeout(LIMIT, await_condition(api, "regent", condition)).await;
-        let found = waited.unwrap_or_else(|_| Ok(None)).unwrap();
-        let missed = || format!("expected {expected}, found {}", last.lock().unwrap());
-        found.and_then(|f| f.status).ok_or_else(missed).unwrap()
+        let waited = waits::object(api, "regent", condition).await;
+        waited.unwrap_or_else(|error| panic!("expected {expected}: {error:#}"));
+        reached.into_inner().unwrap().unwrap()
     }
 
     /// A change of the RuntimeAuthority, at which warden looks at once.

@@ -1,11 +1,64 @@
 //! Two RuntimeSecrets that name one path or one bootstrap Secret: the later one stops
-//! (PROTOCOLS.md §4). Admission refuses it on a real API server; the record refuses it in any
-//! case. Pure.
+//! (PROTOCOLS.md §4). Who has a record keeps it; whoever has none makes one only while no older one
+//! is there. Two in one Git revision are refused before (`regent_manifest::claims`). Pure.
+
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
+use kube::runtime::reflector::{ObjectRef, Store};
 use regent_api::RuntimeSecret;
 use regent_protocol::Reason;
+
+/// A time of creation is a whole second: this long after it began, and a moment more for the watch,
+/// every RuntimeSecret of the same age is known.
+const SAME_AGE: Duration = Duration::from_millis(1_250);
+/// While the watch has not told of the RuntimeSecret itself.
+const BEHIND: Duration = Duration::from_millis(250);
+
+/// Whether a RuntimeSecret that has no record may make one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It may: nobody claims the same before it.
+    First,
+    /// That cannot be told yet; ask again after this pause.
+    Unknown(Duration),
+    /// It may not: reason and message.
+    Later(Reason, String),
+}
+
+/// The standing of `secret` among `all` that are watched.
+///
+/// One watch tells in the order of writes, so that whoever holds `secret` holds every RuntimeSecret that was there
+/// before it; and those that are made later within its own second once that second is over. A clock that
+/// is off by more than the pause shortens it and decides nothing else.
+pub(super) fn standing(
+    secret: &RuntimeSecret,
+    path: &str,
+    all: &Store<RuntimeSecret>,
+    now: Timestamp,
+) -> Standing {
+    let known = all.get(&ObjectRef::from_obj(secret));
+    if known.is_none_or(|known| known.uid() != secret.uid()) {
+        return Standing::Unknown(BEHIND);
+    }
+    let state = all.state();
+    if let Some((reason, message)) = conflict(secret, path, state.iter().map(AsRef::as_ref)) {
+        return Standing::Later(reason, message);
+    }
+    match same_age(secret, now) {
+        Some(pause) => Standing::Unknown(pause),
+        None => Standing::First,
+    }
+}
+
+/// How long others of the same age may still be made.
+fn same_age(secret: &RuntimeSecret, now: Timestamp) -> Option<Duration> {
+    let created = secret.metadata.creation_timestamp.as_ref()?.0;
+    let until = created.checked_add(SAME_AGE).ok()?;
+    let left = Duration::try_from(until.duration_since(now)).ok()?;
+    (!left.is_zero() && left <= SAME_AGE).then_some(left)
+}
 
 /// Order of claims: creation, then name, so that every orchestrator judges alike.
 fn order(secret: &RuntimeSecret) -> (Option<Timestamp>, String, String) {
@@ -17,8 +70,8 @@ fn bootstrap(secret: &RuntimeSecret) -> Option<&str> {
     secret.spec.introduce.handover.as_ref().map(|h| h.bootstrap_secret.as_str())
 }
 
-/// What an earlier RuntimeSecret among `all` claims that `secret` claims too.
-pub(super) fn conflict<'a>(
+/// What an earlier RuntimeSecret among `all` claims that `secret` claims too. One that is being deleted claims nothing.
+fn conflict<'a>(
     secret: &RuntimeSecret,
     path: &str,
     all: impl Iterator<Item = &'a RuntimeSecret>,
@@ -30,7 +83,8 @@ pub(super) fn conflict<'a>(
         let same_bootstrap = o.metadata.namespace.as_deref() == namespace
             && bootstrap(o).is_some()
             && bootstrap(o) == bootstrap(secret);
-        same_bootstrap || o.declares(path)
+        let alive = o.metadata.deletion_timestamp.is_none();
+        alive && (same_bootstrap || o.declares(path))
     };
     let mut earlier: Vec<&RuntimeSecret> = all.filter(rivals).filter(|o| order(o) < mine).collect();
     earlier.sort_by_key(|o| order(o));
@@ -104,5 +158,87 @@ mod tests {
         assert_eq!(judge(&same_path), Some(Reason::PathClaimed));
         assert_eq!(judge(&elsewhere), None);
         assert_eq!(judge(&same_time), Some(Reason::BootstrapClaimed));
+    }
+
+    fn store(all: &[&RuntimeSecret]) -> Store<RuntimeSecret> {
+        let (reader, mut writer) = kube::runtime::reflector::store();
+        for secret in all {
+            let secret = RuntimeSecret::clone(secret);
+            writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(secret));
+        }
+        reader
+    }
+
+    /// C2-4: who owns a path is decided by age and then by name, whichever is looked at first.
+    #[test]
+    fn who_has_no_record_waits_until_it_is_known_who_is_older() {
+        let path = || json!({ "path": "runtime/a/p", "introduce": { "generate": { "keys": {} } } });
+        let on_path = |name: &str, at: &str| secret("a", name, at, path());
+        let (begin, next) = ("2026-11-24T00:00:00Z", "2026-11-24T00:00:01Z");
+        let (older, younger) = (on_path("z", begin), on_path("a", next));
+        let (one, two) = (on_path("b", begin), on_path("c", begin));
+        let mut ends = on_path("y", begin);
+        ends.metadata.deletion_timestamp = ends.metadata.creation_timestamp.clone();
+        let mut again = younger.clone();
+        again.metadata.uid = Some("another".into());
+        let later = Standing::Later(Reason::PathClaimed, String::new());
+        let wait = |ms| Standing::Unknown(Duration::from_millis(ms));
+        let cases: [(&str, &RuntimeSecret, &[&RuntimeSecret], &str, Standing); 12] = [
+            ("alone, when its second is over", &older, &[&older], "00:00:02Z", Standing::First),
+            ("the older of two", &older, &[&younger, &older], "00:00:02Z", Standing::First),
+            ("the younger of two", &younger, &[&younger, &older], "00:00:09Z", later.clone()),
+            (
+                "the younger, within its second",
+                &younger,
+                &[&older, &younger],
+                "00:00:01Z",
+                later.clone(),
+            ),
+            ("before anything was listed", &younger, &[], "00:00:09Z", wait(250)),
+            ("before it was told of itself", &younger, &[&older], "00:00:09Z", wait(250)),
+            (
+                "before it was told that it was made again",
+                &again,
+                &[&younger],
+                "00:00:09Z",
+                wait(250),
+            ),
+            (
+                "within its second: others may have its age",
+                &two,
+                &[&two],
+                "00:00:00.500Z",
+                wait(750),
+            ),
+            ("a moment later", &two, &[&two], "00:00:01.200Z", wait(50)),
+            ("of one age, the first by name", &one, &[&two, &one], "00:00:02Z", Standing::First),
+            ("of one age, the second by name", &two, &[&two, &one], "00:00:02Z", later),
+            (
+                "after one that is being deleted",
+                &younger,
+                &[&ends, &younger],
+                "00:00:09Z",
+                Standing::First,
+            ),
+        ];
+        for (name, of, all, now, expected) in cases {
+            let now = format!("2026-11-24T{now}").parse().unwrap();
+            let mut found = standing(of, "runtime/a/p", &store(all), now);
+            if let Standing::Later(_, message) = &mut found {
+                assert!(message.contains("runtime/a/p"), "{message}");
+                message.clear();
+            }
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_off_keeps_nobody_waiting() {
+        let path = json!({ "path": "runtime/a/p", "introduce": { "generate": { "keys": {} } } });
+        let one = secret("a", "b", "2026-11-24T00:05:00Z", path);
+        for now in ["2026-11-24T00:00:00Z", "2026-11-24T00:10:00Z"] {
+            let found = standing(&one, "runtime/a/p", &store(&[&one]), now.parse().unwrap());
+            assert_eq!(found, Standing::First, "{now}");
+        }
     }
 }

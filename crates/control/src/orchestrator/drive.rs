@@ -16,8 +16,9 @@ use regent_types::{SecretPath, VersionPair};
 use tokio::sync::watch;
 
 use super::authority::{Authority, Gate};
+use super::claims::Standing;
 use super::error::Error;
-use super::{bootstrap, effects, observe};
+use super::{bootstrap, claims, effects, observe};
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
@@ -211,13 +212,16 @@ pub(super) async fn drive(
         let needs = needs(protocol, record, &job.run.uid);
         let seen = observe::observe(w, a, job, protocol, record, &needs, &appended).await?;
         let outcome = match step(protocol, record, &seen, w.cx.now()) {
-            Step::Persist(next) => {
-                let before = stored.as_ref().map_or(0, |(_, n)| *n);
-                // Not saved: somebody was faster, and the next look shows what they did.
-                save(a, &next, before).await?;
-                last = None;
-                continue;
-            }
+            Step::Persist(next) => match not_first(w, job, record) {
+                Some(outcome) => outcome,
+                None => {
+                    let before = stored.as_ref().map_or(0, |(_, n)| *n);
+                    // Not saved: somebody was faster, and the next look shows what they did.
+                    save(a, &next, before).await?;
+                    last = None;
+                    continue;
+                }
+            },
             Step::Do(effect) if last.as_ref() == Some(&effect) => again(w),
             Step::Do(effect) => {
                 last = Some(effect.clone());
@@ -244,6 +248,26 @@ pub(super) async fn drive(
     }
     let record = load(a, &job.path).await?.map(|(r, _)| r);
     Ok(Pass { outcome: again(w), stages, record })
+}
+
+/// Why no record may be made where there is none: whatever was judged before its run began, an older
+/// RuntimeSecret may have come to claim the same.
+fn not_first(w: &World, job: &Job, record: Option<&Record>) -> Option<Outcome> {
+    if record.is_some() {
+        return None;
+    }
+    let now = w.cx.now();
+    match claims::standing(&job.secret, job.path.as_str(), &w.secrets, now) {
+        Standing::First => None,
+        Standing::Unknown(pause) => {
+            let message = "who else claims the same is not known yet".to_owned();
+            let until = now.checked_add(pause).ok();
+            Some(Outcome::Wait { why: Reason::Settling, message, until })
+        }
+        Standing::Later(reason, message) => {
+            Some(Outcome::Stopped { kind: StopKind::Conflict, reason, message })
+        }
+    }
 }
 
 /// An effect that did not take (a finalizer, a lost race), or a pass that took its share: soon

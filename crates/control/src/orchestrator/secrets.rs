@@ -14,12 +14,13 @@ use regent_api::workflow_run::{Cause, CauseKind, WorkflowRunSpec};
 use regent_api::{RuntimeSecret, WorkflowRun};
 use regent_protocol::observation::RunRef;
 use regent_protocol::policy::{self, PolicyStep};
-use regent_protocol::record::{Claim, Record, State};
+use regent_protocol::record::{Claim, Record, State, StopKind};
 use regent_protocol::{Needs, Protocol, Reason};
 use regent_types::SecretPath;
 use regent_types::identity::Identity;
 
 use super::authority::Authority;
+use super::claims::Standing;
 use super::drive::{self, Job, World};
 use super::error::Error;
 use super::status::{self, Facts};
@@ -27,6 +28,8 @@ use super::{claims, consumers, effects, names, observe, runs};
 
 /// With nothing to do the policy in the authority is compared this often.
 const POLICY_LOOK: Duration = Duration::from_secs(3_600);
+/// The soonest that something is looked at again by time.
+const SOON: Duration = Duration::from_millis(100);
 /// While consumers are behind, or something is in the way.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -58,6 +61,9 @@ pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, w: Arc<World>) -> Resu
     facts.runs = last_runs(&w, &secret);
     if facts.conflict {
         again = Action::requeue(LOOK);
+    }
+    if let Some(pause) = facts.again {
+        again = Action::requeue(pause);
     }
     let now = w.cx.now();
     let status = status::project(&secret, &facts, now);
@@ -120,10 +126,14 @@ async fn gather(w: &World, secret: &Arc<RuntimeSecret>) -> Result<Facts, Error> 
         return Ok(Facts { conflict: true, ..obstacle(reason, message) });
     }
     if stored.is_none() {
-        let all = w.secrets.state();
-        let others = all.iter().map(AsRef::as_ref);
-        if let Some((reason, message)) = claims::conflict(secret, path.as_str(), others) {
-            return Ok(Facts { conflict: true, ..obstacle(reason, message) });
+        match claims::standing(secret, path.as_str(), &w.secrets, w.cx.now()) {
+            Standing::First => {}
+            Standing::Unknown(pause) => {
+                return Ok(Facts { again: Some(pause), ..Facts::default() });
+            }
+            Standing::Later(reason, message) => {
+                return Ok(Facts { conflict: true, ..obstacle(reason, message) });
+            }
         }
     }
     if secret.spec.introduce.derived.is_some() {
@@ -157,8 +167,18 @@ fn observer() -> RunRef {
 async fn derived(w: &World, a: &Authority, job: &Job) -> Result<Facts, Error> {
     let pass = drive::drive(w, a, job, Protocol::Derived).await?;
     let mut facts = Facts::default();
-    if let drive::Outcome::Wait { why, message, .. } = pass.outcome {
-        facts.waits = Some((why, message));
+    match pass.outcome {
+        drive::Outcome::Wait { why, message, until } => {
+            let left = until.map(|until| until.duration_since(w.cx.now()));
+            facts.again = left.map(|left| Duration::try_from(left).unwrap_or(SOON).max(SOON));
+            facts.waits = Some((why, message));
+        }
+        // Without a record nothing else says so.
+        drive::Outcome::Stopped { kind, reason, message } if pass.record.is_none() => {
+            let conflict = kind == StopKind::Conflict;
+            return Ok(Facts { conflict, ..obstacle(reason, message) });
+        }
+        _ => {}
     }
     if let Some(record) = &pass.record {
         observe_consumers(w, job, record, &mut facts).await?;

@@ -1,6 +1,8 @@
 //! RuntimeSecret status as a projection of the record: it decides nothing (PROTOCOLS.md §1.4).
 //! Pure.
 
+use std::time::Duration;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use regent_api::condition;
@@ -36,6 +38,8 @@ pub(super) struct Facts {
     pub(super) runs: Vec<String>,
     /// What is wrong with the policy in the authority.
     pub(super) drift: Option<String>,
+    /// When to look again, where time alone changes the answer.
+    pub(super) again: Option<Duration>,
 }
 
 /// The status that follows `old`.

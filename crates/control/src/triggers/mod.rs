@@ -34,6 +34,8 @@ use regent_operator::watch_error;
 use pass::{Memory, Worker};
 use regent_operator::Context;
 
+pub use name::annotation as annotation_slot;
+
 /// How triggers run.
 #[derive(Clone, Debug)]
 pub struct Args {

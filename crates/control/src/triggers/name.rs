@@ -15,7 +15,7 @@ pub(crate) fn run(trigger: &str, secret: &str, slot: &str) -> String {
 }
 
 /// The slot of an annotation's value: the value where it is short and plain, else its hash.
-pub(crate) fn annotation(value: &str) -> String {
+pub fn annotation(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || " ._:-+".contains(c);
     if value.len() <= VALUE_LEN_MAX && value.chars().all(plain) {
         format!("annotation/{value}")

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use kube::core::GroupVersionKind;
 use regent_api::git_source::InventoryItem;
+use regent_manifest::claims::{Claims, Declared};
 use serde_json::{Value, json};
 
 use super::IntentError;
@@ -46,7 +47,8 @@ pub(super) fn compile(
     marks: &Marks,
     beyond: Beyond,
 ) -> Result<Compiled, Vec<IntentError>> {
-    let mut work = Work { marks, beyond, done: Compiled::default(), first: BTreeMap::new() };
+    let done = Compiled::default();
+    let mut work = Work { marks, beyond, done, first: BTreeMap::new(), claims: Claims::default() };
     let mut refusals = Vec::new();
     for (file, text) in files {
         let outcome = parse(file, text).map_err(|e| vec![e]).and_then(|documents| {
@@ -74,6 +76,7 @@ struct Work<'a> {
     beyond: Beyond,
     done: Compiled,
     first: BTreeMap<(String, String, String, String), Place>,
+    claims: Claims,
 }
 
 impl Work<'_> {
@@ -130,6 +133,11 @@ impl Work<'_> {
         let key = (group.to_owned(), item.kind.clone(), item.namespace.clone(), item.name.clone());
         if let Some(first) = self.first.insert(key, place.clone()) {
             return Err(IntentError::Duplicate { object: object::title(&item), place, first });
+        }
+        let declared = Declared::of(&place.file, place.line, |at| text(&body, at));
+        let rivals = declared.map(|declared| self.claims.declare(&declared)).unwrap_or_default();
+        if let Some(rivals) = rivals.into_iter().next() {
+            return Err(IntentError::Rivals { place, rivals: Box::new(rivals) });
         }
         let hash = object::hash(self.marks, &place.file, source);
         object::mark(&mut body, self.marks, &place.file, &hash);

@@ -1,6 +1,7 @@
 //! Why a sync was refused or failed. Every refusal names file and line; none repeats what stands
 //! there.
 
+use regent_manifest::claims::Rivals;
 use regent_types::{Advice, Explain};
 
 use crate::gitrepo::GitError;
@@ -91,6 +92,14 @@ pub enum IntentError {
         /// The first place.
         first: Place,
     },
+    /// Two RuntimeSecrets that claim the same.
+    #[error("{place}: {}", rivals.message())]
+    Rivals {
+        /// The second place.
+        place: Place,
+        /// What both claim, and the first place.
+        rivals: Box<Rivals>,
+    },
     /// No objects at all where there were some, or ever.
     #[error("{path} of commit {commit} holds no objects")]
     Empty {
@@ -157,7 +166,7 @@ impl IntentError {
             Self::Credentials { .. } | Self::Apply { .. } | Self::Claimed { .. } => true,
             Self::Api { .. } | Self::Interrupted => true,
             Self::Url { .. } | Self::Lint { .. } | Self::Invalid { .. } => false,
-            Self::ForbiddenKind { .. } | Self::Duplicate { .. } => false,
+            Self::ForbiddenKind { .. } | Self::Duplicate { .. } | Self::Rivals { .. } => false,
             Self::Empty { .. } | Self::OwnAccount { .. } => false,
         }
     }
@@ -173,6 +182,7 @@ impl Explain for IntentError {
             Self::Invalid { .. } => "InvalidManifest",
             Self::ForbiddenKind { .. } => "ForbiddenKind",
             Self::Duplicate { .. } => "DuplicateObject",
+            Self::Rivals { rivals, .. } => rivals.reason(),
             Self::Empty { .. } => "EmptySource",
             Self::OwnAccount { .. } => "ForbiddenAccount",
             Self::Apply { .. } => "ApplyFailed",
@@ -211,6 +221,11 @@ impl Explain for IntentError {
             Self::Duplicate { .. } => {
                 Advice::new("each object once", text, "remove one of the two")
             }
+            Self::Rivals { .. } => Advice::new(
+                "each path and each bootstrap Secret claimed by one RuntimeSecret",
+                text,
+                "remove one of the two, or let it declare another one",
+            ),
             Self::Empty { .. } => Advice::new(
                 "at least one object",
                 text,

@@ -141,6 +141,39 @@ fn one_object_twice_is_refused_with_both_places() {
     assert_eq!(text, "b.yaml:1: EncryptedManifest payments/db is declared at a.yaml:1 already");
 }
 
+/// C2-4: which of the two owned it would be for the API server to decide, and for each cluster anew.
+#[test]
+fn two_runtime_secrets_that_claim_the_same_are_refused_with_both_places() {
+    let secret = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: regent.dev/v1alpha1\nkind: RuntimeSecret\n\
+             metadata: {{name: {name}, namespace: payments}}\nspec: {{{spec}}}\n"
+        )
+    };
+    let token = |name: &str| secret(name, "introduce: {handover: {bootstrapSecret: token}}");
+    let key = secret("key", "introduce: {generate: {keys: {k: {}}}}");
+    let twice = format!("# head\n---\n{}", secret("twice", "path: runtime/payments/key"));
+    let (one, two) = (token("one"), token("two"));
+    let cases = [
+        (
+            [("a.yaml", key.as_str()), ("b.yaml", twice.as_str())],
+            "PathClaimed",
+            "b.yaml:2: RuntimeSecret payments/twice claims path runtime/payments/key, which \
+             RuntimeSecret payments/key claims at a.yaml:1",
+        ),
+        (
+            [("a.yaml", one.as_str()), ("b.yaml", two.as_str())],
+            "BootstrapClaimed",
+            "b.yaml:1: RuntimeSecret payments/two claims bootstrap Secret payments/token, which \
+             RuntimeSecret payments/one claims at a.yaml:1",
+        ),
+    ];
+    for (all, reason, said) in cases {
+        let errors = compile(&files(&all), &marks(), Beyond::Refuse).unwrap_err();
+        assert_eq!((errors[0].reason(), errors[0].to_string().as_str()), (reason, said));
+    }
+}
+
 #[test]
 fn an_account_takes_other_kinds_but_never_a_plain_secret() {
     let deployment =

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use regent_manifest::claims::{Claims, declared_in};
 use regent_manifest::lint::{Finding, lint_file};
 use serde::Serialize;
 
@@ -16,9 +17,10 @@ const FILE_LEN_MAX: u64 = 1_048_576;
 /// Arguments of `regent lint`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  regent lint .            exit code 1 where something is found: fit for a pre-commit hook and for CI")]
+  regent lint .            exit code 1 where something is found: fit for a pre-commit hook and for CI
+  regent lint clusters/a   the folder of one GitSource: RuntimeSecrets of one revision must not claim the same")]
 pub struct LintArgs {
-    /// File or folder.
+    /// File or folder; of a repository that several GitSources read by folder, one of these folders.
     pub path: PathBuf,
 }
 
@@ -42,10 +44,11 @@ impl Row for Problem {
 /// Looks at every text file; exit code 1 where something is found.
 pub fn run(args: &LintArgs, out: Out) -> anyhow::Result<u8> {
     let mut problems = Vec::new();
+    let mut claims = Claims::default();
     let mut files = 0;
     walk(&args.path, 0, &mut |path| {
         files += 1;
-        problems.extend(look(path));
+        problems.extend(look(path, &mut claims));
     })?;
     if out.format == Format::Table && problems.is_empty() {
         out.line(&format!("{files} files, nothing found"));
@@ -55,20 +58,35 @@ pub fn run(args: &LintArgs, out: Out) -> anyhow::Result<u8> {
     Ok(u8::from(!problems.is_empty()))
 }
 
-fn look(path: &Path) -> Vec<Problem> {
+fn look(path: &Path, claims: &mut Claims) -> Vec<Problem> {
     let small = std::fs::metadata(path).is_ok_and(|m| m.len() <= FILE_LEN_MAX);
     let Some(text) = small.then(|| std::fs::read_to_string(path).ok()).flatten() else {
         return Vec::new();
     };
-    let found: Vec<Finding> = lint_file(&path.display().to_string(), &text);
-    found
-        .into_iter()
-        .map(|f| Problem {
-            file: f.file,
-            line: f.line,
-            rule: f.rule.to_string(),
-            message: f.message,
-            advice: f.advice.to_string(),
+    let file = path.display().to_string();
+    let found: Vec<Finding> = lint_file(&file, &text);
+    let found = found.into_iter().map(|f| Problem {
+        file: f.file,
+        line: f.line,
+        rule: f.rule.to_string(),
+        message: f.message,
+        advice: f.advice.to_string(),
+    });
+    found.chain(rivals(&file, &text, claims)).collect()
+}
+
+/// RuntimeSecrets that claim what one of a file before, or of this one, claims.
+fn rivals(file: &str, text: &str, claims: &mut Claims) -> Vec<Problem> {
+    let manifest = [".yaml", ".yml", ".json"].iter().any(|ending| file.ends_with(ending));
+    let declared = manifest.then(|| declared_in(file, text)).unwrap_or_default();
+    let rivals = declared.iter().flat_map(|declared| claims.declare(declared));
+    rivals
+        .map(|rivals| Problem {
+            file: rivals.second.file.clone(),
+            line: rivals.second.line,
+            rule: "claimed-twice".to_owned(),
+            message: rivals.message(),
+            advice: "remove one of the two, or declare another one".to_owned(),
         })
         .collect()
 }

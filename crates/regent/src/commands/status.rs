@@ -1,5 +1,8 @@
 //! `regent status`: phase, authority, seal, and what is not ready.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use kube::Api;
 use kube::api::ListParams;
 use regent_api::condition;
@@ -13,6 +16,9 @@ use crate::cli::ClusterArgs;
 use crate::connect;
 use crate::output::{Format, Out, Row};
 use regent_host::view::{Seen, Unmet, View};
+
+/// How long after it fired a trigger is asked for the runs of its deliveries: later ones that are not there were deleted.
+const OWED_FOR: Duration = Duration::from_secs(600);
 
 /// What `regent status` says; its fields are API.
 #[derive(Debug, Serialize)]
@@ -78,9 +84,11 @@ pub async fn run(args: &ClusterArgs, out: Out) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// Everything that can be seen, once.
+/// Everything that can be seen, once. What follows from a kind is listed after it: objects after the source that applied
+/// them, runs after the triggers that started them.
 async fn look(api: &kube::Client) -> anyhow::Result<View> {
-    let mut view = View::default();
+    let since = Timestamp::now().checked_sub(OWED_FOR).unwrap_or(Timestamp::MIN);
+    let mut view = View::default().owing_since(since);
     macro_rules! see {
         ($($kind:ty => $seen:expr),* $(,)?) => {$(
             for object in Api::<$kind>::all(api.clone()).list(&Default::default()).await? {
@@ -95,8 +103,8 @@ async fn look(api: &kube::Client) -> anyhow::Result<View> {
         RuntimeSecret => Seen::Secret,
         ExternalSecret => Seen::External,
         PushSecret => Seen::Push,
-        WorkflowRun => Seen::Run,
         EventTrigger => Seen::Trigger,
+        WorkflowRun => Seen::Run,
     }
     Ok(view)
 }

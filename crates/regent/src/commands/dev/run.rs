@@ -223,7 +223,7 @@ impl Teller {
                 self.once("phase 4", "refused", format!("{name}: NotAConsumer"));
             }
         }
-        for run in view.runs.values().filter(|r| r.triggered) {
+        for run in view.runs.values().filter(|r| r.slot.is_some()) {
             if let Some(phase) = run.phase {
                 let text = format!("{} by {}: {phase:?}", run.secret, run.by);
                 self.once("phase 4", "rotation", text);

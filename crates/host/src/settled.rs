@@ -1,0 +1,179 @@
+//! Whether a trigger is at rest: it has taken every delivery that it is to take, and the run of each delivery is there.
+//! Pure.
+//!
+//! A trigger persists a delivery before the run of it exists (PROTOCOLS.md §7), so that a delivery alone says nothing of
+//! what it started.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use regent_api::RuntimeSecret;
+use regent_api::event_trigger::{EventTrigger, Selection};
+use regent_control::triggers::annotation_slot;
+use regent_types::labels;
+use regent_types::lifecycle::Stage;
+
+use super::view::{Ready, RunFacts, SecretFacts, View};
+
+/// `namespace/name`, or the name of what has no namespace.
+pub(super) fn key(namespace: &str, name: &str) -> String {
+    match namespace {
+        "" => name.to_owned(),
+        _ => format!("{namespace}/{name}"),
+    }
+}
+
+/// What makes a trigger fire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Source {
+    /// A stage that is reached.
+    Stage(Stage),
+    /// An annotation that is set.
+    Annotation(String),
+    /// A slot of a schedule: whether one is due says the time alone.
+    Schedule,
+}
+
+/// A trigger, briefly.
+#[derive(Clone, Debug)]
+pub(super) struct TriggerFacts {
+    ready: Ready,
+    source: Source,
+    select: Selection,
+    suspended: bool,
+    /// `secret=slot`.
+    deliveries: Vec<String>,
+    /// When the newest delivery was taken.
+    fired: Option<Timestamp>,
+}
+
+impl TriggerFacts {
+    pub(super) fn of(trigger: &EventTrigger, ready: Ready) -> Self {
+        let status = trigger.status.clone().unwrap_or_default();
+        let from = &trigger.spec.source;
+        Self {
+            ready,
+            source: match (from.stage, &from.annotation) {
+                (Some(stage), _) => Source::Stage(stage),
+                (None, Some(annotation)) => Source::Annotation(annotation.clone()),
+                (None, None) => Source::Schedule,
+            },
+            select: trigger.spec.select.clone(),
+            suspended: trigger.spec.suspend,
+            deliveries: status.deliveries,
+            fired: status.last_fired.map(|time| time.0),
+        }
+    }
+
+    /// The delivery that it is to take of a secret, where there is one.
+    fn slot_of(&self, secret: &SecretFacts) -> Option<String> {
+        match &self.source {
+            Source::Stage(stage) if has_reached(secret.stage?, *stage) => {
+                Some(format!("stage/{stage:?}"))
+            }
+            Source::Annotation(annotation) => {
+                let value = secret.selectable.annotations.get(annotation)?;
+                (!value.is_empty()).then(|| annotation_slot(value))
+            }
+            Source::Stage(_) | Source::Schedule => None,
+        }
+    }
+
+    fn selects(&self, name: &str, secret: &SecretFacts) -> bool {
+        let Selection { names, match_labels } = &self.select;
+        let labels = &secret.selectable.labels;
+        (names.is_empty() || names.iter().any(|n| n == name))
+            && match_labels.iter().all(|(label, value)| labels.get(label) == Some(value))
+    }
+}
+
+/// What triggers select a secret by, and read from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Selectable {
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    created: Option<Timestamp>,
+}
+
+impl Selectable {
+    pub(super) fn of(secret: &RuntimeSecret) -> Self {
+        let source = [labels::SOURCE_REPO, labels::SOURCE_COMMIT, labels::SOURCE_FILE];
+        let mut annotations = secret.annotations().clone();
+        // Of each secret from Git, and nothing that a trigger is set on.
+        annotations.retain(|key, _| !source.contains(&key.as_str()));
+        Self {
+            labels: secret.labels().clone(),
+            annotations,
+            created: secret.creation_timestamp().map(|time| time.0),
+        }
+    }
+}
+
+/// Why the trigger `key` is not at rest: reason and message.
+pub(super) fn pending(
+    key: &str,
+    trigger: &TriggerFacts,
+    view: &View,
+) -> Option<(&'static str, String)> {
+    let (namespace, by) = key.split_once('/')?;
+    untaken(namespace, trigger, view).or_else(|| without_run(namespace, by, trigger, view))
+}
+
+/// A secret whose delivery has not been taken.
+fn untaken(namespace: &str, trigger: &TriggerFacts, view: &View) -> Option<(&'static str, String)> {
+    if trigger.suspended {
+        return None;
+    }
+    let from = format!("{namespace}/");
+    let mut near = view.secrets.range(from.clone()..).take_while(|(key, _)| key.starts_with(&from));
+    let missing = |(key, secret): (&String, &SecretFacts)| {
+        let name = key.strip_prefix(&from)?;
+        let slot = trigger.selects(name, secret).then(|| trigger.slot_of(secret))??;
+        let delivery = format!("{name}={slot}");
+        (!trigger.deliveries.contains(&delivery)).then_some(delivery)
+    };
+    let delivery = near.find_map(missing)?;
+    let said = &trigger.ready;
+    let message = format!("{delivery} is to be taken; {} {}", said.reason, said.message);
+    Some(("DeliveryDue", message.trim_end().to_owned()))
+}
+
+/// A delivery whose run is not there; one that is there is asked for its end with all other runs.
+fn without_run(
+    namespace: &str,
+    by: &str,
+    trigger: &TriggerFacts,
+    view: &View,
+) -> Option<(&'static str, String)> {
+    let long_ago = |since: Timestamp| trigger.fired.is_some_and(|fired| fired < since);
+    if view.owing_since.is_some_and(long_ago) {
+        return None;
+    }
+    let owed = |delivery: &&String| {
+        let Some((name, slot)) = delivery.split_once('=') else { return false };
+        // Without the secret there is no run, nor one of a secret that was there before under the same name.
+        let secret = view.secrets.get(&self::key(namespace, name));
+        let after = |secret: &SecretFacts| !secret.selectable.created.is_some_and(long_ago);
+        let of_it = |run: &RunFacts| {
+            run.by == by && run.secret == name && run.slot.as_deref() == Some(slot)
+        };
+        let from = format!("{namespace}/");
+        let mut runs =
+            view.runs.range(from.clone()..).take_while(|(key, _)| key.starts_with(&from));
+        secret.is_some_and(after) && !runs.any(|(_, run)| of_it(run))
+    };
+    let delivery = trigger.deliveries.iter().find(owed)?;
+    Some(("RunDue", format!("{delivery} was taken and its run does not exist yet")))
+}
+
+/// A later stage of the same way counts, as for the trigger itself.
+fn has_reached(now: Stage, stage: Stage) -> bool {
+    match stage {
+        Stage::Acknowledged => {
+            matches!(now, Stage::Acknowledged | Stage::Runtime | Stage::Rotating)
+        }
+        Stage::Runtime => matches!(now, Stage::Runtime | Stage::Rotating),
+        other => now == other,
+    }
+}
