@@ -1,7 +1,7 @@
 //! A Rust file as a flat list of tokens with their lines. Comments are gone, documentation is a kind of its own, and
 //! what is written inside macros is there like everything else, which a syntax tree would not give.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use ra_ap_rustc_lexer::{DocStyle, FrontmatterAllowed, TokenKind, tokenize};
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub(super) enum Kind {
     Punct,
     /// A string, character or number, as it is written.
     Literal,
-    /// `///`, `/** */` or `#[doc]`; the text is without the marks.
+    /// `///` or `/** */`; the text is without the marks.
     Doc,
     /// `//!`.
     InnerDoc,
@@ -51,50 +51,62 @@ impl Token {
 
 /// Tokens of a Rust file. `Err` says why it is none.
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
-    let stream: TokenStream = text.parse().map_err(|e: proc_macro2::LexError| e.to_string())?;
     let mut flat = Vec::new();
-    flatten(stream, &mut flat);
+    let mut open = Vec::new();
+    let (mut at, mut line) = (0, 1);
+    for token in tokenize(text, FrontmatterAllowed::No) {
+        let end = at + token.len as usize;
+        let written = text.get(at..end).ok_or_else(|| format!("line {line}: cut inside a character"))?;
+        take(token.kind, written, line, &mut flat, &mut open)?;
+        line += written.matches('\n').count();
+        at = end;
+    }
+    if let Some(left) = open.last().and_then(|at: &usize| flat.get(*at)) {
+        return Err(format!("line {}: {} is never closed", left.line, left.text));
+    }
     mark_tests(&mut flat);
     Ok(flat)
 }
 
-fn flatten(stream: TokenStream, flat: &mut Vec<Token>) {
-    let mut trees = stream.into_iter().peekable();
-    while let Some(tree) = trees.next() {
-        let line = tree.span().start().line;
-        if let TokenTree::Punct(mark) = &tree
-            && mark.as_char() == '#'
-        {
-            let inner = matches!(trees.peek(), Some(TokenTree::Punct(p)) if p.as_char() == '!');
-            let mut ahead = trees.clone();
-            if inner {
-                ahead.next();
-            }
-            if let Some(TokenTree::Group(group)) = ahead.peek()
-                && let Some(text) = documentation(group.stream())
-            {
-                ahead.next();
-                trees = ahead;
-                let kind = if inner { Kind::InnerDoc } else { Kind::Doc };
-                push(flat, kind, text, line);
-                continue;
-            }
+fn take(
+    kind: TokenKind,
+    written: &str,
+    line: usize,
+    flat: &mut Vec<Token>,
+    open: &mut Vec<usize>,
+) -> Result<(), String> {
+    match kind {
+        TokenKind::Whitespace
+        | TokenKind::LineComment { doc_style: None }
+        | TokenKind::BlockComment { doc_style: None, .. }
+        | TokenKind::Eof => {}
+        TokenKind::LineComment { doc_style: Some(style) }
+        | TokenKind::BlockComment { doc_style: Some(style), .. } => {
+            let kind = if style == DocStyle::Inner { Kind::InnerDoc } else { Kind::Doc };
+            push(flat, kind, documentation(written), line);
         }
-        match tree {
-            TokenTree::Group(group) => {
-                let (open, close) = brackets(group.delimiter());
-                let at = flat.len();
-                push(flat, Kind::Open, open.to_owned(), line);
-                let end = group.span_close().start().line;
-                flatten(group.stream(), flat);
-                push(flat, Kind::Close, close.to_owned(), end);
-                flat[at].mate = flat.len() - 1;
-            }
-            TokenTree::Ident(ident) => push(flat, Kind::Ident, ident.to_string(), line),
-            TokenTree::Punct(mark) => push(flat, Kind::Punct, mark.as_char().to_string(), line),
-            TokenTree::Literal(literal) => push(flat, Kind::Literal, literal.to_string(), line),
+        TokenKind::Ident => push(flat, Kind::Ident, written.to_owned(), line),
+        TokenKind::RawIdent => push(flat, Kind::Ident, written.to_owned(), line),
+        TokenKind::Literal { .. } => push(flat, Kind::Literal, written.to_owned(), line),
+        TokenKind::Lifetime { .. } | TokenKind::RawLifetime => {
+            push(flat, Kind::Punct, "'".to_owned(), line);
+            push(flat, Kind::Ident, written.trim_start_matches('\'').to_owned(), line);
         }
+        TokenKind::OpenBrace | TokenKind::OpenBracket | TokenKind::OpenParen => {
+            open.push(flat.len());
+            push(flat, Kind::Open, written.to_owned(), line);
+        }
+        TokenKind::CloseBrace | TokenKind::CloseBracket | TokenKind::CloseParen => {
+            let opened = open.pop().ok_or_else(|| format!("line {line}: {written} closes nothing"))?;
+            flat[opened].mate = flat.len();
+            push(flat, Kind::Close, written.to_owned(), line);
+        }
+        TokenKind::Unknown | TokenKind::InvalidIdent | TokenKind::UnknownPrefix => {
+            return Err(format!("line {line}: {written} is no Rust"));
+        }
+        _ => push(flat, Kind::Punct, written.to_owned(), line),
     }
+    Ok(())
 }
 
 fn push(flat: &mut Vec<Token>, kind: Kind, text: String, line: usize) {
@@ -102,26 +114,11 @@ fn push(flat: &mut Vec<Token>, kind: Kind, text: String, line: usize) {
     flat.push(Token { kind, text, line, mate, test: false });
 }
 
-fn brackets(delimiter: Delimiter) -> (&'static str, &'static str) {
-    match delimiter {
-        Delimiter::Brace => ("{", "}"),
-        Delimiter::Bracket => ("[", "]"),
-        Delimiter::Parenthesis | Delimiter::None => ("(", ")"),
-    }
-}
-
-/// Text of `doc = "…"`, as the lexer writes a documentation comment.
-fn documentation(attribute: TokenStream) -> Option<String> {
-    let trees: Vec<TokenTree> = attribute.into_iter().collect();
-    match trees.as_slice() {
-        [TokenTree::Ident(name), TokenTree::Punct(equals), TokenTree::Literal(text)]
-            if name == "doc" && equals.as_char() == '=' =>
-        {
-            let written = text.to_string();
-            Some(written.trim_start_matches(['r', '#']).trim_matches(['"', '#']).to_owned())
-        }
-        _ => None,
-    }
+/// Text of a documentation comment, without its marks.
+fn documentation(written: &str) -> String {
+    let line = written.strip_prefix("///").or_else(|| written.strip_prefix("//!"));
+    let block = || written.get(3..written.len().saturating_sub(2)).unwrap_or_default();
+    line.unwrap_or_else(block).to_owned()
 }
 
 /// Marks what only tests compile.
