@@ -88,6 +88,7 @@ const WALL_CLOCKS: &[(&str, &str)] = &[
     ("crates/operator/src/context.rs", "the components' clock"),
     ("crates/operator/src/ledger.rs", "an entry says when it was appended"),
     ("crates/control/src/warden/person.rs", "the ledger has when a person did it"),
+    ("crates/regent/src/commands/status.rs", "a command looks at the clock once"),
     ("crates/regent/src/commands/seal.rs", "a manifest says when it was sealed"),
     ("crates/regent/src/commands/dev/measure.rs", "it measures"),
     ("crates/lab/src/repository.rs", "commits of the example have a time"),
@@ -115,7 +116,7 @@ const STOPWATCHES: &[(&str, &str)] = &[
 const WRITERS: &[(&str, &str)] = &[
     ("crates/operator/", "it sets the field manager"),
     ("crates/lab/", "it plays the person who installs, and the kubelet"),
-    ("crates/host/src/connect.rs", "a person's command"),
+    ("crates/regent/src/connect.rs", "a person's command"),
     ("crates/host/src/hosted/reviewer.rs", "a TokenReview has no field manager"),
 ];
 
