@@ -128,11 +128,12 @@ pub fn declared_in(file: &str, text: &str) -> Vec<Declared> {
     fields.iter().filter_map(read).collect()
 }
 
-/// The text of each field of each object, and the line of its kind: an object is a document, or an item of a list.
-fn fields<'s>(
-    stream: &'s Stream<'_>,
-) -> BTreeMap<(usize, usize), (usize, BTreeMap<String, &'s str>)> {
-    let mut objects: BTreeMap<_, (usize, BTreeMap<String, &str>)> = BTreeMap::new();
+/// The line of an object's kind, and the text of each of its fields.
+type Fields<'s> = (usize, BTreeMap<String, &'s str>);
+
+/// The fields of each object: an object is a document, or an item of a list.
+fn fields<'s>(stream: &'s Stream<'_>) -> BTreeMap<(usize, usize), Fields<'s>> {
+    let mut objects: BTreeMap<_, Fields<'_>> = BTreeMap::new();
     for leaf in &stream.leaves {
         let mut place = String::new();
         let mut item = 0;
