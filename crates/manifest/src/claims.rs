@@ -194,7 +194,8 @@ mod tests {
                  RuntimeSecret payments/key claims at a.yaml:2"
             )]
         };
-        let cases: [(&str, &[(&str, &str)], Vec<String>); 5] = [
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<String>);
+        let cases: [Case<'_>; 5] = [
             (
                 "a path, by default and by name",
                 &[("a.yaml", &key), ("b.yaml", &by_path)],

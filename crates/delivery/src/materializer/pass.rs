@@ -279,7 +279,7 @@ impl Job<'_> {
             uid: self.es.metadata.uid.as_deref().unwrap_or_default(),
             meta: &self.es.metadata,
         };
-        let existing = existing.as_ref().map(|w| &**w);
+        let existing = existing.as_deref();
         if let Err(refusal) = target::may_write(&self.request, &owner, existing) {
             return Ok(Err(refusal));
         }
