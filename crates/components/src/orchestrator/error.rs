@@ -17,8 +17,8 @@ pub enum Error {
         object: String,
         /// Reason and code of the answer.
         answer: String,
-        /// Whether trying again may help by itself.
-        transient: bool,
+        /// HTTP status of the answer, if there was one.
+        code: Option<u16>,
     },
     /// The authority refused or did not answer.
     #[error("authority: {0}")]
@@ -43,14 +43,13 @@ pub enum Error {
 impl Error {
     /// An error of the API server about `object`. Only its reason and code are kept.
     pub(super) fn api(verb: &'static str, object: impl Into<String>, error: &kube::Error) -> Self {
-        let (answer, transient) = match error {
+        let (answer, code) = match error {
             kube::Error::Api(status) => {
-                let transient = status.code >= 500 || status.code == 429 || status.code == 409;
-                (format!("{} ({})", status.reason, status.code), transient)
+                (format!("{} ({})", status.reason, status.code), Some(status.code))
             }
-            _ => ("no usable answer from the API server".to_owned(), true),
+            _ => ("no usable answer from the API server".to_owned(), None),
         };
-        Self::Api { verb, object: object.into(), answer, transient }
+        Self::Api { verb, object: object.into(), answer, code }
     }
 
     /// Whether the authority is what is missing: absent, sealed, unreachable or refusing the login.
@@ -115,13 +114,13 @@ impl Error {
     /// A watch that broke; it is begun again by itself.
     pub(super) fn watch(error: &kube::runtime::watcher::Error) -> Self {
         let answer = crate::broken::said(error);
-        Self::Api { verb: "watch", object: "objects".into(), answer, transient: true }
+        Self::Api { verb: "watch", object: "objects".into(), answer, code: None }
     }
 }
 
 impl Error {
     /// Whether somebody else changed the object in between: the next look settles it.
     pub(super) fn is_race(&self) -> bool {
-        matches!(self, Self::Api { answer, .. } if answer.ends_with("(409)"))
+        matches!(self, Self::Api { code: Some(409), .. })
     }
 }

@@ -3,9 +3,9 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use regent_protocol::Reason;
+use regent_protocol::{Decider, Reason};
 use regent_protocol::policy::next_rotation;
-use regent_protocol::record::{Origin, Record, State, StopKind};
+use regent_protocol::record::{Origin, Record, State};
 use regent_types::condition::{self, READY, Verdict};
 use regent_types::resources::runtime_secret::Stage;
 use regent_types::resources::{RuntimeSecret, RuntimeSecretStatus};
@@ -24,7 +24,7 @@ pub(super) struct Facts {
     /// The record, where it belongs to this RuntimeSecret.
     pub(super) record: Option<Record>,
     /// Why it goes no further, where no record says so: claims, a wrong path, no authority.
-    pub(super) obstacle: Option<(&'static str, String)>,
+    pub(super) obstacle: Option<(Reason, String)>,
     /// Whether the obstacle is for a person to decide.
     pub(super) conflict: bool,
     /// Why the newest run waits.
@@ -35,6 +35,11 @@ pub(super) struct Facts {
     pub(super) runs: Vec<String>,
     /// What is wrong with the policy in the authority.
     pub(super) drift: Option<String>,
+}
+
+/// Those of a secret's runs, newest first, that its status names.
+pub(super) fn shown(runs: &[String]) -> Vec<String> {
+    runs.iter().take(RUNS_MAX).cloned().collect()
 }
 
 /// The status that follows `old`.
@@ -48,7 +53,7 @@ pub(super) fn project(
     let mut new = old.clone();
     new.path = facts.path.clone().or(new.path);
     new.observed_generation = generation;
-    new.last_runs = facts.runs.iter().take(RUNS_MAX).cloned().collect();
+    new.last_runs = shown(&facts.runs);
     if let Some(observed) = &facts.observed {
         new.consumers_observed = observed.iter().take(CONSUMERS_MAX).cloned().collect();
     }
@@ -117,7 +122,7 @@ fn stage(record: Option<&Record>, waits: Option<&(Reason, String)>) -> Stage {
         };
     };
     match (&record.stop, record.state) {
-        (Some(stop), _) if stop.kind == StopKind::Conflict => Stage::Conflict,
+        (Some(stop), _) if stop.by == Decider::Person => Stage::Conflict,
         (Some(_), _) => Stage::Held,
         (None, State::Intent) if record.origin == Origin::Derived => Stage::Declared,
         (None, State::Intent) if waits.is_some_and(|w| w.0 == Reason::BootstrapSecretMissing) => {
@@ -132,7 +137,7 @@ fn stage(record: Option<&Record>, waits: Option<&(Reason, String)>) -> Stage {
 
 fn verdict(facts: &Facts, behind: bool) -> Verdict {
     if let Some((reason, message)) = &facts.obstacle {
-        return Verdict::no(reason, message.clone());
+        return Verdict::no(reason.as_str(), message.clone());
     }
     if behind {
         return Verdict::no(
