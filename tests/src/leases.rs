@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use kube::api::{Patch, PatchParams};
-use regent_types::install::COMPONENTS;
+use regent_install::COMPONENTS;
 use serde_json::{Value, json};
 
 use crate::World;

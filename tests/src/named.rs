@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use regent::dev::External;
-use regent_types::resources::runtime_authority::{Login, LoginMethod};
+use regent_lab::options::External;
+use regent_types::login::{Login, LoginMethod};
 use regent_vault::{Client, Config};
 
 /// Variable with its address.

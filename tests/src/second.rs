@@ -3,11 +3,12 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
-use regent::connect;
-use regent::dev::{AuthorityChoice, External, Options, System};
-use regent_components::gitrepo;
+use regent_gitops::gitrepo;
+use regent_host::connect;
+use regent_lab::options::{AuthorityChoice, External, Options};
+use regent_lab::system::System;
 use regent_types::Sensitive;
-use regent_types::access::identity::Identity;
+use regent_types::identity::Identity;
 use regent_vault::Session;
 use serde_json::Value;
 

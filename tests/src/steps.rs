@@ -2,14 +2,15 @@
 
 mod faults;
 mod login;
+mod removal;
 mod second;
 
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use regent::commands::{audit, verify};
-use regent_types::access::authority::{KUBERNETES_MOUNT, REGENT_MOUNT, SECRET_MOUNT};
-use regent_types::access::identity::Identity;
+use regent_types::authority_names::{KUBERNETES_MOUNT, REGENT_MOUNT, SECRET_MOUNT};
+use regent_types::identity::Identity;
 use regent_types::labels;
 use regent_vault::Method;
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ pub(crate) async fn run(world: &mut World, step: &Step) -> Result<()> {
     let words: Vec<&str> = step.text.split_whitespace().collect();
     if faults::run(world, &step.word, &words, &step.text).await?
         || login::run(world, &step.word, &words).await?
+        || removal::run(world, &step.word, &words).await?
         || second::run(world, &step.word, &words, &step.text, &step.block).await?
     {
         return Ok(());
@@ -139,7 +141,7 @@ async fn when(world: &mut World, words: &[&str], block: &str) -> Result<()> {
             create(world, block).await?;
         }
         ["somebody", "changes", kind, name] => {
-            let patch: Value = regent::dev::yaml(block)?;
+            let patch: Value = regent_lab::yaml(block)?;
             let (namespace, name) = split(name);
             let api = world.api(kind, namespace).await?;
             api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)).await?;
@@ -268,7 +270,7 @@ async fn then(world: &mut World, words: &[&str], text: &str) -> Result<()> {
 
 /// Creates an object as the cluster's admin.
 async fn create(world: &mut World, block: &str) -> Result<()> {
-    let object: Value = regent::dev::yaml(block)?;
+    let object: Value = regent_lab::yaml(block)?;
     let kind = object["kind"].as_str().unwrap_or_default().to_owned();
     let namespace = object["metadata"]["namespace"].as_str().map(str::to_owned);
     let api = world.api(&kind, namespace.as_deref()).await?;

@@ -11,6 +11,7 @@ use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions};
 use kube::runtime::{WatchStreamExt, watcher};
+use regent_types::labels;
 use serde_json::{Value, json};
 
 use crate::named;
@@ -186,7 +187,7 @@ impl Lent {
     /// CRDs stay for all scenarios: right after one is defined, the API server answers 429 for a while.
     pub(crate) async fn define(&self) -> Result<()> {
         let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(self.real()?.admin()?);
-        for crd in regent_types::resources::all_crds() {
+        for crd in regent_api::all_crds() {
             crds.create(&PostParams::default(), &crd).await?;
             let name = crd.metadata.name.unwrap_or_default();
             await_condition(crds.clone(), &name, conditions::is_crd_established()).await?;
@@ -196,11 +197,13 @@ impl Lent {
         Ok(())
     }
 
-    /// Deletes them, and with them every object of theirs.
+    /// Deletes them, and with them every object of theirs, as somebody who says on each that it is meant.
     pub(crate) async fn undefine(&self) -> Result<()> {
         let crds: kube::Api<CustomResourceDefinition> = kube::Api::all(self.real()?.admin()?);
-        for crd in regent_types::resources::all_crds() {
+        let meant = json!({ "metadata": { "annotations": { labels::CONFIRM_DELETION: "true" } } });
+        for crd in regent_api::all_crds() {
             let name = crd.metadata.name.unwrap_or_default();
+            crds.patch(&name, &PatchParams::default(), &Patch::Merge(&meant)).await?;
             crds.delete(&name, &kube::api::DeleteParams::default()).await?;
             let gone = |crd: Option<&CustomResourceDefinition>| crd.is_none();
             await_condition(crds.clone(), &name, gone).await?;
@@ -277,7 +280,7 @@ impl Drop for Lent {
 
 /// What this release defines.
 fn spec_of(crd: &str) -> Result<Value> {
-    let all = regent_types::resources::all_crds();
+    let all = regent_api::all_crds();
     let named = all.into_iter().find(|c| c.metadata.name.as_deref() == Some(crd));
     let named = named.with_context(|| format!("regent defines no {crd}"))?;
     Ok(serde_json::to_value(named.spec)?)

@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test's assertions")]
 
-use regent_components::Shutdown;
-use regent_components::admission::wait;
+use regent_operator::Shutdown;
+use regent_operator::admission::wait;
 use regent_sandbox::{Options, Sandbox};
 use regent_tests::admission::{self, Who};
 use regent_tests::real::{self, Controllers, Error, Real};
-use regent_types::access::identity::Identity;
+use regent_types::identity::Identity;
 
 /// S5.5-3, C7-1: every rule has cases that pass and cases that are refused, whoever tries.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

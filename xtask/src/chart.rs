@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use regent_types::install::template::helm;
-use regent_types::install::{documents, parts};
+use regent_install::template::helm;
+use regent_install::{documents, parts};
 
-use crate::generate::BANNER;
+use crate::banner::BANNER;
 
 /// Files below `charts/regent` that are written by hand.
 pub(crate) const BY_HAND: &[&str] = &["templates/NOTES.txt"];

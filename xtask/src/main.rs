@@ -2,14 +2,18 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for the terminal")]
 
+mod banner;
 mod bench;
 mod chart;
 mod generate;
+mod root;
 mod run;
 mod tidy;
 mod tools;
 
 use std::process::ExitCode;
+
+use root::root;
 
 const HELP: &str = "\
 cargo xtask TASK
@@ -17,7 +21,7 @@ cargo xtask TASK
   gen [--check]        writes config/ (CRDs, RBAC, authority policies, route table) and charts/regent; --check fails on a diff
   test [--hermetic]    every test: unit, scenarios through the real binary; ends with the closing counts
   ci                   what CI runs: fmt, clippy, tidy, gen --check, deny, doc, test
-  tidy                 house rules that no lint knows
+  tidy [CHECK ...]     house rules that no lint knows; of checks that are named, with details
   bench [N ...]        empty cluster to steady state: the example, 100 and 1,000 secrets; RSS, idle CPU, size
   bench real [N ...]   the same on a real control plane, 1,000 secrets: memory, requests while idle and at a restart
   tools [--only NAME,NAME]  builds the real control plane of the tests once: kube-apiserver, kube-controller-manager,
@@ -31,7 +35,7 @@ fn main() -> ExitCode {
         Some("gen") => generate::run(rest.contains(&"--check")),
         Some("test") => run::test(&rest),
         Some("ci") => run::ci(),
-        Some("tidy") => tidy::run(),
+        Some("tidy") => tidy::run_named(&rest),
         Some("bench") => bench::run(&rest),
         Some("tools") => tools::run(&rest),
         _ => {
@@ -46,10 +50,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The workspace's root folder.
-fn root() -> std::path::PathBuf {
-    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().map_or_else(|| here.to_owned(), std::path::Path::to_owned)
 }

@@ -1,115 +1,101 @@
-//! Why an authority did not open.
+//! Why a call was not answered. Never a value: messages name fields, paths, versions.
 
-use std::path::PathBuf;
-
-use regent_types::{Advice, Explain};
-
-use crate::options::Storage;
+use crate::barrier::BarrierError;
 use crate::storage::StoreError;
 
-/// Why an authority did not open.
+/// Why a call was not answered; `http::status` maps each to its code.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The data file is open in another process, or twice in this one.
-    #[error("the data file {path} is open elsewhere")]
-    Locked {
-        /// The data file.
-        path: PathBuf,
-    },
-    /// The file is something else, or of another generation of this program.
-    #[error("{path} is not a data file of this program")]
-    NotADataFile {
-        /// The file.
-        path: PathBuf,
-        /// What was wrong with it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The data file's checksums do not hold.
-    #[error("the data file {path} is damaged")]
-    Damaged {
-        /// The data file.
-        path: PathBuf,
-        /// What was wrong with it.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The data file could not be read or written.
-    #[error("the data file {path} cannot be opened")]
-    Io {
-        /// The data file.
-        path: PathBuf,
-        /// What the operating system said.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The audit log could not be opened.
-    #[error("the audit log {path} cannot be opened")]
-    Audit {
-        /// The audit log.
-        path: PathBuf,
-        /// What the operating system said.
-        #[source]
-        source: std::io::Error,
-    },
+pub(crate) enum ApiError {
+    /// 400: the request is malformed or its condition (`cas`) does not hold.
+    #[error("{}", .0.join("; "))]
+    Invalid(Vec<String>),
+    /// 403: no token, a bad one, or one whose policies do not allow this.
+    #[error("permission denied")]
+    Denied,
+    /// 404 with no text: nothing there.
+    #[error("nothing there")]
+    NotFound,
+    /// 404 with text: no mount has this path.
+    #[error("no handler for route {0:?}. route entry not found.")]
+    NoHandler(String),
+    /// 405: the path is known, the method is not.
+    #[error("unsupported operation")]
+    Unsupported,
+    /// 413: the body is over `http::limits::BODY_BYTES_MAX`, or values would outgrow a KV version.
+    #[error("request body too large")]
+    TooLarge,
+    /// 415: a PATCH that is not `application/merge-patch+json`.
+    #[error("PATCH requires Content-Type application/merge-patch+json")]
+    MediaType,
+    /// 429: no turn to be had.
+    #[error("too many requests at once")]
+    Busy,
+    /// 503: no keyring in memory; unsealing ends this.
+    #[error("Vault is sealed")]
+    Sealed,
+    /// 504: the request's deadline passed; its effect may still happen.
+    #[error("deadline exceeded")]
+    Deadline,
+    /// 500: our error. The client sees `internal error`; the log gets the cause.
+    #[error("internal error")]
+    Internal(#[source] Cause),
 }
 
-impl OpenError {
-    pub(crate) fn of(storage: &Storage, error: StoreError) -> Self {
-        let path = match storage {
-            Storage::File(path) => path.clone(),
-            Storage::Memory => PathBuf::from("(memory)"),
-        };
+/// What went wrong inside: for the log, never for the client.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cause {
+    #[error("storage failed")]
+    Store(#[source] StoreError),
+    /// A record could not be sealed or opened.
+    #[error("barrier failed")]
+    Barrier(#[source] BarrierError),
+    /// A stored record does not read as what it must be.
+    #[error("stored {0} is not readable")]
+    Corrupt(&'static str),
+    /// Something could not be written as JSON.
+    #[error("{0} cannot be encoded")]
+    Encode(&'static str),
+    /// The operating system gave no random bytes.
+    #[error("no random bytes")]
+    Random,
+    /// No audit device took the entry.
+    #[error("no audit device accepted the entry")]
+    Audit,
+    /// Sealing a share to a recipient failed.
+    #[error("share could not be sealed to its recipient")]
+    SealShare,
+    /// Something outside failed: the token reviewer.
+    #[error("{0} failed")]
+    Upstream(&'static str),
+    /// A task ended without an answer.
+    #[error("the request's task ended without an answer")]
+    Lost,
+}
+
+impl ApiError {
+    /// A 400 with one sentence.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid(vec![message.into()])
+    }
+
+    /// A 500 for a stored record that does not read.
+    pub(crate) fn corrupt(what: &'static str) -> Self {
+        Self::Internal(Cause::Corrupt(what))
+    }
+}
+
+impl From<BarrierError> for ApiError {
+    fn from(error: BarrierError) -> Self {
         match error {
-            StoreError::Locked => Self::Locked { path },
-            StoreError::NotADataFile(_) => Self::NotADataFile { path, source: Box::new(error) },
-            StoreError::Damaged(_) => Self::Damaged { path, source: Box::new(error) },
-            StoreError::Io(_)
-            | StoreError::Transaction(_)
-            | StoreError::Closed
-            | StoreError::TooMany(_) => Self::Io { path, source: Box::new(error) },
+            BarrierError::Sealed => Self::Sealed,
+            BarrierError::Store(source) => Self::Internal(Cause::Store(source)),
+            other => Self::Internal(Cause::Barrier(other)),
         }
     }
 }
 
-impl Explain for OpenError {
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Locked { .. } => "DataFileLocked",
-            Self::NotADataFile { .. } => "NotADataFile",
-            Self::Damaged { .. } => "DataFileDamaged",
-            Self::Io { .. } => "DataFileUnreadable",
-            Self::Audit { .. } => "AuditLogUnwritable",
-        }
-    }
-
-    fn advice(&self) -> Advice {
-        match self {
-            Self::Locked { path } => Advice::new(
-                format!("{} used by one authority", path.display()),
-                "another process that holds its lock",
-                "stop the other authority, or give this one a data file of its own",
-            ),
-            Self::NotADataFile { path, .. } => Advice::new(
-                "a data file of this program, or no file",
-                format!("other content at {}", path.display()),
-                "name the right file, or move this one away",
-            ),
-            Self::Damaged { path, .. } => Advice::new(
-                "a data file whose checksums hold",
-                format!("a damaged one at {}", path.display()),
-                "keep a copy of it and restore the newest snapshot",
-            ),
-            Self::Io { path, .. } => Advice::new(
-                format!("read and write access to {}", path.display()),
-                "an error of the operating system (see the cause)",
-                "check the folder, its owner and the free space",
-            ),
-            Self::Audit { path, .. } => Advice::new(
-                format!("append access to {}", path.display()),
-                "an error of the operating system (see the cause)",
-                "check the folder, its owner and the free space: nothing is served unaudited",
-            ),
-        }
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(Cause::Store(error))
     }
 }

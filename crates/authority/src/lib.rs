@@ -2,39 +2,51 @@
 //! clients use.
 //!
 //! ```text
-//! http/      axum: request → Call, Reply → status and body; the only place with HTTP in it
+//! authority  what the crate's users hold: open, router, close
+//! http/      axum: bytes → Request, Reply or ApiError → status and body; all HTTP is in it
 //! pipeline   token → policy → audit → engine → audit, on one screen
-//! lifecycle/ sealed or active; init, unseal, seal, recover, generate-root
-//! mounts     what answers where               policy/   ACL policies: parser and evaluation
-//! engines/   sys, token, kubernetes, kv       policies  where the policies' texts live
+//! engines/   sys, token, kubernetes, kv: what answers below a mount
+//! lifecycle/ sealed or unsealed; init, unseal, seal, recover, generate-root
 //! audit/     one JSON line per request and per response, values as HMACs
 //! seal/      Shamir shares, the key-encryption key, sealed shares
-//! barrier/   everything at rest is AES-256-GCM under the keyring
-//! storage/   redb, one committer thread, views per mount
+//! tokens/    whose a token is             policies  where the policies' texts live
+//! mounts/    what answers where           policy/   ACL policies: parser and evaluation
+//! request/   Request, Call, Caller, Operation, fields     reply, wipe, error: ApiError, random
+//! barrier/   everything at rest is AES-256-GCM under the keyring; views per mount
+//! storage/   redb, one committer thread
 //! ```
+//!
+//! Imports go down this list only: the request model and the error stand below all that answers.
+//! `options`, `reviewer` and `open_error` are what an authority is started with, and why it was not.
 //!
 //! **Architecture invariant `authority-ignores-git`:** nothing here knows Kubernetes objects, Git
 //! or the components. It takes tokens, HTTP and a [`TokenReviewer`], and owns one data file.
 
 mod audit;
+mod authority;
 mod barrier;
 mod engines;
 mod error;
 mod http;
 mod lifecycle;
 mod mounts;
+mod open_error;
 mod options;
 mod pipeline;
 mod policies;
 mod policy;
 mod random;
+mod reply;
+mod request;
 mod reviewer;
 mod seal;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod tokens;
+mod wipe;
 
-pub use crate::error::OpenError;
-pub use crate::lifecycle::Authority;
+pub use crate::authority::Authority;
+pub use crate::open_error::OpenError;
 pub use crate::options::{Audit, Clock, Options, Storage};
 pub use crate::reviewer::{Review, ReviewError, ReviewTarget, TokenReviewer};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::TokenReviewer;
+use crate::reviewer::TokenReviewer;
 
 /// Where the authority keeps its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Audit {
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// The system's clock.
+    /// The operating system's clock: not monotonic, follows corrections.
     #[must_use]
     pub fn system() -> Self {
         Self::new(Timestamp::now)
@@ -59,16 +59,16 @@ impl fmt::Debug for Clock {
 /// What an authority is started with.
 #[derive(Clone)]
 pub struct Options {
-    /// Where the data is.
+    /// Where the data lies; a file is locked as long as the authority is open.
     pub storage: Storage,
-    /// Where the audit log goes.
+    /// Where each request is noted before it is answered.
     pub audit: Audit,
     /// Asks Kubernetes who a token belongs to.
     pub reviewer: Arc<dyn TokenReviewer>,
     /// Version said in health and status. Clients gate features on it: it names the Vault API
     /// level.
     pub version: String,
-    /// Tells the time.
+    /// Source of all times: of leases, versions, audit lines.
     pub clock: Clock,
 }
 

@@ -8,14 +8,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
 
-use crate::engines::{Caller, Fault};
+use crate::barrier::{Batch, View};
+use crate::error::ApiError;
 use crate::policy::{self, Acl, Policy};
-use crate::storage::view::{Batch, View};
+use crate::request::Caller;
 
 /// ACLs kept: one for each set of policy names in use; a component has one role.
 const ACLS_MAX: usize = 256;
 
-/// A policy's name.
+/// Longest name of a policy, in bytes.
 const NAME_LEN_MAX: usize = 128;
 
 /// What every token may do unless its role says otherwise (Vault's `default`, the part that exists
@@ -46,7 +47,7 @@ impl PolicyStore {
     }
 
     /// What `caller` may do. Names without a policy grant nothing.
-    pub(crate) async fn acl_of(&self, caller: &Caller) -> Result<Arc<Acl>, Fault> {
+    pub(crate) async fn acl_of(&self, caller: &Caller) -> Result<Arc<Acl>, ApiError> {
         if caller.is_root {
             return Ok(Arc::new(Acl::root()));
         }
@@ -73,17 +74,17 @@ impl PolicyStore {
     }
 
     /// The text of policy `name`.
-    pub(crate) async fn text(&self, name: &str) -> Result<Option<String>, Fault> {
+    pub(crate) async fn text(&self, name: &str) -> Result<Option<String>, ApiError> {
         match self.view.get(name).await? {
             Some(bytes) => {
-                String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| Fault::corrupt("policy"))
+                String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| ApiError::corrupt("policy"))
             }
             None => Ok((name == "default").then(|| DEFAULT_POLICY.to_owned())),
         }
     }
 
     /// All names, with `default` and `root`.
-    pub(crate) async fn names(&self) -> Result<Vec<String>, Fault> {
+    pub(crate) async fn names(&self) -> Result<Vec<String>, ApiError> {
         let mut names = self.view.list("").await?;
         names.extend(["default".to_owned(), "root".to_owned()]);
         names.sort_unstable();
@@ -91,21 +92,21 @@ impl PolicyStore {
         Ok(names)
     }
 
-    /// Stores `text` under `name` (as [`PolicyStore::name`] gave it) once it parses.
-    pub(crate) async fn put(&self, name: &str, text: &str) -> Result<(), Fault> {
+    /// Stores `text` under `name` (as [`PolicyStore::normalized_name`] gave it) once it parses.
+    pub(crate) async fn put(&self, name: &str, text: &str) -> Result<(), ApiError> {
         if name == "root" {
-            return Err(Fault::invalid("cannot update \"root\" policy"));
+            return Err(ApiError::invalid("cannot update \"root\" policy"));
         }
-        policy::parse(text).map_err(Fault::Invalid)?;
+        policy::parse(text).map_err(ApiError::Invalid)?;
         let mut batch = Batch::new();
         batch.put(name, Zeroizing::new(text.as_bytes().to_vec()));
         self.change(batch).await
     }
 
-    /// Removes `name`.
-    pub(crate) async fn delete(&self, name: &str) -> Result<(), Fault> {
+    /// Removes `name`; nothing happens if it is absent. `root` and `default` stay (400).
+    pub(crate) async fn delete(&self, name: &str) -> Result<(), ApiError> {
         if name == "root" || name == "default" {
-            return Err(Fault::invalid(format!("cannot delete {name:?} policy")));
+            return Err(ApiError::invalid(format!("cannot delete {name:?} policy")));
         }
         let mut batch = Batch::new();
         batch.delete(name);
@@ -114,18 +115,18 @@ impl PolicyStore {
 
     /// `name` as it is stored (lower case), or why it is none. Every place that names policies uses
     /// this, so that `Root` is nowhere something else than `root`.
-    pub(crate) fn name(name: &str) -> Result<String, Fault> {
+    pub(crate) fn normalized_name(name: &str) -> Result<String, ApiError> {
         let name = name.trim().to_lowercase();
         let good = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | ':' | '@');
         if name.is_empty() || name.len() > NAME_LEN_MAX || !name.chars().all(good) {
-            return Err(Fault::invalid(
+            return Err(ApiError::invalid(
                 "policy name: 1 to 128 letters, digits, '-', '_', '.', ':'",
             ));
         }
         Ok(name)
     }
 
-    async fn change(&self, batch: Batch) -> Result<(), Fault> {
+    async fn change(&self, batch: Batch) -> Result<(), ApiError> {
         self.view.commit(batch).await?;
         let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
         cache.generation += 1;
@@ -133,12 +134,12 @@ impl PolicyStore {
         Ok(())
     }
 
-    async fn parsed(&self, name: &str) -> Result<Option<Arc<Policy>>, Fault> {
+    async fn parsed(&self, name: &str) -> Result<Option<Arc<Policy>>, ApiError> {
         match self.text(name).await? {
             // It parsed when it was stored.
             Some(text) => policy::parse(&text)
                 .map(|policy| Some(Arc::new(policy)))
-                .map_err(|_| Fault::corrupt("policy")),
+                .map_err(|_| ApiError::corrupt("policy")),
             None => Ok(None),
         }
     }
@@ -156,10 +157,10 @@ mod tests {
     #[test]
     fn no_spelling_of_root_is_another_policy() {
         for name in ["root", "Root", " ROOT", "rOOt\t"] {
-            assert_eq!(PolicyStore::name(name).unwrap(), "root", "{name:?}");
+            assert_eq!(PolicyStore::normalized_name(name).unwrap(), "root", "{name:?}");
         }
         for name in ["", " ", "a/b", "a*", "a\u{0}b", &"a".repeat(129)] {
-            assert!(PolicyStore::name(name).is_err(), "{name:?}");
+            assert!(PolicyStore::normalized_name(name).is_err(), "{name:?}");
         }
     }
 }

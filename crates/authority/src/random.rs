@@ -2,24 +2,24 @@
 
 use zeroize::Zeroizing;
 
-use crate::engines::{Cause, Fault};
+use crate::error::{ApiError, Cause};
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Fills `buffer`.
-pub(crate) fn fill(buffer: &mut [u8]) -> Result<(), Fault> {
-    getrandom::fill(buffer).map_err(|_| Fault::Internal(Cause::Random))
+/// Fills `buffer`. Fails where the operating system gives no random bytes.
+pub(crate) fn fill(buffer: &mut [u8]) -> Result<(), ApiError> {
+    getrandom::fill(buffer).map_err(|_| ApiError::Internal(Cause::Random))
 }
 
 /// A new 256-bit key.
-pub(crate) fn key() -> Result<Zeroizing<[u8; 32]>, Fault> {
+pub(crate) fn key() -> Result<Zeroizing<[u8; 32]>, ApiError> {
     let mut key = Zeroizing::new([0; 32]);
     fill(key.as_mut_slice())?;
     Ok(key)
 }
 
 /// `length` letters and digits, each equally likely: 24 of them carry 142 bits.
-pub(crate) fn base62(length: usize) -> Result<Zeroizing<String>, Fault> {
+pub(crate) fn base62(length: usize) -> Result<Zeroizing<String>, ApiError> {
     // Allocated once: growing would leave copies behind.
     let mut text = Zeroizing::new(String::with_capacity(length));
     let mut pool = Zeroizing::new([0_u8; 64]);
@@ -38,7 +38,7 @@ pub(crate) fn base62(length: usize) -> Result<Zeroizing<String>, Fault> {
 }
 
 /// A random UUID (RFC 9562 version 4) in its usual form.
-pub(crate) fn uuid() -> Result<String, Fault> {
+pub(crate) fn uuid() -> Result<String, ApiError> {
     let mut bytes = [0_u8; 16];
     fill(&mut bytes)?;
     bytes[6] = (bytes[6] & 0x0f) | 0x40;
@@ -47,7 +47,7 @@ pub(crate) fn uuid() -> Result<String, Fault> {
     Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
 }
 
-/// Lower-case hexadecimal.
+/// Two lower-case digits a byte.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes

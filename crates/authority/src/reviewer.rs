@@ -20,11 +20,11 @@ pub struct ReviewTarget {
 pub struct Review {
     /// Whether the token is good.
     pub authenticated: bool,
-    /// `system:serviceaccount:{namespace}:{name}`.
+    /// `status.user.username`; for an account `system:serviceaccount:{namespace}:{name}`.
     pub username: String,
-    /// UID of the account.
+    /// `status.user.uid`: of the account, new when it is deleted and made again.
     pub uid: String,
-    /// Its groups.
+    /// `status.user.groups`; no decision here rests on them.
     pub groups: Vec<String>,
     /// Which of the asked audiences it is for.
     pub audiences: Vec<String>,
@@ -38,7 +38,7 @@ pub enum ReviewError {
     /// The API server did not answer.
     #[error("the Kubernetes API at {host} did not answer the token review: {detail}")]
     Unreachable {
-        /// The host asked.
+        /// As [`ReviewTarget::host`] named it.
         host: String,
         /// What happened; no token in it.
         detail: String,
@@ -46,7 +46,7 @@ pub enum ReviewError {
     /// It refused the request: this authority may not create TokenReviews.
     #[error("the Kubernetes API at {host} refused the token review: {detail}")]
     Refused {
-        /// The host asked.
+        /// As [`ReviewTarget::host`] named it.
         host: String,
         /// What it said; no token in it.
         detail: String,

@@ -16,6 +16,8 @@ pub const PRIVATE_KEY: &str = "private-key";
 pub const PLAIN_UNDER_RULE: &str = "plain-under-rule";
 /// A `sops` block that cannot be used (no rule that compiles, no recipient, no MAC).
 pub const BROKEN_SEAL: &str = "broken-seal";
+/// A field under a name that it no longer has: the API server would drop it, or be sent another one.
+pub const RENAMED_FIELD: &str = "renamed-field";
 
 /// One thing found. It never holds the value that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +42,10 @@ pub fn lint_file(path: &str, text: &str) -> Vec<Finding> {
     let lower = path.to_ascii_lowercase();
     if [".yaml", ".yml", ".json"].iter().any(|ending| lower.ends_with(ending)) {
         match sops::parse(text) {
-            Ok(stream) => manifests(&stream, 0, &mut findings),
+            Ok(stream) => {
+                manifests(&stream, 0, &mut findings);
+                renamed_fields(&stream, &mut findings);
+            }
             Err(_) => unparsed(text, &mut findings),
         }
     }
@@ -61,6 +66,7 @@ impl Findings<'_> {
             }
             PRIVATE_KEY => "remove it and make a new key: this one is in Git's history",
             PLAIN_UNDER_RULE => "use `regent edit` instead of a text editor, and replace the value",
+            RENAMED_FIELD => "write source in place of on",
             _ => "restore the file from Git's history or seal it again",
         };
         let file = self.file.to_owned();
@@ -87,6 +93,8 @@ fn private_keys(text: &str, findings: &mut Findings<'_>) {
     }
 }
 
+/// Group of EventTriggers, with the slash before the version.
+const TRIGGER_GROUP: &str = "regent.dev/";
 /// A manifest inside an EncryptedManifest is looked at as a manifest of its own, once.
 const EMBEDDED_DEPTH_MAX: usize = 1;
 
@@ -100,7 +108,7 @@ fn manifests(stream: &Stream<'_>, depth: usize, findings: &mut Findings<'_>) {
             None
         }
     };
-    let secrets = secret_roots(stream);
+    let secrets = roots(stream, |version| version == "v1", "Secret");
     for leaf in stream.user_leaves().filter(|leaf| stands_plain(stream, leaf)) {
         let under_rule = metadata.as_ref().is_some_and(|m| sops::covered(stream, m, leaf));
         let path = stream.display(leaf);
@@ -140,15 +148,34 @@ fn stands_plain(stream: &Stream<'_>, leaf: &Leaf) -> bool {
     stream.resolve(leaf).map_or(true, |scalar| scalar.kind != Kind::Null && !scalar.is_blank())
 }
 
-/// Containers that are a v1 Secret: at the root, or an item of a List.
-fn secret_roots(stream: &Stream<'_>) -> Vec<usize> {
+/// How `on` is written.
+const ON: [&str; 3] = ["on", "On", "ON"];
+
+const RENAMED: &str = "spec.on of an EventTrigger is called spec.source: YAML 1.1 reads on as true";
+
+/// `spec.on` of an EventTrigger, which is called `spec.source`.
+fn renamed_fields(stream: &Stream<'_>, findings: &mut Findings<'_>) {
+    let triggers = roots(stream, |version| version.starts_with(TRIGGER_GROUP), "EventTrigger");
+    for mark in &stream.marks {
+        let container = &stream.containers[mark.container];
+        let is = |step: Option<&Step>, names: &[&str]| matches!(step, Some(Step::Key(key)) if names.contains(&key.as_ref()));
+        let in_spec = is(container.step.as_ref(), &["spec"])
+            && container.parent.is_some_and(|parent| triggers.contains(&parent));
+        if in_spec && is(Some(&mark.step), &ON) {
+            findings.add(mark.line, RENAMED_FIELD, RENAMED.to_owned());
+        }
+    }
+}
+
+/// Containers that are an object of this kind: at the root, or an item of a List.
+fn roots(stream: &Stream<'_>, version: impl Fn(&str) -> bool, kind: &str) -> Vec<usize> {
     let mut says: BTreeMap<usize, (bool, bool)> = BTreeMap::new();
     for leaf in &stream.leaves {
         let Step::Key(key) = &leaf.step else { continue };
         let entry = says.entry(leaf.container).or_default();
         match key.as_ref() {
-            "kind" => entry.0 |= leaf.text.as_str() == "Secret",
-            "apiVersion" => entry.1 |= leaf.text.as_str() == "v1",
+            "kind" => entry.0 |= leaf.text.as_str() == kind,
+            "apiVersion" => entry.1 |= version(&leaf.text),
             _ => {}
         }
     }
@@ -181,6 +208,13 @@ fn unparsed(text: &str, findings: &mut Findings<'_>) {
     {
         let message = "looks like a Secret in plain text, and is not readable as YAML".to_owned();
         findings.add(line + 1, PLAINTEXT_SECRET, message);
+    }
+    // What a tool that reads YAML 1.1 wrote for `on`: a key that is no text, which we do not read.
+    if has(&["kind: EventTrigger", "kind: \"EventTrigger\""]) && text.contains(TRIGGER_GROUP) {
+        let on = |line: &str| line.trim_start().starts_with("true:");
+        if let Some(line) = text.lines().position(on) {
+            findings.add(line + 1, RENAMED_FIELD, RENAMED.to_owned());
+        }
     }
 }
 
@@ -242,6 +276,29 @@ mod tests {
         assert_eq!(rules("a.yaml", &format!("{head}{}", indented(&sealed()))), []);
         let plain = rules("a.yaml", &format!("{head}{}", indented(SECRET)));
         assert_eq!(plain, [(5, BROKEN_SEAL), (10, PLAINTEXT_SECRET)]);
+    }
+
+    #[test]
+    fn a_trigger_that_says_on_is_told_to_say_source() {
+        let trigger = |field: &str| {
+            format!(
+                "apiVersion: regent.dev/v1alpha1\nkind: EventTrigger\nspec:\n  workflow: on\n  \
+                 {field}:\n    stage: Runtime\n"
+            )
+        };
+        for field in ["on", "\"on\"", "On", "ON", "true"] {
+            assert_eq!(rules("a.yaml", &trigger(field)), [(5, RENAMED_FIELD)], "{field}");
+        }
+        assert_eq!(rules("a.yaml", &trigger("source")), []);
+        let second = format!("a: b\n---\n{}", trigger("on"));
+        assert_eq!(rules("a.yaml", &second), [(7, RENAMED_FIELD)]);
+        let foreign = trigger("on").replace("regent.dev", "actions.example");
+        assert_eq!(rules("a.yaml", &foreign), []);
+        let flow =
+            "{apiVersion: regent.dev/v1alpha1, kind: EventTrigger, spec: {on: {stage: Runtime}}}";
+        assert_eq!(rules("a.yaml", flow), [(1, RENAMED_FIELD)]);
+        let found = lint_file("a.yaml", &trigger("on"));
+        assert!(found[0].message.contains("spec.source") && found[0].advice.contains("source"));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::protocol::Protocol;
 use crate::record::{Record, State};
 use crate::session::{Next, Session};
 use crate::step::{Answer, Effect, Source};
-use regent_types::resources::runtime_secret::Disposition;
+use regent_types::lifecycle::Disposition;
 
 type Value = char;
 

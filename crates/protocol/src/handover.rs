@@ -5,7 +5,7 @@
 //! ```
 
 use jiff::Timestamp;
-use regent_types::resources::runtime_secret::Disposition;
+use regent_types::lifecycle::Disposition;
 
 use crate::introduce;
 use crate::ledger::kinds;

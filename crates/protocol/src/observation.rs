@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use regent_types::VersionPair;
+use regent_types::lifecycle::Disposition;
 use regent_types::policy::RotationPolicy;
-use regent_types::resources::runtime_secret::Disposition;
 
 use crate::needs::Needs;
 use crate::record::{Owner, Slot};

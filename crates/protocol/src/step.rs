@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use regent_types::VersionPair;
+use regent_types::lifecycle::Disposition;
 use regent_types::policy::RotationPolicy;
-use regent_types::resources::runtime_secret::Disposition;
 
 use crate::ledger::{Event, event_id};
 use crate::observation::Observation;

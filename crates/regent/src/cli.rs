@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands;
-use crate::failure::of_any;
 use crate::output::{Format, Out};
+use regent_host::failure::of_any;
 
 /// GitOps-native, Vault-first secret operations for Kubernetes.
 #[derive(Debug, Parser)]
@@ -43,6 +43,7 @@ pub enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// The whole system on this machine, from an empty cluster to steady state.
+    #[cfg(feature = "dev")]
     Dev(commands::dev::DevArgs),
     /// Makes a root of trust: an age identity to keep offline, and its recipient.
     Keygen(commands::keygen::KeygenArgs),
@@ -124,6 +125,7 @@ pub fn main() -> ExitCode {
 
 async fn run(command: Command, out: Out) -> anyhow::Result<u8> {
     match command {
+        #[cfg(feature = "dev")]
         Command::Dev(args) => commands::dev::run(args, out).await,
         Command::Keygen(args) => commands::keygen::run(&args, out),
         Command::Seal(args) => commands::seal::run(&args, out),

@@ -13,10 +13,10 @@ use kube::api::{
 };
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::{WatchStreamExt, watcher};
+use regent_api::{RuntimeAuthority, RuntimeSecret, WorkflowRun};
+use regent_install::access::rbac;
 use regent_sandbox::{Options, Sandbox};
-use regent_types::access::identity::Identity;
-use regent_types::access::rbac;
-use regent_types::resources::{self, RuntimeAuthority, RuntimeSecret, WorkflowRun};
+use regent_types::identity::Identity;
 use serde_json::{Value, json};
 
 async fn sandbox() -> Sandbox {
@@ -33,7 +33,7 @@ async fn sandbox() -> Sandbox {
 
 async fn install(sandbox: &Sandbox) {
     let admin = sandbox.admin();
-    for crd in resources::all_crds() {
+    for crd in regent_api::all_crds() {
         apply(&admin, &serde_json::to_value(crd).unwrap()).await;
     }
     for object in rbac::objects(&["app".to_owned()]) {

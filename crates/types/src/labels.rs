@@ -37,6 +37,15 @@ pub const HANDED_OVER: &str = "regent.dev/handed-over";
 pub const HANDED_OVER_TO: &str = "regent.dev/handed-over-to";
 /// Annotation on a materialized Secret: JSON object, mount-relative path → `number@created_time`.
 pub const VERSIONS: &str = "regent.dev/versions";
+/// Annotation on a materialized Secret that an ExternalSecret owns (`creationPolicy: Owner`): the ExternalSecret's name.
+/// No owner reference says so, because the garbage collector would take the Secret with the ExternalSecret's definition.
+pub const OWNED_BY: &str = "regent.dev/external-secret";
+/// Annotation on a definition of regent's, or on its namespace: `true` where a person means to delete it.
+pub const CONFIRM_DELETION: &str = "regent.dev/confirm-deletion";
+/// Label on everything that an installation consists of, with value [`REGENT`].
+pub const PART_OF: &str = "app.kubernetes.io/part-of";
+/// Value of [`PART_OF`].
+pub const REGENT: &str = "regent";
 /// Annotation on a RuntimeSecret by which a person reports a leak; its value is the reason.
 pub const COMPROMISED: &str = "regent.dev/compromised";
 /// Annotation by which ESO users force a refresh; any change of it nudges the materializer.

@@ -1,24 +1,26 @@
-//! The vocabulary of `regent` as types: resources, labels, paths, lifecycle metadata. Pure data, no IO.
+//! The vocabulary of `regent` as types. Pure data, no IO, no Kubernetes client.
 //!
 //! ```text
-//! sensitive   values that never print            labels     marks on Kubernetes objects
-//! path        SecretPath in the `secret/` mount  version    (number, created_time)
-//! policy      rotation policy, custom_metadata   condition  the one way to set a condition
-//! resources/  regent.dev and external-secrets.io access/    who may do what: the one table
-//! seal        shares as ciphertext               install/   what an installation consists of
-//! explain     errors that say what to do
+//! sensitive   values that never print               explain    errors that say what to do
+//! identity    who acts: one ServiceAccount each     labels     marks on Kubernetes objects
+//! path        SecretPath in the `secret/` mount     grant      paths beyond the own tree
+//! version     (number, created_time)                lifecycle  where a secret stands
+//! policy      rotation policy, custom_metadata      login      how components log in
+//! seal        shares as ciphertext                  authority_names, neighbour  names in the authority
 //! ```
 //!
 //! **Architecture invariant `types-are-data`:** nothing here opens a socket, a file or a clock.
 
-pub mod access;
-pub mod condition;
+pub mod authority_names;
 pub mod explain;
-pub mod install;
+pub mod grant;
+pub mod identity;
 pub mod labels;
+pub mod lifecycle;
+pub mod login;
+pub mod neighbour;
 pub mod path;
 pub mod policy;
-pub mod resources;
 pub mod seal;
 pub mod sensitive;
 pub mod version;

@@ -1,7 +1,7 @@
 //! Rows about what Git declares: PushSecrets, RuntimeSecrets, and ConfigMaps that it must leave to warden.
 
-use regent_types::access::admission::{PUSH_SECRETS, RUNTIME_SECRETS, WARDEN_CONFIG};
-use regent_types::access::identity::Identity;
+use regent_install::access::admission::{PUSH_SECRETS, RUNTIME_SECRETS, WARDEN_CONFIG};
+use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_CA_BUNDLE, RECOVERED_BY, SEALED_SHARES, STORE_NAME};
 use serde_json::{Value, json};
 

@@ -4,9 +4,10 @@ use anyhow::{Context, Result};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::{await_condition, conditions};
-use regent_types::access::admission::{self, OVERRIDE_RESOURCE, OVERRIDE_VERB, Settings};
-use regent_types::access::rbac;
-use regent_types::{labels, resources};
+use regent_install::access::admission;
+use regent_install::access::admission::{OVERRIDE_RESOURCE, OVERRIDE_VERB, Settings};
+use regent_install::access::rbac;
+use regent_types::labels;
 use serde_json::{Value, json};
 
 use super::people::Who;
@@ -64,14 +65,15 @@ pub(super) async fn prepare(admin: &kube::Client) -> Result<()> {
     }
     install(admin).await?;
     let owner = apply(admin, &external("owned")).await?.metadata.uid.context("a uid")?;
-    for object in secrets(&owner).iter().chain(&declarations()) {
+    let others = declarations();
+    for object in secrets(&owner).iter().chain(&others).chain(&definitions()) {
         apply(admin, object).await?;
     }
     Ok(())
 }
 
 async fn crds(admin: &kube::Client) -> Result<()> {
-    for crd in resources::all_crds() {
+    for crd in regent_api::all_crds() {
         let object = serde_json::to_value(&crd)?;
         apply(admin, &object).await?;
         let name = crd.metadata.name.context("a name")?;
@@ -171,8 +173,11 @@ pub(super) fn external(name: &str) -> Value {
 fn secrets(owner_uid: &str) -> Vec<Value> {
     let mut owned = materialized("owned");
     owned["metadata"]["ownerReferences"] = owner("owned", owner_uid);
+    let mut kept = materialized("kept");
+    kept["metadata"]["annotations"][labels::OWNED_BY] = "owned".into();
     let mut all = vec![
         owned,
+        kept,
         materialized("shared"),
         secret("plain", json!({}), json!({})),
         bootstrap("live"),
@@ -184,6 +189,31 @@ fn secrets(owner_uid: &str) -> Vec<Value> {
         all.push(marked);
     }
     all
+}
+
+/// A definition of no interest to anybody; `marks` are its labels, `notes` its annotations.
+pub(super) fn definition(plural: &str, marks: Value, notes: Value) -> Value {
+    const GROUP: &str = "admission-table.example";
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": format!("{plural}.{GROUP}"), "labels": marks, "annotations": notes },
+        "spec": {
+            "group": GROUP, "scope": "Namespaced",
+            "names": { "kind": plural, "listKind": format!("{plural}List"), "plural": plural, "singular": plural },
+            "versions": [{ "name": "v1", "served": true, "storage": true,
+                "schema": { "openAPIV3Schema": { "type": "object" } } }],
+        },
+    })
+}
+
+/// The definitions that rows delete: regent's, one of regent's that somebody means to delete, and a neighbour's.
+pub(super) fn definitions() -> [Value; 3] {
+    let ours = || json!({ labels::PART_OF: labels::REGENT });
+    [
+        definition("ours", ours(), json!({ labels::CONFIRM_DELETION: "yes" })),
+        definition("meant", ours(), json!({ labels::CONFIRM_DELETION: "true" })),
+        definition("theirs", json!({ labels::PART_OF: "another" }), json!({})),
+    ]
 }
 
 /// A publication that every rule is content with.

@@ -6,6 +6,7 @@
 //! ```text
 //! people    who tries       fixtures   what is there before       row    one case
 //! secrets   rows about Secrets         declarations   rows about PushSecrets and RuntimeSecrets
+//! removal   rows about what takes other things with it
 //! endings   garbage collection and the end of a namespace, for real
 //! ```
 //!
@@ -15,12 +16,13 @@ mod declarations;
 mod endings;
 mod fixtures;
 mod people;
+mod removal;
 mod row;
 mod secrets;
 
 use anyhow::{Result, bail};
-use regent_components::Shutdown;
-use regent_types::access::identity::Identity;
+use regent_operator::Shutdown;
+use regent_types::identity::Identity;
 
 pub use endings::endings;
 pub use fixtures::{accounts, install};
@@ -31,7 +33,8 @@ pub async fn table(admin: &kube::Client) -> Result<()> {
     fixtures::prepare(admin).await?;
     in_force(admin).await?;
     let mut wrong = Vec::new();
-    let rows: Vec<_> = secrets::rows().into_iter().chain(declarations::rows()).collect();
+    let rows = secrets::rows().into_iter().chain(declarations::rows()).chain(removal::rows());
+    let rows: Vec<_> = rows.collect();
     for row in &rows {
         if let Err(found) = row.run(admin).await {
             wrong.push(found);
@@ -47,7 +50,7 @@ pub async fn table(admin: &kube::Client) -> Result<()> {
 async fn in_force(admin: &kube::Client) -> Result<()> {
     let (_stop, shutdown) = Shutdown::new();
     let api = client(admin, Who::Component(Identity::Materializer))?;
-    let waited = regent_components::admission::wait(&api, Identity::Materializer, &shutdown);
+    let waited = regent_operator::admission::wait(&api, Identity::Materializer, &shutdown);
     tokio::time::timeout(crate::world::LIMIT, waited).await?;
     Ok(())
 }

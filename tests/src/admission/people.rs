@@ -3,7 +3,7 @@
 use anyhow::Result;
 use http::{HeaderValue, Request};
 use kube::client::Body;
-use regent_types::access::identity::Identity;
+use regent_types::identity::Identity;
 
 /// Somebody who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

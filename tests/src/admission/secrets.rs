@@ -1,10 +1,10 @@
 //! Rows about Secrets.
 
-use regent_types::access::admission::{BOOTSTRAP, GITOPS, MATERIALIZED};
-use regent_types::access::identity::Identity;
+use regent_install::access::admission::{BOOTSTRAP, GITOPS, MATERIALIZED};
+use regent_types::identity::Identity;
 use regent_types::labels::{
     CLASS, CLASS_BOOTSTRAP, CLASS_MATERIALIZED, HANDED_OVER, HANDED_OVER_TO, MANIFEST,
-    MANIFEST_UID, SOURCE_COMMIT, VERSIONS,
+    MANIFEST_UID, OWNED_BY, SOURCE_COMMIT, VERSIONS,
 };
 use serde_json::{Value, json};
 
@@ -64,9 +64,16 @@ fn made() -> Vec<Row> {
     rows
 }
 
-/// A materialized Secret that an ExternalSecret owns is the materializer's.
+/// A materialized Secret that an ExternalSecret owns is the materializer's: by an owner reference, as earlier versions
+/// and other controllers write it, or by regent's annotation.
 fn owned() -> Vec<Row> {
-    let it = || at("owned");
+    let by_reference = json!({ "metadata": { "ownerReferences": [] } });
+    let by_annotation = noted(OWNED_BY, Value::Null);
+    ["owned", "kept"].into_iter().zip([by_reference, by_annotation]).flat_map(owned_as).collect()
+}
+
+fn owned_as((name, without_owner): (&'static str, Value)) -> Vec<Row> {
+    let it = || at(name);
     let value = || Change(it(), data(json!("dHdv")));
     let mut rows = vec![
         may(M, "changes the value", value()),
@@ -97,12 +104,7 @@ fn owned() -> Vec<Row> {
         )
         .or(BOOTSTRAP),
         may_not(A, "forges its versions", Change(it(), noted(VERSIONS, json!("{}"))), MATERIALIZED),
-        may_not(
-            A,
-            "takes it from its owner",
-            Change(it(), json!({ "metadata": { "ownerReferences": [] } })),
-            MATERIALIZED,
-        ),
+        may_not(A, "takes it from its owner", Change(it(), without_owner), MATERIALIZED),
     ];
     for who in [B, O, P, A, PA] {
         rows.push(may_not(who, "changes the value", value(), MATERIALIZED));
@@ -122,6 +124,12 @@ fn shared() -> Vec<Row> {
         may(A, "takes the label from a merge target", Change(it(), labelled(CLASS, Value::Null))),
         may(A, "deletes a merge target", Delete(it())),
         may_not(A, "gives a merge target to an ExternalSecret", Change(it(), owners), MATERIALIZED),
+        may_not(
+            A,
+            "names an ExternalSecret as owner of a merge target",
+            Change(it(), noted(OWNED_BY, json!("x"))),
+            MATERIALIZED,
+        ),
     ]
 }
 

@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
-use regent_types::resources;
 use serde_json::Value;
 
 /// An API server with regent's definitions.
@@ -31,7 +30,7 @@ impl Server {
         let options = KubeConfigOptions::default();
         let config = kube::Config::from_custom_kubeconfig(read, &options).await?;
         let admin = kube::Client::try_from(config.clone())?;
-        for crd in resources::all_crds() {
+        for crd in regent_api::all_crds() {
             define(&admin, &serde_json::to_value(crd)?).await?;
         }
         Ok(Self {

@@ -17,7 +17,7 @@ pub(super) const SERVING: (&str, &str) = ("serving.pem", "serving.key");
 /// Everything once, when it is answered.
 const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n";
 /// The controllers whose effects regent meets.
-const CONTROLLERS_ON: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller,serviceaccount-token-controller,deployment-controller,replicaset-controller,statefulset-controller,daemonset-controller,job-controller";
+const CONTROLLERS_ON: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller,serviceaccount-token-controller,deployment-controller,replicaset-controller,statefulset-controller,daemonset-controller,job-controller,persistentvolumeclaim-protection-controller";
 
 /// Who the controllers are to the API server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
-use regent::connect;
-use regent_types::access::authority::CONFIGURATOR;
-use regent_types::access::identity::Identity;
+use regent_host::connect;
+use regent_types::authority_names::CONFIGURATOR;
+use regent_types::identity::Identity;
 use regent_types::labels::AUTHORITY_NAME;
 use regent_vault::Method;
 use serde_json::{Value, json};

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 use regent::commands::verify;
-use regent_types::access::authority::{KUBERNETES_MOUNT, REGENT_MOUNT, SECRET_MOUNT};
-use regent_types::access::neighbours::parts_of;
+use regent_types::authority_names::{KUBERNETES_MOUNT, REGENT_MOUNT, SECRET_MOUNT};
 use regent_types::labels::{SEALED_SHARES, SYSTEM_NAMESPACE};
+use regent_types::neighbour::parts_of;
 use regent_vault::{Method, Session};
 use serde_json::{Value, json};
 

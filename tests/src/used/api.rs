@@ -1,6 +1,6 @@
 //! A line of an API server's audit log (`audit.k8s.io/v1`, level Metadata) as a request of a component. Pure.
 
-use regent_types::access::identity::Identity;
+use regent_types::identity::Identity;
 use serde_json::Value;
 
 use super::cells::{self, Ask};

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use regent_types::access::admission::PROBE_SECRET;
-use regent_types::access::identity::Identity;
-use regent_types::access::rbac::{self, Scope};
+use regent_install::access::admission::PROBE_SECRET;
+use regent_install::access::rbac;
+use regent_install::access::rbac::Scope;
+use regent_types::identity::Identity;
 use regent_types::labels::SYSTEM_NAMESPACE;
 
 /// One verb on one resource, under one name if names limit it, in one scope.

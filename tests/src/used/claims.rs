@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use regent_types::access::authority::LOGINS;
-use regent_types::access::identity::Identity;
+use regent_types::authority_names::LOGINS;
+use regent_types::identity::Identity;
 
 use super::spared::{self, Spared};
 use super::{Table, cells, heard, paths};

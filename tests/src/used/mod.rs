@@ -26,7 +26,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
-use regent_types::access::identity::Identity;
+use regent_types::identity::Identity;
 use serde_json::Value;
 
 pub use claims::{Claim, claims};

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use regent_types::access::authority::{self, KUBERNETES_MOUNT, PathRule};
-use regent_types::access::identity::Identity;
+use regent_install::access::authority;
+use regent_install::access::authority::PathRule;
+use regent_types::authority_names::KUBERNETES_MOUNT;
+use regent_types::identity::Identity;
 
 /// One capability on one path of one identity's policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use regent_types::access::authority::{KUBERNETES_MOUNT, chain_name};
-use regent_types::access::identity::Identity;
-use regent_types::access::neighbours::parts_of;
+use regent_types::authority_names::{KUBERNETES_MOUNT, chain_name};
+use regent_types::identity::Identity;
+use regent_types::neighbour::parts_of;
 use serde_json::Value;
 
 use super::paths::Ask;

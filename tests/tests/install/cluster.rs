@@ -92,7 +92,7 @@ fn still_there(cluster: &Cluster) {
     let all = items(&cluster.kubectl(&[&["get", "-o", "json"], &left[..]].concat(), "").expect());
     assert!(all.iter().all(|o| o["metadata"]["deletionTimestamp"].is_null()), "{all:?}");
     let definitions = all.iter().filter(|o| o["kind"] == "CustomResourceDefinition").count();
-    assert_eq!(definitions, regent_types::resources::all_crds().len());
+    assert_eq!(definitions, regent_api::all_crds().len());
     for kind in [
         "deployments",
         "statefulsets",
@@ -125,7 +125,7 @@ async fn helm_installs_upgrades_and_leaves_the_same() {
     let object = "/apis/regent.dev/v1alpha1/namespaces/payments/runtimesecrets/kept";
     let before = cluster.raw(object);
     let definitions = cluster.names("customresourcedefinitions", SYSTEM);
-    assert_eq!(definitions.len(), regent_types::resources::all_crds().len());
+    assert_eq!(definitions.len(), regent_api::all_crds().len());
 
     // Shared definitions that regent placed stay part of the release: the next version's are upgraded too.
     helm(&["upgrade", "regent", "charts/regent"]);

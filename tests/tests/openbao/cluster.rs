@@ -12,14 +12,16 @@ use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::await_condition;
-use regent_components::{Context, Endpoints, Shutdown, warden};
+use regent_api::condition::{READY, get};
+use regent_api::{RuntimeAuthority, RuntimeAuthorityStatus};
+use regent_control::warden;
+use regent_install::access::rbac;
+use regent_operator::{Context, Endpoints, Shutdown};
 use regent_sandbox::{Sandbox, Serving};
 use regent_tests::openbao::OpenBao;
 use regent_types::Sensitive;
-use regent_types::access::{identity::Identity, rbac};
-use regent_types::condition::{READY, get};
+use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_AUDIENCE, SYSTEM_NAMESPACE};
-use regent_types::resources::{self, RuntimeAuthority, RuntimeAuthorityStatus};
 use regent_vault::{Client, Config, JwtSource, Method, Session};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -71,7 +73,7 @@ impl Cluster {
         let cluster = Self { sandbox, serving, endpoints };
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": SYSTEM_NAMESPACE } });
         cluster.apply(namespace).await;
-        for crd in resources::all_crds() {
+        for crd in regent_api::all_crds() {
             cluster.apply(serde_json::to_value(&crd).unwrap()).await;
         }
         for object in rbac::objects(&[]) {

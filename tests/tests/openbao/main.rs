@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use cluster::Cluster;
 use cut::Cut;
-use regent_components::warden::{Person, sealed_shares};
+use regent_control::warden::{Person, sealed_shares};
 use regent_manifest::keys::{Identities, NewIdentity, generate};
 use regent_tests::openbao::{OpenBao, binary_or_skip};
 use serde_json::Value;

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, bail};
 use regent_types::Sensitive;
-use regent_types::access::authority::{CONFIGURATOR, LOGINS};
-use regent_types::access::identity::Identity;
+use regent_types::authority_names::{CONFIGURATOR, LOGINS};
+use regent_types::identity::Identity;
 use regent_vault::{Client, Error};
 use serde_json::json;
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use http::{Method, Request};
 use kube::api::{Api, DynamicObject, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use regent_types::access::identity::Identity;
+use regent_types::identity::Identity;
 use regent_types::labels::SYSTEM_NAMESPACE;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use regent_types::access::identity::Identity;
+use regent_types::identity::Identity;
 use regent_types::labels::SYSTEM_NAMESPACE;
 use serde_json::json;
 

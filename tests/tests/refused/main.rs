@@ -25,7 +25,7 @@ use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use regent_tests::World;
 use regent_tests::worlds::{self, Api, Authority, Kind};
-use regent_types::access::identity::Identity;
+use regent_types::identity::Identity;
 
 const SANDBOX: Kind = Kind { api: Api::Sandbox, authority: Authority::Embedded };
 const REAL: Kind = Kind { api: Api::Real, authority: Authority::OpenBao };
@@ -87,7 +87,7 @@ fn tried(kind: Kind) -> Result<Wrong, String> {
 
 async fn try_all(kind: Kind) -> Result<Wrong> {
     let mut world = World::new(kind).await?;
-    let steady = |view: &regent::dev::view::View| match view.unmet().first() {
+    let steady = |view: &regent_host::view::View| match view.unmet().first() {
         None => Ok(()),
         Some(first) => Err(format!("not steady: {first:?}")),
     };

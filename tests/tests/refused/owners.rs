@@ -3,7 +3,7 @@
 use Identity::{
     Bootstrap, Intent, Materializer, Orchestrator, Publisher, Reader, Triggers, Warden,
 };
-use regent_types::access::identity::Identity;
+use regent_types::identity::Identity;
 use regent_types::labels::{
     AUTHORITY_CA_BUNDLE, AUTHORITY_CA_SECRET, AUTHORITY_TLS_SECRET, BOOTSTRAP_HMAC_SECRET,
     MANIFEST_IDENTITY_SECRET, SEALED_SHARES, SYSTEM_NAMESPACE, UNSEAL_IDENTITY_SECRET,

@@ -9,19 +9,19 @@ use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::engines::{AuthReply, Caller, Data, Fault, Operation, Reply};
+use crate::error::ApiError;
 use crate::mounts::Mount;
+use crate::reply::{AuthReply, Reply};
+use crate::request::{Caller, Operation};
+use crate::wipe::Data;
 
 /// Key of the HMACs of this device.
 pub(crate) struct Salt(Zeroizing<[u8; 32]>);
 
-/// Who asks for what.
 pub(crate) struct Subject<'a> {
     /// Names the request; in the answer's envelope too.
     pub(crate) id: &'a str,
-    /// When it came.
     pub(crate) now: Timestamp,
-    /// What it wants.
     pub(crate) op: Operation,
     /// The whole path below `/v1/`.
     pub(crate) path: &'a str,
@@ -31,7 +31,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) caller: Option<&'a Caller>,
     /// The token as it came.
     pub(crate) token: Option<&'a Sensitive<String>>,
-    /// Where it came from.
+    /// The peer's address; `None` if it is not known.
     pub(crate) remote: Option<SocketAddr>,
 }
 
@@ -73,7 +73,7 @@ pub(super) fn request(
     salt: Option<&Salt>,
     subject: &Subject<'_>,
     data: &Data,
-    error: Option<&Fault>,
+    error: Option<&ApiError>,
 ) -> Value {
     let mut entry = common("request", salt, subject);
     if let Some(salt) = salt
@@ -84,16 +84,16 @@ pub(super) fn request(
     with_error(entry, error)
 }
 
-/// The line after it.
+/// The line after the effect; without a salt only whether it failed.
 pub(super) fn response(
     salt: Option<&Salt>,
     subject: &Subject<'_>,
-    result: &Result<Reply, Fault>,
+    result: &Result<Reply, ApiError>,
 ) -> Value {
     let mut entry = common("response", salt, subject);
     let reply = match result {
         Ok(reply) => reply,
-        Err(fault) => return with_error(entry, Some(fault)),
+        Err(error) => return with_error(entry, Some(error)),
     };
     let Some(salt) = salt else { return entry };
     let mut response = Map::new();
@@ -165,7 +165,7 @@ fn count(data: &Value) -> Value {
 }
 
 /// Faults name fields and paths, never values; internal ones say no more than that.
-fn with_error(mut entry: Value, error: Option<&Fault>) -> Value {
+fn with_error(mut entry: Value, error: Option<&ApiError>) -> Value {
     if let Some(error) = error {
         entry["error"] = json!(error.to_string());
     }

@@ -12,18 +12,19 @@
 mod device;
 mod entry;
 
-use crate::engines::{Cause, Data, Fault, Reply};
+use crate::error::{ApiError, Cause};
 use crate::options::Audit;
+use crate::reply::Reply;
+use crate::wipe::Data;
 use device::Device;
 pub(crate) use entry::{Salt, Subject};
 
-/// The audit log.
 pub(crate) struct AuditLog {
     device: Device,
 }
 
 impl AuditLog {
-    /// Opens the device.
+    /// Opens the device. Fails if its file cannot be opened for appending.
     pub(crate) fn open(audit: &Audit) -> std::io::Result<Self> {
         Ok(Self { device: Device::open(audit)? })
     }
@@ -39,18 +40,18 @@ impl AuditLog {
         salt: Option<&Salt>,
         subject: &Subject<'_>,
         data: &Data,
-        error: Option<&Fault>,
-    ) -> Result<(), Fault> {
+        error: Option<&ApiError>,
+    ) -> Result<(), ApiError> {
         self.append(&entry::request(salt, subject, data, error))
     }
 
-    /// Notes how it went.
+    /// Notes how it went. If the line is not taken, the answer must not leave (500).
     pub(crate) fn response(
         &self,
         salt: Option<&Salt>,
         subject: &Subject<'_>,
-        result: &Result<Reply, Fault>,
-    ) -> Result<(), Fault> {
+        result: &Result<Reply, ApiError>,
+    ) -> Result<(), ApiError> {
         self.append(&entry::response(salt, subject, result))
     }
 
@@ -59,14 +60,14 @@ impl AuditLog {
         self.device.lines()
     }
 
-    fn append(&self, entry: &serde_json::Value) -> Result<(), Fault> {
+    fn append(&self, entry: &serde_json::Value) -> Result<(), ApiError> {
         self.device.append(&format!("{entry}\n")).map_err(|error| {
             tracing::error!(
                 component = "authority",
                 error = &error as &dyn std::error::Error,
                 "audit entry not written"
             );
-            Fault::Internal(Cause::Audit)
+            ApiError::Internal(Cause::Audit)
         })
     }
 }

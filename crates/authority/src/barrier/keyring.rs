@@ -8,7 +8,8 @@ use aes_gcm::{Aes256Gcm, KeyInit as _};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::{BarrierError, record};
+use super::error::BarrierError;
+use super::record;
 
 /// Where the keyring is stored, sealed by the root key.
 pub(crate) const KEYRING_KEY: &str = "core/keyring";
@@ -28,7 +29,6 @@ pub(crate) struct Keyring {
     active: u32,
 }
 
-/// One key.
 struct Term {
     key: Zeroizing<[u8; 32]>,
     cipher: Aes256Gcm,
@@ -36,11 +36,10 @@ struct Term {
     seals: AtomicU64,
 }
 
-/// What `sys/key-status` says.
+/// How worn the newest key is, for `sys/key-status` and upkeep.
 pub(crate) struct KeyStatus {
-    /// The newest term.
     pub(crate) term: u32,
-    /// Since when.
+    /// When the newest term's key was made.
     pub(crate) installed: Timestamp,
     /// Records sealed under it since it was last loaded or rotated.
     pub(crate) seals: u64,
@@ -48,7 +47,7 @@ pub(crate) struct KeyStatus {
 
 impl KeyStatus {
     /// Whether half of what the key may seal is used up: time for the next one.
-    pub(crate) fn is_worn(&self) -> bool {
+    pub(crate) fn needs_rotation(&self) -> bool {
         self.seals > SEALS_MAX / 2
     }
 }
@@ -83,7 +82,7 @@ impl Keyring {
         Ok(Self { root: self.root.clone(), index: self.index.clone(), terms, active })
     }
 
-    /// What `sys/key-status` says.
+    /// How worn the newest key is, for `sys/key-status` and upkeep.
     pub(crate) fn status(&self) -> Result<KeyStatus, BarrierError> {
         let term = self.term("key-status", self.active)?;
         let seals = term.seals.load(Ordering::Relaxed);

@@ -9,7 +9,7 @@ use aes_gcm::aead::{Aead as _, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce};
 use zeroize::Zeroizing;
 
-use super::BarrierError;
+use super::error::BarrierError;
 
 /// Records whose associated data is the storage key.
 const VERSION: u8 = 2;

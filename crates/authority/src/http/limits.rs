@@ -1,6 +1,6 @@
 //! What is too much, checked before a parser builds anything.
 
-use crate::engines::Fault;
+use crate::error::ApiError;
 
 /// Body of one request. KV values are small; policies and certificates are smaller.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
@@ -19,7 +19,7 @@ const JSON_VALUES_MAX: usize = 50_000;
 
 /// Refuses documents that would grow far beyond their bytes (reference: CVE-2025-6203). Not a
 /// parser: it counts brackets and commas outside of strings, which a valid document cannot hide.
-pub(super) fn check_json(bytes: &[u8]) -> Result<(), Fault> {
+pub(super) fn check_json(bytes: &[u8]) -> Result<(), ApiError> {
     let (mut depth, mut values, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
     for byte in bytes {
         if in_string {
@@ -42,10 +42,10 @@ pub(super) fn check_json(bytes: &[u8]) -> Result<(), Fault> {
             _ => {}
         }
         if depth > JSON_DEPTH_MAX {
-            return Err(Fault::invalid(format!("JSON nested deeper than {JSON_DEPTH_MAX}")));
+            return Err(ApiError::invalid(format!("JSON nested deeper than {JSON_DEPTH_MAX}")));
         }
         if values > JSON_VALUES_MAX {
-            return Err(Fault::invalid(format!("JSON of more than {JSON_VALUES_MAX} values")));
+            return Err(ApiError::invalid(format!("JSON of more than {JSON_VALUES_MAX} values")));
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! request.rs  bytes → Request (path, limits, JSON)    limits.rs  what is too much
-//! reply.rs    Reply or Fault → status and body        path.rs    decoding, hygiene
+//! reply.rs    Reply or ApiError → status and body        path.rs    decoding, hygiene
 //! ```
 //!
 //! A call runs in a task of its own that holds one of a bounded number of permits: a client that
@@ -21,8 +21,9 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::engines::{Cause, Fault, Reply};
+use crate::error::{ApiError, Cause};
 use crate::lifecycle::Core;
+use crate::reply::Reply;
 use crate::{pipeline, random};
 
 /// How long a client is kept waiting. The slowest honest call is a login: one TokenReview.
@@ -40,10 +41,10 @@ async fn serve(State(core): State<Arc<Core>>, http: Request) -> Response {
     let head = http.method() == http::Method::HEAD;
     let id = match random::uuid() {
         Ok(id) => id,
-        Err(fault) => return reply::fault(&fault),
+        Err(error) => return reply::error(&error),
     };
     let result = answer(core, &id, http).await;
-    if let Err(Fault::Internal(cause)) = &result {
+    if let Err(ApiError::Internal(cause)) = &result {
         tracing::error!(
             component = "authority",
             request = id,
@@ -53,34 +54,34 @@ async fn serve(State(core): State<Arc<Core>>, http: Request) -> Response {
     }
     let response = match &result {
         Ok(answer) => reply::success(&id, answer),
-        Err(fault) => reply::fault(fault),
+        Err(error) => reply::error(error),
     };
     if head { reply::without_body(response) } else { response }
 }
 
 /// Reading is bounded by its own, shorter deadline and holds no permit: clients that send slowly
 /// are in nobody's way. Then the call waits its turn.
-async fn answer(core: Arc<Core>, id: &str, http: Request) -> Result<Reply, Fault> {
+async fn answer(core: Arc<Core>, id: &str, http: Request) -> Result<Reply, ApiError> {
     let remote = http.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let reading = request::read(http, id.to_owned(), core.clock.now(), remote);
     let request = tokio::time::timeout(READ_DEADLINE, reading).await;
-    let request = request.unwrap_or(Err(Fault::Deadline))?;
+    let request = request.unwrap_or(Err(ApiError::Deadline))?;
     let turn = async {
-        let permit = core.calls.clone().acquire_owned().await.map_err(|_| Fault::Busy)?;
+        let permit = core.calls.clone().acquire_owned().await.map_err(|_| ApiError::Busy)?;
         run(core, request, permit).await
     };
-    tokio::time::timeout(DEADLINE, turn).await.unwrap_or(Err(Fault::Deadline))
+    tokio::time::timeout(DEADLINE, turn).await.unwrap_or(Err(ApiError::Deadline))
 }
 
 async fn run(
     core: Arc<Core>,
-    request: pipeline::Request,
+    request: crate::request::Request,
     permit: OwnedSemaphorePermit,
-) -> Result<Reply, Fault> {
+) -> Result<Reply, ApiError> {
     let task = tokio::spawn(async move {
         let _permit = permit;
         core.upkeep(request.now);
         pipeline::handle(&core, request).await
     });
-    task.await.unwrap_or(Err(Fault::Internal(Cause::Lost)))
+    task.await.unwrap_or(Err(ApiError::Internal(Cause::Lost)))
 }

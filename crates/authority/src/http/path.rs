@@ -1,26 +1,26 @@
 //! Paths: decoded once, then taken as they are. Policy and storage see the same string.
 
 use super::limits::PATH_BYTES_MAX;
-use crate::engines::Fault;
+use crate::error::ApiError;
 
 /// The path below `/v1/`, decoded. Leading blanks are dropped (one client sends a stray tab); what
 /// could mean another path to somebody else (`.`, `..`, empty segments, control characters) is
 /// refused.
-pub(super) fn decode(raw: &str) -> Result<String, Fault> {
-    let below = raw.strip_prefix("/v1/").ok_or_else(|| Fault::NoHandler(display(raw)))?;
+pub(super) fn decode(raw: &str) -> Result<String, ApiError> {
+    let below = raw.strip_prefix("/v1/").ok_or_else(|| ApiError::NoHandler(display(raw)))?;
     if below.len() > PATH_BYTES_MAX {
-        return Err(Fault::invalid(format!("path longer than {PATH_BYTES_MAX} bytes")));
+        return Err(ApiError::invalid(format!("path longer than {PATH_BYTES_MAX} bytes")));
     }
     let decoded = percent_decode(below.as_bytes())
         .and_then(|bytes| String::from_utf8(bytes).ok())
-        .ok_or_else(|| Fault::invalid("path: bad percent encoding or not UTF-8"))?;
+        .ok_or_else(|| ApiError::invalid("path: bad percent encoding or not UTF-8"))?;
     let path = decoded.trim_start();
     if path.chars().any(|c| c.is_control() || c == '\u{feff}') {
-        return Err(Fault::invalid("path: control characters are not allowed"));
+        return Err(ApiError::invalid("path: control characters are not allowed"));
     }
     let inner = path.strip_suffix('/').unwrap_or(path);
     if inner.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
-        return Err(Fault::invalid("path: empty segments, '.' and '..' are not allowed"));
+        return Err(ApiError::invalid("path: empty segments, '.' and '..' are not allowed"));
     }
     Ok(path.to_owned())
 }
@@ -80,9 +80,9 @@ mod tests {
             "/v1/a%zz",
             "/v1/a%ff",
         ] {
-            assert!(matches!(decode(raw), Err(Fault::Invalid(_))), "{raw}");
+            assert!(matches!(decode(raw), Err(ApiError::Invalid(_))), "{raw}");
         }
-        assert!(matches!(decode("/v2/secret/data/a"), Err(Fault::NoHandler(_))));
+        assert!(matches!(decode("/v2/secret/data/a"), Err(ApiError::NoHandler(_))));
         assert!(decode(&format!("/v1/{}", "a".repeat(PATH_BYTES_MAX + 1))).is_err());
     }
 }

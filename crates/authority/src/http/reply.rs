@@ -1,4 +1,4 @@
-//! [`Reply`] and [`Fault`] → status, headers, body (reference: envelope and status codes of the
+//! [`Reply`] and [`ApiError`] → status, headers, body (reference: envelope and status codes of the
 //! Vault API).
 
 use axum::body::Body;
@@ -7,9 +7,10 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
 
-use crate::engines::{AuthReply, Fault, Reply, ReplyStatus, Shape};
+use crate::error::ApiError;
+use crate::reply::{AuthReply, Reply, ReplyStatus, Shape};
+use crate::wipe::encode;
 
 /// What surrounds the data. It borrows: no second copy of a value is made.
 #[derive(Serialize)]
@@ -57,8 +58,8 @@ pub(super) fn success(id: &str, reply: &Reply) -> Response {
     };
     let data = reply.data.as_deref();
     let body = match reply.shape {
-        Shape::Bare => encode(&data),
-        Shape::Envelope | Shape::Mirrored => encode(&Envelope {
+        Shape::Bare => json(&data),
+        Shape::Envelope | Shape::Mirrored => json(&Envelope {
             request_id: id,
             lease_id: &reply.lease.id,
             renewable: reply.lease.renewable,
@@ -71,38 +72,38 @@ pub(super) fn success(id: &str, reply: &Reply) -> Response {
         }),
     };
     match body {
-        Some(body) => build(status, body),
-        None => fault(&Fault::Internal(crate::engines::Cause::Encode("answer"))),
+        Ok(body) => build(status, body),
+        Err(failed) => error(&failed),
     }
 }
 
 /// The answer for a call that was not.
-pub(super) fn fault(fault: &Fault) -> Response {
-    let (status, errors) = match fault {
-        Fault::Invalid(messages) => (StatusCode::BAD_REQUEST, messages.clone()),
-        Fault::Denied => (StatusCode::FORBIDDEN, vec![denied(fault)]),
-        Fault::NotFound => (StatusCode::NOT_FOUND, Vec::new()),
-        Fault::NoHandler(_) => (StatusCode::NOT_FOUND, vec![fault.to_string()]),
-        Fault::Unsupported => (StatusCode::METHOD_NOT_ALLOWED, vec![denied(fault)]),
-        Fault::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, vec![fault.to_string()]),
-        Fault::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, vec![fault.to_string()]),
-        Fault::Busy => (StatusCode::TOO_MANY_REQUESTS, vec![fault.to_string()]),
-        Fault::Sealed => (StatusCode::SERVICE_UNAVAILABLE, vec![fault.to_string()]),
-        Fault::Deadline => (StatusCode::GATEWAY_TIMEOUT, vec![fault.to_string()]),
-        Fault::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, vec![fault.to_string()]),
+pub(super) fn error(error: &ApiError) -> Response {
+    let (status, errors) = match error {
+        ApiError::Invalid(messages) => (StatusCode::BAD_REQUEST, messages.clone()),
+        ApiError::Denied => (StatusCode::FORBIDDEN, vec![denied(error)]),
+        ApiError::NotFound => (StatusCode::NOT_FOUND, Vec::new()),
+        ApiError::NoHandler(_) => (StatusCode::NOT_FOUND, vec![error.to_string()]),
+        ApiError::Unsupported => (StatusCode::METHOD_NOT_ALLOWED, vec![denied(error)]),
+        ApiError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, vec![error.to_string()]),
+        ApiError::MediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, vec![error.to_string()]),
+        ApiError::Busy => (StatusCode::TOO_MANY_REQUESTS, vec![error.to_string()]),
+        ApiError::Sealed => (StatusCode::SERVICE_UNAVAILABLE, vec![error.to_string()]),
+        ApiError::Deadline => (StatusCode::GATEWAY_TIMEOUT, vec![error.to_string()]),
+        ApiError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, vec![error.to_string()]),
     };
     // An object of strings always encodes.
-    build(status, encode(&serde_json::json!({"errors": errors})).unwrap_or_default())
+    build(status, json(&serde_json::json!({"errors": errors})).unwrap_or_default())
 }
 
-/// For HEAD.
+/// Status and headers alone, as HEAD is answered.
 pub(super) fn without_body(response: Response) -> Response {
     response.map(|_| Body::empty())
 }
 
 /// The multi-error form that clients look for.
-fn denied(fault: &Fault) -> String {
-    format!("1 error occurred:\n\t* {fault}\n\n")
+fn denied(error: &ApiError) -> String {
+    format!("1 error occurred:\n\t* {error}\n\n")
 }
 
 fn auth(auth: &AuthReply) -> AuthBody<'_> {
@@ -122,14 +123,9 @@ fn auth(auth: &AuthReply) -> AuthBody<'_> {
     }
 }
 
-/// JSON in a buffer that wipes itself when the last reference to it goes. Its length is counted
-/// first: a buffer that grows leaves copies behind.
-fn encode(value: &impl Serialize) -> Option<Bytes> {
-    let mut counter = Counter(0);
-    serde_json::to_writer(&mut counter, value).ok()?;
-    let mut body = Zeroizing::new(Vec::with_capacity(counter.0));
-    serde_json::to_writer(&mut *body, value).ok()?;
-    Some(Bytes::from_owner(body))
+/// JSON in a buffer that wipes itself when the last reference to it goes.
+fn json(value: &impl Serialize) -> Result<Bytes, ApiError> {
+    encode(value, "answer").map(Bytes::from_owner)
 }
 
 fn build(status: StatusCode, body: Bytes) -> Response {
@@ -141,17 +137,4 @@ fn build(status: StatusCode, body: Bytes) -> Response {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     response
-}
-
-struct Counter(usize);
-
-impl std::io::Write for Counter {
-    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
-        self.0 += buffer.len();
-        Ok(buffer.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

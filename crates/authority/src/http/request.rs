@@ -14,8 +14,9 @@ use zeroize::Zeroizing;
 
 use super::limits::{BODY_BYTES_MAX, TOKEN_BYTES_MAX, check_json};
 use super::path;
-use crate::engines::{Data, Fault, Operation};
-use crate::pipeline::Request;
+use crate::error::ApiError;
+use crate::request::{Operation, Request};
+use crate::wipe::Data;
 
 /// Reads one request; nothing is looked up yet.
 pub(super) async fn read(
@@ -23,7 +24,7 @@ pub(super) async fn read(
     id: String,
     now: Timestamp,
     remote: Option<SocketAddr>,
-) -> Result<Request, Fault> {
+) -> Result<Request, ApiError> {
     let (parts, body) = http.into_parts();
     let mut path = path::decode(parts.uri.path())?;
     refuse_unsupported(&parts.headers)?;
@@ -40,7 +41,7 @@ pub(super) async fn read(
     Ok(Request { id, now, op, path, data, token, remote })
 }
 
-fn operation(parts: &Parts, query: &mut Data) -> Result<Operation, Fault> {
+fn operation(parts: &Parts, query: &mut Data) -> Result<Operation, ApiError> {
     let list =
         query.remove("list").is_some_and(|value| matches!(value.as_str(), Some("true" | "1")));
     match &parts.method {
@@ -50,33 +51,33 @@ fn operation(parts: &Parts, query: &mut Data) -> Result<Operation, Fault> {
         &Method::DELETE => Ok(Operation::Delete),
         &Method::PATCH => merge_patch(&parts.headers).map(|()| Operation::Patch),
         method if method.as_str() == "LIST" => Ok(Operation::List),
-        _ => Err(Fault::Unsupported),
+        _ => Err(ApiError::Unsupported),
     }
 }
 
-fn merge_patch(headers: &HeaderMap) -> Result<(), Fault> {
-    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Err(Fault::MediaType) };
-    let kind = kind.to_str().map_err(|_| Fault::invalid("Content-Type: not readable"))?;
+fn merge_patch(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Err(ApiError::MediaType) };
+    let kind = kind.to_str().map_err(|_| ApiError::invalid("Content-Type: not readable"))?;
     let kind = kind.split(';').next().unwrap_or_default().trim();
     let right = kind.eq_ignore_ascii_case("application/merge-patch+json");
-    if right { Ok(()) } else { Err(Fault::MediaType) }
+    if right { Ok(()) } else { Err(ApiError::MediaType) }
 }
 
 /// What would change the meaning of the request and is not done here is refused, never ignored.
-fn refuse_unsupported(headers: &HeaderMap) -> Result<(), Fault> {
+fn refuse_unsupported(headers: &HeaderMap) -> Result<(), ApiError> {
     if let Some(namespace) = headers.get("x-vault-namespace") {
         let name = namespace.to_str().unwrap_or("?").trim_matches('/');
         if !matches!(name, "" | "root") {
-            return Err(Fault::NoHandler("namespaces do not exist here".to_owned()));
+            return Err(ApiError::NoHandler("namespaces do not exist here".to_owned()));
         }
     }
     if headers.contains_key("x-vault-wrap-ttl") {
-        return Err(Fault::invalid("response wrapping is not supported"));
+        return Err(ApiError::invalid("response wrapping is not supported"));
     }
     Ok(())
 }
 
-fn token(headers: &HeaderMap) -> Result<Option<Sensitive<String>>, Fault> {
+fn token(headers: &HeaderMap) -> Result<Option<Sensitive<String>>, ApiError> {
     let bearer = || {
         let value = headers.get(header::AUTHORIZATION)?.as_bytes();
         let (scheme, token) = value.split_at_checked(7)?;
@@ -87,16 +88,16 @@ fn token(headers: &HeaderMap) -> Result<Option<Sensitive<String>>, Fault> {
         return Ok(None);
     };
     if bytes.len() > TOKEN_BYTES_MAX {
-        return Err(Fault::Denied);
+        return Err(ApiError::Denied);
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| Fault::Denied)?.trim();
+    let text = std::str::from_utf8(bytes).map_err(|_| ApiError::Denied)?.trim();
     Ok((!text.is_empty()).then(|| Sensitive::new(text.to_owned())))
 }
 
 /// Query parameters as data: strings, a repeated one as an array.
-fn query(parts: &Parts) -> Result<Data, Fault> {
+fn query(parts: &Parts) -> Result<Data, ApiError> {
     let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-        .map_err(|_| Fault::invalid("query: not readable"))?;
+        .map_err(|_| ApiError::invalid("query: not readable"))?;
     let mut data = Map::new();
     for (key, value) in pairs.0 {
         let value = Value::String(value);
@@ -112,17 +113,17 @@ fn query(parts: &Parts) -> Result<Data, Fault> {
 }
 
 /// The body in a buffer that wipes itself. It is allocated once: growing would leave copies behind.
-async fn collect(body: Body) -> Result<Zeroizing<Vec<u8>>, Fault> {
+async fn collect(body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     let hint = http_body_size(&body);
     if hint > BODY_BYTES_MAX {
-        return Err(Fault::TooLarge);
+        return Err(ApiError::TooLarge);
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(hint));
     let mut frames = body.into_data_stream();
     while let Some(frame) = frames.next().await {
-        let frame = frame.map_err(|_| Fault::invalid("request body ended early"))?;
+        let frame = frame.map_err(|_| ApiError::invalid("request body ended early"))?;
         if bytes.len() + frame.len() > BODY_BYTES_MAX {
-            return Err(Fault::TooLarge);
+            return Err(ApiError::TooLarge);
         }
         if bytes.len() + frame.len() > bytes.capacity() {
             let mut larger = Zeroizing::new(Vec::with_capacity(BODY_BYTES_MAX));
@@ -142,7 +143,7 @@ fn http_body_size(body: &Body) -> usize {
 }
 
 /// The body is JSON whatever its Content-Type says; none at all is an empty object.
-fn json(bytes: &[u8]) -> Result<Data, Fault> {
+fn json(bytes: &[u8]) -> Result<Data, ApiError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Data::default());
     }
@@ -150,7 +151,7 @@ fn json(bytes: &[u8]) -> Result<Data, Fault> {
     // The parser's message may quote the input: only the position is passed on.
     let refuse = |error: serde_json::Error| {
         let (line, column) = (error.line(), error.column());
-        Fault::invalid(format!("body: not a JSON object (line {line}, column {column})"))
+        ApiError::invalid(format!("body: not a JSON object (line {line}, column {column})"))
     };
     serde_json::from_slice::<Map<String, Value>>(bytes).map(Data::new).map_err(refuse)
 }

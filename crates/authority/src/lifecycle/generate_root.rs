@@ -7,30 +7,20 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::Core;
-use super::unseal::refused;
-use crate::engines::token::TokenSpec;
-use crate::engines::{Cause, Fault};
+use super::core::Core;
+use super::root_attempt::RootAttempt;
+use super::unseal::share_error;
+use crate::error::{ApiError, Cause};
 use crate::random;
-use crate::seal::Collection;
+use crate::seal::ShareCollection;
 use crate::seal::shamir::Share;
+use crate::tokens::TokenSpec;
 
 /// `hvs.` and 24 letters.
 const OTP_LEN: usize = 28;
-
-/// After this anybody may cancel an attempt that has shares: its people have gone.
-const ATTEMPT_AGE_MAX: SignedDuration = SignedDuration::from_mins(10);
-
-/// Shares gathering for a root token.
-pub(super) struct RootAttempt {
-    nonce: String,
-    otp: Zeroizing<String>,
-    shares: Collection,
-    started: Timestamp,
-}
 
 /// What the endpoints answer.
 #[derive(Default)]
@@ -39,9 +29,9 @@ pub(crate) struct RootStatus {
     pub(crate) nonce: String,
     /// Whether one is under way.
     pub(crate) started: bool,
-    /// Shares given.
+    /// Number of shares given.
     pub(crate) progress: usize,
-    /// Shares needed.
+    /// Number of shares needed.
     pub(crate) required: usize,
     /// Whether this share was the last.
     pub(crate) complete: bool,
@@ -49,30 +39,30 @@ pub(crate) struct RootStatus {
     pub(crate) encoded_token: String,
     /// The one-time pad; only in the answer to the start.
     pub(crate) otp: Option<Zeroizing<String>>,
-    /// Its length.
+    /// Length of the one-time pad in bytes: that of a token.
     pub(crate) otp_length: usize,
 }
 
 impl Core {
     /// Whether an attempt is under way.
-    pub(crate) async fn root_status(&self) -> Result<RootStatus, Fault> {
+    pub(crate) async fn root_status(&self) -> Result<RootStatus, ApiError> {
         let transition = self.transition.lock().await;
         let (config, _) = self.initialized().await?;
         Ok(status(transition.root.as_ref(), config.threshold))
     }
 
     /// Starts an attempt; the one-time pad is in the answer.
-    pub(crate) async fn root_start(&self, now: Timestamp) -> Result<RootStatus, Fault> {
+    pub(crate) async fn root_start(&self, now: Timestamp) -> Result<RootStatus, ApiError> {
         let mut transition = self.transition.lock().await;
-        self.active().ok_or(Fault::Sealed)?;
+        self.unsealed().ok_or(ApiError::Sealed)?;
         let (config, _) = self.initialized().await?;
         if transition.root.as_ref().is_some_and(|attempt| attempt.is_held(now)) {
-            return Err(Fault::invalid("root generation already in progress"));
+            return Err(ApiError::invalid("root generation already in progress"));
         }
         let attempt = RootAttempt {
             nonce: random::uuid()?,
             otp: random::base62(OTP_LEN)?,
-            shares: Collection::default(),
+            shares: ShareCollection::default(),
             started: now,
         };
         let mut status = status(Some(&attempt), config.threshold);
@@ -86,13 +76,13 @@ impl Core {
         &self,
         nonce: Option<&str>,
         now: Timestamp,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ApiError> {
         let mut transition = self.transition.lock().await;
         if let Some(attempt) = &transition.root
             && attempt.is_held(now)
             && nonce != Some(attempt.nonce.as_str())
         {
-            return Err(Fault::invalid(
+            return Err(ApiError::invalid(
                 "this attempt has shares: cancelling it within 10 minutes needs its nonce",
             ));
         }
@@ -106,22 +96,23 @@ impl Core {
         nonce: &str,
         share: Share,
         now: Timestamp,
-    ) -> Result<RootStatus, Fault> {
+    ) -> Result<RootStatus, ApiError> {
         let mut transition = self.transition.lock().await;
-        let active = self.active().ok_or(Fault::Sealed)?;
+        let unsealed = self.unsealed().ok_or(ApiError::Sealed)?;
         let (config, stored) = self.initialized().await?;
         let attempt = transition.root.as_mut();
-        let attempt = attempt.ok_or_else(|| Fault::invalid("no root generation in progress"))?;
+        let attempt = attempt.ok_or_else(|| ApiError::invalid("no root generation in progress"))?;
         if attempt.nonce != nonce {
-            return Err(Fault::invalid("the nonce is not the one of the attempt in progress"));
+            return Err(ApiError::invalid("the nonce is not the one of the attempt in progress"));
         }
         let given = attempt.shares.add(share, config.threshold, String::new());
-        let Some(shares) = given.map_err(refused)? else {
+        let Some(shares) = given.map_err(share_error)? else {
             return Ok(status(Some(attempt), config.threshold));
         };
-        let attempt = transition.root.take().ok_or(Fault::Internal(Cause::Lost))?;
+        let attempt = transition.root.take().ok_or(ApiError::Internal(Cause::Lost))?;
         self.root_key(&config, &stored, &shares).await?;
-        let token = active.services.tokens.issue(TokenSpec::root("sys/generate-root"), now).await?;
+        let token =
+            unsealed.services.tokens.issue(TokenSpec::root("sys/generate-root"), now).await?;
         let encoded = xor(token.client_token.expose().as_bytes(), attempt.otp.as_bytes())?;
         tracing::warn!(component = "authority", "root token generated from shares");
         Ok(RootStatus {
@@ -137,12 +128,6 @@ impl Core {
     }
 }
 
-impl RootAttempt {
-    fn is_held(&self, now: Timestamp) -> bool {
-        self.shares.progress() > 0 && now.duration_since(self.started) < ATTEMPT_AGE_MAX
-    }
-}
-
 fn status(attempt: Option<&RootAttempt>, required: usize) -> RootStatus {
     RootStatus {
         nonce: attempt.map_or_else(String::new, |attempt| attempt.nonce.clone()),
@@ -154,9 +139,9 @@ fn status(attempt: Option<&RootAttempt>, required: usize) -> RootStatus {
     }
 }
 
-fn xor(token: &[u8], otp: &[u8]) -> Result<Vec<u8>, Fault> {
+fn xor(token: &[u8], otp: &[u8]) -> Result<Vec<u8>, ApiError> {
     if token.len() != otp.len() {
-        return Err(Fault::corrupt("root token"));
+        return Err(ApiError::corrupt("root token"));
     }
     Ok(token.iter().zip(otp).map(|(a, b)| a ^ b).collect())
 }

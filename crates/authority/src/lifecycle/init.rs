@@ -6,11 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use regent_types::Sensitive;
 
-use super::Core;
+use super::core::Core;
 use super::state::{AUDIT_SALT_KEY, TOKEN_MOUNT};
-use crate::barrier::{Barrier, KEYRING_KEY, Keyring};
-use crate::engines::token::{TokenSpec, TokenStore};
-use crate::engines::{Cause, Fault};
+use crate::barrier::{Barrier, Batch, KEYRING_KEY, Keyring, View};
+use crate::error::{ApiError, Cause};
 use crate::mounts::Mounts;
 use crate::random;
 use crate::seal::shamir::Share;
@@ -18,7 +17,7 @@ use crate::seal::{
     CONFIG_KEY, Holder, Kek, ROOT_KEY, SHARES_KEY, SealConfig, SealedShare, seal_shares, wrap_root,
 };
 use crate::storage::Write;
-use crate::storage::view::{Batch, View};
+use crate::tokens::{TokenSpec, TokenStore};
 
 /// What initialization gives out, once.
 pub(crate) struct Initialized {
@@ -26,7 +25,7 @@ pub(crate) struct Initialized {
     pub(crate) shares: Vec<Share>,
     /// The shares as ciphertext; empty after plain `sys/init`.
     pub(crate) sealed: Vec<SealedShare>,
-    /// The first root token.
+    /// The first root token; stored nowhere.
     pub(crate) root_token: Sensitive<String>,
 }
 
@@ -44,7 +43,7 @@ impl Core {
         shares: usize,
         threshold: usize,
         now: Timestamp,
-    ) -> Result<Initialized, Fault> {
+    ) -> Result<Initialized, ApiError> {
         let config = SealConfig::plain(shares, threshold, random::uuid()?)?;
         self.init(config, now).await
     }
@@ -56,18 +55,18 @@ impl Core {
         threshold: usize,
         unseal_recipient: Option<String>,
         now: Timestamp,
-    ) -> Result<Initialized, Fault> {
+    ) -> Result<Initialized, ApiError> {
         let id = random::uuid()?;
         let config = SealConfig::for_holders(holders, threshold, unseal_recipient, id)?;
         self.init(config, now).await
     }
 
-    async fn init(&self, config: SealConfig, now: Timestamp) -> Result<Initialized, Fault> {
+    async fn init(&self, config: SealConfig, now: Timestamp) -> Result<Initialized, ApiError> {
         // Held to the end: the check and the commit are one step to other requests, and the file's
         // lock keeps other processes out.
         let _transition = self.transition.lock().await;
         if self.seal_config().await?.is_some() {
-            return Err(Fault::invalid("Vault is already initialized"));
+            return Err(ApiError::invalid("Vault is already initialized"));
         }
         let keyring = Arc::new(Keyring::generate(now)?);
         let seal = seal_records(&config, keyring.root())?;
@@ -75,7 +74,7 @@ impl Core {
         let root = View::new(barrier, self.stripes.clone(), String::new());
 
         let (mounts, table) = Mounts::initial(root.clone())?;
-        let mount = mounts.at(TOKEN_MOUNT).ok_or_else(|| Fault::corrupt("mount table"))?;
+        let mount = mounts.at(TOKEN_MOUNT).ok_or_else(|| ApiError::corrupt("mount table"))?;
         let view = mounts.mounted(&mount).view;
         let tokens = TokenStore::new(view.clone(), keyring.index_key());
         let (auth, token) = tokens.mint(&TokenSpec::root("sys/init"), now)?;
@@ -94,9 +93,9 @@ impl Core {
 }
 
 /// A new key-encryption key for `root` under `config`: shares, sealed shares, and what to commit.
-pub(super) fn seal_records(config: &SealConfig, root: &[u8; 32]) -> Result<SealRecords, Fault> {
-    let internal = |_| Fault::Internal(Cause::Random);
-    let encode = |_| Fault::Internal(Cause::Encode("seal"));
+pub(super) fn seal_records(config: &SealConfig, root: &[u8; 32]) -> Result<SealRecords, ApiError> {
+    let internal = |_| ApiError::Internal(Cause::Random);
+    let encode = |_| ApiError::Internal(Cause::Encode("seal"));
     let kek = Kek::generate().map_err(internal)?;
     let shares = kek.split(config.threshold, config.shares).map_err(internal)?;
     let sealed = if config.holders.is_empty() { Vec::new() } else { seal_shares(config, &shares)? };

@@ -4,10 +4,11 @@
 //! Works sealed and unsealed. The key-encryption key, its shares and the config change in one
 //! commit; the root key and everything below it stay.
 
-use super::Core;
+use super::core::Core;
 use super::init::seal_records;
-use super::unseal::refused;
-use crate::engines::Fault;
+use super::transition::Transition;
+use super::unseal::share_error;
+use crate::error::ApiError;
 use crate::seal::shamir::Share;
 use crate::seal::{Kek, SealConfig, SealedShare};
 
@@ -18,20 +19,20 @@ impl Core {
         &self,
         shares: Vec<Share>,
         unseal_recipient: Option<String>,
-    ) -> Result<(Vec<SealedShare>, usize), Fault> {
+    ) -> Result<(Vec<SealedShare>, usize), ApiError> {
         let mut transition = self.transition.lock().await;
         let (old, stored) = self.initialized().await?;
         if old.holders.is_empty() {
-            return Err(Fault::invalid(
+            return Err(ApiError::invalid(
                 "this authority was initialized without holders: nobody to seal new shares to",
             ));
         }
         for share in &shares {
-            Kek::check(share, old.threshold).map_err(refused)?;
+            Kek::check(share, old.threshold).map_err(share_error)?;
         }
         let shares = distinct(shares, old.threshold);
         if shares.len() < old.threshold {
-            return Err(Fault::invalid(format!(
+            return Err(ApiError::invalid(format!(
                 "{} different shares are fewer than the threshold of {}",
                 shares.len(),
                 old.threshold
@@ -45,8 +46,8 @@ impl Core {
         let records = seal_records(&config, &root)?;
         self.store.commit(records.writes).await?;
         // Shares and attempts of the old key are worthless now.
-        *transition = super::Transition::default();
-        if self.active().is_none() {
+        *transition = Transition::default();
+        if self.unsealed().is_none() {
             self.activate(keyring).await?;
         }
         tracing::info!(component = "authority", "recovered: new shares made, old shares are dead");

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Core;
+use super::core::Core;
 use crate::barrier::KEYRING_KEY;
-use crate::engines::Fault;
+use crate::error::ApiError;
 use crate::storage::Write;
 
 impl Core {
     /// Adds a key to the keyring. It is on disk before it seals anything.
-    pub(crate) async fn rotate(&self, now: Timestamp) -> Result<(), Fault> {
+    pub(crate) async fn rotate(&self, now: Timestamp) -> Result<(), ApiError> {
         let _transition = self.transition.lock().await;
         let next = self.barrier.keyring()?.rotate(now)?;
         let term = next.status()?.term;

@@ -4,15 +4,16 @@ use std::sync::{Arc, PoisonError};
 
 use zeroize::Zeroizing;
 
-use super::Core;
+use super::core::Core;
+use super::transition::Transition;
+use super::unsealed::{Services, Unsealed};
 use crate::audit::Salt;
-use crate::barrier::Keyring;
-use crate::engines::token::TokenStore;
-use crate::engines::{Fault, Services};
+use crate::barrier::{Keyring, View};
+use crate::error::ApiError;
 use crate::mounts::Mounts;
 use crate::policies::PolicyStore;
 use crate::seal::{CONFIG_KEY, SHARES_KEY, SealConfig, SealedShare};
-use crate::storage::view::View;
+use crate::tokens::TokenStore;
 
 /// Where the audit log's key is.
 pub(super) const AUDIT_SALT_KEY: &str = "core/audit-salt";
@@ -20,17 +21,7 @@ pub(super) const AUDIT_SALT_KEY: &str = "core/audit-salt";
 /// Where tokens are mounted: always.
 pub(super) const TOKEN_MOUNT: &str = "auth/token/";
 
-/// Everything that needs the keyring.
-pub(crate) struct Active {
-    /// What engines share.
-    pub(crate) services: Services,
-    /// What answers where.
-    pub(crate) mounts: Mounts,
-    /// Key of the audit log's HMACs.
-    pub(crate) salt: Salt,
-}
-
-/// What `sys/seal-status` says.
+/// What can be said of the seal without the keyring.
 pub(crate) struct SealState {
     /// Who holds shares; `None`: not initialized.
     pub(crate) config: Option<SealConfig>,
@@ -38,35 +29,36 @@ pub(crate) struct SealState {
     pub(crate) sealed: bool,
     /// Shares given since the last attempt ended.
     pub(crate) progress: usize,
-    /// Names the attempt.
+    /// Names the attempt; empty before its first share.
     pub(crate) nonce: String,
 }
 
 impl Core {
     /// What is known without the keyring.
-    pub(crate) async fn seal_state(&self) -> Result<SealState, Fault> {
+    pub(crate) async fn seal_state(&self) -> Result<SealState, ApiError> {
         let config = self.seal_config().await?.map(|(config, _)| config);
         let transition = self.transition.lock().await;
         Ok(SealState {
             config,
-            sealed: self.active().is_none(),
+            sealed: self.unsealed().is_none(),
             progress: transition.unseal.progress(),
             nonce: transition.unseal.nonce().to_owned(),
         })
     }
 
     /// The seal config and its stored form (to which the wrapped root key is bound).
-    pub(crate) async fn seal_config(&self) -> Result<Option<(SealConfig, Vec<u8>)>, Fault> {
+    pub(crate) async fn seal_config(&self) -> Result<Option<(SealConfig, Vec<u8>)>, ApiError> {
         let Some(bytes) = self.store.get(CONFIG_KEY.to_owned()).await? else { return Ok(None) };
-        let config = serde_json::from_slice(&bytes).map_err(|_| Fault::corrupt("seal config"))?;
+        let config =
+            serde_json::from_slice(&bytes).map_err(|_| ApiError::corrupt("seal config"))?;
         Ok(Some((config, bytes)))
     }
 
     /// The sealed shares as they were made.
-    pub(crate) async fn sealed_shares(&self) -> Result<Vec<SealedShare>, Fault> {
+    pub(crate) async fn sealed_shares(&self) -> Result<Vec<SealedShare>, ApiError> {
         match self.store.get(SHARES_KEY.to_owned()).await? {
             Some(bytes) => {
-                serde_json::from_slice(&bytes).map_err(|_| Fault::corrupt("sealed shares"))
+                serde_json::from_slice(&bytes).map_err(|_| ApiError::corrupt("sealed shares"))
             }
             None => Ok(Vec::new()),
         }
@@ -75,28 +67,28 @@ impl Core {
     /// Forgets every key: nothing can be read any more. May be repeated.
     pub(crate) async fn seal(&self) {
         let mut transition = self.transition.lock().await;
-        *transition = super::Transition::default();
+        *transition = Transition::default();
         self.barrier.replace(None);
-        let was = self.active.write().unwrap_or_else(PoisonError::into_inner).take();
+        let was = self.unsealed.write().unwrap_or_else(PoisonError::into_inner).take();
         if was.is_some() {
             tracing::info!(component = "authority", "sealed");
         }
     }
 
     /// Loads what `keyring` opens and starts to serve. The caller holds the transition.
-    pub(super) async fn activate(&self, keyring: Keyring) -> Result<(), Fault> {
+    pub(super) async fn activate(&self, keyring: Keyring) -> Result<(), ApiError> {
         let keyring = Arc::new(keyring);
         self.barrier.replace(Some(keyring.clone()));
         match self.load(&keyring).await {
-            Ok(active) => {
-                *self.active.write().unwrap_or_else(PoisonError::into_inner) =
-                    Some(Arc::new(active));
+            Ok(unsealed) => {
+                *self.unsealed.write().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Arc::new(unsealed));
                 tracing::info!(component = "authority", "unsealed");
                 Ok(())
             }
-            Err(fault) => {
+            Err(error) => {
                 self.barrier.replace(None);
-                Err(fault)
+                Err(error)
             }
         }
     }
@@ -106,18 +98,18 @@ impl Core {
         View::new(self.barrier.clone(), self.stripes.clone(), String::new())
     }
 
-    async fn load(&self, keyring: &Keyring) -> Result<Active, Fault> {
+    async fn load(&self, keyring: &Keyring) -> Result<Unsealed, ApiError> {
         let root = self.root_view();
         let salt = root.get(AUDIT_SALT_KEY).await?;
         let salt = salt.as_deref().and_then(|salt| salt.first_chunk::<32>());
-        let salt = salt.ok_or_else(|| Fault::corrupt("audit salt"))?;
+        let salt = salt.ok_or_else(|| ApiError::corrupt("audit salt"))?;
         let mounts = Mounts::load(root.clone()).await?;
-        let tokens = mounts.at(TOKEN_MOUNT).ok_or_else(|| Fault::corrupt("mount table"))?;
+        let tokens = mounts.at(TOKEN_MOUNT).ok_or_else(|| ApiError::corrupt("mount table"))?;
         let services = Services {
             tokens: TokenStore::new(mounts.mounted(&tokens).view, keyring.index_key()),
             policies: PolicyStore::new(root.below("policy/")),
             reviewer: self.reviewer.clone(),
         };
-        Ok(Active { services, mounts, salt: Salt::new(Zeroizing::new(*salt)) })
+        Ok(Unsealed { services, mounts, salt: Salt::new(Zeroizing::new(*salt)) })
     }
 }

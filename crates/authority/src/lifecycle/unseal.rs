@@ -2,9 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use super::Core;
+use super::core::Core;
 use crate::barrier::{BarrierError, KEYRING_KEY, Keyring};
-use crate::engines::{Cause, Fault};
+use crate::error::{ApiError, Cause};
 use crate::random;
 use crate::seal::shamir::{ShamirError, Share};
 use crate::seal::{Kek, ROOT_KEY, SealConfig, unwrap_root};
@@ -12,15 +12,15 @@ use crate::seal::{Kek, ROOT_KEY, SealConfig, unwrap_root};
 impl Core {
     /// Takes one share; with the last of them the authority serves. A wrong set is forgotten as a
     /// whole.
-    pub(crate) async fn unseal(&self, share: Share) -> Result<(), Fault> {
+    pub(crate) async fn unseal(&self, share: Share) -> Result<(), ApiError> {
         let mut transition = self.transition.lock().await;
         let (config, stored) = self.initialized().await?;
-        if self.active().is_some() {
+        if self.unsealed().is_some() {
             return Ok(());
         }
         let nonce = random::uuid()?;
         let given = transition.unseal.add(share, config.threshold, nonce);
-        let Some(shares) = given.map_err(refused)? else { return Ok(()) };
+        let Some(shares) = given.map_err(share_error)? else { return Ok(()) };
         let root = self.root_key(&config, &stored, &shares).await?;
         let keyring = self.load_keyring(root).await?;
         self.activate(keyring).await
@@ -32,9 +32,9 @@ impl Core {
     }
 
     /// The seal config and its stored form, or the 400 for an authority that has none yet.
-    pub(super) async fn initialized(&self) -> Result<(SealConfig, Vec<u8>), Fault> {
+    pub(super) async fn initialized(&self) -> Result<(SealConfig, Vec<u8>), ApiError> {
         let config = self.seal_config().await?;
-        config.ok_or_else(|| Fault::invalid("Vault is not initialized"))
+        config.ok_or_else(|| ApiError::invalid("Vault is not initialized"))
     }
 
     /// What the shares unwrap: opening it is the proof that they are right.
@@ -43,12 +43,12 @@ impl Core {
         config: &SealConfig,
         stored: &[u8],
         shares: &[Share],
-    ) -> Result<Zeroizing<[u8; 32]>, Fault> {
-        let kek = Kek::combine(shares, config.threshold).map_err(refused)?;
+    ) -> Result<Zeroizing<[u8; 32]>, ApiError> {
+        let kek = Kek::combine(shares, config.threshold).map_err(share_error)?;
         let wrapped = self.store.get(ROOT_KEY.to_owned()).await?;
-        let wrapped = wrapped.ok_or_else(|| Fault::corrupt("root key"))?;
+        let wrapped = wrapped.ok_or_else(|| ApiError::corrupt("root key"))?;
         unwrap_root(&kek, &wrapped, stored).map_err(|error| match error {
-            BarrierError::NotAuthentic(_) => Fault::invalid(
+            BarrierError::NotAuthentic(_) => ApiError::invalid(
                 "the shares do not open the root key: at least one is wrong, of another authority, \
                  or from before the last recover",
             ),
@@ -56,20 +56,23 @@ impl Core {
         })
     }
 
-    pub(super) async fn load_keyring(&self, root: Zeroizing<[u8; 32]>) -> Result<Keyring, Fault> {
+    pub(super) async fn load_keyring(
+        &self,
+        root: Zeroizing<[u8; 32]>,
+    ) -> Result<Keyring, ApiError> {
         let record = self.store.get(KEYRING_KEY.to_owned()).await?;
-        let record = record.ok_or_else(|| Fault::corrupt("keyring"))?;
-        Keyring::from_record(root, &record).map_err(Fault::from)
+        let record = record.ok_or_else(|| ApiError::corrupt("keyring"))?;
+        Keyring::from_record(root, &record).map_err(ApiError::from)
     }
 }
 
 /// What a person did wrong is a 400; the rest is ours.
-pub(super) fn refused(error: ShamirError) -> Fault {
+pub(super) fn share_error(error: ShamirError) -> ApiError {
     match error {
-        ShamirError::Random => Fault::Internal(Cause::Random),
+        ShamirError::Random => ApiError::Internal(Cause::Random),
         ShamirError::Impossible { .. }
         | ShamirError::Length { .. }
         | ShamirError::Coordinate
-        | ShamirError::Duplicate => Fault::invalid(error.to_string()),
+        | ShamirError::Duplicate => ApiError::invalid(error.to_string()),
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::Policy;
-use super::pattern::{Pattern, Rank, meets};
+use super::document::Policy;
+use super::pattern::{Pattern, Rank, can_match_below};
 use super::permissions::Permissions;
-use crate::engines::Operation;
+use crate::request::Operation;
 
 /// What a caller may do.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +54,7 @@ impl Acl {
         acl
     }
 
-    /// Everything.
+    /// Of a root token: allows everything, `sudo` included.
     pub(crate) fn root() -> Self {
         Self { root: true, ..Self::default() }
     }
@@ -93,7 +93,10 @@ impl Acl {
             || self.rule(Operation::List, prefix).is_some_and(grants)
             || self.exact.iter().any(|(path, rule)| below(path) && grants(rule))
             || self.prefix.iter().any(|(path, rule)| below(path) && grants(rule))
-            || self.segments.iter().any(|(path, rule)| meets(path, prefix) && grants(rule))
+            || self
+                .segments
+                .iter()
+                .any(|(path, rule)| can_match_below(path, prefix) && grants(rule))
     }
 
     /// The one rule that decides: exact, else the most specific of the others. Lists, whose paths

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::Policy;
 use super::pattern::Pattern;
 use super::permissions::{Capabilities, Permissions, Values};
 use super::tree::{At, Field, Item, Node, Problem};
-use crate::engines::fields::duration_s;
+use crate::request::duration::duration_s;
 
 /// Stanzas in one policy.
 const RULES_MAX: usize = 4096;
@@ -25,7 +24,13 @@ const RESTRICTIONS: [&str; 6] = [
     "subscribe_event_types",
 ];
 
-/// What the document says.
+/// What one policy says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Policy {
+    pub(super) rules: Vec<(Pattern, Permissions)>,
+}
+
+/// The policy of these fields. Fails with every problem found, at most [`PROBLEMS_MAX`].
 pub(super) fn policy(fields: Vec<Field>) -> Result<Policy, Vec<String>> {
     let mut reader = Reader::default();
     for field in fields {
@@ -95,33 +100,33 @@ impl Reader {
             }
         };
         let what = format!("an object with the capabilities of path {:?}", stanza.key);
-        let mut stated = Stated::default();
+        let mut terms = Terms::default();
         let mut seen = BTreeSet::new();
         for field in self.objects(stanza.value, &what).into_iter().flatten() {
             let repeatable = field.key.ends_with("_parameters");
             if !seen.insert(field.key.clone()) && !repeatable {
                 self.problem(field.at, format!("{:?} is given twice", field.key));
             }
-            self.attribute(field, &mut stated);
+            self.attribute(field, &mut terms);
         }
-        if stated.min_wrapping_s > 0
-            && stated.max_wrapping_s > 0
-            && stated.min_wrapping_s > stated.max_wrapping_s
+        if terms.min_wrapping_s > 0
+            && terms.max_wrapping_s > 0
+            && terms.min_wrapping_s > terms.max_wrapping_s
         {
             self.problem(stanza.at, "min_wrapping_ttl is above max_wrapping_ttl");
         }
-        stated.rule.wrapped_only = stated.min_wrapping_s > 0 || stated.max_wrapping_s > 0;
+        terms.rule.wrapped_only = terms.min_wrapping_s > 0 || terms.max_wrapping_s > 0;
         if let Some(pattern) = pattern {
-            self.rules.push((pattern, stated.rule));
+            self.rules.push((pattern, terms.rule));
         }
     }
 
-    fn attribute(&mut self, field: Field, stated: &mut Stated) {
-        let rule = &mut stated.rule;
+    fn attribute(&mut self, field: Field, terms: &mut Terms) {
+        let rule = &mut terms.rule;
         match field.key.as_str() {
             "comment" => {}
             "policy" => {
-                let granted = self.old_policy(&field.value);
+                let granted = self.legacy_policy(&field.value);
                 rule.capabilities = rule.capabilities.and(granted);
             }
             "capabilities" => {
@@ -138,8 +143,8 @@ impl Reader {
             }
             "allowed_parameters" => self.parameters(field.value, &mut rule.allowed),
             "denied_parameters" => self.parameters(field.value, &mut rule.denied),
-            "min_wrapping_ttl" => stated.min_wrapping_s = self.duration(field.value),
-            "max_wrapping_ttl" => stated.max_wrapping_s = self.duration(field.value),
+            "min_wrapping_ttl" => terms.min_wrapping_s = self.duration(field.value),
+            "max_wrapping_ttl" => terms.max_wrapping_s = self.duration(field.value),
             key if RESTRICTIONS.contains(&key) => self.problem(
                 field.at,
                 format!(
@@ -152,7 +157,7 @@ impl Reader {
     }
 
     /// The attribute of Vault's first policies.
-    fn old_policy(&mut self, item: &Item) -> Capabilities {
+    fn legacy_policy(&mut self, item: &Item) -> Capabilities {
         let names: &[&str] = match &item.node {
             Node::Text(text) => match text.as_str() {
                 "deny" => &["deny"],
@@ -217,7 +222,7 @@ impl Reader {
 
 /// What one stanza says, before its bounds are compared.
 #[derive(Default)]
-struct Stated {
+struct Terms {
     rule: Permissions,
     min_wrapping_s: u64,
     max_wrapping_s: u64,

@@ -15,7 +15,6 @@ pub(super) struct Token {
     pub(super) kind: Kind,
 }
 
-/// A token.
 #[derive(Debug, PartialEq)]
 pub(super) enum Kind {
     Identifier(String),

@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 /// The path of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Pattern {
-    /// One path.
     Exact(String),
     /// Every path that starts so.
     Prefix(String),
@@ -92,7 +91,7 @@ impl PartialOrd for Rank<'_> {
 }
 
 /// Whether a rule with `+` could match something at or below the folder `prefix` (ends in `/`).
-pub(super) fn meets(rule: &str, prefix: &str) -> bool {
+pub(super) fn can_match_below(rule: &str, prefix: &str) -> bool {
     let (body, glob) = split_glob(rule);
     let wanted: Vec<&str> = body.split('/').collect();
     let folder: Vec<&str> = prefix.trim_end_matches('/').split('/').collect();

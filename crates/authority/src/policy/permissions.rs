@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::engines::Operation;
+use crate::request::Operation;
 
 /// A set of capabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,6 @@ pub(super) struct Capabilities(u8);
 /// Values per parameter, in lower case; an empty list means any value.
 pub(super) type Values = BTreeMap<String, Vec<Value>>;
 
-/// What one rule permits.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Permissions {
     pub(super) capabilities: Capabilities,
@@ -39,7 +38,7 @@ const NAMES: [(&str, Capabilities); 8] = [
 ];
 
 impl Capabilities {
-    /// Excludes all others.
+    /// Excludes all others, in whichever policy it stands.
     pub(super) const DENY: Self = Self(1);
 
     /// The capability of that name.
@@ -76,7 +75,7 @@ impl Capabilities {
 }
 
 impl Permissions {
-    /// Adds what another rule of the same pattern says: deny sticks, the rest is united.
+    /// Adds what another rule of the values_match pattern says: deny sticks, the rest is united.
     pub(super) fn merge(&mut self, other: &Self) {
         let capabilities = self.capabilities.and(other.capabilities);
         if capabilities == Capabilities::DENY {
@@ -111,14 +110,16 @@ impl Permissions {
             return true;
         }
         let denied = |(name, value): (&String, &Value)| {
-            self.denied.get(&name.to_lowercase()).is_some_and(|values| holds(values, value))
+            self.denied
+                .get(&name.to_lowercase())
+                .is_some_and(|values| contains_value(values, value))
         };
         if self.denied.contains_key("*") || data.iter().any(denied) {
             return false;
         }
         let any = self.allowed.is_empty() || self.allowed.contains_key("*");
         data.iter().all(|(name, value)| match self.allowed.get(&name.to_lowercase()) {
-            Some(values) => holds(values, value),
+            Some(values) => contains_value(values, value),
             None => any,
         })
     }
@@ -136,11 +137,11 @@ fn merge_values(into: &mut Values, from: &Values) {
     }
 }
 
-fn holds(values: &[Value], value: &Value) -> bool {
-    values.is_empty() || values.iter().any(|known| same(known, value))
+fn contains_value(values: &[Value], value: &Value) -> bool {
+    values.is_empty() || values.iter().any(|known| values_match(known, value))
 }
 
-fn same(known: &Value, value: &Value) -> bool {
+fn values_match(known: &Value, value: &Value) -> bool {
     match (known, value) {
         (Value::String(known), Value::String(value)) => glob(known, value),
         (Value::Number(known), Value::Number(value)) => {

@@ -39,7 +39,6 @@ pub(super) struct Field {
     pub(super) value: Item,
 }
 
-/// A value.
 #[derive(Debug)]
 pub(super) enum Node {
     Null,

@@ -4,17 +4,17 @@ use regent_types::seal::UNATTENDED;
 use serde::{Deserialize, Serialize};
 
 use super::shamir::SHARES_MAX;
-use crate::engines::Fault;
+use crate::error::ApiError;
 
-/// Where it is stored.
+/// Where the config is stored, readable while sealed.
 pub(crate) const CONFIG_KEY: &str = "seal/config";
 
 /// Who holds shares and how many it takes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SealConfig {
-    /// Shares that unseal.
+    /// Number of shares that unseal.
     pub(crate) threshold: usize,
-    /// Shares in all.
+    /// Number of shares in all, those of `unseal_recipient` included.
     pub(crate) shares: usize,
     /// One share each, sealed to their recipients; empty if initialized by plain `sys/init`.
     pub(crate) holders: Vec<Holder>,
@@ -29,7 +29,6 @@ pub(crate) struct SealConfig {
 pub(crate) struct Holder {
     /// How people call it.
     pub(crate) name: String,
-    /// Its age recipient.
     pub(crate) recipient: String,
 }
 
@@ -40,7 +39,7 @@ impl SealConfig {
         threshold: usize,
         unseal_recipient: Option<String>,
         cluster_id: String,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, ApiError> {
         let mut problems = Vec::new();
         if holders.is_empty() {
             problems.push("holders: at least one is needed".to_owned());
@@ -73,7 +72,7 @@ impl SealConfig {
         if problems.is_empty() {
             Ok(Self { threshold, shares, holders, unseal_recipient, cluster_id })
         } else {
-            Err(Fault::Invalid(problems))
+            Err(ApiError::Invalid(problems))
         }
     }
 
@@ -82,15 +81,15 @@ impl SealConfig {
         shares: usize,
         threshold: usize,
         cluster_id: String,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, ApiError> {
         if threshold == 0 || threshold > shares || shares > SHARES_MAX {
-            return Err(Fault::invalid(
+            return Err(ApiError::invalid(
                 "secret_shares must be from 1 to 255 and secret_threshold from 1 to secret_shares",
             ));
         }
         if threshold == 1 && shares > 1 {
             // Vault's rule: such shares would all be the key itself, handed out several times.
-            return Err(Fault::invalid("secret_threshold must be above 1 if secret_shares is"));
+            return Err(ApiError::invalid("secret_threshold must be above 1 if secret_shares is"));
         }
         Ok(Self { threshold, shares, holders: Vec::new(), unseal_recipient: None, cluster_id })
     }

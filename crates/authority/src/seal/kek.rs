@@ -9,7 +9,7 @@ use crate::barrier::{BarrierError, open_with, seal_with};
 /// Where the wrapped root key is stored.
 pub(crate) const ROOT_KEY: &str = "seal/root-key";
 
-/// AES-256.
+/// In bytes: a key of AES-256.
 const KEK_LEN: usize = 32;
 
 /// Rebuilt from shares; wiped on drop.
@@ -23,7 +23,7 @@ impl Kek {
         Ok(Self(key))
     }
 
-    /// Its shares.
+    /// `shares` shares, any `threshold` of which give the key back.
     pub(crate) fn split(&self, threshold: usize, shares: usize) -> Result<Vec<Share>, ShamirError> {
         shamir::split(self.0.as_slice(), threshold, shares)
     }

@@ -10,14 +10,14 @@
 //! recipient in the data file gets an authority that no longer unseals, not one that seals its next
 //! shares to a stranger.
 
-mod collect;
 mod config;
 mod gf256;
 mod kek;
 pub(crate) mod shamir;
+mod share_collection;
 mod shares;
 
-pub(crate) use self::collect::{Collection, decode};
 pub(crate) use self::config::{CONFIG_KEY, Holder, SealConfig};
 pub(crate) use self::kek::{Kek, ROOT_KEY, unwrap_root, wrap_root};
+pub(crate) use self::share_collection::{ShareCollection, decode_share};
 pub(crate) use self::shares::{SHARES_KEY, SealedShare, seal_shares};

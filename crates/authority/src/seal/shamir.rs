@@ -22,12 +22,7 @@ pub(crate) enum ShamirError {
     #[error(
         "threshold {threshold} of {shares} shares is not possible (1 ≤ threshold ≤ shares ≤ 255)"
     )]
-    Impossible {
-        /// Shares needed.
-        threshold: usize,
-        /// Shares in all.
-        shares: usize,
-    },
+    Impossible { threshold: usize, shares: usize },
     /// A share of another length.
     #[error("a share has {found} bytes instead of {expected}")]
     Length {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use redb::{Durability, ReadableDatabase as _};
 use tokio::sync::{mpsc, oneshot};
 
-use super::store::{Slot, TABLE};
-use super::{StoreError, Write};
+use super::database::{Slot, TABLE};
+use super::error::StoreError;
+use super::write::Write;
 
 /// Commits that may wait: beyond it writers wait to enqueue. Requests are bounded far below this.
 pub(super) const QUEUE_LEN_MAX: usize = 1024;

@@ -17,7 +17,6 @@ pub(crate) enum StoreError {
     /// The operating system refused.
     #[error("reading or writing the data file failed")]
     Io(#[source] Arc<std::io::Error>),
-    /// redb refused.
     #[error("the data file's transaction failed")]
     Transaction(#[source] Arc<redb::Error>),
     /// The store has been closed.

@@ -11,19 +11,14 @@
 //! (ciphertext and settings only). One table; a commit either happened as a whole or not at all.
 
 mod committer;
+mod database;
 mod error;
 mod store;
 #[cfg(test)]
 mod tests;
-pub(crate) mod view;
+mod write;
 
+pub(crate) use self::database::Backend;
 pub(crate) use self::error::StoreError;
-pub(crate) use self::store::{Backend, Store};
-
-/// One change; several of them commit together.
-pub(crate) enum Write {
-    /// Stores sealed bytes under a key.
-    Put(String, Vec<u8>),
-    /// Removes a key.
-    Delete(String),
-}
+pub(crate) use self::store::Store;
+pub(crate) use self::write::Write;

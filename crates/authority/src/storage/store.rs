@@ -1,21 +1,15 @@
 //! The data file: bytes by key, durable commits, snapshot reads.
 
-use std::fs::OpenOptions;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Database, ReadableDatabase as _, TableDefinition};
+use redb::ReadableDatabase as _;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::committer::{self, Commit, QUEUE_LEN_MAX};
-use super::{StoreError, Write};
-
-pub(super) const TABLE: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("records");
-
-/// Page cache of redb. The file's hot part is small; the kernel caches the rest.
-const CACHE_BYTES: usize = 16 << 20;
+use super::database::{self, Backend, Slot, TABLE};
+use super::error::StoreError;
+use super::write::Write;
 
 /// Reads at once on the blocking pool; a read takes microseconds unless the disk is cold.
 const READS_MAX: usize = 16;
@@ -23,26 +17,6 @@ const READS_MAX: usize = 16;
 /// Names in one listing: 100,000 × ~100 bytes is a 10 MB answer.
 const LIST_LEN_MAX: usize = 100_000;
 
-/// Where the data lives.
-pub(crate) enum Backend {
-    /// A file, made with mode 0600 if absent.
-    File(PathBuf),
-    /// Nowhere but here.
-    Memory,
-    /// A test's own.
-    #[cfg(test)]
-    Custom(OpenWith),
-}
-
-/// Opens a database of a test's own making.
-#[cfg(test)]
-pub(crate) type OpenWith = Box<dyn FnOnce(&redb::Builder) -> Result<Database, redb::DatabaseError>>;
-
-/// The open database; empty once closed. Readers and the committer hold the lock while they use it,
-/// so that when `close` has taken it the file's lock is free.
-pub(super) struct Slot(RwLock<Option<Database>>);
-
-/// The data file.
 pub(crate) struct Store {
     slot: Arc<Slot>,
     reads: Semaphore,
@@ -50,22 +24,12 @@ pub(crate) struct Store {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Slot {
-    pub(super) fn with<T>(
-        &self,
-        act: impl FnOnce(&Database) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let guard = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        guard.as_ref().map_or(Err(StoreError::Closed), act)
-    }
-}
-
 impl Store {
     /// Opens or makes the data file, checks it, and starts the committer thread.
     pub(crate) fn open(backend: Backend) -> Result<Self, StoreError> {
-        let database = open_database(backend)?;
+        let database = database::open(backend)?;
         committer::prepare(&database)?;
-        let slot = Arc::new(Slot(RwLock::new(Some(database))));
+        let slot = Arc::new(Slot::new(database));
         let (sender, mut receiver) = mpsc::channel(QUEUE_LEN_MAX);
         let theirs = slot.clone();
         let thread = std::thread::Builder::new()
@@ -138,7 +102,7 @@ impl Store {
                 // A panicked committer has nothing left to commit.
                 let _ = thread.join();
             }
-            drop(slot.0.write().unwrap_or_else(PoisonError::into_inner).take());
+            slot.close();
         });
         // It fails only if the runtime is going down, which closes the file too.
         let _ = closing.await;
@@ -159,29 +123,6 @@ impl Store {
             })
         });
         reading.await.map_err(|_| StoreError::Closed)?
-    }
-}
-
-fn open_database(backend: Backend) -> Result<Database, StoreError> {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    // A damaged file is refused here, with a clear error, instead of failing (or worse) later.
-    builder.set_check_integrity_on_open(true);
-    match backend {
-        Backend::File(path) => {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let file = options.open(path).map_err(|error| StoreError::Io(Arc::new(error)))?;
-            let backend = FileBackend::new(file).map_err(StoreError::of)?;
-            builder.create_with_backend(backend).map_err(StoreError::of)
-        }
-        Backend::Memory => {
-            builder.create_with_backend(InMemoryBackend::new()).map_err(StoreError::of)
-        }
-        #[cfg(test)]
-        Backend::Custom(open) => open(&builder).map_err(StoreError::of),
     }
 }
 

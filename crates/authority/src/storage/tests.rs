@@ -76,7 +76,7 @@ async fn after_closing_everything_says_so_and_queued_commits_are_in_the_file() {
     assert!(kept >= landed && landed > 0, "{landed} acknowledged, {kept} kept");
 }
 
-/// Counts syncs.
+/// A disk in memory that counts its syncs.
 #[derive(Debug)]
 struct Counting(InMemoryBackend, Arc<AtomicUsize>);
 
@@ -84,17 +84,21 @@ impl StorageBackend for Counting {
     fn len(&self) -> std::io::Result<u64> {
         self.0.len()
     }
+
     fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
         self.0.read(offset, out)
     }
+
     fn set_len(&self, len: u64) -> std::io::Result<()> {
         self.0.set_len(len)
     }
+
     fn sync_data(&self) -> std::io::Result<()> {
         self.1.fetch_add(1, Ordering::Relaxed);
         std::thread::yield_now();
         self.0.sync_data()
     }
+
     fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
         self.0.write(offset, data)
     }

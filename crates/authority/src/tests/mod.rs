@@ -25,7 +25,7 @@ use crate::{
     Audit, Authority, Clock, Options, Review, ReviewError, ReviewTarget, Storage, TokenReviewer,
 };
 
-/// Nobody is anybody.
+/// Finds no token good.
 struct NoReviewer;
 
 impl TokenReviewer for NoReviewer {
@@ -47,7 +47,6 @@ pub(crate) struct App {
     now_s: Arc<AtomicI64>,
 }
 
-/// One answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     headers: http::HeaderMap,

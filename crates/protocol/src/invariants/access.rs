@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use regent_types::SecretPath;
-use regent_types::access::identity::Identity;
-use regent_types::access::neighbours::parts_of;
+use regent_types::identity::Identity;
+use regent_types::neighbour::parts_of;
 use regent_types::path::Tree;
 
 use super::finding::Findings;

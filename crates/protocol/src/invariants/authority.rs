@@ -2,7 +2,7 @@
 //! still rules.
 
 use regent_types::labels;
-use regent_types::resources::runtime_secret::Disposition;
+use regent_types::lifecycle::Disposition;
 
 use super::finding::Findings;
 use super::snapshot::{DeclaredSecret, Snapshot};

@@ -9,7 +9,7 @@ use crate::ledger::{Chain, Event, event_id, kinds};
 use crate::outcome::Decider;
 use crate::reason::Reason;
 use crate::record::{ClosedRun, State, Stop};
-use regent_types::access::neighbours::Neighbour;
+use regent_types::neighbour::Neighbour;
 
 const PATH: &str = fixture::PATH;
 
@@ -249,7 +249,7 @@ fn an_ignored_bootstrap_secret_and_a_running_rotation_are_no_findings() {
     bootstrap(&mut snapshot);
     snapshot.kube_secrets.last_mut().unwrap().handed_over = Some("ignore".into());
     record(&mut snapshot).disposition =
-        Some(regent_types::resources::runtime_secret::Disposition::Ignore);
+        Some(regent_types::lifecycle::Disposition::Ignore);
     assert_eq!(check(&snapshot), Vec::new());
     let mut snapshot = clean();
     record(&mut snapshot).state = State::Rotating;

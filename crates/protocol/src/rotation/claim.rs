@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use regent_types::resources::runtime_secret::Disposition;
+use regent_types::lifecycle::Disposition;
 
 use super::terms::with;
 use crate::introduce;

@@ -20,7 +20,7 @@ pub use target::set_token;
 pub use terms::{FOLLOW_GRACE_S, LEASE_S, SET_DEADLINE_S, SETTLING_S, TRIES_MAX};
 
 use jiff::Timestamp;
-use regent_types::resources::runtime_secret::Disposition;
+use regent_types::lifecycle::Disposition;
 
 use crate::introduce;
 use crate::needs::Needs;

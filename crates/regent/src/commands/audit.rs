@@ -2,14 +2,14 @@
 
 use clap::Args;
 use regent_protocol::ledger::{self, Entry, Event};
-use regent_types::access::authority::REGENT_MOUNT;
+use regent_types::authority_names::REGENT_MOUNT;
 use regent_vault::Kv;
 use serde::Serialize;
 
 use crate::cli::ClusterArgs;
 use crate::connect;
-use crate::failure::Failure;
 use crate::output::{Format, Out, Row};
+use regent_host::failure::Failure;
 
 /// Most chains read: three an installation.
 const CHAINS_MAX: usize = 3 * 1_000;

@@ -9,8 +9,8 @@ use regent_manifest::keys;
 use regent_types::Advice;
 use serde::Serialize;
 
-use crate::failure::Failure;
 use crate::output::{Format, Out};
+use regent_host::failure::Failure;
 
 /// Arguments of `regent keygen`.
 #[derive(Debug, Args)]

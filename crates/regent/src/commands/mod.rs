@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod authority;
+#[cfg(feature = "dev")]
 pub mod dev;
 pub mod install;
 pub mod keygen;

@@ -9,8 +9,8 @@ use regent_manifest::keys::Identities;
 use regent_manifest::sops;
 use regent_types::{Advice, Sensitive};
 
-use crate::failure::Failure;
 use crate::output::Out;
+use regent_host::failure::Failure;
 
 /// Largest file read, in bytes; the same bound as in the cluster.
 const FILE_LEN_MAX: u64 = 1_048_576;

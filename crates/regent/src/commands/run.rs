@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use regent_components::lease::{self, Standing};
-use regent_components::{Context, Endpoints, Shutdown, defined};
+use regent_operator::lease;
+use regent_operator::lease::Standing;
+use regent_operator::{Context, Endpoints, Shutdown, crd_check};
 use regent_types::Advice;
-use regent_types::access::identity::Identity;
+use regent_types::identity::Identity;
 use regent_vault::FileJwt;
 use tokio::sync::watch;
 
-use crate::component::{self, Given};
-use crate::failure::Failure;
-use crate::{connect, health, signals};
+use regent_host::component;
+use regent_host::component::Given;
+use regent_host::connect;
+use regent_host::failure::Failure;
+use regent_host::{health, signals};
 
 /// Arguments of `regent run`.
 #[derive(Debug, Args)]
@@ -129,7 +132,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     let (told, standing) = watch::channel(Standing::Unknown);
     let probes = health::serve(args.health_address, standing).await?;
     tracing::info!(component = identity.name(), "started");
-    let done = if !defined::wait(&cx).await {
+    let done = if !crd_check::wait(&cx).await {
         Ok(())
     } else if args.leader_elect {
         let me = args.holder.clone().unwrap_or_else(hostname);

@@ -9,8 +9,8 @@ use regent_manifest::sops::{self, SealOptions};
 use regent_types::Sensitive;
 
 use super::open::{read_text, write_private};
-use crate::failure::Failure;
 use crate::output::Out;
+use regent_host::failure::Failure;
 
 /// Arguments of `regent seal`.
 #[derive(Debug, Args)]

@@ -3,9 +3,9 @@
 
 use clap::{Args, ValueEnum};
 use kube::Api;
-use regent_types::condition;
-use regent_types::resources::runtime_secret::Stage;
-use regent_types::resources::{PushSecret, RuntimeSecret};
+use regent_api::condition;
+use regent_api::{PushSecret, RuntimeSecret};
+use regent_types::lifecycle::Stage;
 use serde::Serialize;
 
 use crate::cli::ClusterArgs;

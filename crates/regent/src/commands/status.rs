@@ -2,8 +2,8 @@
 
 use kube::Api;
 use kube::api::ListParams;
-use regent_types::condition;
-use regent_types::resources::{
+use regent_api::condition;
+use regent_api::{
     EncryptedManifest, EventTrigger, ExternalSecret, GitSource, PushSecret, RuntimeAuthority,
     RuntimeSecret, WorkflowRun,
 };
@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::cli::ClusterArgs;
 use crate::connect;
-use crate::dev::view::{Seen, Unmet, View};
 use crate::output::{Format, Out, Row};
+use regent_host::view::{Seen, Unmet, View};
 
 /// What `regent status` says; its fields are API.
 #[derive(Debug, Serialize)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 pub use progress::Progress;
 
-use crate::failure::Failure;
+use regent_host::failure::Failure;
 
 /// `-o`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -5,10 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{Call, Cx, Fault, Reply};
-use crate::ReviewTarget;
-use crate::engines::fields;
-use crate::storage::view::View;
+use super::record;
+use crate::barrier::View;
+use crate::engines::engine::Context;
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::request::{Call, fields};
+use crate::reviewer::ReviewTarget;
 
 const KEY: &str = "config";
 
@@ -64,13 +67,13 @@ impl Config {
 }
 
 /// The config, if the mount has one.
-pub(super) async fn load(view: &View) -> Result<Option<Config>, Fault> {
-    super::load(view, KEY, "kubernetes config").await
+pub(super) async fn load(view: &View) -> Result<Option<Config>, ApiError> {
+    record::load(view, KEY, "kubernetes config").await
 }
 
 /// All but the reviewer token.
-pub(super) async fn read(cx: Cx<'_>) -> Result<Reply, Fault> {
-    let config = load(cx.view).await?.ok_or(Fault::NotFound)?;
+pub(super) async fn read(cx: Context<'_>) -> Result<Reply, ApiError> {
+    let config = load(cx.view).await?.ok_or(ApiError::NotFound)?;
     Ok(Reply::ok(json!({
         "kubernetes_host": config.kubernetes_host,
         "kubernetes_ca_cert": config.kubernetes_ca_cert,
@@ -82,16 +85,16 @@ pub(super) async fn read(cx: Cx<'_>) -> Result<Reply, Fault> {
     })))
 }
 
-/// Replaces the config.
-pub(super) async fn write(cx: Cx<'_>, call: &Call) -> Result<Reply, Fault> {
+/// Replaces the config whole; what the request leaves out is unset.
+pub(super) async fn write(cx: Context<'_>, call: &Call) -> Result<Reply, ApiError> {
     let config = parse(call)?;
-    super::store(cx.view, KEY, "kubernetes config", &config).await?;
+    record::store(cx.view, KEY, "kubernetes config", &config).await?;
     Ok(Reply::no_content())
 }
 
-fn parse(call: &Call) -> Result<Config, Fault> {
+fn parse(call: &Call) -> Result<Config, ApiError> {
     let data = &call.data;
-    let text = |name| Ok::<_, Fault>(fields::text(data, name)?.unwrap_or_default().to_owned());
+    let text = |name| Ok::<_, ApiError>(fields::text(data, name)?.unwrap_or_default().to_owned());
     let config = Config {
         kubernetes_host: text("kubernetes_host")?,
         kubernetes_ca_cert: text("kubernetes_ca_cert")?,
@@ -120,5 +123,5 @@ fn parse(call: &Call) -> Result<Config, Fault> {
         let message = "pem_keys are not supported: every token is reviewed by the API server";
         wrong.push(message.to_owned());
     }
-    if wrong.is_empty() { Ok(config) } else { Err(Fault::Invalid(wrong)) }
+    if wrong.is_empty() { Ok(config) } else { Err(ApiError::Invalid(wrong)) }
 }

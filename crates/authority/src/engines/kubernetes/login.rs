@@ -7,29 +7,31 @@ use regent_types::Sensitive;
 use super::claims::{self, Claims};
 use super::config::{self, Config};
 use super::role::{self, Role};
-use super::{Call, Cx, Fault, Reply};
-use crate::Review;
-use crate::engines::token::TokenSpec;
-use crate::engines::{Cause, fields};
+use crate::engines::engine::Context;
+use crate::error::{ApiError, Cause};
+use crate::reply::Reply;
+use crate::request::{Call, fields};
+use crate::reviewer::Review;
+use crate::tokens::TokenSpec;
 
 /// The issuer of legacy tokens, where none is configured.
 const ISSUER_DEFAULT: &str = "kubernetes/serviceaccount";
 
 /// Exchanges a ServiceAccount's token for one of this authority.
-pub(super) async fn login(cx: Cx<'_>, call: Call) -> Result<Reply, Fault> {
+pub(super) async fn login(cx: Context<'_>, call: Call) -> Result<Reply, ApiError> {
     let field = |name: &str| {
         let text = fields::text(&call.data, name)?.filter(|text| !text.is_empty());
-        text.ok_or_else(|| Fault::invalid(format!("missing {name}")))
+        text.ok_or_else(|| ApiError::invalid(format!("missing {name}")))
     };
     let name = field("role")?;
     let jwt = Sensitive::new(field("jwt")?.to_owned());
     if name.len() > role::NAME_LEN_MAX {
-        return Err(Fault::invalid("invalid role name"));
+        return Err(ApiError::invalid("invalid role name"));
     }
     let role = role::load(cx.view, name).await?;
-    let role = role.ok_or_else(|| Fault::invalid(format!("invalid role name {name:?}")))?;
+    let role = role.ok_or_else(|| ApiError::invalid(format!("invalid role name {name:?}")))?;
     let config = config::load(cx.view).await?;
-    let config = config.ok_or_else(|| Fault::invalid("could not load backend configuration"))?;
+    let config = config.ok_or_else(|| ApiError::invalid("could not load backend configuration"))?;
 
     let claims =
         claims::read(jwt.expose()).ok_or_else(|| refused(name, "NoServiceAccountToken"))?;
@@ -42,7 +44,7 @@ pub(super) async fn login(cx: Cx<'_>, call: Call) -> Result<Reply, Fault> {
     let review = review.map_err(|error| {
         let reason = "ReviewFailed";
         tracing::warn!(component = "authority", reason, %error, "login not decided");
-        Fault::Internal(Cause::Upstream("token review"))
+        ApiError::Internal(Cause::Upstream("token review"))
     })?;
     check_review(&claims, &asked, &review).map_err(|reason| refused(name, reason))?;
     let auth = cx.services.tokens.issue(spec(cx, &call.mount, name, &role, &claims), call.now);
@@ -50,9 +52,9 @@ pub(super) async fn login(cx: Cx<'_>, call: Call) -> Result<Reply, Fault> {
 }
 
 /// The reason is for the log only: from outside all refusals look alike.
-fn refused(role: &str, reason: &'static str) -> Fault {
+fn refused(role: &str, reason: &'static str) -> ApiError {
     tracing::debug!(component = "authority", object = role, reason, "login refused");
-    Fault::Denied
+    ApiError::Denied
 }
 
 fn check_claims(role: &Role, config: &Config, claims: &Claims) -> Result<(), &'static str> {
@@ -87,7 +89,7 @@ fn check_review(claims: &Claims, asked: &[String], review: &Review) -> Result<()
     Ok(())
 }
 
-fn spec(cx: Cx<'_>, mount: &str, name: &str, role: &Role, claims: &Claims) -> TokenSpec {
+fn spec(cx: Context<'_>, mount: &str, name: &str, role: &Role, claims: &Claims) -> TokenSpec {
     let mut policies = role.token_policies.clone();
     if !role.token_no_default_policy {
         policies.push("default".to_owned());

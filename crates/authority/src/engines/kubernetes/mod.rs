@@ -16,27 +16,26 @@ mod claims;
 mod config;
 mod glob;
 mod login;
+mod record;
 mod role;
 #[cfg(test)]
 mod tests;
 
 use futures::future::BoxFuture;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use super::wipe::encode;
-use super::{Call, Cx, Engine, Fault, Operation, Reply};
-use crate::storage::view::{Batch, View};
+use crate::engines::engine::{Context, Engine};
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::request::{Call, Operation};
 
-/// Answers below `auth/kubernetes/`.
 pub(crate) struct KubernetesEngine;
 
 impl Engine for KubernetesEngine {
     fn exists<'a>(
         &'a self,
-        cx: Cx<'a>,
+        cx: Context<'a>,
         call: &'a Call,
-    ) -> BoxFuture<'a, Result<Option<bool>, Fault>> {
+    ) -> BoxFuture<'a, Result<Option<bool>, ApiError>> {
         Box::pin(async move {
             match call.path.strip_prefix("role/") {
                 Some(name) => Ok(Some(role::load(cx.view, name).await?.is_some())),
@@ -45,7 +44,7 @@ impl Engine for KubernetesEngine {
         })
     }
 
-    fn call<'a>(&'a self, cx: Cx<'a>, call: Call) -> BoxFuture<'a, Result<Reply, Fault>> {
+    fn call<'a>(&'a self, cx: Context<'a>, call: Call) -> BoxFuture<'a, Result<Reply, ApiError>> {
         Box::pin(answer(cx, call))
     }
 
@@ -54,40 +53,20 @@ impl Engine for KubernetesEngine {
     }
 }
 
-async fn answer(cx: Cx<'_>, call: Call) -> Result<Reply, Fault> {
+async fn answer(cx: Context<'_>, call: Call) -> Result<Reply, ApiError> {
     use Operation::{Create, Delete, List, Read, Update};
     match (call.path.as_str(), call.op) {
         ("login", Create | Update) => login::login(cx, call).await,
         ("config", Read) => config::read(cx).await,
         ("config", Create | Update) => config::write(cx, &call).await,
         ("role" | "role/", List) => role::list(cx).await,
-        ("login" | "config" | "role" | "role/", _) => Err(Fault::Unsupported),
+        ("login" | "config" | "role" | "role/", _) => Err(ApiError::Unsupported),
         (path, op) => match (path.strip_prefix("role/"), op) {
             (Some(name), Read) => role::read(cx, name).await,
             (Some(name), Create | Update) => role::write(cx, name, &call).await,
             (Some(name), Delete) => role::delete(cx, name).await,
-            (Some(_), _) => Err(Fault::Unsupported),
-            (None, _) => Err(Fault::NoHandler(format!("{}{path}", call.mount))),
+            (Some(_), _) => Err(ApiError::Unsupported),
+            (None, _) => Err(ApiError::NoHandler(format!("{}{path}", call.mount))),
         },
     }
-}
-
-async fn load<T: DeserializeOwned>(
-    view: &View,
-    key: &str,
-    what: &'static str,
-) -> Result<Option<T>, Fault> {
-    let Some(bytes) = view.get(key).await? else { return Ok(None) };
-    serde_json::from_slice(&bytes).map(Some).map_err(|_| Fault::corrupt(what))
-}
-
-async fn store<T: Serialize>(
-    view: &View,
-    key: &str,
-    what: &'static str,
-    value: &T,
-) -> Result<(), Fault> {
-    let mut batch = Batch::new();
-    batch.put(key, encode(value, what)?);
-    view.commit(batch).await
 }

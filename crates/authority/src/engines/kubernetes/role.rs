@@ -3,17 +3,20 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Call, Cx, Fault, Reply, glob};
-use crate::engines::fields;
+use super::{glob, record};
+use crate::barrier::{Batch, View};
+use crate::engines::engine::Context;
+use crate::error::ApiError;
 use crate::policies::PolicyStore;
-use crate::storage::view::{Batch, View};
+use crate::reply::Reply;
+use crate::request::{Call, fields};
 
 const PREFIX: &str = "role/";
 
 /// Entries in each list of a role: a login walks them.
 const LIST_LEN_MAX: usize = 256;
 
-/// Longest role name.
+/// Longest name of a role, in bytes.
 pub(super) const NAME_LEN_MAX: usize = 256;
 
 /// A role. Times in seconds, 0 meaning the mount's.
@@ -41,13 +44,13 @@ impl Role {
     }
 
     /// Takes over what the request names; the rest stays.
-    fn update(&mut self, call: &Call) -> Result<(), Fault> {
+    fn update(&mut self, call: &Call) -> Result<(), ApiError> {
         let data = &call.data;
         let list = |into: &mut Vec<String>, field| {
             if let Some(texts) = fields::texts(data, field)? {
                 *into = texts;
             }
-            Ok::<_, Fault>(())
+            Ok::<_, ApiError>(())
         };
         // Where both a deprecated name and its successor are given, the successor counts.
         let seconds = |into: &mut u64, names: [&str; 2]| {
@@ -56,13 +59,13 @@ impl Role {
                     *into = seconds;
                 }
             }
-            Ok::<_, Fault>(())
+            Ok::<_, ApiError>(())
         };
         let text = |into: &mut String, field| {
             if let Some(text) = fields::text(data, field)? {
                 text.clone_into(into);
             }
-            Ok::<_, Fault>(())
+            Ok::<_, ApiError>(())
         };
         list(&mut self.names, "bound_service_account_names")?;
         list(&mut self.namespaces, "bound_service_account_namespaces")?;
@@ -84,7 +87,7 @@ impl Role {
             self.token_no_default_policy = flag;
         }
         for policy in &mut self.token_policies {
-            *policy = PolicyStore::name(policy)?;
+            *policy = PolicyStore::normalized_name(policy)?;
         }
         Ok(())
     }
@@ -153,25 +156,25 @@ impl Role {
 }
 
 /// The role of that name.
-pub(super) async fn load(view: &View, name: &str) -> Result<Option<Role>, Fault> {
-    super::load(view, &format!("{PREFIX}{name}"), "kubernetes role").await
+pub(super) async fn load(view: &View, name: &str) -> Result<Option<Role>, ApiError> {
+    record::load(view, &format!("{PREFIX}{name}"), "kubernetes role").await
 }
 
-pub(super) async fn read(cx: Cx<'_>, name: &str) -> Result<Reply, Fault> {
-    let role = load(cx.view, name).await?.ok_or(Fault::NotFound)?;
+pub(super) async fn read(cx: Context<'_>, name: &str) -> Result<Reply, ApiError> {
+    let role = load(cx.view, name).await?.ok_or(ApiError::NotFound)?;
     Ok(Reply::ok(role.describe()))
 }
 
-pub(super) async fn write(cx: Cx<'_>, name: &str, call: &Call) -> Result<Reply, Fault> {
+pub(super) async fn write(cx: Context<'_>, name: &str, call: &Call) -> Result<Reply, ApiError> {
     let form = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > NAME_LEN_MAX || !name.chars().all(form) {
-        return Err(Fault::invalid("role name: expected letters, digits, '-', '_', '.'"));
+        return Err(ApiError::invalid("role name: expected letters, digits, '-', '_', '.'"));
     }
     // Ignoring these would let more accounts in.
     for field in ["bound_service_account_namespace_selector", "token_bound_cidrs", "bound_cidrs"] {
         if fields::texts(&call.data, field)?.is_some_and(|texts| !texts.is_empty()) {
             let message = format!("field {field:?} is not supported by this authority");
-            return Err(Fault::invalid(message));
+            return Err(ApiError::invalid(message));
         }
     }
     let key = format!("{PREFIX}{name}");
@@ -180,13 +183,13 @@ pub(super) async fn write(cx: Cx<'_>, name: &str, call: &Call) -> Result<Reply, 
     role.update(call)?;
     let problems = role.problems();
     if !problems.is_empty() {
-        return Err(Fault::Invalid(problems));
+        return Err(ApiError::Invalid(problems));
     }
-    super::store(cx.view, &key, "kubernetes role", &role).await?;
+    record::store(cx.view, &key, "kubernetes role", &role).await?;
     Ok(Reply::no_content())
 }
 
-pub(super) async fn delete(cx: Cx<'_>, name: &str) -> Result<Reply, Fault> {
+pub(super) async fn delete(cx: Context<'_>, name: &str) -> Result<Reply, ApiError> {
     let key = format!("{PREFIX}{name}");
     let _guard = cx.view.lock(&key).await;
     let mut batch = Batch::new();
@@ -195,10 +198,10 @@ pub(super) async fn delete(cx: Cx<'_>, name: &str) -> Result<Reply, Fault> {
     Ok(Reply::no_content())
 }
 
-pub(super) async fn list(cx: Cx<'_>) -> Result<Reply, Fault> {
+pub(super) async fn list(cx: Context<'_>) -> Result<Reply, ApiError> {
     let keys = cx.view.list(PREFIX).await?;
     if keys.is_empty() {
-        return Err(Fault::NotFound);
+        return Err(ApiError::NotFound);
     }
     Ok(Reply::ok(json!({ "keys": keys })))
 }

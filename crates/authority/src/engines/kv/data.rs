@@ -4,17 +4,21 @@ use std::mem::take;
 
 use serde_json::{Map, Value, json};
 
+use super::authorization::recheck;
 use super::model::{Metadata, Settings};
+use super::settings;
 use super::store::{self, Key};
-use super::{Call, Cx, Fault, Reply, recheck, settings};
-use crate::engines::wipe::wipe;
-use crate::engines::{Data, fields};
-use crate::storage::view::Batch;
+use crate::barrier::Batch;
+use crate::engines::engine::Context;
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::request::{Call, fields};
+use crate::wipe::{Data, wipe};
 
 /// `data/{key}[?version=]`. A deleted or destroyed version is a 404 with its metadata.
-pub(super) async fn read(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+pub(super) async fn read(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
     let (number, meta) = find(cx, call, key).await?;
-    let (number, version) = meta.version(number).ok_or(Fault::NotFound)?;
+    let (number, version) = meta.version(number).ok_or(ApiError::NotFound)?;
     let described = meta.describe_version(number, version);
     if !version.is_readable(call.now) {
         return Ok(Reply::not_found_with_data(json!({ "data": null, "metadata": described })));
@@ -26,11 +30,11 @@ pub(super) async fn read(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fa
     Ok(Reply::ok(Value::Object(data)))
 }
 
-/// `subkeys/{key}[?version=&depth=]`.
-pub(super) async fn subkeys(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+/// `subkeys/{key}[?version=&depth=]`: keys with null for values.
+pub(super) async fn subkeys(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
     let depth = fields::count(&call.data, "depth")?.unwrap_or(0);
     let (number, meta) = find(cx, call, key).await?;
-    let (number, version) = meta.version(number).ok_or(Fault::NotFound)?;
+    let (number, version) = meta.version(number).ok_or(ApiError::NotFound)?;
     let described = meta.describe_version(number, version);
     if !version.is_readable(call.now) {
         return Ok(Reply::not_found_with_data(json!({ "subkeys": null, "metadata": described })));
@@ -39,9 +43,9 @@ pub(super) async fn subkeys(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply,
     Ok(Reply::ok(json!({ "subkeys": shape(&values, depth, 1), "metadata": described })))
 }
 
-async fn find(cx: Cx<'_>, call: &Call, key: &Key) -> Result<(u64, Metadata), Fault> {
+async fn find(cx: Context<'_>, call: &Call, key: &Key) -> Result<(u64, Metadata), ApiError> {
     let asked = fields::integer(&call.data, "version")?.unwrap_or(0);
-    let meta = store::load(cx.view, key).await?.ok_or(Fault::NotFound)?;
+    let meta = store::load(cx.view, key).await?.ok_or(ApiError::NotFound)?;
     Ok((u64::try_from(asked).unwrap_or(0), meta))
 }
 
@@ -57,48 +61,48 @@ fn shape(map: &Map<String, Value>, depth: u64, level: u64) -> Value {
 }
 
 /// `data/{key}` with `{data, options: {cas}}`: one more version, in one commit.
-pub(super) async fn write(cx: Cx<'_>, call: Call, key: &Key) -> Result<Reply, Fault> {
+pub(super) async fn write(cx: Context<'_>, call: Call, key: &Key) -> Result<Reply, ApiError> {
     let mut call = call;
     let cas = cas(&call)?;
-    object(&call)?;
+    check_data(&call)?;
     let settings = settings::load(cx.view).await?;
     let _guard = cx.view.lock(&key.meta()).await;
     let found = store::load(cx.view, key).await?;
     recheck(cx, &call, found.is_some()).await?;
     let meta = found.unwrap_or_else(|| Metadata::new(call.now));
     check_cas(cas, &settings, &meta)?;
-    let values = taken(&mut call)?;
+    let values = take_data(&mut call)?;
     append(cx, &call, key, meta, &settings, &values).await
 }
 
 /// `data/{key}` as JSON merge patch (RFC 7396) on the current version.
-pub(super) async fn patch(cx: Cx<'_>, call: Call, key: &Key) -> Result<Reply, Fault> {
+pub(super) async fn patch(cx: Context<'_>, call: Call, key: &Key) -> Result<Reply, ApiError> {
     let mut call = call;
     let cas = cas(&call)?;
-    object(&call)?;
+    check_data(&call)?;
     let settings = settings::load(cx.view).await?;
     let _guard = cx.view.lock(&key.meta()).await;
-    let meta = store::load(cx.view, key).await?.ok_or(Fault::NotFound)?;
+    let meta = store::load(cx.view, key).await?.ok_or(ApiError::NotFound)?;
     check_cas(cas, &settings, &meta)?;
-    let (number, version) = meta.version(0).ok_or(Fault::NotFound)?;
+    let (number, version) = meta.version(0).ok_or(ApiError::NotFound)?;
     if !version.is_readable(call.now) {
         let described = meta.describe_version(number, version);
         return Ok(Reply::not_found_with_data(json!({ "data": null, "metadata": described })));
     }
     let mut values = store::values(cx.view, key, number).await?;
-    let mut changes = taken(&mut call)?;
+    let mut changes = take_data(&mut call)?;
     merge(&mut values, take(&mut *changes));
     append(cx, &call, key, meta, &settings, &values).await
 }
 
 async fn append(
-    cx: Cx<'_>,
+    cx: Context<'_>,
     call: &Call,
     key: &Key,
     meta: Metadata,
     settings: &Settings,
     values: &Data,
-) -> Result<Reply, Fault> {
+) -> Result<Reply, ApiError> {
     let mut meta = meta;
     let (number, pruned) = meta.add_version(settings, call.now);
     let mut batch = Batch::new();
@@ -106,42 +110,44 @@ async fn append(
     pruned.into_iter().for_each(|old| batch.delete(key.values(old)));
     store::put(&mut batch, key, &meta)?;
     cx.view.commit(batch).await?;
-    let version = meta.version(number).ok_or_else(|| Fault::corrupt("kv version"))?.1;
+    let version = meta.version(number).ok_or_else(|| ApiError::corrupt("kv version"))?.1;
     Ok(Reply::ok(meta.describe_version(number, version)))
 }
 
-fn object(call: &Call) -> Result<(), Fault> {
+fn check_data(call: &Call) -> Result<(), ApiError> {
     match call.data.get("data") {
         Some(Value::Object(_)) => Ok(()),
-        Some(Value::Null) | None => Err(Fault::invalid("no data provided")),
-        Some(_) => Err(Fault::invalid("field \"data\": expected an object")),
+        Some(Value::Null) | None => Err(ApiError::invalid("no data provided")),
+        Some(_) => Err(ApiError::invalid("field \"data\": expected an object")),
     }
 }
 
-fn taken(call: &mut Call) -> Result<Data, Fault> {
+fn take_data(call: &mut Call) -> Result<Data, ApiError> {
     match call.data.get_mut("data") {
         Some(Value::Object(map)) => Ok(Data::new(take(map))),
-        _ => Err(Fault::invalid("no data provided")),
+        _ => Err(ApiError::invalid("no data provided")),
     }
 }
 
 /// `options.cas`, a number or its text.
-fn cas(call: &Call) -> Result<Option<i64>, Fault> {
+fn cas(call: &Call) -> Result<Option<i64>, ApiError> {
     match call.data.get("options") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(options)) => fields::integer(options, "cas")
-            .map_err(|_| Fault::invalid("error parsing check-and-set parameter")),
-        Some(_) => Err(Fault::invalid("field \"options\": expected an object")),
+            .map_err(|_| ApiError::invalid("error parsing check-and-set parameter")),
+        Some(_) => Err(ApiError::invalid("field \"options\": expected an object")),
     }
 }
 
 /// The condition is on the newest version's number, deleted or not.
-fn check_cas(cas: Option<i64>, settings: &Settings, meta: &Metadata) -> Result<(), Fault> {
+fn check_cas(cas: Option<i64>, settings: &Settings, meta: &Metadata) -> Result<(), ApiError> {
     match cas {
         Some(cas) if u64::try_from(cas) == Ok(meta.current) => Ok(()),
-        Some(_) => Err(Fault::invalid("check-and-set parameter did not match the current version")),
+        Some(_) => {
+            Err(ApiError::invalid("check-and-set parameter did not match the current version"))
+        }
         None if settings.cas_required || meta.cas_required => {
-            Err(Fault::invalid("check-and-set parameter required for this call"))
+            Err(ApiError::invalid("check-and-set parameter required for this call"))
         }
         None => Ok(()),
     }

@@ -3,18 +3,20 @@
 use serde_json::json;
 
 use super::store::META;
-use super::{Call, Cx, Fault, Reply};
-use crate::engines::{Cause, fields};
+use crate::barrier::{BarrierError, View};
+use crate::engines::engine::Context;
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::request::{Call, fields};
 use crate::storage::StoreError;
-use crate::storage::view::View;
 
 /// Names in one page.
 const LIMIT_MAX: usize = 100_000;
 
 /// Names directly below `folder` (empty, or ending in `/`).
-pub(super) async fn list(cx: Cx<'_>, call: &Call, folder: &str) -> Result<Reply, Fault> {
+pub(super) async fn list(cx: Context<'_>, call: &Call, folder: &str) -> Result<Reply, ApiError> {
     if !folder.is_empty() && (!folder.ends_with('/') || folder.contains("//")) {
-        return Err(Fault::invalid("expected the path of a folder"));
+        return Err(ApiError::invalid("expected the path of a folder"));
     }
     let prefix = format!("{META}{folder}");
     let after = fields::text(&call.data, "after")?.unwrap_or_default();
@@ -26,14 +28,19 @@ pub(super) async fn list(cx: Cx<'_>, call: &Call, folder: &str) -> Result<Reply,
         page(cx.view, &prefix, after, limit.unwrap_or(LIMIT_MAX)).await?
     };
     if keys.is_empty() {
-        return Err(Fault::NotFound);
+        return Err(ApiError::NotFound);
     }
     Ok(Reply::ok(json!({ "keys": keys })))
 }
 
 /// Storage order is the order of names; a folder's keys lie together and are passed over in one
 /// step.
-async fn page(view: &View, prefix: &str, after: &str, limit: usize) -> Result<Vec<String>, Fault> {
+async fn page(
+    view: &View,
+    prefix: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<String>, ApiError> {
     let mut names: Vec<String> = Vec::new();
     let mut from = match after {
         "" => String::new(),
@@ -73,11 +80,11 @@ fn past(prefix: &str, name: &str) -> String {
     }
 }
 
-fn too_many(fault: Fault) -> Fault {
-    match fault {
-        Fault::Internal(Cause::Store(StoreError::TooMany(max))) => {
-            Fault::invalid(format!("more than {max} entries here: ask with 'limit' and 'after'"))
+fn too_many(error: BarrierError) -> ApiError {
+    match error {
+        BarrierError::Store(StoreError::TooMany(max)) => {
+            ApiError::invalid(format!("more than {max} entries here: ask with 'limit' and 'after'"))
         }
-        other => other,
+        other => other.into(),
     }
 }

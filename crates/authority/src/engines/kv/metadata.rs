@@ -2,20 +2,25 @@
 
 use serde_json::Value;
 
+use super::authorization::recheck;
+use super::custom;
 use super::model::{Metadata, VERSIONS_MAX};
 use super::store::{self, Key};
-use super::{Call, Cx, Fault, Reply, custom, recheck};
-use crate::engines::{Data, fields};
-use crate::storage::view::Batch;
+use crate::barrier::Batch;
+use crate::engines::engine::Context;
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::request::{Call, fields};
+use crate::wipe::Data;
 
-/// `metadata/{key}`.
-pub(super) async fn read(cx: Cx<'_>, key: &Key) -> Result<Reply, Fault> {
-    let meta = store::load(cx.view, key).await?.ok_or(Fault::NotFound)?;
+/// `metadata/{key}`: settings and what is known of each version, no values; 404 if the key is absent.
+pub(super) async fn read(cx: Context<'_>, key: &Key) -> Result<Reply, ApiError> {
+    let meta = store::load(cx.view, key).await?.ok_or(ApiError::NotFound)?;
     Ok(Reply::ok(meta.describe()))
 }
 
 /// PUT or POST: sets what it names, `custom_metadata` whole; makes the key if it is absent.
-pub(super) async fn write(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+pub(super) async fn write(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
     let _guard = cx.view.lock(&key.meta()).await;
     let found = store::load(cx.view, key).await?;
     recheck(cx, call, found.is_some()).await?;
@@ -23,15 +28,15 @@ pub(super) async fn write(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, F
     limits(&mut meta, &call.data)?;
     match call.data.get("custom_metadata") {
         None | Some(Value::Null) => {}
-        Some(value) => meta.custom = custom::replace(value).map_err(Fault::Invalid)?,
+        Some(value) => meta.custom = custom::replace(value).map_err(ApiError::Invalid)?,
     }
     save(cx, call, key, meta).await
 }
 
 /// PATCH (RFC 7396): null resets, keys of `custom_metadata` that it does not name stay.
-pub(super) async fn patch(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+pub(super) async fn patch(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
     let _guard = cx.view.lock(&key.meta()).await;
-    let mut meta = store::load(cx.view, key).await?.ok_or(Fault::NotFound)?;
+    let mut meta = store::load(cx.view, key).await?.ok_or(ApiError::NotFound)?;
     let is_null = |name| call.data.get(name).is_some_and(Value::is_null);
     if is_null("max_versions") {
         meta.max_versions = 0;
@@ -46,14 +51,14 @@ pub(super) async fn patch(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, F
     match call.data.get("custom_metadata") {
         None => {}
         Some(value) => {
-            meta.custom = custom::patch(&meta.custom, value).map_err(Fault::Invalid)?;
+            meta.custom = custom::patch(&meta.custom, value).map_err(ApiError::Invalid)?;
         }
     }
     save(cx, call, key, meta).await
 }
 
 /// DELETE: the key, its versions and their values, together.
-pub(super) async fn delete(cx: Cx<'_>, key: &Key) -> Result<Reply, Fault> {
+pub(super) async fn delete(cx: Context<'_>, key: &Key) -> Result<Reply, ApiError> {
     let _guard = cx.view.lock(&key.meta()).await;
     if let Some(meta) = store::load(cx.view, key).await? {
         let mut batch = Batch::new();
@@ -65,7 +70,7 @@ pub(super) async fn delete(cx: Cx<'_>, key: &Key) -> Result<Reply, Fault> {
     Ok(Reply::no_content())
 }
 
-fn limits(meta: &mut Metadata, data: &Data) -> Result<(), Fault> {
+fn limits(meta: &mut Metadata, data: &Data) -> Result<(), ApiError> {
     if let Some(max) = fields::count(data, "max_versions")? {
         meta.max_versions = checked_versions(max)?;
     }
@@ -79,14 +84,14 @@ fn limits(meta: &mut Metadata, data: &Data) -> Result<(), Fault> {
 }
 
 /// `max` if so many versions may be kept.
-pub(super) fn checked_versions(max: u64) -> Result<u64, Fault> {
+pub(super) fn checked_versions(max: u64) -> Result<u64, ApiError> {
     if max > VERSIONS_MAX {
-        return Err(Fault::invalid(format!("max_versions: expected at most {VERSIONS_MAX}")));
+        return Err(ApiError::invalid(format!("max_versions: expected at most {VERSIONS_MAX}")));
     }
     Ok(max)
 }
 
-async fn save(cx: Cx<'_>, call: &Call, key: &Key, meta: Metadata) -> Result<Reply, Fault> {
+async fn save(cx: Context<'_>, call: &Call, key: &Key, meta: Metadata) -> Result<Reply, ApiError> {
     let meta = Metadata { updated: call.now, ..meta };
     let mut batch = Batch::new();
     store::put(&mut batch, key, &meta)?;

@@ -12,6 +12,7 @@
 //! write (PROTOCOLS.md §8). Times come from the request. Source: Vault API docs "KV secrets engine
 //! v2"; OpenBao `internal/builtin/logical/kv`.
 
+mod authorization;
 mod custom;
 mod data;
 mod list;
@@ -26,18 +27,20 @@ mod versions;
 use futures::future::BoxFuture;
 
 use self::store::Key;
-use super::{Call, Cx, Engine, Fault, Operation, Reply};
+use crate::engines::engine::{Context, Engine};
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::request::{Call, Operation};
 
-/// Answers below a KV v2 mount.
 pub(crate) struct KvEngine;
 
 impl Engine for KvEngine {
     /// A path exists once it has metadata, even if all its versions are deleted.
     fn exists<'a>(
         &'a self,
-        cx: Cx<'a>,
+        cx: Context<'a>,
         call: &'a Call,
-    ) -> BoxFuture<'a, Result<Option<bool>, Fault>> {
+    ) -> BoxFuture<'a, Result<Option<bool>, ApiError>> {
         Box::pin(async move {
             let key = call.path.strip_prefix("data/").or(call.path.strip_prefix("metadata/"));
             match key.map(Key::parse) {
@@ -47,12 +50,12 @@ impl Engine for KvEngine {
         })
     }
 
-    fn call<'a>(&'a self, cx: Cx<'a>, call: Call) -> BoxFuture<'a, Result<Reply, Fault>> {
+    fn call<'a>(&'a self, cx: Context<'a>, call: Call) -> BoxFuture<'a, Result<Reply, ApiError>> {
         Box::pin(answer(cx, call))
     }
 }
 
-async fn answer(cx: Cx<'_>, call: Call) -> Result<Reply, Fault> {
+async fn answer(cx: Context<'_>, call: Call) -> Result<Reply, ApiError> {
     use Operation::{Create, Delete, List, Patch, Read, Update};
     let path = call.path.clone();
     let (area, rest) = path.split_once('/').unwrap_or((path.as_str(), ""));
@@ -63,13 +66,13 @@ async fn answer(cx: Cx<'_>, call: Call) -> Result<Reply, Fault> {
         return match call.op {
             Read => settings::read(cx).await,
             Create | Update => settings::write(cx, &call).await,
-            _ => Err(Fault::Unsupported),
+            _ => Err(ApiError::Unsupported),
         };
     }
     if !["data", "delete", "undelete", "destroy", "metadata", "subkeys"].contains(&area) {
-        return Err(Fault::NoHandler(format!("{}{path}", call.mount)));
+        return Err(ApiError::NoHandler(format!("{}{path}", call.mount)));
     }
-    let key = Key::parse(rest).map_err(Fault::invalid)?;
+    let key = Key::parse(rest).map_err(ApiError::invalid)?;
     match (area, call.op) {
         ("data", Read) => data::read(cx, &call, &key).await,
         ("data", Create | Update) => data::write(cx, call, &key).await,
@@ -83,19 +86,6 @@ async fn answer(cx: Cx<'_>, call: Call) -> Result<Reply, Fault> {
         ("metadata", Create | Update) => metadata::write(cx, &call, &key).await,
         ("metadata", Patch) => metadata::patch(cx, &call, &key).await,
         ("metadata", Delete) => metadata::delete(cx, &key).await,
-        _ => Err(Fault::Unsupported),
+        _ => Err(ApiError::Unsupported),
     }
-}
-
-/// Decides again, under the key's lock, what was decided when the path was absent: if it is there
-/// now, this is an update, and the caller must be allowed that.
-async fn recheck(cx: Cx<'_>, call: &Call, is_there: bool) -> Result<(), Fault> {
-    if call.op != Operation::Create || !is_there {
-        return Ok(());
-    }
-    let caller = call.caller.as_deref().ok_or(Fault::Denied)?;
-    let acl = cx.services.policies.acl_of(caller).await?;
-    let path = format!("{}{}", call.mount, call.path);
-    let allowed = acl.allows(Operation::Update, &path, &call.data).allowed;
-    if allowed { Ok(()) } else { Err(Fault::Denied) }
 }

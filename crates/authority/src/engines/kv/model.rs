@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::engines::fields::go_duration;
+use crate::request::duration::go_duration;
 
 /// Versions kept where neither key nor mount says otherwise (Vault's default).
 pub(super) const VERSIONS_DEFAULT: u64 = 10;
@@ -14,17 +14,15 @@ pub(super) const VERSIONS_DEFAULT: u64 = 10;
 /// Versions that may be kept: all of a key's are in one record of about 100 bytes each.
 pub(super) const VERSIONS_MAX: u64 = 1000;
 
-/// The mount's settings.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Settings {
-    /// 0: not set.
+    /// 0 where the mount sets none.
     pub(super) max_versions: u64,
     pub(super) cas_required: bool,
     /// 0: not set; negative: off, whatever keys say.
     pub(super) delete_version_after_s: i64,
 }
 
-/// A key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Metadata {
     pub(super) versions: BTreeMap<u64, Version>,
@@ -40,7 +38,6 @@ pub(super) struct Metadata {
     pub(super) custom: BTreeMap<String, String>,
 }
 
-/// One version.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Version {
     pub(super) created: Timestamp,

@@ -2,33 +2,37 @@
 
 use serde_json::json;
 
+use super::metadata;
 use super::model::Settings;
-use super::{Call, Cx, Fault, Reply, metadata};
-use crate::engines::fields;
-use crate::engines::wipe::encode;
-use crate::storage::view::{Batch, View};
+use crate::barrier::{Batch, View};
+use crate::engines::engine::Context;
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::request::duration::go_duration;
+use crate::request::{Call, fields};
+use crate::wipe::encode;
 
 const KEY: &str = "config";
 
 /// The settings in force.
-pub(super) async fn load(view: &View) -> Result<Settings, Fault> {
+pub(super) async fn load(view: &View) -> Result<Settings, ApiError> {
     match view.get(KEY).await? {
-        Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| Fault::corrupt("kv config")),
+        Some(bytes) => serde_json::from_slice(&bytes).map_err(|_| ApiError::corrupt("kv config")),
         None => Ok(Settings::default()),
     }
 }
 
-pub(super) async fn read(cx: Cx<'_>) -> Result<Reply, Fault> {
+pub(super) async fn read(cx: Context<'_>) -> Result<Reply, ApiError> {
     let settings = load(cx.view).await?;
     Ok(Reply::ok(json!({
         "max_versions": settings.max_versions,
         "cas_required": settings.cas_required,
-        "delete_version_after": fields::go_duration(settings.delete_version_after_s),
+        "delete_version_after": go_duration(settings.delete_version_after_s),
     })))
 }
 
 /// Sets what the request names; a negative `delete_version_after` switches it off for all keys.
-pub(super) async fn write(cx: Cx<'_>, call: &Call) -> Result<Reply, Fault> {
+pub(super) async fn write(cx: Context<'_>, call: &Call) -> Result<Reply, ApiError> {
     let _guard = cx.view.lock(KEY).await;
     let mut settings = load(cx.view).await?;
     if let Some(max) = fields::count(&call.data, "max_versions")? {

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::model::Metadata;
-use crate::engines::wipe::encode;
-use crate::engines::{Data, Fault};
-use crate::storage::view::{Batch, View};
+use crate::barrier::{Batch, View};
+use crate::error::ApiError;
+use crate::wipe::{Data, encode};
 
 /// Longest key, in bytes.
 const KEY_LEN_MAX: usize = 1024;
@@ -51,23 +51,23 @@ impl Key {
 }
 
 /// The metadata of `key`.
-pub(super) async fn load(view: &View, key: &Key) -> Result<Option<Metadata>, Fault> {
+pub(super) async fn load(view: &View, key: &Key) -> Result<Option<Metadata>, ApiError> {
     let Some(bytes) = view.get(&key.meta()).await? else { return Ok(None) };
-    serde_json::from_slice(&bytes).map(Some).map_err(|_| Fault::corrupt("kv metadata"))
+    serde_json::from_slice(&bytes).map(Some).map_err(|_| ApiError::corrupt("kv metadata"))
 }
 
 /// Puts the metadata of `key` into `batch`.
-pub(super) fn put(batch: &mut Batch, key: &Key, meta: &Metadata) -> Result<(), Fault> {
+pub(super) fn put(batch: &mut Batch, key: &Key, meta: &Metadata) -> Result<(), ApiError> {
     batch.put(key.meta(), encode(meta, "kv metadata")?);
     Ok(())
 }
 
 /// The values of one version.
-pub(super) async fn values(view: &View, key: &Key, version: u64) -> Result<Data, Fault> {
+pub(super) async fn values(view: &View, key: &Key, version: u64) -> Result<Data, ApiError> {
     let bytes = view.get(&key.values(version)).await?;
-    let bytes = bytes.ok_or_else(|| Fault::corrupt("kv version"))?;
+    let bytes = bytes.ok_or_else(|| ApiError::corrupt("kv version"))?;
     let map: Map<String, Value> =
-        serde_json::from_slice(&bytes).map_err(|_| Fault::corrupt("kv version"))?;
+        serde_json::from_slice(&bytes).map_err(|_| ApiError::corrupt("kv version"))?;
     Ok(Data::new(map))
 }
 
@@ -77,10 +77,10 @@ pub(super) fn put_values(
     key: &Key,
     version: u64,
     values: &Data,
-) -> Result<(), Fault> {
+) -> Result<(), ApiError> {
     let bytes = encode(&**values, "kv version")?;
     if bytes.len() > VALUE_LEN_MAX {
-        return Err(Fault::TooLarge);
+        return Err(ApiError::TooLarge);
     }
     batch.put(key.values(version), bytes);
     Ok(())

@@ -3,15 +3,21 @@
 
 use super::model::Metadata;
 use super::store::{self, Key};
-use super::{Call, Cx, Fault, Reply};
-use crate::engines::fields;
-use crate::storage::view::Batch;
+use crate::barrier::Batch;
+use crate::engines::engine::Context;
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::request::{Call, fields};
 
 /// Version numbers in one request.
 const NUMBERS_MAX: usize = 1000;
 
 /// `DELETE data/{key}`: soft-deletes the current version.
-pub(super) async fn delete_latest(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+pub(super) async fn delete_latest(
+    cx: Context<'_>,
+    call: &Call,
+    key: &Key,
+) -> Result<Reply, ApiError> {
     change(cx, key, |meta, _| {
         let current = meta.current;
         meta.delete(current, call.now)
@@ -19,20 +25,20 @@ pub(super) async fn delete_latest(cx: Cx<'_>, call: &Call, key: &Key) -> Result<
     .await
 }
 
-/// `delete/{key}` with `{versions}`.
-pub(super) async fn delete(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+/// `delete/{key}` with `{versions}`: soft, the values stay.
+pub(super) async fn delete(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
     let numbers = numbers(call)?;
     change(cx, key, |meta, _| each(&numbers, |number| meta.delete(number, call.now))).await
 }
 
-/// `undelete/{key}` with `{versions}`.
-pub(super) async fn undelete(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+/// `undelete/{key}` with `{versions}`: what is destroyed stays so.
+pub(super) async fn undelete(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
     let numbers = numbers(call)?;
     change(cx, key, |meta, _| each(&numbers, |number| meta.undelete(number))).await
 }
 
 /// `destroy/{key}` with `{versions}`: the values are removed for good.
-pub(super) async fn destroy(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply, Fault> {
+pub(super) async fn destroy(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
     let numbers = numbers(call)?;
     change(cx, key, |meta, batch| {
         each(&numbers, |number| {
@@ -47,10 +53,10 @@ pub(super) async fn destroy(cx: Cx<'_>, call: &Call, key: &Key) -> Result<Reply,
 }
 
 async fn change(
-    cx: Cx<'_>,
+    cx: Context<'_>,
     key: &Key,
     act: impl FnOnce(&mut Metadata, &mut Batch) -> bool,
-) -> Result<Reply, Fault> {
+) -> Result<Reply, ApiError> {
     let _guard = cx.view.lock(&key.meta()).await;
     if let Some(mut meta) = store::load(cx.view, key).await? {
         let mut batch = Batch::new();
@@ -67,11 +73,11 @@ fn each(numbers: &[u64], mut act: impl FnMut(u64) -> bool) -> bool {
     numbers.iter().fold(false, |changed, number| act(*number) | changed)
 }
 
-fn numbers(call: &Call) -> Result<Vec<u64>, Fault> {
+fn numbers(call: &Call) -> Result<Vec<u64>, ApiError> {
     let numbers = fields::counts(&call.data, "versions")?;
     match numbers.len() {
-        0 => Err(Fault::invalid("No version number provided")),
+        0 => Err(ApiError::invalid("No version number provided")),
         1..=NUMBERS_MAX => Ok(numbers),
-        _ => Err(Fault::invalid(format!("expected at most {NUMBERS_MAX} version numbers"))),
+        _ => Err(ApiError::invalid(format!("expected at most {NUMBERS_MAX} version numbers"))),
     }
 }

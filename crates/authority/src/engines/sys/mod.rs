@@ -1,80 +1,109 @@
-//! `sys/`: the authority about itself. It acts on the core, so it is called by the pipeline
-//! directly.
+//! `sys/`: the authority about itself.
 //!
 //! ```text
-//! open.rs      no token, works sealed: health, seal-status, init, unseal, generate-root, regent/*
-//! status.rs    the bodies of health, seal-status, leader, key-status
-//! mounts.rs    sys/mounts, sys/auth              policies.rs  sys/policies/acl, sys/policy
-//! access.rs    capabilities-self, internal/ui/mounts (what clients ask before they act)
+//! unauthenticated.rs  works sealed: health, seal-status, init, unseal, generate-root, regent/*
+//! status.rs           the bodies of health, seal-status, leader, key-status
+//! mounts.rs           sys/mounts, sys/auth           policies.rs  sys/policies/acl, sys/policy
+//! capabilities.rs     capabilities-self, internal/ui/mounts (what clients ask before they act)
+//! system_access.rs    what this engine alone may touch
 //! ```
+//!
+//! An engine like the others, but for `unauthenticated.rs`: its paths work before there is a
+//! keyring, when the mount table that would lead to an engine cannot be read, so the pipeline asks
+//! for them first.
 
-mod access;
+mod capabilities;
 mod mounts;
-pub(crate) mod open;
 mod policies;
 mod regent;
 mod root;
 mod status;
+pub(crate) mod system_access;
+pub(crate) mod unauthenticated;
+mod values;
 
-use std::sync::Arc;
-
+use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
-use super::{Call, Fault, Operation, Reply};
-use crate::lifecycle::{Active, Core};
-use crate::policy::Acl;
+use self::system_access::SystemAccess;
+use crate::engines::engine::{Context, Engine};
+use crate::error::ApiError;
+use crate::lifecycle::Core;
+use crate::reply::Reply;
+use crate::request::Call;
 
-/// Below `sys/`: a good token is enough, the handler itself looks at the ACL.
-pub(crate) const POLICY_FREE: &[&str] = &["internal/ui/mounts", "internal/ui/mounts/*"];
+/// Answers below `sys/` what needs a token.
+pub(crate) struct SystemEngine;
 
-/// Below `sys/`: needs the `sudo` capability too (reference: sudo paths).
-pub(crate) const SUDO: &[&str] = &["auth/*", "audit", "audit/*", "rotate", "rotate/*", "seal"];
+impl Engine for SystemEngine {
+    fn exists<'a>(
+        &'a self,
+        _cx: Context<'a>,
+        _call: &'a Call,
+    ) -> BoxFuture<'a, Result<Option<bool>, ApiError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn call<'a>(&'a self, cx: Context<'a>, call: Call) -> BoxFuture<'a, Result<Reply, ApiError>> {
+        Box::pin(answer(cx, call))
+    }
+
+    /// Vault's sudo paths, as far as they are served.
+    fn sudo(&self) -> &'static [&'static str] {
+        &["auth/*", "audit", "audit/*", "rotate", "rotate/*", "seal"]
+    }
+
+    fn policy_free(&self) -> &'static [&'static str] {
+        &["internal/ui/mounts", "internal/ui/mounts/*"]
+    }
+}
 
 /// Answers one call below `sys/` that passed policy.
-pub(crate) async fn call(
-    core: &Core,
-    active: &Arc<Active>,
-    acl: &Acl,
-    call: Call,
-) -> Result<Reply, Fault> {
+async fn answer(cx: Context<'_>, call: Call) -> Result<Reply, ApiError> {
+    let SystemAccess { core, unsealed, acl } = cx.system;
+    // All paths below need a token, so there is an ACL.
+    let acl = acl.ok_or(ApiError::Denied)?;
     let path = call.path.trim_end_matches('/').to_owned();
     let (head, tail) = path.split_once('/').unwrap_or((&path, ""));
     match head {
-        "mounts" => mounts::call(active, mounts::Side::Secrets, tail, call).await,
-        "auth" => mounts::call(active, mounts::Side::Auth, tail, call).await,
+        "mounts" => mounts::call(unsealed, mounts::Side::Secrets, tail, call).await,
+        "auth" => mounts::call(unsealed, mounts::Side::Auth, tail, call).await,
         "policies" => match tail.strip_prefix("acl") {
-            Some("") => policies::call(active, policies::Form::Acl, "", call).await,
+            Some("") => policies::call(unsealed, policies::Form::Acl, "", call).await,
             Some(name) if name.starts_with('/') => {
-                policies::call(active, policies::Form::Acl, &name[1..], call).await
+                policies::call(unsealed, policies::Form::Acl, &name[1..], call).await
             }
             Some(_) | None => Err(no_handler(&path)),
         },
-        "policy" => policies::call(active, policies::Form::Old, tail, call).await,
-        "capabilities-self" if tail.is_empty() => access::capabilities_self(acl, &call),
+        "policy" => policies::call(unsealed, policies::Form::Legacy, tail, call).await,
+        "capabilities-self" if tail.is_empty() => capabilities::capabilities_self(acl, &call),
         "internal" => match tail.strip_prefix("ui/mounts") {
-            Some("") => read_only(&call).map(|()| access::visible_mounts(active, acl)),
+            Some("") => {
+                call.require_read()?;
+                Ok(capabilities::visible_mounts(unsealed, acl))
+            }
             Some(below) if below.starts_with('/') => {
-                read_only(&call)?;
-                access::mount_of(active, acl, &below[1..])
+                call.require_read()?;
+                capabilities::mount_of(unsealed, acl, &below[1..])
             }
             Some(_) | None => Err(no_handler(&path)),
         },
         "seal" if tail.is_empty() => {
-            write_only(&call)?;
+            call.require_write()?;
             core.seal().await;
             Ok(Reply::no_content())
         }
         "key-status" if tail.is_empty() => {
-            read_only(&call)?;
+            call.require_read()?;
             status::key_status(core)
         }
         "rotate" if tail.is_empty() => {
-            write_only(&call)?;
+            call.require_write()?;
             core.rotate(call.now).await?;
             Ok(Reply::no_content())
         }
         "audit" if tail.is_empty() => {
-            read_only(&call)?;
+            call.require_read()?;
             Ok(audit_devices(core))
         }
         _ => Err(no_handler(&path)),
@@ -95,14 +124,6 @@ fn audit_devices(core: &Core) -> Reply {
     Reply::mirrored(Value::Object(Map::from_iter([(format!("{kind}/"), device)])))
 }
 
-fn read_only(call: &Call) -> Result<(), Fault> {
-    if call.op == Operation::Read { Ok(()) } else { Err(Fault::Unsupported) }
-}
-
-fn write_only(call: &Call) -> Result<(), Fault> {
-    if call.op.is_write() { Ok(()) } else { Err(Fault::Unsupported) }
-}
-
-fn no_handler(path: &str) -> Fault {
-    Fault::NoHandler(format!("sys/{path}"))
+fn no_handler(path: &str) -> ApiError {
+    ApiError::NoHandler(format!("sys/{path}"))
 }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::engines::{Call, Data, Fault, Operation, Reply, fields};
-use crate::lifecycle::Active;
-use crate::mounts::{Kind, Mount};
+use crate::error::ApiError;
+use crate::lifecycle::Unsealed;
+use crate::mounts::{Mount, MountKind};
+use crate::reply::Reply;
+use crate::request::{Call, Operation, fields};
+use crate::wipe::Data;
 
-/// What a mount's path or description may be.
+/// Longest path of a mount, in bytes.
 const PATH_LEN_MAX: usize = 128;
 
 /// Paths that are no one's to take or remove.
@@ -18,9 +21,9 @@ const RESERVED: [&str; 5] = ["sys/", "auth/", "audit/", "cubbyhole/", "identity/
 /// Which half of the mount table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    /// `sys/mounts`.
+    /// All that is not below `auth/`.
     Secrets,
-    /// `sys/auth`: mounts below `auth/`.
+    /// All that is below `auth/`.
     Auth,
 }
 
@@ -38,51 +41,51 @@ impl Side {
 }
 
 pub(super) async fn call(
-    active: &Arc<Active>,
+    unsealed: &Unsealed,
     side: Side,
     tail: &str,
     call: Call,
-) -> Result<Reply, Fault> {
+) -> Result<Reply, ApiError> {
     if tail.is_empty() {
         return if call.op == Operation::Read {
-            Ok(list(active, side))
+            Ok(list(unsealed, side))
         } else {
-            Err(Fault::Unsupported)
+            Err(ApiError::Unsupported)
         };
     }
     if let Some(of) = tail.strip_suffix("/tune") {
         let path = path(side, of)?;
         return match call.op {
-            Operation::Read => read_config(active, &path),
-            Operation::Create | Operation::Update => tune(active, &path, call.data).await,
-            _ => Err(Fault::Unsupported),
+            Operation::Read => read_config(unsealed, &path),
+            Operation::Create | Operation::Update => tune(unsealed, &path, call.data).await,
+            _ => Err(ApiError::Unsupported),
         };
     }
     let path = path(side, tail)?;
     match call.op {
         Operation::Read => {
-            let mount = active.mounts.at(&path).ok_or_else(|| missing(&path))?;
+            let mount = unsealed.mounts.at(&path).ok_or_else(|| missing(&path))?;
             Ok(Reply::ok(describe(&mount)))
         }
         Operation::Create | Operation::Update => {
             let mut mount = Mount::new(&path, kind(side, &call.data)?, "")?;
             refuse_reserved(&path)?;
             apply(&mut mount, &call.data)?;
-            if mount.kind == Kind::Kv {
+            if mount.kind == MountKind::Kv {
                 mount.options.insert("version".to_owned(), "2".to_owned());
             }
-            active.mounts.add(mount).await?;
+            unsealed.mounts.add(mount).await?;
             Ok(Reply::no_content())
         }
         Operation::Delete => {
             refuse_reserved(&path)?;
             if path == "auth/token/" {
-                return Err(Fault::invalid("token credential backend cannot be disabled"));
+                return Err(ApiError::invalid("token credential backend cannot be disabled"));
             }
-            active.mounts.remove(&path).await?;
+            unsealed.mounts.remove(&path).await?;
             Ok(Reply::no_content())
         }
-        Operation::Patch | Operation::List => Err(Fault::Unsupported),
+        Operation::Patch | Operation::List => Err(ApiError::Unsupported),
     }
 }
 
@@ -124,8 +127,8 @@ fn options(mount: &Mount) -> Value {
     if mount.options.is_empty() { Value::Null } else { json!(mount.options) }
 }
 
-fn list(active: &Active, side: Side) -> Reply {
-    let mounts = active.mounts.all();
+fn list(unsealed: &Unsealed, side: Side) -> Reply {
+    let mounts = unsealed.mounts.all();
     let mounts = mounts.iter().filter(|mount| side.has(mount));
     let entry = |mount: &Arc<Mount>| {
         let path = mount.path.strip_prefix(side.prefix()).unwrap_or(&mount.path);
@@ -134,21 +137,21 @@ fn list(active: &Active, side: Side) -> Reply {
     Reply::mirrored(Value::Object(mounts.map(entry).collect::<Map<_, _>>()))
 }
 
-fn read_config(active: &Active, path: &str) -> Result<Reply, Fault> {
-    let mount = active.mounts.at(path).ok_or_else(|| missing(path))?;
+fn read_config(unsealed: &Unsealed, path: &str) -> Result<Reply, ApiError> {
+    let mount = unsealed.mounts.at(path).ok_or_else(|| missing(path))?;
     let mut body = config(&mount, mount.default_lease_ttl_s(), mount.max_lease_ttl_s());
     body["description"] = json!(mount.description);
     body["options"] = options(&mount);
     Ok(Reply::ok(body))
 }
 
-async fn tune(active: &Active, path: &str, data: Data) -> Result<Reply, Fault> {
-    active.mounts.tune(path, move |mount| apply(mount, &data)).await?;
+async fn tune(unsealed: &Unsealed, path: &str, data: Data) -> Result<Reply, ApiError> {
+    unsealed.mounts.tune(path, move |mount| apply(mount, &data)).await?;
     Ok(Reply::no_content())
 }
 
 /// Settings of an enable (`config` object) or a tune (top level) request.
-fn apply(mount: &mut Mount, data: &Data) -> Result<(), Fault> {
+fn apply(mount: &mut Mount, data: &Data) -> Result<(), ApiError> {
     if let Some(text) = fields::text(data, "description")? {
         text.clone_into(&mut mount.description);
     }
@@ -160,7 +163,7 @@ fn apply(mount: &mut Mount, data: &Data) -> Result<(), Fault> {
     let config = match data.get("config") {
         Some(Value::Object(config)) => config,
         Some(Value::Null) | None => &empty,
-        Some(_) => return Err(Fault::invalid("field \"config\": expected an object")),
+        Some(_) => return Err(ApiError::invalid("field \"config\": expected an object")),
     };
     for fields_of in [config, &**data] {
         if let Some(seconds) = ttl(fields_of, "default_lease_ttl")? {
@@ -174,63 +177,67 @@ fn apply(mount: &mut Mount, data: &Data) -> Result<(), Fault> {
         }
     }
     if mount.config.default_lease_ttl_s > mount.max_lease_ttl_s() {
-        return Err(Fault::invalid("default_lease_ttl is longer than max_lease_ttl"));
+        return Err(ApiError::invalid("default_lease_ttl is longer than max_lease_ttl"));
     }
     Ok(())
 }
 
 /// A lease bound; `system` is the word for the default.
-fn ttl(data: &Map<String, Value>, name: &str) -> Result<Option<u64>, Fault> {
+fn ttl(data: &Map<String, Value>, name: &str) -> Result<Option<u64>, ApiError> {
     match data.get(name).and_then(Value::as_str) {
         Some("system") => Ok(Some(0)),
         _ => fields::seconds(data, name),
     }
 }
 
-fn kind(side: Side, data: &Data) -> Result<Kind, Fault> {
+fn kind(side: Side, data: &Data) -> Result<MountKind, ApiError> {
     let name = fields::text(data, "type")?.unwrap_or_default();
     let version = data.get("options").and_then(|options| options.get("version"));
     let version = version.and_then(Value::as_str);
     match (side, name) {
-        (Side::Secrets, "kv-v2") => Ok(Kind::Kv),
-        (Side::Secrets, "kv") if version == Some("2") => Ok(Kind::Kv),
+        (Side::Secrets, "kv-v2") => Ok(MountKind::Kv),
+        (Side::Secrets, "kv") if version == Some("2") => Ok(MountKind::Kv),
         (Side::Secrets, "kv" | "kv-v1" | "generic") => {
-            Err(Fault::invalid("only version 2 of kv is served: set options.version to \"2\""))
+            Err(ApiError::invalid("only version 2 of kv is served: set options.version to \"2\""))
         }
-        (Side::Auth, "kubernetes") => Ok(Kind::Kubernetes),
-        (_, other) => Err(Fault::invalid(format!("plugin not found in the catalog: {other:?}"))),
+        (Side::Auth, "kubernetes") => Ok(MountKind::Kubernetes),
+        (_, other) => Err(ApiError::invalid(format!("plugin not found in the catalog: {other:?}"))),
     }
 }
 
-fn check_version(kind: Kind, options: &BTreeMap<String, String>) -> Result<(), Fault> {
+fn check_version(kind: MountKind, options: &BTreeMap<String, String>) -> Result<(), ApiError> {
     match (kind, options.get("version").map(String::as_str)) {
-        (Kind::Kv, Some(version)) if version != "2" => {
-            Err(Fault::invalid("only version 2 of kv is served"))
+        (MountKind::Kv, Some(version)) if version != "2" => {
+            Err(ApiError::invalid("only version 2 of kv is served"))
         }
         _ => Ok(()),
     }
 }
 
 /// The full path of a mount, with its trailing `/`.
-fn path(side: Side, name: &str) -> Result<String, Fault> {
+fn path(side: Side, name: &str) -> Result<String, ApiError> {
     let name = name.trim_end_matches('/');
     if name.is_empty() || name.len() > PATH_LEN_MAX || name.contains(['+', '*']) {
-        return Err(Fault::invalid("mount path: 1 to 128 bytes without '+' and '*'"));
+        return Err(ApiError::invalid("mount path: 1 to 128 bytes without '+' and '*'"));
     }
     if side == Side::Secrets && name.starts_with("auth/") {
         // Otherwise this would be a way around the `sudo` that `sys/auth` asks for.
-        return Err(Fault::invalid("mounts below auth/ are managed at sys/auth"));
+        return Err(ApiError::invalid("mounts below auth/ are managed at sys/auth"));
     }
     Ok(format!("{}{name}/", side.prefix()))
 }
 
-fn refuse_reserved(path: &str) -> Result<(), Fault> {
+fn refuse_reserved(path: &str) -> Result<(), ApiError> {
     let taken = RESERVED
         .iter()
         .any(|reserved| path == *reserved || (*reserved != "auth/" && path.starts_with(reserved)));
-    if taken { Err(Fault::invalid(format!("cannot mount or disable at {path:?}"))) } else { Ok(()) }
+    if taken {
+        Err(ApiError::invalid(format!("cannot mount or disable at {path:?}")))
+    } else {
+        Ok(())
+    }
 }
 
-fn missing(path: &str) -> Fault {
-    Fault::invalid(format!("No secret engine mount at {path}"))
+fn missing(path: &str) -> ApiError {
+    ApiError::invalid(format!("No secret engine mount at {path}"))
 }

@@ -4,15 +4,18 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::open::{number, token};
-use crate::engines::{Data, Fault, Reply, fields};
+use super::values::{number, token};
+use crate::error::{ApiError, Cause};
 use crate::lifecycle::Core;
+use crate::reply::Reply;
+use crate::request::fields;
 use crate::seal::shamir::{SHARES_MAX, Share};
-use crate::seal::{Holder, SealedShare, decode};
+use crate::seal::{Holder, SealedShare, decode_share};
+use crate::wipe::Data;
 
 /// `PUT sys/regent/init` {holders: [{name, recipient}], threshold, unseal_recipient} →
 /// {sealed_shares, root_token}.
-pub(super) async fn init(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, Fault> {
+pub(super) async fn init(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, ApiError> {
     let holders = holders(data)?;
     let threshold = number(data, "threshold")?;
     let unseal = fields::text(data, "unseal_recipient")?.map(str::to_owned);
@@ -25,28 +28,28 @@ pub(super) async fn init(core: &Core, data: &Data, now: Timestamp) -> Result<Rep
 }
 
 /// `GET sys/regent/sealed-shares` → {sealed_shares, threshold}; 404 before initialization.
-pub(super) async fn sealed_shares(core: &Core) -> Result<Reply, Fault> {
-    let (config, _) = core.seal_config().await?.ok_or(Fault::NotFound)?;
+pub(super) async fn sealed_shares(core: &Core) -> Result<Reply, ApiError> {
+    let (config, _) = core.seal_config().await?.ok_or(ApiError::NotFound)?;
     let shares = core.sealed_shares().await?;
     Ok(Reply::bare(json!({"sealed_shares": listed(&shares)?, "threshold": config.threshold})))
 }
 
 /// `PUT sys/regent/recover` {shares: [base64], unseal_recipient} → {sealed_shares, threshold}.
-pub(super) async fn recover(core: &Core, data: &Data) -> Result<Reply, Fault> {
-    let expected = || Fault::invalid("field \"shares\": expected a list of base64 shares");
+pub(super) async fn recover(core: &Core, data: &Data) -> Result<Reply, ApiError> {
+    let expected = || ApiError::invalid("field \"shares\": expected a list of base64 shares");
     let given = data.get("shares").and_then(Value::as_array).ok_or_else(expected)?;
     if given.len() > SHARES_MAX {
-        return Err(Fault::invalid(format!("field \"shares\": more than {SHARES_MAX}")));
+        return Err(ApiError::invalid(format!("field \"shares\": more than {SHARES_MAX}")));
     }
     let shares: Option<Vec<Share>> =
-        given.iter().map(|share| share.as_str().and_then(decode)).collect();
+        given.iter().map(|share| share.as_str().and_then(decode_share)).collect();
     let unseal = fields::text(data, "unseal_recipient")?.map(str::to_owned);
     let (sealed, threshold) = core.recover(shares.ok_or_else(expected)?, unseal).await?;
     Ok(Reply::bare(json!({"sealed_shares": listed(&sealed)?, "threshold": threshold})))
 }
 
-fn holders(data: &Data) -> Result<Vec<Holder>, Fault> {
-    let expected = || Fault::invalid("field \"holders\": expected a list of {name, recipient}");
+fn holders(data: &Data) -> Result<Vec<Holder>, ApiError> {
+    let expected = || ApiError::invalid("field \"holders\": expected a list of {name, recipient}");
     let items = data.get("holders").and_then(Value::as_array).ok_or_else(expected)?;
     let one = |item: &Value| {
         let field = |name| item.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -55,7 +58,6 @@ fn holders(data: &Data) -> Result<Vec<Holder>, Fault> {
     items.iter().map(one).collect::<Option<_>>().ok_or_else(expected)
 }
 
-fn listed(shares: &[SealedShare]) -> Result<Value, Fault> {
-    serde_json::to_value(shares)
-        .map_err(|_| Fault::Internal(crate::engines::Cause::Encode("sealed shares")))
+fn listed(shares: &[SealedShare]) -> Result<Value, ApiError> {
+    serde_json::to_value(shares).map_err(|_| ApiError::Internal(Cause::Encode("sealed shares")))
 }

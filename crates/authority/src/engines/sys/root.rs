@@ -3,20 +3,23 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::open::{share, text};
-use crate::engines::{Data, Fault, Reply, fields};
+use super::values::{share, text};
+use crate::error::ApiError;
 use crate::lifecycle::{Core, RootStatus};
+use crate::reply::Reply;
+use crate::request::fields;
+use crate::wipe::Data;
 
-/// `GET attempt`.
-pub(super) async fn status(core: &Core) -> Result<Reply, Fault> {
+/// `GET attempt`: how far it is; never the one-time pad.
+pub(super) async fn status(core: &Core) -> Result<Reply, ApiError> {
     core.root_status().await.map(body)
 }
 
 /// `PUT attempt`: the one-time pad is made here and answered once.
-pub(super) async fn start(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, Fault> {
+pub(super) async fn start(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, ApiError> {
     for name in ["otp", "pgp_key"] {
         if fields::text(data, name)?.is_some_and(|text| !text.is_empty()) {
-            return Err(Fault::invalid(format!(
+            return Err(ApiError::invalid(format!(
                 "{name}: not supported; the one-time pad is in the answer"
             )));
         }
@@ -24,14 +27,14 @@ pub(super) async fn start(core: &Core, data: &Data, now: Timestamp) -> Result<Re
     core.root_start(now).await.map(body)
 }
 
-/// `DELETE attempt`.
-pub(super) async fn cancel(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, Fault> {
+/// `DELETE attempt` {nonce}: needs the nonce while people are giving shares.
+pub(super) async fn cancel(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, ApiError> {
     core.root_cancel(fields::text(data, "nonce")?, now).await?;
     Ok(Reply::no_content())
 }
 
-/// `PUT update` {key, nonce}.
-pub(super) async fn update(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, Fault> {
+/// `PUT update` {key, nonce}: the last share's answer holds the encoded token.
+pub(super) async fn update(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, ApiError> {
     let nonce = fields::text(data, "nonce")?.unwrap_or_default();
     core.root_update(nonce, share(data, "key")?, now).await.map(body)
 }

@@ -3,13 +3,16 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::engines::{Data, Fault, Reply, ReplyStatus, fields};
+use crate::error::ApiError;
 use crate::lifecycle::Core;
+use crate::reply::{Reply, ReplyStatus};
+use crate::request::fields;
+use crate::wipe::Data;
 
 const CLUSTER_NAME: &str = "regent";
 
 /// `sys/health`: the status code says it all; callers may override each.
-pub(super) async fn health(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, Fault> {
+pub(super) async fn health(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, ApiError> {
     let state = core.seal_state().await?;
     let code = match (&state.config, state.sealed) {
         (None, _) => code(data, "uninitcode", 501)?,
@@ -33,16 +36,16 @@ pub(super) async fn health(core: &Core, data: &Data, now: Timestamp) -> Result<R
     Ok(Reply::bare(body).status(ReplyStatus::Code(code)))
 }
 
-fn code(data: &Data, name: &str, usual: u16) -> Result<u16, Fault> {
+fn code(data: &Data, name: &str, usual: u16) -> Result<u16, ApiError> {
     let Some(code) = fields::count(data, name)? else { return Ok(usual) };
     u16::try_from(code)
         .ok()
         .filter(|code| (200..600).contains(code))
-        .ok_or_else(|| Fault::invalid(format!("{name}: not a status code")))
+        .ok_or_else(|| ApiError::invalid(format!("{name}: not a status code")))
 }
 
-/// `sys/seal-status`.
-pub(super) async fn seal_status(core: &Core) -> Result<Reply, Fault> {
+/// `sys/seal-status`: threshold and shares are 0 before initialization.
+pub(super) async fn seal_status(core: &Core) -> Result<Reply, ApiError> {
     let state = core.seal_state().await?;
     let (threshold, shares) = match &state.config {
         Some(config) => (config.threshold, config.shares),
@@ -70,8 +73,8 @@ pub(super) async fn seal_status(core: &Core) -> Result<Reply, Fault> {
 }
 
 /// `sys/leader`: there is one node, and it leads.
-pub(super) fn leader(core: &Core) -> Result<Reply, Fault> {
-    core.active().ok_or(Fault::Sealed)?;
+pub(super) fn leader(core: &Core) -> Result<Reply, ApiError> {
+    core.unsealed().ok_or(ApiError::Sealed)?;
     Ok(Reply::bare(json!({
         "ha_enabled": false,
         "is_self": true,
@@ -83,8 +86,8 @@ pub(super) fn leader(core: &Core) -> Result<Reply, Fault> {
     })))
 }
 
-/// `sys/key-status`.
-pub(super) fn key_status(core: &Core) -> Result<Reply, Fault> {
+/// `sys/key-status`: term, age and use of the newest key.
+pub(super) fn key_status(core: &Core) -> Result<Reply, ApiError> {
     let status = core.barrier.keyring()?.status()?;
     let body: Value = json!({
         "term": status.term,

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Map;
 
-use super::record::{TokenRecord, TokenSpec};
-use crate::engines::{Call, Caller, Cx, Fault, Operation, Reply, fields};
+use crate::engines::engine::Context;
+use crate::error::ApiError;
 use crate::policies::PolicyStore;
+use crate::reply::Reply;
+use crate::request::{Call, Caller, Operation, fields};
+use crate::tokens::{TokenRecord, TokenSpec};
 
 /// Policies on one token: each request looks all of them up, or finds them merged.
 const POLICIES_MAX: usize = 64;
@@ -23,20 +26,24 @@ pub(super) enum Parent {
 }
 
 /// Makes a token for whoever the caller gives it to.
-pub(super) async fn create(cx: Cx<'_>, call: &Call, parent: Parent) -> Result<Reply, Fault> {
-    let caller = call.caller.as_deref().ok_or(Fault::Denied)?;
+pub(super) async fn create(
+    cx: Context<'_>,
+    call: &Call,
+    parent: Parent,
+) -> Result<Reply, ApiError> {
+    let caller = call.caller.as_deref().ok_or(ApiError::Denied)?;
     let store = &cx.services.tokens;
-    let own = store.load(&caller.token_id_hash).await?.ok_or(Fault::Denied)?;
+    let own = store.load(&caller.token_id_hash).await?.ok_or(ApiError::Denied)?;
     if own.num_uses > 0 {
-        return Err(Fault::invalid("restricted use token cannot generate child tokens"));
+        return Err(ApiError::invalid("restricted use token cannot generate child tokens"));
     }
     refuse_unsupported(call)?;
     let sudo = has_sudo(cx, call, caller).await?;
     let no_parent = fields::flag(&call.data, "no_parent")?.unwrap_or(false);
     if no_parent && !sudo {
-        return Err(Fault::invalid("root or sudo privileges required to create orphan token"));
+        return Err(ApiError::invalid("root or sudo privileges required to create orphan token"));
     }
-    let mut spec = asked(cx, call, caller, &own, sudo)?;
+    let mut spec = token_spec(cx, call, caller, &own, sudo)?;
     if parent == Parent::Caller && !no_parent {
         spec.parent = Some(caller.token_id_hash.clone());
     }
@@ -51,17 +58,17 @@ pub(super) async fn create(cx: Cx<'_>, call: &Call, parent: Parent) -> Result<Re
     })
 }
 
-fn asked(
-    cx: Cx<'_>,
+fn token_spec(
+    cx: Context<'_>,
     call: &Call,
     caller: &Caller,
     own: &TokenRecord,
     sudo: bool,
-) -> Result<TokenSpec, Fault> {
+) -> Result<TokenSpec, ApiError> {
     let data = &call.data;
     let period_s = fields::seconds(data, "period")?.unwrap_or(0);
     if period_s > 0 && !sudo {
-        return Err(Fault::invalid("root or sudo privileges required to create periodic token"));
+        return Err(ApiError::invalid("root or sudo privileges required to create periodic token"));
     }
     let policies = policies(call, caller, sudo)?;
     let ttl = fields::seconds(data, "ttl")?.or(fields::seconds(data, "lease")?).unwrap_or(0);
@@ -79,13 +86,15 @@ fn asked(
         ..TokenSpec::login(String::new(), policies)
     };
     if caller.is_root && own.expires.is_some() && spec.is_root() && spec.granted_s().is_none() {
-        return Err(Fault::invalid("expiring root tokens cannot create non-expiring root tokens"));
+        return Err(ApiError::invalid(
+            "expiring root tokens cannot create non-expiring root tokens",
+        ));
     }
     Ok(TokenSpec { ttl_s: default_ttl(&spec, cx), ..spec })
 }
 
 /// The mount's default where nothing is asked; a root token's default is no end at all.
-fn default_ttl(spec: &TokenSpec, cx: Cx<'_>) -> u64 {
+fn default_ttl(spec: &TokenSpec, cx: Context<'_>) -> u64 {
     match spec.ttl_s {
         0 if !spec.is_root() => cx.mount.config.default_lease_ttl_s,
         asked => asked,
@@ -93,7 +102,7 @@ fn default_ttl(spec: &TokenSpec, cx: Cx<'_>) -> u64 {
 }
 
 /// The caller's own where none are asked for, else a subset of them; `sudo` may name any but root.
-fn policies(call: &Call, caller: &Caller, sudo: bool) -> Result<Vec<String>, Fault> {
+fn policies(call: &Call, caller: &Caller, sudo: bool) -> Result<Vec<String>, ApiError> {
     let asked = fields::texts(&call.data, "policies")?.unwrap_or_default();
     if asked.is_empty() {
         let mut policies = caller.policies.clone();
@@ -102,10 +111,10 @@ fn policies(call: &Call, caller: &Caller, sudo: bool) -> Result<Vec<String>, Fau
         }
         return Ok(policies);
     }
-    let names = asked.iter().map(|name| PolicyStore::name(name));
+    let names = asked.iter().map(|name| PolicyStore::normalized_name(name));
     let mut policies = names.collect::<Result<Vec<_>, _>>()?;
     if !sudo && !policies.iter().all(|policy| caller.policies.contains(policy)) {
-        return Err(Fault::invalid("child policies must be subset of parent"));
+        return Err(ApiError::invalid("child policies must be subset of parent"));
     }
     let default = !fields::flag(&call.data, "no_default_policy")?.unwrap_or(false);
     let held = sudo || caller.policies.iter().any(|policy| policy == "default");
@@ -113,37 +122,37 @@ fn policies(call: &Call, caller: &Caller, sudo: bool) -> Result<Vec<String>, Fau
         policies.push("default".to_owned());
     }
     if policies.len() > POLICIES_MAX {
-        return Err(Fault::invalid(format!("expected at most {POLICIES_MAX} policies")));
+        return Err(ApiError::invalid(format!("expected at most {POLICIES_MAX} policies")));
     }
     Ok(policies)
 }
 
-async fn has_sudo(cx: Cx<'_>, call: &Call, caller: &Caller) -> Result<bool, Fault> {
+async fn has_sudo(cx: Context<'_>, call: &Call, caller: &Caller) -> Result<bool, ApiError> {
     let acl = cx.services.policies.acl_of(caller).await?;
     let path = format!("{}{}", call.mount, call.path);
     Ok(acl.allows(Operation::Update, &path, &Map::new()).sudo)
 }
 
 /// What would change the token's meaning if it were ignored.
-fn refuse_unsupported(call: &Call) -> Result<(), Fault> {
+fn refuse_unsupported(call: &Call) -> Result<(), ApiError> {
     let kind = fields::text(&call.data, "type")?.unwrap_or_default();
     if !matches!(kind, "" | "service" | "default" | "default-service") {
-        return Err(Fault::invalid("only service tokens are supported by this authority"));
+        return Err(ApiError::invalid("only service tokens are supported by this authority"));
     }
     for name in ["id", "entity_alias"] {
         if fields::text(&call.data, name)?.is_some_and(|text| !text.is_empty()) {
             let message = format!("field {name:?} is not supported by this authority");
-            return Err(Fault::Invalid(vec![message]));
+            return Err(ApiError::Invalid(vec![message]));
         }
     }
     Ok(())
 }
 
-fn metadata(call: &Call) -> Result<BTreeMap<String, String>, Fault> {
+fn metadata(call: &Call) -> Result<BTreeMap<String, String>, ApiError> {
     let meta = fields::text_map(&call.data, "meta")?.unwrap_or_default();
     let long = |(key, value): (&String, &String)| key.len().max(value.len()) > META_LEN_MAX;
     if meta.len() > META_MAX || meta.iter().any(long) {
-        return Err(Fault::invalid(format!(
+        return Err(ApiError::invalid(format!(
             "field \"meta\": expected at most {META_MAX} entries of at most {META_LEN_MAX} bytes"
         )));
     }

@@ -4,68 +4,70 @@ use jiff::Timestamp;
 use regent_types::Sensitive;
 use serde_json::{Value, json};
 
-use super::record::TokenRecord;
-use super::store::auth_reply;
-use crate::engines::{Call, Cx, Fault, Reply, fields};
+use crate::engines::engine::Context;
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::request::{Call, fields};
+use crate::tokens::{TokenRecord, auth_reply};
 
 /// `lookup`: by the token in the body or query, else the caller's own. An unknown token is a 403.
-pub(super) async fn token(cx: Cx<'_>, call: &Call) -> Result<Reply, Fault> {
+pub(super) async fn token(cx: Context<'_>, call: &Call) -> Result<Reply, ApiError> {
     if fields::text(&call.data, "token")?.is_none() {
-        return own(cx, call).await;
+        return lookup_self(cx, call).await;
     }
-    let (_, record) = named_token(cx, call).await?.ok_or(Fault::Denied)?;
+    let (_, record) = named_token(cx, call).await?.ok_or(ApiError::Denied)?;
     let id = fields::text(&call.data, "token")?.unwrap_or_default();
     Ok(Reply::ok(describe(&record, id, call.now)))
 }
 
-/// `lookup-self`.
-pub(super) async fn own(cx: Cx<'_>, call: &Call) -> Result<Reply, Fault> {
-    let caller = call.caller.as_deref().ok_or(Fault::Denied)?;
-    let record = cx.services.tokens.load(&caller.token_id_hash).await?.ok_or(Fault::Denied)?;
+/// `lookup-self`: the caller's own token, which the answer repeats.
+pub(super) async fn lookup_self(cx: Context<'_>, call: &Call) -> Result<Reply, ApiError> {
+    let caller = call.caller.as_deref().ok_or(ApiError::Denied)?;
+    let record = cx.services.tokens.load(&caller.token_id_hash).await?.ok_or(ApiError::Denied)?;
     let id = call.token.as_ref().map_or("", |token| token.expose().as_str());
     Ok(Reply::ok(describe(&record, id, call.now)))
 }
 
 /// `lookup-accessor`: all but the token.
-pub(super) async fn accessor(cx: Cx<'_>, call: &Call) -> Result<Reply, Fault> {
+pub(super) async fn accessor(cx: Context<'_>, call: &Call) -> Result<Reply, ApiError> {
     let (_, record) = named_accessor(cx, call).await?;
     Ok(Reply::ok(describe(&record, "", call.now)))
 }
 
-/// `accessors`.
-pub(super) async fn accessors(cx: Cx<'_>) -> Result<Reply, Fault> {
+/// `accessors`: all of them, sorted; 404 if there are none.
+pub(super) async fn accessors(cx: Context<'_>) -> Result<Reply, ApiError> {
     let keys = cx.services.tokens.accessors().await?;
     if keys.is_empty() {
-        return Err(Fault::NotFound);
+        return Err(ApiError::NotFound);
     }
     Ok(Reply::ok(json!({ "keys": keys })))
 }
 
 /// `renew`: the token in the body, else the caller's own.
-pub(super) async fn renew(cx: Cx<'_>, call: &Call) -> Result<Reply, Fault> {
+pub(super) async fn renew(cx: Context<'_>, call: &Call) -> Result<Reply, ApiError> {
     match fields::text(&call.data, "token")? {
-        None => renew_own(cx, call).await,
+        None => renew_self(cx, call).await,
         Some(text) => {
-            let (hash, _) = named_token(cx, call).await?.ok_or(Fault::Denied)?;
+            let (hash, _) = named_token(cx, call).await?.ok_or(ApiError::Denied)?;
             extend(cx, call, &hash, text).await
         }
     }
 }
 
-/// `renew-self`.
-pub(super) async fn renew_own(cx: Cx<'_>, call: &Call) -> Result<Reply, Fault> {
-    let caller = call.caller.as_deref().ok_or(Fault::Denied)?;
+/// `renew-self`: more time for the caller's own token.
+pub(super) async fn renew_self(cx: Context<'_>, call: &Call) -> Result<Reply, ApiError> {
+    let caller = call.caller.as_deref().ok_or(ApiError::Denied)?;
     let text = call.token.as_ref().map_or("", |token| token.expose().as_str());
     extend(cx, call, &caller.token_id_hash, text).await
 }
 
 /// `renew-accessor`: the answer does not hold the token.
-pub(super) async fn renew_accessor(cx: Cx<'_>, call: &Call) -> Result<Reply, Fault> {
+pub(super) async fn renew_accessor(cx: Context<'_>, call: &Call) -> Result<Reply, ApiError> {
     let (hash, _) = named_accessor(cx, call).await?;
     extend(cx, call, &hash, "").await
 }
 
-async fn extend(cx: Cx<'_>, call: &Call, hash: &str, text: &str) -> Result<Reply, Fault> {
+async fn extend(cx: Context<'_>, call: &Call, hash: &str, text: &str) -> Result<Reply, ApiError> {
     let increment_s = fields::seconds(&call.data, "increment")?.unwrap_or(0);
     let record = cx.services.tokens.renew(hash, increment_s, call.now).await?;
     let ttl_s = record.ttl_s(call.now);
@@ -79,22 +81,23 @@ async fn extend(cx: Cx<'_>, call: &Call, hash: &str, text: &str) -> Result<Reply
 
 /// The good token that the field `token` holds.
 pub(super) async fn named_token(
-    cx: Cx<'_>,
+    cx: Context<'_>,
     call: &Call,
-) -> Result<Option<(String, TokenRecord)>, Fault> {
-    let text = fields::text(&call.data, "token")?.ok_or_else(|| Fault::invalid("missing token"))?;
+) -> Result<Option<(String, TokenRecord)>, ApiError> {
+    let text =
+        fields::text(&call.data, "token")?.ok_or_else(|| ApiError::invalid("missing token"))?;
     cx.services.tokens.find(&Sensitive::new(text.to_owned()), call.now).await
 }
 
 /// The good token that the field `accessor` names.
 pub(super) async fn named_accessor(
-    cx: Cx<'_>,
+    cx: Context<'_>,
     call: &Call,
-) -> Result<(String, TokenRecord), Fault> {
+) -> Result<(String, TokenRecord), ApiError> {
     let text = fields::text(&call.data, "accessor")?;
-    let text = text.ok_or_else(|| Fault::invalid("missing accessor"))?;
+    let text = text.ok_or_else(|| ApiError::invalid("missing accessor"))?;
     let found = cx.services.tokens.find_by_accessor(text, call.now).await?;
-    found.ok_or_else(|| Fault::invalid("invalid accessor"))
+    found.ok_or_else(|| ApiError::invalid("invalid accessor"))
 }
 
 fn describe(record: &TokenRecord, id: &str, now: Timestamp) -> Value {

@@ -1,198 +1,37 @@
-//! How tokens end. Marking one record ends it and its tree at once; then the dead are removed,
-//! leaves first, so that a crash leaves only records that the next sweep finds.
-
-use futures::StreamExt as _;
-use jiff::Timestamp;
+//! `revoke*`: which token is meant, and whether its children end with it.
 
 use super::lookup;
-use super::record::{EXPIRY, State, TokenRecord, accessor_key, child_key, children_prefix, id_key};
-use super::store::TokenStore;
-use crate::engines::{Call, Cx, Fault, Reply};
-use crate::storage::view::Batch;
-
-/// Children looked at in one step: bounds memory, not the tree.
-const CHILDREN_PER_STEP: usize = 256;
-
-/// Children removed side by side: their commits share the disk's syncs.
-const REMOVALS_AT_ONCE: usize = 32;
+use crate::engines::engine::Context;
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::request::Call;
 
 /// `revoke`: a token that is not there has ended.
-pub(super) async fn token(cx: Cx<'_>, call: &Call) -> Result<Reply, Fault> {
+pub(super) async fn token(cx: Context<'_>, call: &Call) -> Result<Reply, ApiError> {
     if let Some((hash, _)) = lookup::named_token(cx, call).await? {
-        cx.services.tokens.end_tree(&hash).await?;
+        cx.services.tokens.revoke_tree(&hash).await?;
     }
     Ok(Reply::no_content())
 }
 
-/// `revoke-self`.
-pub(super) async fn own(cx: Cx<'_>, call: &Call) -> Result<Reply, Fault> {
-    let caller = call.caller.as_deref().ok_or(Fault::Denied)?;
-    cx.services.tokens.end_tree(&caller.token_id_hash).await?;
+/// `revoke-self`: the caller's token and its tree.
+pub(super) async fn revoke_self(cx: Context<'_>, call: &Call) -> Result<Reply, ApiError> {
+    let caller = call.caller.as_deref().ok_or(ApiError::Denied)?;
+    cx.services.tokens.revoke_tree(&caller.token_id_hash).await?;
     Ok(Reply::no_content())
 }
 
-/// `revoke-accessor`.
-pub(super) async fn accessor(cx: Cx<'_>, call: &Call) -> Result<Reply, Fault> {
+/// `revoke-accessor`: the tree of the token that `accessor` names.
+pub(super) async fn accessor(cx: Context<'_>, call: &Call) -> Result<Reply, ApiError> {
     let (hash, _) = lookup::named_accessor(cx, call).await?;
-    cx.services.tokens.end_tree(&hash).await?;
+    cx.services.tokens.revoke_tree(&hash).await?;
     Ok(Reply::no_content())
 }
 
 /// `revoke-orphan`: the token ends, its children go on without a parent.
-pub(super) async fn orphan(cx: Cx<'_>, call: &Call) -> Result<Reply, Fault> {
+pub(super) async fn orphan(cx: Context<'_>, call: &Call) -> Result<Reply, ApiError> {
     let found = lookup::named_token(cx, call).await?;
-    let (hash, _) = found.ok_or_else(|| Fault::invalid("token to revoke not found"))?;
-    cx.services.tokens.end_alone(&hash).await?;
+    let (hash, _) = found.ok_or_else(|| ApiError::invalid("token to revoke not found"))?;
+    cx.services.tokens.revoke_orphan(&hash).await?;
     Ok(Reply::no_content())
-}
-
-pub(super) enum Removal {
-    Gone,
-    /// Marked; these stand in the way.
-    Children(Vec<String>),
-}
-
-impl TokenStore {
-    /// Ends a token and everything below it.
-    pub(crate) async fn end_tree(&self, hash: &str) -> Result<(), Fault> {
-        let mut stack = vec![(hash.to_owned(), None)];
-        while let Some((top, parent)) = stack.last().cloned() {
-            let children = match self.remove(&top, parent.as_deref(), State::EndedWithTree).await? {
-                Removal::Gone => {
-                    stack.pop();
-                    continue;
-                }
-                Removal::Children(children) => children,
-            };
-            let above = top.as_str();
-            let remove = |child: String| async move {
-                let removal = self.remove(&child, Some(above), State::EndedWithTree).await;
-                (child, removal)
-            };
-            let mut removals =
-                futures::stream::iter(children).map(remove).buffer_unordered(REMOVALS_AT_ONCE);
-            let mut deeper = Vec::new();
-            while let Some((child, removal)) = removals.next().await {
-                if let Removal::Children(_) = removal? {
-                    deeper.push((child, Some(above.to_owned())));
-                }
-            }
-            drop(removals);
-            stack.extend(deeper);
-        }
-        Ok(())
-    }
-
-    /// Ends a token; its children become orphans.
-    pub(crate) async fn end_alone(&self, hash: &str) -> Result<(), Fault> {
-        while let Removal::Children(children) = self.remove(hash, None, State::EndedAlone).await? {
-            for child in children {
-                let _guard = self.view.lock(&id_key(&child)).await;
-                match self.load(&child).await? {
-                    Some(old) => {
-                        let new = TokenRecord { parent: None, ..old.clone() };
-                        self.replace(&child, &old, &new).await?;
-                    }
-                    None => self.forget_child(hash, &child).await?,
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes at most `limit` tokens whose time has passed or that have ended; says how many.
-    pub(crate) async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, Fault> {
-        let mut removed = 0;
-        for key in self.view.scan(EXPIRY, "", limit).await? {
-            let Some((seconds, hash)) = parse_expiry(&key) else { continue };
-            if seconds > now.as_second() {
-                break;
-            }
-            match self.load(hash).await? {
-                Some(record) if record.is_live(now) => continue,
-                Some(record) if record.state == State::EndedAlone => self.end_alone(hash).await?,
-                Some(_) => self.end_tree(hash).await?,
-                None => self.view.commit(deletion(&key)).await?,
-            }
-            removed += 1;
-        }
-        Ok(removed)
-    }
-
-    /// Adds the removal of a few dead, childless tokens to `batch`. No lock is needed: what is dead
-    /// stays dead and gets no children.
-    pub(super) async fn sweep_into(
-        &self,
-        batch: &mut Batch,
-        now: Timestamp,
-        limit: usize,
-    ) -> Result<(), Fault> {
-        for key in self.view.scan(EXPIRY, "", limit).await? {
-            let Some((seconds, hash)) = parse_expiry(&key) else { continue };
-            if seconds > now.as_second() {
-                break;
-            }
-            let Some(record) = self.load(hash).await?.filter(|record| !record.is_live(now)) else {
-                continue;
-            };
-            if self.view.scan(&children_prefix(hash), "", 1).await?.is_empty() {
-                delete_token(batch, hash, &record);
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes a token that has no children; marks one that has, so that it is dead and gets no
-    /// more.
-    pub(super) async fn remove(
-        &self,
-        hash: &str,
-        parent: Option<&str>,
-        state: State,
-    ) -> Result<Removal, Fault> {
-        let _guard = self.view.lock(&id_key(hash)).await;
-        let Some(record) = self.load(hash).await? else {
-            if let Some(parent) = parent {
-                self.forget_child(parent, hash).await?;
-            }
-            return Ok(Removal::Gone);
-        };
-        let prefix = children_prefix(hash);
-        let children = self.view.scan(&prefix, "", CHILDREN_PER_STEP).await?;
-        if children.is_empty() {
-            let mut batch = Batch::new();
-            delete_token(&mut batch, hash, &record);
-            self.view.commit(batch).await?;
-            return Ok(Removal::Gone);
-        }
-        // A tree that has ended is not given life by ending its root alone.
-        if record.state != state && record.state != State::EndedWithTree {
-            let marked = TokenRecord { state, ..record.clone() };
-            self.replace(hash, &record, &marked).await?;
-        }
-        let names = children.iter().filter_map(|key| key.strip_prefix(&prefix));
-        Ok(Removal::Children(names.map(str::to_owned).collect()))
-    }
-
-    async fn forget_child(&self, parent: &str, child: &str) -> Result<(), Fault> {
-        self.view.commit(deletion(&child_key(parent, child))).await
-    }
-}
-
-fn deletion(key: &str) -> Batch {
-    let mut batch = Batch::new();
-    batch.delete(key);
-    batch
-}
-
-fn delete_token(batch: &mut Batch, hash: &str, record: &TokenRecord) {
-    batch.delete(id_key(hash));
-    batch.delete(accessor_key(&record.accessor));
-    record.parent.iter().for_each(|parent| batch.delete(child_key(parent, hash)));
-    record.expiry_key(hash).into_iter().for_each(|key| batch.delete(key));
-}
-
-fn parse_expiry(key: &str) -> Option<(i64, &str)> {
-    let (seconds, hash) = key.strip_prefix(EXPIRY)?.split_once('/')?;
-    Some((seconds.parse().ok()?, hash))
 }

@@ -3,9 +3,9 @@
 use serde_json::Map;
 
 use super::{acl, check};
-use crate::engines::Operation;
 use crate::policies::PolicyStore;
 use crate::policy::Acl;
+use crate::request::Operation;
 
 #[test]
 fn without_a_rule_everything_is_denied() {
@@ -260,18 +260,19 @@ fn a_thousand_prefixes_are_searched_by_length() {
 fn every_spelling_of_root_is_root_or_refused() {
     for name in ["root", "ROOT", "Root", " root", "root ", "\troot\n", "\u{a0}root", "root\u{2003}"]
     {
-        assert_eq!(PolicyStore::name(name).unwrap(), "root", "{name:?}");
+        assert_eq!(PolicyStore::normalized_name(name).unwrap(), "root", "{name:?}");
     }
     for name in ["", " ", "ro\u{0}ot", "root\u{200b}", "root,", "root/", "*", "../root"] {
-        assert!(PolicyStore::name(name).is_err(), "{name:?}");
+        assert!(PolicyStore::normalized_name(name).is_err(), "{name:?}");
     }
 }
 
 /// The policies that warden writes (DESIGN.md §2): each text is read, and says what its identity
-/// needs.
+/// needs. C9-1: an installation with a login mount of its own writes in no other's chain and reads
+/// no other's login.
 #[test]
 fn the_policies_of_regents_own_identities_hold_what_they_promise() {
-    let policies = regent_types::access::authority::policies("kubernetes", &[]);
+    let policies = regent_install::access::authority::policies("kubernetes", &[]);
     let of = |name: &str| {
         let policy = policies.iter().find(|policy| policy.name == name);
         policy.unwrap_or_else(|| panic!("{name}")).text.as_str()
@@ -293,8 +294,7 @@ fn the_policies_of_regents_own_identities_hold_what_they_promise() {
         update sys/policies/acl/x = deny
         ",
     );
-    // C9-1: an installation with a login mount of its own writes in no other's chain and reads no other's login.
-    let east = regent_types::access::authority::policies("east", &[]);
+    let east = regent_install::access::authority::policies("east", &[]);
     let east = |name: &str| {
         let policy = east.iter().find(|policy| policy.name == name);
         policy.unwrap_or_else(|| panic!("{name}")).text.as_str()

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{Acl, parse};
-use crate::engines::Operation;
+use crate::request::Operation;
 
 /// The merged rules of `texts`.
 fn acl(texts: &[&str]) -> Acl {

@@ -18,17 +18,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use kube::Api;
-use regent_components::warden::{Person, RecoverError};
+use regent_api::RuntimeAuthority;
+use regent_control::warden::{Person, RecoverError};
 use regent_manifest::keys::Identities;
 use regent_types::labels::AUTHORITY_NAME;
-use regent_types::resources::RuntimeAuthority;
 use regent_types::seal::SealedShares;
 
 use super::open::read_text;
 use crate::cli::ClusterArgs;
 use crate::connect;
-use crate::failure::Failure;
 use crate::output::Out;
+use regent_host::failure::Failure;
 
 /// What to do.
 #[derive(Debug, Subcommand)]

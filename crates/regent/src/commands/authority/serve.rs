@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use clap::Args;
 use regent_authority::Audit;
-use regent_components::Shutdown;
+use regent_operator::Shutdown;
 
-use crate::hosted::{Certificates, Hosted, Reserved, Reviewer, Site};
-use crate::signals;
+use regent_host::hosted::{Certificates, Hosted, Reserved, Reviewer, Site};
+use regent_host::signals;
 
 /// Longest `--grace`: a kubelet waits no longer for anybody.
 const GRACE_MAX: Duration = Duration::from_secs(600);

@@ -1,7 +1,7 @@
 //! `regent authority shares`: the sealed shares, for the copy that outlives the cluster (PROTOCOLS.md §3).
 
 use clap::Args;
-use regent_components::warden;
+use regent_control::warden;
 
 use crate::cli::ClusterArgs;
 use crate::connect;

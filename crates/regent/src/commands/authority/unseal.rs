@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use clap::Args;
 use kube::runtime::wait::await_condition;
-use regent_components::warden::Person;
+use regent_api::RuntimeAuthority;
+use regent_api::condition::{READY, get};
+use regent_control::warden::Person;
 use regent_types::Advice;
-use regent_types::condition::{READY, get};
-use regent_types::resources::RuntimeAuthority;
 
 use super::HolderArgs;
-use crate::failure::Failure;
 use crate::output::Out;
+use regent_host::failure::Failure;
 
 /// Longest wait for warden's word on the unsealed authority: it looks every few seconds while anything is amiss.
 const WARDEN_LIMIT: Duration = Duration::from_secs(90);

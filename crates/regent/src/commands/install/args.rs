@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use regent_install::values::{ExternalSecretsCrds, Image};
+use regent_install::{COMPONENTS, Values};
 use regent_types::Advice;
-use regent_types::access::identity::Identity;
-use regent_types::install::values::{ExternalSecretsCrds, Image};
-use regent_types::install::{COMPONENTS, Values};
+use regent_types::identity::Identity;
 
 use crate::cli::ClusterArgs;
 use crate::commands::open::read_text;
-use crate::failure::Failure;
+use regent_host::failure::Failure;
 
 /// Exit code of wrong usage.
 const USAGE: u8 = 2;

@@ -4,18 +4,18 @@
 //! args      flags and the values file → values      shared     which shared definitions may be placed
 //! ```
 //!
-//! The objects themselves are `regent_types::install`, from which the Helm chart is made as well.
+//! The objects themselves are `regent_install`, from which the Helm chart is made as well.
 
 mod args;
 mod shared;
 
-use regent_types::install::{self, definitions};
+use regent_install::definitions;
 use serde_json::{Value, json};
 
 pub use args::{InstallArgs, values_file};
 
-use crate::failure::Failure;
 use crate::output::{Format, Out};
+use regent_host::failure::Failure;
 
 /// Prints the objects in the order in which they are applied.
 pub async fn run(args: InstallArgs, out: Out) -> anyhow::Result<u8> {
@@ -24,7 +24,7 @@ pub async fn run(args: InstallArgs, out: Out) -> anyhow::Result<u8> {
     if let Some(note) = &look.note {
         out.note(note);
     }
-    let mut objects = install::objects(&values, &look.placeable)
+    let mut objects = regent_install::objects(&values, &look.placeable)
         .map_err(|e| Failure::of("preparing the installation", &e))?;
     if args.removable {
         objects.retain(|object| !definitions::is_kept(object));

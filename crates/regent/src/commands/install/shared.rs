@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Api;
-use regent_types::install::definitions;
-use regent_types::install::values::ExternalSecretsCrds;
+use regent_install::definitions;
+use regent_install::values::ExternalSecretsCrds;
 
 use crate::cli::ClusterArgs;
 use crate::connect;
-use crate::failure::of_any;
+use regent_host::failure::of_any;
 
 /// What looking showed.
 pub(super) struct Look {

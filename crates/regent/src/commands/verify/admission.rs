@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
+use regent_install::access::admission;
+use regent_install::access::admission::{BINDING_KIND, POLICY_KIND};
 use regent_protocol::invariants::{BindingSeen, Snapshot};
-use regent_types::access::admission::{self, BINDING_KIND, POLICY_KIND};
 use serde_json::Value;
 
 /// Specs by `Kind name`.
@@ -64,10 +65,10 @@ fn parts(live: &Value, table: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use regent_types::install::{self, Values};
+    use regent_install::Values;
 
     fn table(values: &Values) -> Vec<Value> {
-        install::objects(values, &std::collections::BTreeSet::new()).unwrap()
+        regent_install::objects(values, &std::collections::BTreeSet::new()).unwrap()
     }
 
     fn specs(table: &[Value]) -> Specs {

@@ -5,18 +5,19 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use kube::Api;
+use regent_api::RuntimeAuthority;
+use regent_install::access::authority;
+use regent_install::access::neighbours::neighbours;
 use regent_protocol::invariants::{KvSeen, LedgerSeen, Snapshot, WriteSeen};
 use regent_protocol::record::Record;
-use regent_types::access::authority::{self, CONFIGURATOR, REGENT_MOUNT, SECRET_MOUNT};
-use regent_types::access::identity::Identity;
-use regent_types::access::neighbours::neighbours;
-use regent_types::resources::RuntimeAuthority;
-use regent_types::resources::runtime_authority::Login;
+use regent_types::authority_names::{CONFIGURATOR, REGENT_MOUNT, SECRET_MOUNT};
+use regent_types::identity::Identity;
+use regent_types::login::Login;
 use regent_vault::{Kv, Method, Session};
 use serde_json::{Value, json};
 
 use crate::commands::audit::{chain, chains};
-use crate::failure::Failure;
+use regent_host::failure::Failure;
 
 /// Most paths read; more is a defect of the tree, or another tool's mount.
 const PATHS_MAX: usize = 100_000;

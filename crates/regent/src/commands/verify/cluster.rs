@@ -6,14 +6,12 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
+use regent_api::condition;
+use regent_api::{EncryptedManifest, ExternalSecret, PushSecret, RuntimeAuthority, RuntimeSecret};
 use regent_protocol::invariants::{
     ConsumerSeen, DeclaredPush, DeclaredSecret, ManifestSeen, MaterializedSeen, SecretSeen, Snapshot,
 };
-use regent_types::condition;
 use regent_types::labels;
-use regent_types::resources::{
-    EncryptedManifest, ExternalSecret, PushSecret, RuntimeAuthority, RuntimeSecret,
-};
 use regent_types::version::VersionPair;
 
 /// Secrets that regent itself keeps in its own namespace.

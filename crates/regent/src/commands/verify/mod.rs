@@ -17,17 +17,17 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::Args;
+use regent_install::Values;
 use regent_protocol::invariants::{self, Finding, Guarantee, Snapshot, WriteSeen};
-use regent_types::access::neighbours::Neighbour;
-use regent_types::install::{self, Values};
+use regent_types::neighbour::Neighbour;
 use regent_vault::Session;
 use serde::Serialize;
 
 use crate::cli::ClusterArgs;
 use crate::commands::install::values_file;
 use crate::connect;
-use crate::failure::Failure;
 use crate::output::{Format, Out, Row};
+use regent_host::failure::Failure;
 
 /// Arguments of `regent verify`.
 #[derive(Debug, Args)]
@@ -168,7 +168,7 @@ async fn gather(
     let live = rbac::Live::read(api).await?;
     let by_default = || Values { namespaces: live.named_namespaces(), ..Values::default() };
     let values = values.cloned().unwrap_or_else(by_default);
-    let table = install::objects(&values, &BTreeSet::new())
+    let table = regent_install::objects(&values, &BTreeSet::new())
         .map_err(|e| Failure::of("preparing what should be installed", &e))?;
     live.compare(&table, &mut snapshot);
     admission::gather(api, &table, &mut snapshot).await?;

@@ -8,7 +8,7 @@ use k8s_openapi::api::rbac::v1::{
 use kube::Api;
 use kube::api::ListParams;
 use regent_protocol::invariants::{BindingSeen, Snapshot};
-use regent_types::access::identity::Identity;
+use regent_types::identity::Identity;
 use regent_types::labels::{SYSTEM_NAMESPACE, UNSEAL_IDENTITY_SECRET};
 use serde_json::Value;
 
@@ -223,10 +223,10 @@ fn unseal_readers(roles: &Roles, bindings: &[Binding]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use regent_types::install::{self, Values};
+    use regent_install::Values;
 
     fn table(values: &Values) -> Vec<Value> {
-        install::objects(values, &BTreeSet::new()).unwrap()
+        regent_install::objects(values, &BTreeSet::new()).unwrap()
     }
 
     /// What a cluster shows right after `table` was applied.

@@ -1,0 +1,144 @@
+//! `WorkflowRun`: one execution, and its durable record.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use regent_types::version::VersionPair;
+
+use super::workflow::Uses;
+
+/// One execution on one RuntimeSecret. Its record holds references, names and times, never a value.
+#[derive(CustomResource, Clone, Debug, Serialize, Deserialize, KubeSchema)]
+#[kube(group = "regent.dev", version = "v1alpha1", kind = "WorkflowRun", namespaced)]
+#[kube(status = "WorkflowRunStatus", shortname = "wfr", category = "regent")]
+#[kube(printcolumn(json_path = ".spec.runtimeSecret", name = "Secret", type_ = "string"))]
+#[kube(printcolumn(json_path = ".spec.cause.kind", name = "Cause", type_ = "string"))]
+#[kube(printcolumn(json_path = ".status.phase", name = "Phase", type_ = "string"))]
+#[kube(printcolumn(json_path = ".status.step", name = "Step", type_ = "string"))]
+#[kube(printcolumn(json_path = ".status.version.number", name = "Version", type_ = "integer"))]
+#[kube(printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date"))]
+#[kube(validation = Rule::new("self.spec == oldSelf.spec").message("a run's spec cannot change: create another run"))]
+#[serde(rename_all = "camelCase")]
+pub struct WorkflowRunSpec {
+    /// RuntimeSecret of the same namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub runtime_secret: String,
+    /// Workflow of the same namespace; absent means the single step `uses`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub workflow: Option<String>,
+    /// The single step of a run without a Workflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uses: Option<Uses>,
+    /// Why it was started.
+    pub cause: Cause,
+}
+
+/// Why a run was started, and by whom (C6-3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cause {
+    /// What kind of cause.
+    pub kind: CauseKind,
+    /// Who: EventTrigger name, user name or component.
+    #[schemars(length(min = 1, max = 253))]
+    pub by: String,
+    /// The slot or delivery, for triggers: what makes the run exactly-once. Of a declared rotation: uid of the run
+    /// whose rotation it finishes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub slot: Option<String>,
+    /// A sentence for auditors.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub reason: String,
+}
+
+/// What kind of cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CauseKind {
+    /// The declaration in Git (handover, generate).
+    Declared,
+    /// A schedule's slot.
+    Schedule,
+    /// A version about to expire.
+    Expiry,
+    /// An annotation or stage change.
+    Change,
+    /// A reported leak.
+    Compromise,
+    /// A person.
+    Manual,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RunPhase {
+    /// Under way.
+    Running,
+    /// All steps succeeded.
+    Succeeded,
+    /// The slot it stands for was already covered; nothing was done.
+    AlreadyDone,
+    /// A person must decide; the message says what.
+    Conflict,
+    /// Something outside must change back; the message says what.
+    Held,
+    /// A step failed for good.
+    Failed,
+}
+
+/// The record of a run: small flat steps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkflowRunStatus {
+    /// How far it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<RunPhase>,
+    /// The step under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// Step records, at most 64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub steps: Vec<StepRecord>,
+    /// Version that the run made or acknowledged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<VersionPair>,
+    /// When it started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// Generation of the spec this status speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready` (`True` once it ended well) and its reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// One step of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepRecord {
+    /// Name of the workflow step, and of the protocol step inside it: `rotate/promote`.
+    pub name: String,
+    /// `Running`, `Succeeded`, `Failed` or `Waiting`.
+    pub phase: String,
+    /// Tries so far.
+    pub attempts: i64,
+    /// When it started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// What happened, for people; never a value.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}

@@ -1,0 +1,150 @@
+//! A mount's part of the encrypted storage.
+//!
+//! **How a read-modify-write is made safe.** `lock(key)` takes one of [`STRIPES`] async mutexes,
+//! chosen by the key's hash; hold it across get → decide → commit of that key and of nothing else.
+//! Take at most one lock at a time (two stripes taken in different orders would deadlock), and
+//! never across anything but storage. Calls run in tasks of their own (`pipeline`), so a guard is
+//! not dropped before its commit has landed. A [`Batch`] is committed atomically and durably: after
+//! `commit` returns, it survives a power cut.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use zeroize::Zeroizing;
+
+use super::encrypted_store::Barrier;
+use super::error::BarrierError;
+use crate::storage::Write;
+
+/// Enough that unrelated keys rarely meet: 2 cores rarely have more than 64 writes in flight.
+const STRIPES: usize = 256;
+
+/// Async mutexes shared by all views of one barrier.
+pub(crate) struct Stripes(Vec<Arc<Mutex<()>>>);
+
+/// Everything below one prefix, decrypted on the way out and encrypted on the way in.
+#[derive(Clone)]
+pub(crate) struct View {
+    barrier: Arc<Barrier>,
+    stripes: Arc<Stripes>,
+    prefix: String,
+}
+
+/// Changes that happen together or not at all. Keys are relative to the view.
+#[derive(Default)]
+pub(crate) struct Batch(Vec<(String, Option<Zeroizing<Vec<u8>>>)>);
+
+/// Keeps others from a key until dropped.
+pub(crate) struct KeyGuard(#[expect(dead_code, reason = "held, never read")] OwnedMutexGuard<()>);
+
+impl Stripes {
+    pub(crate) fn new() -> Self {
+        Self((0..STRIPES).map(|_| Arc::default()).collect())
+    }
+
+    async fn lock(&self, key: &str) -> KeyGuard {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let index = usize::try_from(hasher.finish() % STRIPES as u64).unwrap_or(0);
+        // `index` < STRIPES = len: `cycle` never runs dry, and `nth` finds it at once.
+        match self.0.get(index) {
+            Some(stripe) => KeyGuard(stripe.clone().lock_owned().await),
+            None => KeyGuard(Arc::<Mutex<()>>::default().lock_owned().await),
+        }
+    }
+}
+
+impl Batch {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stores `value` under `key`.
+    pub(crate) fn put(&mut self, key: impl Into<String>, value: impl Into<Zeroizing<Vec<u8>>>) {
+        self.0.push((key.into(), Some(value.into())));
+    }
+
+    /// Removes `key`; nothing happens if it is absent.
+    pub(crate) fn delete(&mut self, key: impl Into<String>) {
+        self.0.push((key.into(), None));
+    }
+
+    /// Whether there is nothing to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl View {
+    /// The view of everything below `prefix` (which ends in `/`).
+    pub(crate) fn new(barrier: Arc<Barrier>, stripes: Arc<Stripes>, prefix: String) -> Self {
+        Self { barrier, stripes, prefix }
+    }
+
+    /// A narrower view: `prefix` ends in `/`.
+    pub(crate) fn below(&self, prefix: &str) -> Self {
+        Self { prefix: format!("{}{prefix}", self.prefix), ..self.clone() }
+    }
+
+    /// The value at `key`, opened; `None` if it is absent.
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Zeroizing<Vec<u8>>>, BarrierError> {
+        self.barrier.get(self.full(key)).await
+    }
+
+    /// Names directly below `prefix` (empty, or ending in `/`), sorted; a folder once, with its
+    /// `/`.
+    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<String>, BarrierError> {
+        self.barrier.list(self.full(prefix)).await
+    }
+
+    /// At most `limit` keys at any depth below `prefix` that sort after `after` (a key or ""),
+    /// relative to the view.
+    pub(crate) async fn scan(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, BarrierError> {
+        let after = if after.is_empty() { String::new() } else { self.full(after) };
+        let keys = self.barrier.scan(self.full(prefix), after, limit).await?;
+        Ok(keys
+            .iter()
+            .filter_map(|key| key.strip_prefix(&self.prefix))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    /// Keeps other callers of `lock(key)` out until the guard is dropped.
+    pub(crate) async fn lock(&self, key: &str) -> KeyGuard {
+        self.stripes.lock(&self.full(key)).await
+    }
+
+    /// Commits `batch` atomically and durably.
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<(), BarrierError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let writes = self.seal(batch)?;
+        self.barrier.commit(writes).await
+    }
+
+    /// The batch as storage takes it, encrypted, to be committed with others of its kind.
+    pub(crate) fn seal(&self, batch: Batch) -> Result<Vec<Write>, BarrierError> {
+        let seal = |(key, value): (String, Option<Zeroizing<Vec<u8>>>)| {
+            let key = self.full(&key);
+            Ok(match value {
+                Some(value) => {
+                    let sealed = self.barrier.seal_record(&key, &value)?;
+                    Write::Put(key, sealed)
+                }
+                None => Write::Delete(key),
+            })
+        };
+        batch.0.into_iter().map(seal).collect()
+    }
+
+    fn full(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+}

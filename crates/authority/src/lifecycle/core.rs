@@ -1,0 +1,68 @@
+//! What all requests share, sealed or not.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::{Mutex, Semaphore};
+
+use super::throttle::Throttle;
+use super::transition::Transition;
+use super::unsealed::Unsealed;
+use crate::audit::AuditLog;
+use crate::barrier::{Barrier, Stripes};
+use crate::open_error::OpenError;
+use crate::options::{Audit, Clock, Options};
+use crate::reviewer::TokenReviewer;
+use crate::storage::{Backend, Store};
+
+/// Calls at once, each with at most a 1 MiB body; more wait their turn within the request's
+/// deadline.
+const CALLS_MAX: usize = 256;
+
+pub(crate) struct Core {
+    pub(crate) store: Arc<Store>,
+    pub(crate) barrier: Arc<Barrier>,
+    pub(crate) stripes: Arc<Stripes>,
+    pub(crate) audit: AuditLog,
+    pub(crate) reviewer: Arc<dyn TokenReviewer>,
+    pub(crate) clock: Clock,
+    pub(crate) version: String,
+    pub(crate) calls: Arc<Semaphore>,
+    pub(super) unsealed: RwLock<Option<Arc<Unsealed>>>,
+    pub(super) transition: Mutex<Transition>,
+    pub(super) upkeep: Throttle,
+}
+
+impl Core {
+    /// Opens the data file and the audit log; sealed.
+    pub(crate) fn open(options: Options, backend: Backend) -> Result<Self, OpenError> {
+        let store = Store::open(backend)
+            .map_err(|error| OpenError::of(&options.storage, error))
+            .map(Arc::new)?;
+        let audit = AuditLog::open(&options.audit).map_err(|source| {
+            let path = match &options.audit {
+                Audit::File(path) => path.clone(),
+                Audit::Stdout => "(standard output)".into(),
+                Audit::Memory => "(memory)".into(),
+            };
+            OpenError::Audit { path, source }
+        })?;
+        Ok(Self {
+            barrier: Arc::new(Barrier::new(store.clone(), None)),
+            store,
+            stripes: Arc::new(Stripes::new()),
+            audit,
+            reviewer: options.reviewer,
+            clock: options.clock,
+            version: options.version,
+            calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            unsealed: RwLock::new(None),
+            transition: Mutex::default(),
+            upkeep: Throttle::default(),
+        })
+    }
+
+    /// What unsealing loaded; `None` while sealed.
+    pub(crate) fn unsealed(&self) -> Option<Arc<Unsealed>> {
+        self.unsealed.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,75 @@
+//! A RuntimeSecret as the protocol knows it.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+use regent_protocol::observation::{Request, RunRef, Subject};
+use regent_protocol::record::Owner;
+use regent_types::path::PathError;
+use regent_api::RuntimeSecret;
+use regent_types::{SecretPath, VersionPair};
+
+use super::authority::Authority;
+use super::bootstrap::BootstrapSecretRef;
+use super::consumers;
+use super::ctx::Ctx;
+
+/// One RuntimeSecret with the path that it declares.
+pub(super) struct Declared {
+    /// The object, as it was when the look began.
+    pub(super) secret: Arc<RuntimeSecret>,
+    /// Its path.
+    pub(super) path: SecretPath,
+    /// It, as records name it.
+    pub(super) owner: Owner,
+}
+
+impl Declared {
+    /// `secret` of this installation; an error where its path is none.
+    pub(super) fn of(secret: &Arc<RuntimeSecret>, installation: &str) -> Result<Self, PathError> {
+        let owner = Owner {
+            installation: installation.to_owned(),
+            namespace: secret.namespace().unwrap_or_default(),
+            name: secret.name_any(),
+        };
+        Ok(Self { path: secret.secret_path()?, secret: Arc::clone(secret), owner })
+    }
+
+    /// It on behalf of `run`, as a session takes it.
+    pub(super) fn subject(&self, ctx: &Ctx, a: &Authority, run: RunRef) -> Subject {
+        let spec = &self.secret.spec;
+        let handover = spec.introduce.handover.as_ref();
+        Subject {
+            run,
+            path: self.path.to_string(),
+            owner: self.owner.clone(),
+            request: Request {
+                disposition: handover.and_then(|h| h.disposition),
+                policy: spec.rotation_policy.clone().unwrap_or_default(),
+                hurry: false,
+            },
+            granted: a.granted(&self.owner.namespace, &self.path),
+            status: self.version_in_force(),
+            becoming: consumers::becoming(&self.secret, self.path.as_str(), &ctx.externals),
+        }
+    }
+
+    /// The version that its status says is in force in the authority.
+    fn version_in_force(&self) -> Option<VersionPair> {
+        let status = self.secret.status.as_ref();
+        let status = status.filter(|s| s.authority.as_deref() == Some("runtime"))?;
+        status.version.clone()
+    }
+
+    /// The bootstrap Secret, where one is declared.
+    pub(super) fn bootstrap<'a>(&'a self, ctx: &'a Ctx) -> Option<BootstrapSecretRef<'a>> {
+        let from = self.secret.spec.introduce.handover.as_ref()?;
+        Some(BootstrapSecretRef {
+            api: &ctx.cx.api,
+            namespace: &self.owner.namespace,
+            name: &from.bootstrap_secret,
+            rename: &from.rename_keys,
+            manager: ctx.cx.field_manager(),
+        })
+    }
+}

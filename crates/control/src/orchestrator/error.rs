@@ -1,0 +1,126 @@
+//! What can go wrong between a decision and its effect. Texts of the API server about Secrets are
+//! never repeated: they may hold data.
+
+use regent_types::{Advice, Explain};
+
+use regent_operator::ledger::LedgerError;
+
+/// Errors of the orchestrator.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused or did not answer.
+    #[error("{verb} {object}: {answer}")]
+    Api {
+        /// What was tried.
+        verb: &'static str,
+        /// Kind, namespace and name.
+        object: String,
+        /// Reason and code of the answer.
+        answer: String,
+        /// HTTP status of the answer, if there was one.
+        code: Option<u16>,
+    },
+    /// The authority refused or did not answer.
+    #[error("authority: {0}")]
+    Authority(#[source] regent_vault::Error),
+    /// An event is not in the ledger.
+    #[error("ledger: {0}")]
+    Ledger(#[source] LedgerError),
+    /// No random bytes.
+    #[error("no random bytes from the system: {0}")]
+    Random(String),
+    /// The HMAC key in the authority cannot be used.
+    #[error("regent/keys/hmac holds no usable key")]
+    Key,
+    /// A target was asked for and there is none.
+    #[error("no target engine for {path}")]
+    Target {
+        /// Path of the secret.
+        path: String,
+    },
+}
+
+impl Error {
+    /// An error of the API server about `object`. Only its reason and code are kept.
+    pub(super) fn api(verb: &'static str, object: impl Into<String>, error: &kube::Error) -> Self {
+        let (answer, code) = match error {
+            kube::Error::Api(status) => {
+                (format!("{} ({})", status.reason, status.code), Some(status.code))
+            }
+            _ => ("no usable answer from the API server".to_owned(), None),
+        };
+        Self::Api { verb, object: object.into(), answer, code }
+    }
+
+    /// Whether the authority is what is missing: absent, sealed, unreachable or refusing the login.
+    pub(super) fn is_authority(&self) -> bool {
+        let away = |e: &regent_vault::Error| e.is_transient() || e.is_denied();
+        match self {
+            Self::Authority(e) => away(e),
+            Self::Ledger(LedgerError::Write { source, .. }) => away(source),
+            Self::Ledger(e) => e.is_transient(),
+            _ => false,
+        }
+    }
+}
+
+impl From<regent_vault::Error> for Error {
+    fn from(error: regent_vault::Error) -> Self {
+        Self::Authority(error)
+    }
+}
+
+impl From<LedgerError> for Error {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl Explain for Error {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Api { .. } => "ApiServer",
+            Self::Authority(e) => e.reason(),
+            Self::Ledger(e) => e.reason(),
+            Self::Random(_) => "NoRandomness",
+            Self::Key => "HmacKeyUnusable",
+            Self::Target { .. } => "NoTarget",
+        }
+    }
+
+    fn advice(&self) -> Advice {
+        match self {
+            Self::Api { verb, object, answer, .. } => Advice::new(
+                format!("{verb} of {object}"),
+                answer.clone(),
+                "compare the orchestrator's RBAC with `regent install`",
+            ),
+            Self::Authority(e) => e.advice(),
+            Self::Ledger(e) => e.advice(),
+            Self::Random(why) => Advice::new("random bytes", why.clone(), "check the host"),
+            Self::Key => Advice::new(
+                "a key id and 32 bytes at regent/keys/hmac",
+                "something else",
+                "restore the authority's storage; records cannot be compared without that key",
+            ),
+            Self::Target { path } => {
+                Advice::new("a target engine", path.clone(), "remove the target from the policy")
+            }
+        }
+    }
+}
+
+impl Error {
+    /// A watch that broke; it is begun again by itself.
+    pub(super) fn watch(error: &kube::runtime::watcher::Error) -> Self {
+        let answer = regent_operator::watch_error::said(error);
+        Self::Api { verb: "watch", object: "objects".into(), answer, code: None }
+    }
+}
+
+impl Error {
+    /// Whether somebody else changed the object in between: the next look settles it.
+    pub(super) fn is_race(&self) -> bool {
+        matches!(self, Self::Api { code: Some(409), .. })
+    }
+}

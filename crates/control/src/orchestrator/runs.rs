@@ -1,0 +1,201 @@
+//! WorkflowRun: says which step is due, and writes down what came of it (PROTOCOLS.md §7). It asks
+//! nothing of the authority.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::api::PostParams;
+use kube::runtime::controller::Action;
+use kube::runtime::events::{Event, EventType};
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, Resource, ResourceExt};
+use regent_protocol::{Outcome, Reason};
+use regent_api::condition::{self, READY, Verdict};
+use regent_api::workflow::{Uses, WorkflowStep};
+use regent_api::workflow_run::RunPhase;
+use regent_api::{RuntimeSecret, Workflow, WorkflowRun, WorkflowRunStatus};
+
+use super::board::Progress;
+use super::ctx::Ctx;
+use super::error::Error;
+use super::run_status::{
+    Ending, LOOK, ended, finish, kept_until, last_message, note, requeue_at,
+};
+use super::workflow::{Next, Plan};
+
+/// Steps that one reconcile may write down: 16 and 4 of a Workflow.
+const STEPS_MAX: usize = 20;
+/// Longest note of a Kubernetes Event, in characters.
+const NOTE_LEN_MAX: usize = 1_000;
+
+/// Brings the status of a run up to date, and has its next step carried out.
+pub(super) async fn reconcile(run: Arc<WorkflowRun>, ctx: Arc<Ctx>) -> Result<Action, Error> {
+    if ended(&run) || run.metadata.deletion_timestamp.is_some() {
+        ctx.board.remove(&run);
+        return Ok(Action::await_change());
+    }
+    let (namespace, name) = (run.namespace().unwrap_or_default(), run.name_any());
+    let object = format!("WorkflowRun {namespace}/{name}");
+    let old = run.status.clone().unwrap_or_default();
+    let mut status = old.clone();
+    let ending = match advance(&ctx, &run, &mut status).await? {
+        Advanced::Later(again) => return Ok(again),
+        Advanced::Ending(ending) => ending,
+    };
+    let generation = run.metadata.generation;
+    status.observed_generation = generation;
+    status.conditions =
+        condition::set(&old.conditions, READY, &ending.verdict, generation, ctx.cx.now());
+    let mut new = WorkflowRun::clone(&run);
+    new.status = Some(status);
+    let over = ended(&new);
+    if new.status.as_ref() != Some(&old) {
+        let api: Api<WorkflowRun> = Api::namespaced(ctx.cx.api.clone(), &namespace);
+        let params =
+            PostParams { field_manager: Some(ctx.cx.field_manager()), ..PostParams::default() };
+        let answer = api.replace_status(&name, &params, &new).await;
+        answer.map_err(|e| Error::api("update status of", &object, &e))?;
+    }
+    ctx.backoff.fine(&object);
+    if over {
+        ctx.board.remove(&run);
+    }
+    Ok(ending.again)
+}
+
+/// What a reconcile came to.
+enum Advanced {
+    /// Nothing to write down yet.
+    Later(Action),
+    /// The status is to be written.
+    Ending(Ending),
+}
+
+async fn advance(
+    ctx: &Ctx,
+    run: &Arc<WorkflowRun>,
+    status: &mut WorkflowRunStatus,
+) -> Result<Advanced, Error> {
+    let now = ctx.cx.now();
+    status.started_at.get_or_insert(Time(now));
+    status.phase = Some(RunPhase::Running);
+    let failed = |status: &mut WorkflowRunStatus, reason: Reason, message: String| {
+        Ok(Advanced::Ending(finish(status, RunPhase::Failed, reason.as_str(), message, now)))
+    };
+    if run.spec.workflow.is_none() && run.spec.uses.is_none() {
+        let message = "name a workflow, or the one step to use".to_owned();
+        return failed(status, Reason::NothingToDo, message);
+    }
+    let Some(secret) = secret_of(ctx, run).await? else {
+        let name = &run.spec.runtime_secret;
+        let message = format!("there is no RuntimeSecret {name} in this namespace");
+        return failed(status, Reason::RuntimeSecretMissing, message);
+    };
+    let workflow = match workflow_of(ctx, run).await? {
+        Ok(workflow) => workflow,
+        Err(message) => {
+            let again = Action::requeue(LOOK);
+            return Ok(Advanced::Ending(Ending::waits(Reason::WorkflowMissing, message, again)));
+        }
+    };
+    let plan = Plan::of(&run.spec, workflow.as_ref().map(|w| &w.spec));
+    for _ in 0..STEPS_MAX {
+        let now = ctx.cx.now();
+        let step = match plan.next(&status.steps, now) {
+            Next::Run(step) => step,
+            Next::Pause(until) => {
+                let (message, again) = (last_message(status), requeue_at(until, now));
+                return Ok(Advanced::Ending(Ending::waits(Reason::Retrying, message, again)));
+            }
+            Next::End(RunPhase::Failed) => {
+                let message = last_message(status);
+                return failed(status, Reason::StepFailed, message);
+            }
+            Next::End(phase) => {
+                let ending = finish(status, phase, "Succeeded", String::new(), now);
+                return Ok(Advanced::Ending(ending));
+            }
+        };
+        let progress = match step.uses {
+            Uses::Notify => Arc::new(notify(ctx, &secret, &step).await),
+            _ => match asked(ctx, run, &step).await {
+                Some(progress) => progress,
+                None => return Ok(Advanced::Later(Action::requeue(LOOK))),
+            },
+        };
+        if let Some(until) = kept_until(status, &progress, now) {
+            return Ok(Advanced::Later(requeue_at(until, now)));
+        }
+        if let Some(ending) = note(status, &plan, &step, &progress, now) {
+            return Ok(Advanced::Ending(ending));
+        }
+    }
+    let verdict = Verdict::unknown("Running", "more steps are due");
+    let again = Action::requeue(Duration::from_millis(100));
+    Ok(Advanced::Ending(Ending { verdict, again }))
+}
+
+/// What came of `step`; where that is not known yet, its RuntimeSecret is looked at.
+async fn asked(ctx: &Ctx, run: &Arc<WorkflowRun>, step: &WorkflowStep) -> Option<Arc<Progress>> {
+    if ctx.board.request(run, step) {
+        let namespace = run.namespace().unwrap_or_default();
+        let reference =
+            ObjectRef::new(&run.spec.runtime_secret).within(&namespace);
+        // Where nobody listens any more it is time to stop.
+        let _stopped = ctx.wake_secret.send(reference).await;
+        return None;
+    }
+    ctx.board.progress(run, &step.name)
+}
+
+/// The RuntimeSecret, from the cache where it is known there.
+async fn secret_of(ctx: &Ctx, run: &WorkflowRun) -> Result<Option<Arc<RuntimeSecret>>, Error> {
+    let (namespace, name) = (run.namespace().unwrap_or_default(), &run.spec.runtime_secret);
+    if let Some(known) = ctx.secrets.get(&ObjectRef::new(name).within(&namespace)) {
+        return Ok(Some(known));
+    }
+    let api: Api<RuntimeSecret> = Api::namespaced(ctx.cx.api.clone(), &namespace);
+    let found = api.get_opt(name).await;
+    let found =
+        found.map_err(|e| Error::api("get", format!("RuntimeSecret {namespace}/{name}"), &e))?;
+    Ok(found.map(Arc::new))
+}
+
+async fn workflow_of(
+    ctx: &Ctx,
+    run: &WorkflowRun,
+) -> Result<Result<Option<Workflow>, String>, Error> {
+    let Some(name) = &run.spec.workflow else { return Ok(Ok(None)) };
+    let namespace = run.namespace().unwrap_or_default();
+    let api: Api<Workflow> = Api::namespaced(ctx.cx.api.clone(), &namespace);
+    let found = api.get_opt(name).await;
+    let found = found.map_err(|e| Error::api("get", format!("Workflow {namespace}/{name}"), &e))?;
+    Ok(match found {
+        Some(workflow) => Ok(Some(workflow)),
+        None => Err(format!("there is no Workflow {name} in this namespace; declare it")),
+    })
+}
+
+/// Tells people by a Kubernetes Event on the RuntimeSecret.
+async fn notify(ctx: &Ctx, secret: &RuntimeSecret, step: &WorkflowStep) -> Progress {
+    let with: &BTreeMap<String, String> = &step.with;
+    let note = with.get("message").map(|m| m.chars().take(NOTE_LEN_MAX).collect());
+    let event = Event {
+        type_: EventType::Normal,
+        reason: with.get("reason").cloned().unwrap_or_else(|| "Notify".into()),
+        note,
+        action: "Notify".into(),
+        secondary: None,
+    };
+    let outcome = match ctx.recorder.publish(&event, &secret.object_ref(&())).await {
+        Ok(()) => Outcome::Done,
+        Err(error) => {
+            let message = Error::api("create", "Event", &error).to_string();
+            Outcome::Waiting { reason: Reason::Retrying, message, until: None }
+        }
+    };
+    let since = ctx.cx.now();
+    Progress { outcome, committed: false, stages: Vec::new(), version: None, since }
+}

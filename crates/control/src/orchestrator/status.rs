@@ -1,0 +1,182 @@
+//! RuntimeSecret status as a projection of the record: it decides nothing (PROTOCOLS.md §1.4).
+//! Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use regent_protocol::{Decider, Reason};
+use regent_protocol::policy::next_rotation;
+use regent_protocol::record::{Origin, Record, State};
+use regent_api::condition::{self, READY, Verdict};
+use regent_types::lifecycle::Stage;
+use regent_api::{RuntimeSecret, RuntimeSecretStatus};
+
+/// Condition: whether the policy in the authority is the one in force.
+const POLICY: &str = "PolicyInForce";
+/// Consumers and runs listed, as in the schema.
+const CONSUMERS_MAX: usize = 1_000;
+const RUNS_MAX: usize = 5;
+
+/// What the projection is made from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    /// Path, where it parses.
+    pub(super) path: Option<String>,
+    /// The record, where it belongs to this RuntimeSecret.
+    pub(super) record: Option<Record>,
+    /// Why it goes no further, where no record says so: claims, a wrong path, no authority.
+    pub(super) obstacle: Option<(Reason, String)>,
+    /// Whether the obstacle is for a person to decide.
+    pub(super) conflict: bool,
+    /// Why the newest run waits.
+    pub(super) waits: Option<(Reason, String)>,
+    /// Consumers at the version in force; `None` where nobody looked.
+    pub(super) observed: Option<Vec<String>>,
+    /// Last runs, newest first.
+    pub(super) runs: Vec<String>,
+    /// What is wrong with the policy in the authority.
+    pub(super) drift: Option<String>,
+}
+
+/// Those of a secret's runs, newest first, that its status names.
+pub(super) fn shown(runs: &[String]) -> Vec<String> {
+    runs.iter().take(RUNS_MAX).cloned().collect()
+}
+
+/// The status that follows `old`.
+pub(super) fn project(
+    secret: &RuntimeSecret,
+    facts: &Facts,
+    now: Timestamp,
+) -> RuntimeSecretStatus {
+    let old = secret.status.clone().unwrap_or_default();
+    let generation = secret.metadata.generation;
+    let mut new = old.clone();
+    new.path = facts.path.clone().or(new.path);
+    new.observed_generation = generation;
+    new.last_runs = shown(&facts.runs);
+    if let Some(observed) = &facts.observed {
+        new.consumers_observed = observed.iter().take(CONSUMERS_MAX).cloned().collect();
+    }
+    let claimed = old.version.as_ref().filter(|_| old.authority.as_deref() == Some("runtime"));
+    let behind = facts.obstacle.is_none()
+        && claimed.is_some_and(|v| Record::is_behind(facts.record.as_ref(), v));
+    if behind || facts.obstacle.is_some() {
+        // What was known stays: it is the evidence that an older state was restored, and what
+        // consumers go by.
+        new.classification =
+            new.classification.or_else(|| Some(classification(secret, None).into()));
+        new.authority = new.authority.or_else(|| Some("git".into()));
+        new.stage = Some(match (facts.conflict, behind) {
+            (true, _) => Stage::Conflict,
+            (false, true) => Stage::Held,
+            (false, false) => old.stage.unwrap_or(Stage::Declared),
+        });
+    } else {
+        of_record(&mut new, secret, facts);
+    }
+    let verdict = verdict(facts, behind);
+    new.conditions = condition::set(&old.conditions, READY, &verdict, generation, now);
+    let done = facts.record.as_ref().is_some_and(|r| r.state == State::Done);
+    if done && facts.obstacle.is_none() {
+        let policy = match &facts.drift {
+            None => Verdict::yes("InForce", "custom_metadata holds the policy in force"),
+            Some(why) => Verdict::no(Reason::PolicyDrift.as_str(), why.clone()),
+        };
+        new.conditions = condition::set(&new.conditions, POLICY, &policy, generation, now);
+    }
+    new
+}
+
+fn of_record(new: &mut RuntimeSecretStatus, secret: &RuntimeSecret, facts: &Facts) {
+    let record = facts.record.as_ref();
+    let runtime = record.is_some_and(Record::is_runtime);
+    new.classification = Some(classification(secret, record).into());
+    new.authority = Some(if runtime { "runtime" } else { "git" }.into());
+    new.stage = Some(stage(record, facts.waits.as_ref()));
+    new.version = record.and_then(|r| r.current.clone());
+    let last = record.and_then(Record::last_rotation);
+    new.last_rotation = last.map(|r| Time(r.at));
+    new.next_rotation = record.and_then(|r| {
+        let made_at = r.current.as_ref()?.created_time.parse::<Timestamp>().ok()?;
+        next_rotation(r, made_at).map(Time)
+    });
+}
+
+fn classification(secret: &RuntimeSecret, record: Option<&Record>) -> &'static str {
+    let introduce = &secret.spec.introduce;
+    if introduce.derived.is_some() || record.is_some_and(|r| r.origin == Origin::Derived) {
+        return "derived";
+    }
+    let runtime = introduce.generate.is_some() || record.is_some_and(Record::is_runtime);
+    if runtime { "runtime" } else { "bootstrap" }
+}
+
+fn stage(record: Option<&Record>, waits: Option<&(Reason, String)>) -> Stage {
+    let Some(record) = record else {
+        return match waits {
+            Some((Reason::BootstrapSecretMissing, _)) | None => Stage::Declared,
+            Some((Reason::BootstrapSecretEmpty | Reason::NotABootstrapSecret, _)) => {
+                Stage::Declared
+            }
+            Some(_) => Stage::Introducing,
+        };
+    };
+    match (&record.stop, record.state) {
+        (Some(stop), _) if stop.by == Decider::Person => Stage::Conflict,
+        (Some(_), _) => Stage::Held,
+        (None, State::Intent) if record.origin == Origin::Derived => Stage::Declared,
+        (None, State::Intent) if waits.is_some_and(|w| w.0 == Reason::BootstrapSecretMissing) => {
+            Stage::Declared
+        }
+        (None, State::Intent) => Stage::Introducing,
+        (None, State::Acknowledged | State::Disposing) => Stage::Acknowledged,
+        (None, State::Done) => Stage::Runtime,
+        (None, State::Rotating) => Stage::Rotating,
+    }
+}
+
+fn verdict(facts: &Facts, behind: bool) -> Verdict {
+    if let Some((reason, message)) = &facts.obstacle {
+        return Verdict::no(reason.as_str(), message.clone());
+    }
+    if behind {
+        return Verdict::no(
+            Reason::RecordBehindStatus.as_str(),
+            "the authority knows less than this status: an older state was restored; restore a \
+             newer one, or \
+             accept it with regent authority accept-restore",
+        );
+    }
+    let record = facts.record.as_ref();
+    if let Some(stop) = record.and_then(|r| r.stop.as_ref()) {
+        return Verdict::no(stop.reason.as_str(), stop.message.clone());
+    }
+    let waits = |fallback: &'static str, what: &str| match &facts.waits {
+        Some((reason, message)) => (reason.as_str(), message.clone()),
+        None => (fallback, what.to_owned()),
+    };
+    match record.map(|r| r.state) {
+        Some(State::Done) => match record.map(|r| r.origin) {
+            Some(Origin::Derived) => Verdict::yes("Derived", "published; regent observes it"),
+            _ => Verdict::yes("Runtime", "the authority is authoritative"),
+        },
+        Some(State::Rotating) => {
+            let (reason, message) =
+                waits("Rotating", "being rotated; the published version is in force");
+            Verdict::yes(reason, message)
+        }
+        Some(State::Acknowledged | State::Disposing) => {
+            let (reason, message) =
+                waits("Acknowledged", "the bootstrap Secret is being disposed of");
+            Verdict::no(reason, message)
+        }
+        Some(State::Intent) | None => {
+            let (reason, message) = waits("Introducing", "being introduced into the authority");
+            Verdict::no(reason, message)
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

@@ -1,0 +1,148 @@
+//! Event triggers: time- and signal-based starters of runs, exactly once per slot (C6-2,
+//! PROTOCOLS.md §7).
+//!
+//! ```text
+//!   clock, RuntimeSecrets ─► due ─► watermark in EventTrigger status (resourceVersion) ─► WorkflowRun
+//!        slots, name ──────────┘                                                         (deterministic name)
+//! ```
+//!
+//! Sleeps until the next slot; touches neither the authority nor a Secret.
+
+mod due;
+mod name;
+mod pass;
+mod slots;
+mod status;
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex};
+
+use futures::{Stream, StreamExt, stream};
+use kube::runtime::controller::Config;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{WatchStreamExt, reflector};
+use kube::{Api, ResourceExt};
+use regent_api::{EventTrigger, RuntimeSecret, Workflow, WorkflowRun};
+
+use regent_operator::error::ReconcileError;
+use regent_operator::object_watch;
+use regent_operator::watch_error;
+
+use pass::{Memory, Worker};
+use regent_operator::Context;
+
+/// How triggers run.
+#[derive(Clone, Debug)]
+pub struct Args {
+    /// Passes at the same time.
+    pub concurrency: u16,
+}
+
+impl Default for Args {
+    /// 8 at a time; a pass of one trigger never overlaps with itself.
+    fn default() -> Self {
+        Self { concurrency: 8 }
+    }
+}
+
+/// Fires until the shutdown signal. Failures of triggers are their conditions, not errors here.
+pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
+    let (secrets, secret_writer) = reflector::store();
+    let (workflows, workflow_writer) = reflector::store();
+    let (runs, run_writer) = reflector::store();
+    let controller = object_watch::controller(Api::<EventTrigger>::all(cx.api.clone()));
+    let triggers = controller.store();
+    let worker = Arc::new(Worker {
+        cx: cx.clone(),
+        backoff: regent_operator::backoff::Backoff::default(),
+        secrets,
+        workflows,
+        runs,
+        memory: Mutex::new(Memory::default()),
+    });
+    // What a trigger does depends on these alone: other changes of the objects concern none.
+    let of_secret = |secret: &RuntimeSecret| {
+        let status = secret.status.as_ref();
+        let next = status.and_then(|s| s.next_rotation.clone());
+        let stage = status.and_then(|s| s.stage);
+        format!("{:?}", (secret.labels(), secret.annotations(), stage, next))
+    };
+    let of_run = |run: &WorkflowRun| format!("{:?}", run.status.as_ref().and_then(|s| s.phase));
+    let of_workflow = |_: &Workflow| String::new();
+    let everyone = |_: &EventTrigger, _: &Workflow| true;
+    controller
+        .with_config(Config::default().concurrency(args.concurrency))
+        .reconcile_on(kept(&cx, &triggers, secret_writer, of_secret, |_, _: &RuntimeSecret| true))
+        .reconcile_on(kept(&cx, &triggers, run_writer, of_run, |trigger, run: &WorkflowRun| {
+            run.spec.cause.slot.is_some() && trigger.name_any() == run.spec.cause.by
+        }))
+        .reconcile_on(kept(&cx, &triggers, workflow_writer, of_workflow, everyone))
+        .graceful_shutdown_on(cx.shutdown.clone().wait())
+        .run(pass::reconcile, pass::on_error, worker)
+        .for_each(watch_error::tell("triggers"))
+        .await;
+    Ok(())
+}
+
+/// Keeps a kind in a store; a change of what `decides` in it concerns the triggers of its namespace
+/// that `concerns` names.
+fn kept<K>(
+    cx: &Context,
+    triggers: &Store<EventTrigger>,
+    writer: Writer<K>,
+    decides: impl Fn(&K) -> String + Send + 'static,
+    concerns: impl Fn(&EventTrigger, &K) -> bool + Send + 'static,
+) -> impl Stream<Item = ObjectRef<EventTrigger>> + Send + 'static
+where
+    K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned,
+    K: std::fmt::Debug + Send + Sync + 'static,
+{
+    let api: Api<K> = Api::all(cx.api.clone());
+    let triggers = triggers.clone();
+    let mut told = HashMap::new();
+    object_watch::watch(api).reflect(writer).flat_map(move |event| {
+        let object = news(&mut told, event, &decides);
+        let near = object.map(|object| {
+            triggers.state_filter(|trigger| {
+                trigger.metadata.namespace == object.meta().namespace && concerns(trigger, &object)
+            })
+        });
+        let near = near.unwrap_or_default();
+        stream::iter(near.iter().map(|t| ObjectRef::from_obj(&**t)).collect::<Vec<_>>())
+    })
+}
+
+/// The object of an event that says something new: told for the first time, changed in what
+/// decides, deleted.
+fn news<K: kube::Resource<DynamicType = ()>>(
+    told: &mut HashMap<String, u64>,
+    event: watcher::Result<Event<K>>,
+    decides: impl Fn(&K) -> String,
+) -> Option<K> {
+    match event {
+        Ok(Event::Apply(object) | Event::InitApply(object)) => {
+            let mut hasher = DefaultHasher::new();
+            decides(&object).hash(&mut hasher);
+            let digest = hasher.finish();
+            let uid = object.uid().unwrap_or_default();
+            (told.insert(uid, digest) != Some(digest)).then_some(object)
+        }
+        Ok(Event::Delete(object)) => {
+            told.remove(&object.uid().unwrap_or_default());
+            Some(object)
+        }
+        Ok(Event::Init) => {
+            told.clear();
+            None
+        }
+        Ok(Event::InitDone) => None,
+        Err(error) => {
+            let error = ReconcileError::watch(&K::kind(&()), &error);
+            tracing::warn!(component = "triggers", %error, "watch broke and is taken up again");
+            None
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The authority's steward (PROTOCOLS.md §3): makes the runtime authority usable and keeps it so,
+//! and never sees a secret value.
+//!
+//! ```text
+//!   observe ─► Seen ─► plan (pure) ─► Step ─► apply ─► observe …  until there is only to rest
+//!     RuntimeAuthority, unseal identity,      │
+//!     health, sealed shares, configuration    ├─ split    who gets which share of `sys/init`
+//!                                             ├─ objects  the unseal identity
+//!                                             ├─ copy     the sealed shares in Kubernetes
+//!                                             ├─ unseal   opens shares, gives them
+//!                                             ├─ issuer   the API server's signing keys
+//!                                             ├─ repairs  when another repair may be made
+//!                                             └─ steward  root or configurator, while repairing
+//!   person     what only people do: unseal, recover, repair a login
+//!   transport: a loop of its own over certificates; it tells this one what to report and record
+//! ```
+//!
+//! The embedded authority seals its shares itself and commits them with its root key. OpenBao and
+//! Vault answer `sys/init` in clear, once: warden seals the shares in memory, stores them in
+//! Kubernetes, reads them back, and only then goes on; a crash in between is `InitializedKeysLost`,
+//! for an authority that is empty by construction.
+//!
+//! While the authority rests in order it is asked one thing, its health, every 5 s and whenever
+//! the RuntimeAuthority changes; its configuration is compared every 10 minutes and after every
+//! change of health.
+
+mod apply;
+mod configure;
+mod copy;
+mod driver;
+mod error;
+mod issuer;
+mod objects;
+mod observe;
+mod person;
+mod plan;
+mod recover_error;
+mod repairs;
+mod seen;
+mod served;
+mod split;
+mod status;
+mod steward;
+mod transport;
+mod unseal;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use kube::Api;
+use kube::runtime::controller::Config;
+use regent_api::RuntimeAuthority;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use regent_operator::Context;
+use regent_operator::object_watch;
+
+pub use error::Error;
+pub use person::{Person, RecoverOutcome, recover, sealed_shares};
+pub use recover_error::RecoverError;
+
+/// What warden is told beside its identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Args {
+    /// The API server as the authority reaches it: `kubernetes_host` of its kubernetes auth.
+    pub kubernetes_host: String,
+    /// CA of that API server, PEM; only for an authority that runs outside the cluster, which has
+    /// no other way to know it (PROTOCOLS.md §3).
+    pub kubernetes_ca_cert: Option<String>,
+}
+
+/// Runs warden until the shutdown signal.
+///
+/// # Errors
+/// [`Error::Task`] if its helper task fails; everything else becomes a condition and is tried
+/// again.
+pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
+    // One nudge is enough, whoever sent it.
+    let (nudge, nudged) = mpsc::channel(1);
+    let (watcher_task, served) = served::spawn(&cx, nudge.clone());
+    let (transport_task, transport) = transport::spawn(&cx, nudge);
+    let driver = Arc::new(driver::Driver::new(cx.clone(), args, served, transport));
+    let api: Api<RuntimeAuthority> = Api::all(cx.api.clone());
+    object_watch::controller(api)
+        // There is one RuntimeAuthority; further ones only learn that they are not it.
+        .with_config(Config::default().concurrency(2))
+        .reconcile_all_on(ReceiverStream::new(nudged))
+        .graceful_shutdown_on(cx.shutdown.clone().wait())
+        .run(driver::reconcile, driver::error_policy, driver)
+        .for_each(regent_operator::watch_error::tell("warden"))
+        .await;
+    let mut ended = Ok(());
+    for task in [watcher_task, transport_task] {
+        task.abort();
+        if task.await.is_err_and(|error| error.is_panic()) {
+            ended = Err(Error::Task);
+        }
+    }
+    ended
+}

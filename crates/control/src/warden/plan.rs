@@ -1,0 +1,206 @@
+//! What to do next, from what was seen. Pure: every decision of warden is here.
+
+use regent_api::condition::Verdict;
+use regent_types::labels::SEALED_SHARES;
+
+use super::seen::{Health, Look, Seen, Stage};
+
+/// Why the configuration is repaired with more than the read-only role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The authority was just initialized, and its root token is in hand.
+    First,
+    /// Something differs from the table.
+    Differs,
+    /// Nobody can log in: another cluster, CA or issuer.
+    LoginRefused,
+    /// A root token may have outlived a crash.
+    RootMayLive,
+}
+
+/// The next thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Make the unseal identity.
+    MakeIdentity,
+    /// Publish its recipient.
+    PublishRecipient,
+    /// Persist a stage.
+    Note(Stage),
+    /// Initialize the authority; shares that it answers in clear are sealed in memory.
+    Initialize,
+    /// Put the shares in hand into Kubernetes and read them back.
+    StoreShares,
+    /// Copy the sealed shares to Kubernetes.
+    CopyShares,
+    /// Unseal with the shares that the unseal identity opens.
+    Unseal,
+    /// Repair configuration, logins and root tokens.
+    Steward(Cause),
+    /// Append due events to the ledger.
+    Record,
+    /// Record a person's recovery and take its note away.
+    Acknowledge,
+    /// Nothing; say this and look again later.
+    Rest(Rest),
+}
+
+/// A state to rest in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// The `Ready` condition.
+    pub(super) verdict: Verdict,
+    /// Whether the authority is initialized, unsealed and configured (phase 3 and up).
+    pub(super) active: bool,
+}
+
+fn wait(reason: &'static str, message: impl Into<String>) -> Step {
+    Step::Rest(Rest { verdict: Verdict::no(reason, message), active: false })
+}
+
+/// Decides.
+pub(super) fn plan(seen: &Seen) -> Step {
+    // Before anything that may fail: until they are stored, a crash loses the keys.
+    if seen.shares_in_hand {
+        return Step::StoreShares;
+    }
+    // The unseal identity comes next: its recipient must be known before initialization or
+    // recovery.
+    if seen.unattended {
+        match &seen.identity {
+            None => return Step::MakeIdentity,
+            Some(recipient) if seen.published.as_ref() != Some(recipient) => {
+                return Step::PublishRecipient;
+            }
+            Some(_) => {}
+        }
+    }
+    match &seen.health {
+        Health::Silent(why) => wait("Unreachable", format!("{why}; it is asked again")),
+        Health::Standby => wait("Standby", "only a standby node answers; it is asked again"),
+        Health::Empty => plan_empty(seen),
+        Health::Sealed | Health::Unsealed => plan_initialized(seen),
+    }
+}
+
+fn plan_empty(seen: &Seen) -> Step {
+    if seen.shares.known {
+        // Of an external authority: never overwritten, they may be all that opens its storage.
+        return wait(
+            "AuthorityEmpty",
+            format!(
+                "the authority is empty and sealed shares of an earlier initialization are kept: \
+                 put its storage back; to begin anew, save ConfigMap {SEALED_SHARES} and delete it"
+            ),
+        );
+    }
+    match seen.stage {
+        Stage::Unknown => Step::Note(Stage::Intent),
+        Stage::Intent => Step::Initialize,
+        Stage::Initialized | Stage::Configured | Stage::RootRevoked => wait(
+            "AuthorityEmpty",
+            "the authority was initialized before and is empty now: its storage was lost or \
+             another one answers. Nothing is initialized over it. Put the storage or a \
+             snapshot back, or delete the RuntimeAuthority to begin anew",
+        ),
+    }
+}
+
+fn plan_initialized(seen: &Seen) -> Step {
+    if seen.stage == Stage::Intent {
+        return match seen.shares.known {
+            true => Step::Note(Stage::Initialized),
+            false => wait("InitializedKeysLost", KEYS_LOST),
+        };
+    }
+    if seen.shares.known && !seen.shares.copied {
+        return Step::CopyShares;
+    }
+    match seen.health {
+        Health::Unsealed => plan_unsealed(seen),
+        _ if seen.shares.suffice() => Step::Unseal,
+        _ => sealed(seen),
+    }
+}
+
+/// The embedded authority never gets here: its root key and sealed shares commit together.
+const KEYS_LOST: &str = "the authority was initialized and the answer was lost before its shares \
+    were stored: nobody holds its keys, and nothing was ever written to it. Stop it, delete its \
+    storage, start it: warden then initializes it by itself. If somebody else initialized it and \
+    holds its keys, delete the RuntimeAuthority instead, so that this intent is dropped";
+
+/// Sealed, and warden cannot open it: says who can, and how.
+fn sealed(seen: &Seen) -> Step {
+    if !seen.shares.known {
+        let reason = match (seen.kept(), seen.unattended) {
+            (true, _) => "SealedSharesLost",
+            (false, true) => "NoUnsealIdentity",
+            (false, false) => "Sealed",
+        };
+        return wait(
+            reason,
+            "the authority is sealed and this cluster keeps no shares of it: with a copy of them \
+             run `regent authority recover --identity FILE --shares FILE`; one that regent never \
+             initialized is unsealed by its own means",
+        );
+    }
+    if seen.unattended {
+        return wait(
+            "NoUnsealIdentity",
+            format!(
+                "the authority is sealed and {} of {} shares are sealed to this cluster's unseal \
+                 identity: run `regent authority recover --identity FILE`",
+                seen.shares.openable, seen.shares.threshold
+            ),
+        );
+    }
+    wait(
+        "Sealed",
+        "the authority is sealed and seal.unattended is false: run \
+         `regent authority unseal --identity FILE`",
+    )
+}
+
+fn plan_unsealed(seen: &Seen) -> Step {
+    if seen.root_in_hand {
+        return Step::Steward(Cause::First);
+    }
+    // Another's authority may have root tokens that are none of regent's business.
+    let root_may_live = seen.kept() && !seen.root_revoked;
+    match &seen.look {
+        Look::Untried => wait("NotLookedAt", "the configuration was not looked at yet"),
+        Look::Conflict(what) => wait("MountConflict", what.clone()),
+        Look::Refused(_) if seen.may_repair => Step::Steward(Cause::LoginRefused),
+        Look::Refused(why) => {
+            wait("CannotLogIn", format!("{why}; it was still refused after the last repair"))
+        }
+        // The same repair also looks for root tokens: no second one is due then.
+        Look::Differs(_) if seen.may_repair && root_may_live => Step::Steward(Cause::RootMayLive),
+        Look::Differs(_) if seen.may_repair => Step::Steward(Cause::Differs),
+        Look::Differs(what) => wait(
+            "ConfigurationDrift",
+            format!("differs from the table again right after a repair: {}", what.join(", ")),
+        ),
+        Look::Same if root_may_live && seen.may_repair => Step::Steward(Cause::RootMayLive),
+        Look::Same if root_may_live => {
+            wait("RootTokenAlive", "a root token may be alive; it is looked for again")
+        }
+        Look::Same if seen.recovery_noted => Step::Acknowledge,
+        Look::Same if seen.events_due => Step::Record,
+        Look::Same => Step::Rest(Rest { verdict: active(seen), active: true }),
+    }
+}
+
+fn active(seen: &Seen) -> Verdict {
+    if seen.kept() && !seen.shares.known {
+        // Still usable, and the one thing that a later restart would wait for is missing.
+        return Verdict::yes(
+            "SealedSharesLost",
+            format!(
+                "in order, but ConfigMap {SEALED_SHARES} is gone: put a copy back with \
+                 `regent authority recover --identity FILE --shares FILE` before it is sealed"
+            ),
+        );
+    }
+    Verdict::yes("Active", "initialized, unsealed, configured; no root token")
+}

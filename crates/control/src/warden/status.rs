@@ -1,0 +1,227 @@
+//! RuntimeAuthority status from what a pass came to. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use regent_api::RuntimeAuthorityStatus;
+use regent_api::condition;
+use regent_api::condition::{AUDITED, READY, TRANSPORT, Verdict};
+use regent_api::runtime_authority::ReviewedBy;
+use serde_json::{Value, json};
+
+use super::seen::Health;
+use super::transport::Told;
+
+/// What a pass came to.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    pub(super) verdict: Verdict,
+    /// `None`: not found out in this pass.
+    pub(super) active: Option<bool>,
+    pub(super) health: Option<Health>,
+    pub(super) address: String,
+    /// Whether something is served; `None`: not known yet.
+    pub(super) served: Option<bool>,
+    /// What is known of the certificates; `None`: nothing yet.
+    pub(super) transport: Option<Told>,
+    /// Name and end of warden's ledger chain.
+    pub(super) head: Option<(String, String)>,
+    /// What the authority's kubernetes auth is to ask.
+    pub(super) kubernetes: ReviewedBy,
+    /// Whether an audit device is on; `None`: not known yet.
+    pub(super) audited: Option<bool>,
+}
+
+fn audit_verdict(on: bool) -> Verdict {
+    match on {
+        true => Verdict::yes("DeviceOn", "an audit device is on"),
+        false => Verdict::no(
+            "NoAuditDevice",
+            "no audit device is on, so that nobody can tell who read or wrote what: declare one \
+             in the server's configuration (OpenBao: an `audit` stanza) and restart it",
+        ),
+    }
+}
+
+/// The status after `outcome`.
+pub(super) fn next(
+    old: &RuntimeAuthorityStatus,
+    outcome: &Outcome,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> RuntimeAuthorityStatus {
+    let mut new = old.clone();
+    new.phase = Some(match outcome.active {
+        Some(true) if outcome.served == Some(true) => 4,
+        // After a restart of warden nothing is known for a moment; that is no step back.
+        Some(true) if outcome.served.is_none() && old.phase == Some(4) => 4,
+        Some(true) => 3,
+        Some(false) => 2,
+        None => old.phase.unwrap_or(2),
+    });
+    // Once the runtime authority is authoritative Git never is again, whether it answers or not
+    // (S5.5-1).
+    let runtime = outcome.active == Some(true) || old.authoritative.as_deref() == Some("runtime");
+    new.authoritative = Some(if runtime { "runtime" } else { "git" }.to_owned());
+    if !outcome.address.is_empty() {
+        new.address = Some(outcome.address.clone());
+    }
+    match outcome.health {
+        Some(Health::Empty) => (new.initialized, new.sealed) = (Some(false), Some(true)),
+        Some(Health::Sealed) => (new.initialized, new.sealed) = (Some(true), Some(true)),
+        Some(Health::Unsealed) => (new.initialized, new.sealed) = (Some(true), Some(false)),
+        Some(Health::Silent(_) | Health::Standby) | None => {}
+    }
+    if let Some((chain, head)) = &outcome.head {
+        new.ledger_heads.insert(chain.clone(), head.clone());
+    }
+    new.observed_generation = generation;
+    new.kubernetes = Some(outcome.kubernetes.clone());
+    new.conditions = condition::set(&old.conditions, READY, &outcome.verdict, generation, now);
+    if let Some(on) = outcome.audited {
+        let verdict = audit_verdict(on);
+        new.conditions = condition::set(&new.conditions, AUDITED, &verdict, generation, now);
+    }
+    if let Some(told) = &outcome.transport {
+        new.certificate_expires = told.expires.map(Time);
+        match &told.verdict {
+            Some(verdict) => {
+                new.conditions =
+                    condition::set(&new.conditions, TRANSPORT, verdict, generation, now);
+            }
+            None => new.conditions.retain(|c| c.type_ != TRANSPORT),
+        }
+    }
+    if new != *old {
+        // Only beside another change: a status that says nothing new is not written.
+        new.last_seen = Some(Time(now));
+    }
+    new
+}
+
+/// Merge patch of the fields that warden owns, or `None` if nothing changed. Other writers' ledger
+/// heads stay.
+pub(super) fn patch(old: &RuntimeAuthorityStatus, new: &RuntimeAuthorityStatus) -> Option<Value> {
+    if old == new {
+        return None;
+    }
+    let mut status = json!({
+        "phase": new.phase,
+        "authoritative": new.authoritative,
+        "address": new.address,
+        "initialized": new.initialized,
+        "sealed": new.sealed,
+        "lastSeen": new.last_seen,
+        "observedGeneration": new.observed_generation,
+        "conditions": new.conditions,
+    });
+    if let Some(fields) = status.as_object_mut() {
+        // A null would delete the field.
+        fields.retain(|_, value| !value.is_null());
+    }
+    if let Some(kubernetes) = &new.kubernetes {
+        // Here a null is meant: a CA that is no longer needed goes away.
+        let (host, ca) = (&kubernetes.host, &kubernetes.ca_cert);
+        status["kubernetes"] = json!({ "host": host, "caCert": ca });
+    }
+    if old.certificate_expires != new.certificate_expires {
+        // Here a null is meant: nothing of warden's is served any more.
+        status["certificateExpires"] = json!(new.certificate_expires);
+    }
+    let mut heads = new.ledger_heads.clone();
+    heads.retain(|chain, head| old.ledger_heads.get(chain) != Some(head));
+    if !heads.is_empty() {
+        status["ledgerHeads"] = json!(heads);
+    }
+    Some(json!({ "status": status }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(active: Option<bool>, served: Option<bool>) -> Outcome {
+        Outcome {
+            verdict: Verdict::yes("Active", "fine"),
+            active,
+            health: Some(Health::Unsealed),
+            address: "https://a:1".into(),
+            served,
+            transport: None,
+            head: None,
+            kubernetes: ReviewedBy { host: "https://k".into(), ca_cert: None },
+            audited: None,
+        }
+    }
+
+    fn after(old: &RuntimeAuthorityStatus, outcome: &Outcome) -> RuntimeAuthorityStatus {
+        next(old, outcome, Some(1), Timestamp::UNIX_EPOCH)
+    }
+
+    /// C3-1: Git until phase 3, the runtime authority from there on, for good.
+    #[test]
+    fn authority_passes_once_and_never_back() {
+        let before = after(&RuntimeAuthorityStatus::default(), &outcome(Some(false), None));
+        assert_eq!((before.phase, before.authoritative.as_deref()), (Some(2), Some("git")));
+        let active = after(&before, &outcome(Some(true), Some(false)));
+        assert_eq!((active.phase, active.authoritative.as_deref()), (Some(3), Some("runtime")));
+        let served = after(&active, &outcome(Some(true), Some(true)));
+        assert_eq!(served.phase, Some(4));
+        let down = after(&served, &outcome(Some(false), Some(true)));
+        assert_eq!((down.phase, down.authoritative.as_deref()), (Some(2), Some("runtime")));
+    }
+
+    #[test]
+    fn a_restart_of_warden_is_no_step_back() {
+        let served = after(&RuntimeAuthorityStatus::default(), &outcome(Some(true), Some(true)));
+        assert_eq!(after(&served, &outcome(Some(true), None)).phase, Some(4));
+        assert_eq!(after(&served, &outcome(None, None)).phase, Some(4));
+    }
+
+    /// No self-triggering loop: the same outcome writes nothing, at whatever time.
+    #[test]
+    fn the_same_outcome_writes_nothing() {
+        let first = after(&RuntimeAuthorityStatus::default(), &outcome(Some(true), None));
+        let later = Timestamp::from_second(3_600).unwrap();
+        let again = next(&first, &outcome(Some(true), None), Some(1), later);
+        assert_eq!(patch(&first, &again), None);
+    }
+
+    /// What nobody records is said, and does not go away because one pass could not look.
+    #[test]
+    fn a_missing_audit_device_is_a_condition_of_its_own() {
+        let blind = Outcome { audited: Some(false), ..outcome(Some(true), None) };
+        let first = after(&RuntimeAuthorityStatus::default(), &blind);
+        let kinds: Vec<&str> = first.conditions.iter().map(|c| c.reason.as_str()).collect();
+        assert_eq!(kinds, ["NoAuditDevice", "Active"]);
+        assert_eq!(after(&first, &outcome(Some(true), None)).conditions, first.conditions);
+    }
+
+    /// C7-3: what is known of certificates is told, and untold where they are none of warden's.
+    #[test]
+    fn certificates_are_told_and_untold() {
+        let told = |transport| Outcome { transport, ..outcome(Some(true), None) };
+        let expires = Some(Timestamp::from_second(9).unwrap());
+        let verdict = Some(Verdict::yes("Served", "fine"));
+        let ours = told(Some(Told { verdict, expires, issued: Vec::new() }));
+        let before = after(&RuntimeAuthorityStatus::default(), &ours);
+        assert!(condition::is_true(&before.conditions, TRANSPORT));
+        assert_eq!(after(&before, &told(None)), before);
+        let none = after(&before, &told(Some(Told::default())));
+        assert_eq!((none.conditions.len(), none.certificate_expires.is_none()), (1, true));
+        assert!(patch(&before, &none).unwrap()["status"]["certificateExpires"].is_null());
+    }
+
+    /// Orchestrator and publisher keep their heads in the same map.
+    #[test]
+    fn other_writers_heads_are_not_touched() {
+        let mut old = RuntimeAuthorityStatus::default();
+        old.ledger_heads.insert("publisher".into(), "d/1:h".into());
+        let mine = Outcome {
+            head: Some(("warden.east".into(), "d/2:h".into())),
+            ..outcome(Some(true), None)
+        };
+        let written = patch(&old, &after(&old, &mine)).unwrap();
+        assert_eq!(written["status"]["ledgerHeads"], json!({ "warden.east": "d/2:h" }));
+        assert!(written["status"].get("unsealRecipient").is_none());
+    }
+}

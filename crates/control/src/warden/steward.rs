@@ -1,0 +1,246 @@
+//! Repairs with more than the read-only role: configuration, logins, root tokens. The strong token
+//! lives for this one pass, is never stored, and is revoked at its end.
+
+use std::sync::Arc;
+
+use regent_api::RuntimeAuthority;
+use regent_types::authority_names::CONFIGURATOR;
+use regent_vault::{Client, Method, Token};
+use serde_json::{Value, json};
+
+use super::apply::{before, happened, note, record};
+use super::configure::{self, Change, Conflict, Wanted};
+use super::driver::{Driver, Link, Memory};
+use super::observe::{Access, Observation};
+use super::plan::Cause;
+use super::seen::Stage;
+use super::{Error, unseal};
+use regent_operator::object_watch::WatchBackoff;
+
+/// Most accessors looked at when root tokens are hunted; more live tokens than that would be an
+/// attack on storage.
+const ACCESSORS_MAX: usize = 100_000;
+
+/// WatchBackoff for a mount that does not serve yet, about ten seconds in all; then the next look goes on.
+const UPGRADE_TRIES: usize = 6;
+
+/// A strong token and what it is.
+struct Strong {
+    token: Arc<Token>,
+    root: bool,
+}
+
+impl Driver {
+    /// Brings the configuration to what the table says, revokes other root tokens where they may
+    /// live, and the own strong token last.
+    pub(super) async fn steward(
+        &self,
+        cause: Cause,
+        authority: &RuntimeAuthority,
+        link: &Link,
+        memory: &mut Memory,
+        observed: &Observation,
+    ) -> Result<(), Error> {
+        let strong = self.strong_token(authority, link, memory, observed).await;
+        if cause != Cause::First && !matches!(strong, Err(Error::NoWayIn { .. })) {
+            // Also when it fails: a repair that does not help is not repeated at once. Without a
+            // way in nothing was tried.
+            memory.repairs.made(authority.metadata.generation, self.cx.now());
+        }
+        let strong = strong?;
+        if let Some(event) = before(self, authority, observed) {
+            memory.happened(event);
+        }
+        let done = self.repair(cause, authority, link, memory, observed, &strong).await;
+        if done.is_err() && cause == Cause::First {
+            // The root token of an initialization cannot be had again: it is kept for the next
+            // pass.
+            return done;
+        }
+        memory.root = None;
+        let revoked = match strong.root {
+            true => revoke_root(&link.client, &strong.token).await,
+            false => revoke(&link.client, &strong.token).await,
+        };
+        done.and(revoked)?;
+        if cause == Cause::LoginRefused {
+            memory.happened(happened(self, "login-repaired", "", "auth configuration re-applied"));
+            tracing::warn!(address = link.client.address(), "login of the components was repaired");
+        }
+        if observed.seen.kept() && (strong.root || cause != Cause::Differs) {
+            memory.happened(happened(self, "root-revoked", "", "no root token is left"));
+            // Recorded first: a crash in between makes this whole step be repeated, and nothing be
+            // forgotten.
+            record(link, memory).await?;
+            let fields =
+                json!({ "rootRevoked": true, "initialization": Stage::RootRevoked.text() });
+            note(self, fields).await?;
+        }
+        Ok(())
+    }
+
+    /// The root token in hand, else the configurator's, else a new root token from the shares that
+    /// can be opened.
+    async fn strong_token(
+        &self,
+        authority: &RuntimeAuthority,
+        link: &Link,
+        memory: &Memory,
+        observed: &Observation,
+    ) -> Result<Strong, Error> {
+        if let Some(token) = &memory.root {
+            return Ok(Strong { token: Arc::clone(token), root: true });
+        }
+        let jwt = self.cx.jwt.jwt().map_err(Error::authority("reading the own token"))?;
+        let mount = authority.spec.login().mount;
+        let login = link.client.login_kubernetes(&mount, CONFIGURATOR, &jwt).await;
+        let source = match login {
+            Ok(login) => return Ok(Strong { token: Arc::new(login.token), root: false }),
+            Err(error) => error,
+        };
+        if source.is_sealed() || source.is_unreachable() {
+            return Err(Error::authority("logging in as configurator")(source));
+        }
+        let (openable, threshold) = (observed.seen.shares.openable, observed.seen.shares.threshold);
+        let (Some(sealed), Some(identities), true) =
+            (&observed.sealed, &observed.identities, observed.seen.shares.suffice())
+        else {
+            return Err(Error::NoWayIn { openable, threshold, source });
+        };
+        // Intent before effect: from here on a root token may live.
+        note(self, json!({ "rootRevoked": false })).await?;
+        let shares = unseal::open_unattended(sealed, identities)?;
+        let token = link.client.generate_root(&shares).await;
+        let token = token.map_err(Error::authority("generating a root token"))?;
+        tracing::info!(address = link.client.address(), "root token generated for a repair");
+        Ok(Strong { token: Arc::new(token), root: true })
+    }
+
+    async fn repair(
+        &self,
+        cause: Cause,
+        authority: &RuntimeAuthority,
+        link: &Link,
+        memory: &mut Memory,
+        observed: &Observation,
+        strong: &Strong,
+    ) -> Result<(), Error> {
+        let access = Access::Token(&link.client, &strong.token);
+        let wanted = Wanted::of(authority, &self.args, &self.cx.api).await?;
+        let changed = match write_configuration(&wanted, &access).await {
+            // The next look, as the read-only role, reports it.
+            Err(Error::Conflict(what)) if cause != Cause::LoginRefused => {
+                tracing::error!(reason = "MountConflict", what, "a mount is in the way");
+                Vec::new()
+            }
+            other => other?,
+        };
+        if !changed.is_empty() {
+            tracing::info!(changes = changed.len(), "authority configured");
+            let extra = format!("{}|{}", self.cx.now(), changed.join(","));
+            memory.happened(happened(self, "configured", &extra, &changed.join(", ")));
+        }
+        // Root tokens of an authority that others keep are theirs.
+        if observed.seen.kept() {
+            if cause == Cause::First {
+                note(self, json!({ "initialization": Stage::Configured.text() })).await?;
+            }
+            if cause != Cause::Differs {
+                let found = revoke_other_roots(&access).await?;
+                if found > 0 {
+                    tracing::warn!(found, "root tokens were alive and are revoked");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes what differs from the table, in order; returns what that was.
+pub(super) async fn write_configuration(
+    wanted: &Wanted,
+    access: &Access<'_>,
+) -> Result<Vec<String>, Error> {
+    let live = access.live(&wanted.login).await;
+    let live = live.map_err(Error::authority("looking at the configuration"))?;
+    let changes = configure::changes(wanted, &live);
+    let changes = changes.map_err(|Conflict(what)| Error::Conflict(what))?;
+    let mut done = Vec::with_capacity(changes.len());
+    for Change { what, path, body } in changes {
+        let written = write_when_it_serves(access, &path, &body).await;
+        written.map_err(Error::authority("configuring the authority"))?;
+        done.push(what);
+    }
+    Ok(done)
+}
+
+/// Writes; a mount that was made a moment ago may need another one before it serves.
+async fn write_when_it_serves(
+    access: &Access<'_>,
+    path: &str,
+    body: &Value,
+) -> Result<(), regent_vault::Error> {
+    for pause in WatchBackoff::default().take(UPGRADE_TRIES) {
+        match access.request(Change::METHOD, path, Some(body)).await {
+            Err(error) if error.is_upgrading() => tokio::time::sleep(pause).await,
+            other => return other.map(drop),
+        }
+    }
+    access.request(Change::METHOD, path, Some(body)).await.map(drop)
+}
+
+/// Revokes every root token but the own one; returns how many there were.
+async fn revoke_other_roots(access: &Access<'_>) -> Result<usize, Error> {
+    let fail = || Error::authority("looking for root tokens");
+    let own = access.request(Method::GET, "auth/token/lookup-self", None).await.map_err(fail())?;
+    let own = own.map(|body| text(&body["data"]["accessor"])).unwrap_or_default();
+    let list = "auth/token/accessors?list=true";
+    let listed = access.request(Method::GET, list, None).await.map_err(fail())?;
+    let keys = listed.and_then(|body| body["data"]["keys"].as_array().cloned()).unwrap_or_default();
+    let mut found = 0;
+    for accessor in keys.iter().take(ACCESSORS_MAX).map(text).filter(|a| *a != own) {
+        let body = json!({ "accessor": accessor });
+        let path = "auth/token/lookup-accessor";
+        let token = match access.request(Method::POST, path, Some(&body)).await {
+            Ok(token) => token.unwrap_or_default(),
+            // It expired since it was listed; servers differ in how they say so.
+            Err(error) if is_gone(&error) => continue,
+            Err(error) => return Err(fail()(error)),
+        };
+        let policies = token["data"]["policies"].as_array();
+        if policies.is_some_and(|all| all.iter().any(|p| p == "root")) {
+            let path = "auth/token/revoke-accessor";
+            let revoked = access.request(Method::POST, path, Some(&body)).await;
+            revoked.map_err(Error::authority("revoking a root token"))?;
+            found += 1;
+        }
+    }
+    Ok(found)
+}
+
+fn is_gone(error: &regent_vault::Error) -> bool {
+    use regent_vault::Error as Vault;
+    matches!(error, Vault::Denied { .. } | Vault::NotFound { .. } | Vault::BadRequest { .. })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+async fn revoke(client: &Client, token: &Token) -> Result<(), Error> {
+    let path = "auth/token/revoke-self";
+    match client.request(token, Method::POST, path, None).await {
+        Ok(_) | Err(regent_vault::Error::Denied { .. }) => Ok(()),
+        Err(error) => Err(Error::authority("revoking the own token")(error)),
+    }
+}
+
+/// Revokes a root token and asks with it once more to see that it is dead.
+pub(super) async fn revoke_root(client: &Client, token: &Token) -> Result<(), Error> {
+    revoke(client, token).await?;
+    match client.request(token, Method::GET, "auth/token/lookup-self", None).await {
+        Err(regent_vault::Error::Denied { .. }) => Ok(()),
+        Ok(_) => Err(Error::RootAlive),
+        Err(error) => Err(Error::authority("checking that the root token is dead")(error)),
+    }
+}

@@ -1,0 +1,12 @@
+//! Values on their way to those who use them, and published ones on their way in.
+//!
+//! ```text
+//!   authority ─► materializer ─► materialized Secrets
+//!   source Secrets ─► publisher ─► authority
+//! ```
+//!
+//! The components meet only in Kubernetes objects and in the Vault API. **Architecture invariant `no-side-channels`:**
+//! no component's module names another's.
+
+pub mod materializer;
+pub mod publisher;

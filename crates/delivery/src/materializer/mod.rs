@@ -1,0 +1,224 @@
+//! Materialization: authority → Kubernetes Secret (S5.5-2, PROTOCOLS.md §6).
+//!
+//! ```text
+//!   watches ─► worker (tables by path)  ─► ExternalSecrets that are concerned
+//!                                              │
+//!   place ─► allow ─► due ─► target(may?) ─► authority(read) ─► render ─► target(plan) ─► pass (write, status)
+//! ```
+//!
+//! A Secret whose ExternalSecret is gone ends in `retire`, by what `owned` kept of both.
+//!
+//! Reads only what `allow` let through; an unreachable, sealed or erring authority never deletes or
+//! blanks a Secret; an older version never replaces a newer one; nothing is read while nothing
+//! changed.
+//!
+//! **Architecture invariant `materializer-reads-only`:** nothing here writes to the authority.
+
+mod allow;
+mod authority;
+mod due;
+mod index;
+mod owned;
+mod pass;
+mod place;
+mod render;
+mod request;
+mod retire;
+mod status;
+mod store;
+mod stores;
+mod target;
+mod verdict;
+mod watch;
+mod worker;
+
+use std::sync::{Arc, Mutex};
+
+use futures::{Stream, StreamExt, stream};
+use kube::Api;
+use kube::runtime::controller::Config;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::{Controller, WatchStreamExt, reflector};
+use regent_api::{ClusterSecretStore, ExternalSecret, RuntimeAuthority, SecretStore};
+use tokio_stream::wrappers::ReceiverStream;
+
+use index::key_of;
+use regent_operator::cache_sync::CacheSync;
+use regent_operator::error::ReconcileError;
+use regent_operator::object_watch;
+use regent_operator::watch_error;
+use regent_operator::{Context, admission};
+use worker::{Ref, Worker};
+
+/// How the materializer runs.
+#[derive(Clone, Debug)]
+pub struct Args {
+    /// Passes at the same time.
+    pub concurrency: u16,
+}
+
+impl Default for Args {
+    /// 16 at a time: a pass waits for two servers most of its time.
+    fn default() -> Self {
+        Self { concurrency: 16 }
+    }
+}
+
+/// Materializes until the shutdown signal, once admission guards what it writes. Failures of objects
+/// are their conditions, not errors here.
+pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
+    if !admission::enforced(&cx).await {
+        return Ok(());
+    }
+    let owned = Arc::<owned::Owned>::default();
+    let (secrets, changed) = watch::Secrets::new(cx.clone(), Arc::clone(&owned));
+    let (namespaces, namespace_writer) = reflector::store();
+    let (runtime, runtime_writer) = reflector::store();
+    let (cluster_stores, cluster_writer) = reflector::store();
+    let (stores, store_writer) = reflector::store();
+    let external = {
+        let owned = Arc::clone(&owned);
+        let api = Api::<ExternalSecret>::all(cx.api.clone());
+        object_watch::controller_telling(api, move |event| owned.on_external(event))
+    };
+    let runtime_listed = CacheSync::of(&runtime);
+    let worker = Arc::new(Worker {
+        authorities: authority::Authorities::new(cx.clone()),
+        secrets,
+        owned,
+        backoff: regent_operator::backoff::Backoff::default(),
+        objects: external.store(),
+        listings: [
+            runtime_listed.clone(),
+            CacheSync::of(&namespaces),
+            CacheSync::of(&cluster_stores),
+            CacheSync::of(&stores),
+        ],
+        runtime_listed,
+        namespaces,
+        runtime,
+        cluster_stores,
+        stores,
+        tables: Mutex::default(),
+        filled: tokio::sync::watch::Sender::new(()),
+        cx: cx.clone(),
+    });
+    let on_secret = {
+        let worker = Arc::clone(&worker);
+        ReceiverStream::new(changed).flat_map(move |place| stream::iter(worker.on_secret(&place)))
+    };
+    let concurrency = Config::default().concurrency(args.concurrency);
+    let external = external
+        .with_config(concurrency.clone())
+        .reconcile_on(events(&worker, Worker::on_runtime_secret))
+        .reconcile_on(events(&worker, Worker::on_push_secret))
+        .reconcile_on(on_secret)
+        .reconcile_on(kept(&worker, namespace_writer, Worker::on_namespace))
+        .reconcile_on(kept(&worker, runtime_writer, Worker::on_runtime_authority))
+        .reconcile_on(kept(&worker, cluster_writer, |worker, store: &ClusterSecretStore| {
+            worker.on_store("ClusterSecretStore", &key_of(store), store.metadata.generation)
+        }))
+        .reconcile_on(kept(&worker, store_writer, |worker, store: &SecretStore| {
+            worker.on_store("SecretStore", &key_of(store), store.metadata.generation)
+        }))
+        .graceful_shutdown_on(cx.shutdown.clone().wait())
+        .run(pass::reconcile, pass::on_error, Arc::clone(&worker))
+        .for_each(watch_error::tell("materializer"));
+    futures::join!(external, store_status(&cx, &worker, concurrency), retire::run(&worker));
+    Ok(())
+}
+
+/// Keeps the status of both kinds of stores.
+async fn store_status(cx: &Context, worker: &Arc<Worker>, concurrency: Config) {
+    let keeper = || {
+        Arc::new(stores::Keeper {
+            worker: Arc::clone(worker),
+            backoff: regent_operator::backoff::Backoff::default(),
+        })
+    };
+    let cluster = store_controller::<ClusterSecretStore>(cx, &concurrency)
+        .run(stores::cluster, stores::on_error, keeper())
+        .for_each(watch_error::tell("materializer"));
+    let namespaced = store_controller::<SecretStore>(cx, &concurrency)
+        .run(stores::namespaced, stores::on_error, keeper())
+        .for_each(watch_error::tell("materializer"));
+    futures::join!(cluster, namespaced);
+}
+
+/// A controller of stores; the authority's address decides which of them are served.
+fn store_controller<K>(cx: &Context, concurrency: &Config) -> Controller<K>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned,
+    K: std::fmt::Debug + Send + Sync + 'static,
+{
+    let controller = object_watch::controller(Api::<K>::all(cx.api.clone()));
+    let all = controller.store();
+    controller
+        .with_config(concurrency.clone())
+        .watches(Api::<RuntimeAuthority>::all(cx.api.clone()), config(), move |_| {
+            let stores = all.state();
+            stores.iter().map(|s| reflector::ObjectRef::from_obj(&**s)).collect::<Vec<_>>()
+        })
+        .graceful_shutdown_on(cx.shutdown.clone().wait())
+}
+
+fn config() -> watcher::Config {
+    watcher::Config::default()
+}
+
+/// A watch of all objects of a kind, with its fields' history left out.
+fn objects<K>(worker: &Worker) -> impl Stream<Item = watcher::Result<Event<K>>> + Send + use<K>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned,
+    K: std::fmt::Debug + Send + Sync + 'static,
+{
+    let api: Api<K> = Api::all(worker.cx.api.clone());
+    object_watch::watch(api)
+}
+
+/// ExternalSecrets that events of a kind concern.
+fn events<K>(
+    worker: &Arc<Worker>,
+    concerns: impl Fn(&Worker, &Event<K>) -> Vec<Ref> + Send + 'static,
+) -> impl Stream<Item = Ref> + Send + 'static
+where
+    K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned,
+    K: std::fmt::Debug + Send + Sync + 'static,
+{
+    let worker = Arc::clone(worker);
+    objects::<K>(&worker).flat_map(move |event| {
+        let refs = match event {
+            Ok(event) => concerns(&worker, &event),
+            Err(error) => broke::<K>(&error),
+        };
+        stream::iter(refs)
+    })
+}
+
+/// The same for a small kind that is kept in a store.
+fn kept<K>(
+    worker: &Arc<Worker>,
+    writer: Writer<K>,
+    concerns: impl Fn(&Worker, &K) -> Vec<Ref> + Send + 'static,
+) -> impl Stream<Item = Ref> + Send + 'static
+where
+    K: kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned,
+    K: std::fmt::Debug + Send + Sync + 'static,
+{
+    let worker = Arc::clone(worker);
+    objects::<K>(&worker).reflect(writer).touched_objects().flat_map(move |object| {
+        let refs = match object {
+            Ok(object) => concerns(&worker, &object),
+            Err(error) => broke::<K>(&error),
+        };
+        stream::iter(refs)
+    })
+}
+
+fn broke<K: kube::Resource<DynamicType = ()>>(error: &watcher::Error) -> Vec<Ref> {
+    let kind = K::kind(&());
+    let error = ReconcileError::watch(&kind, error);
+    tracing::warn!(component = "materializer", %kind, %error, "watch broke and is taken up again");
+    Vec::new()
+}

@@ -1,0 +1,452 @@
+//! One pass over one ExternalSecret: judge, look fresh, read, write under a condition, say so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt};
+use regent_api::ExternalSecret;
+use regent_types::{SecretData, SecretPath, VersionPair};
+use regent_vault::{KvSecret, VersionState};
+use zeroize::Zeroize;
+
+use super::allow::Judgement;
+use super::authority::Read;
+use super::due::{Cause, Due, Known, Mark, Seen, due};
+use super::index::Key;
+use super::render::{Reads, Rendered, render};
+use super::request::{Creation, Place, Request};
+use super::status::{self, Outcome};
+use super::store::{self, Resolution, Served};
+use super::target::{self, Owner, Versions, Write};
+use super::verdict::{Refusal, Until};
+use super::worker::{self, Worker};
+use regent_operator::error::ReconcileError;
+
+/// No watch is guaranteed to tell everything: look at least this often, at no cost while nothing
+/// changed.
+const RECHECK: Duration = Duration::from_secs(600);
+/// Tries of one status update against changes by others.
+const STATUS_TRIES: usize = 3;
+
+/// Versions that RuntimeSecrets tell, path by path.
+type Told = BTreeMap<SecretPath, VersionPair>;
+
+/// A Secret whose values are wiped when it is dropped.
+pub(super) struct Wiped(pub(super) Secret);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        for value in self.0.data.iter_mut().flatten() {
+            value.1.0.zeroize();
+        }
+    }
+}
+
+/// What one pass works on.
+struct Job<'a> {
+    worker: &'a Worker,
+    es: &'a ExternalSecret,
+    key: Key,
+    store: Served,
+    request: Request,
+    told: Told,
+}
+
+/// The controller's reconcile.
+pub(crate) async fn reconcile(
+    es: Arc<ExternalSecret>,
+    worker: Arc<Worker>,
+) -> Result<Action, ReconcileError> {
+    worker.listed().await?;
+    let _pass = worker.authorities.pass();
+    let key = worker::key(&es);
+    if es.metadata.deletion_timestamp.is_some() {
+        worker.tables().forget(&key);
+        return Ok(Action::await_change());
+    }
+    worker.tables().prune(&worker.objects);
+    worker.secrets.watch(&key.0);
+    let refusal = match prepare(&worker, &es, key.clone()) {
+        Ok(None) => {
+            worker.tables().forget(&key);
+            return Ok(Action::await_change());
+        }
+        Ok(Some(job)) => match job.run().await? {
+            Ended::Well(next) => {
+                worker.backoff.fine(&key);
+                return Ok(Action::requeue(next.unwrap_or(RECHECK).min(RECHECK)));
+            }
+            Ended::Refused(refusal) => refusal,
+        },
+        Err(refusal) => refusal,
+    };
+    worker.tables().block(&key);
+    let until = refusal.until;
+    if said(&es) != Some(refusal.reason) {
+        tracing::warn!(
+            component = "materializer", object = %format!("{}/{}", key.0, key.1),
+            reason = refusal.reason, message = refusal.message, "ExternalSecret is not synced"
+        );
+    }
+    publish(&worker, &es, &Outcome::Refused(refusal)).await?;
+    Ok(match until {
+        Until::Retry => Action::requeue(worker.backoff.failed(key)),
+        Until::Change => Action::requeue(RECHECK),
+    })
+}
+
+/// The controller's error policy.
+pub(crate) fn on_error(
+    es: Arc<ExternalSecret>,
+    error: &ReconcileError,
+    worker: Arc<Worker>,
+) -> Action {
+    let key = worker::key(&es);
+    tracing::warn!(
+        component = "materializer", object = %format!("{}/{}", key.0, key.1), %error,
+        "pass failed and is tried again"
+    );
+    Action::requeue(worker.backoff.failed(key))
+}
+
+fn said(es: &ExternalSecret) -> Option<&str> {
+    let conditions = &es.status.as_ref()?.conditions;
+    Some(regent_api::condition::get(conditions, regent_api::condition::READY)?.reason.as_str())
+}
+
+enum Ended {
+    Well(Option<Duration>),
+    Refused(Refusal),
+}
+
+/// Everything that is decided before anybody is asked anything. `None`: not regent's.
+fn prepare<'a>(
+    worker: &'a Worker,
+    es: &'a ExternalSecret,
+    key: Key,
+) -> Result<Option<Job<'a>>, Refusal> {
+    let Some(store) = served_by(worker, es, &key.0)? else { return Ok(None) };
+    let request = Request::parse(&key.1, &es.spec, &store.mount)?;
+    let paths: BTreeSet<SecretPath> =
+        request.entries.iter().map(|entry| entry.place().path.clone()).collect();
+    // Before judging, so that a change after it is not lost.
+    worker.tables().asks(&key, paths.clone(), &request.target);
+    let mut told = Told::new();
+    for path in paths {
+        match worker.judge(&key.0, &path) {
+            Judgement::Serve(version) => told.extend(version.map(|version| (path, version))),
+            Judgement::Refuse(refusal) => return Err(refusal),
+        }
+    }
+    Ok(Some(Job { worker, es, key, store, request, told }))
+}
+
+/// The store that `es` names, if it is regent's.
+fn served_by(
+    worker: &Worker,
+    es: &ExternalSecret,
+    namespace: &str,
+) -> Result<Option<Served>, Refusal> {
+    let Some(reference) = &es.spec.secret_store_ref else { return Ok(None) };
+    let kind = reference.kind.as_deref().unwrap_or("SecretStore");
+    let absent = || {
+        let message = format!("{kind} {} is not there", reference.name);
+        Refusal::change("StoreNotReady", message)
+    };
+    let home = worker.home();
+    let resolution = if kind == "ClusterSecretStore" {
+        let found =
+            worker.cluster_stores.get(&ObjectRef::new(&reference.name)).ok_or_else(absent)?;
+        let resolution = store::resolve(&found.spec.controller, &found.spec.provider, &home);
+        let labels = worker::labels_of(&worker.namespaces, namespace);
+        let ours = matches!(resolution, Resolution::Ours(_));
+        if ours && !store::usable_in(&found.spec.conditions, namespace, &labels)? {
+            let message =
+                format!("{kind} {} may not be used in namespace {namespace}", reference.name);
+            return Err(Refusal::change("StoreNotReady", message));
+        }
+        resolution
+    } else {
+        let wanted = ObjectRef::new(&reference.name).within(namespace);
+        let found = worker.stores.get(&wanted).ok_or_else(absent)?;
+        store::resolve(&found.spec.controller, &found.spec.provider, &home)
+    };
+    match resolution {
+        Resolution::Ours(served) => Ok(Some(served)),
+        Resolution::NotOurs => Ok(None),
+        Resolution::Refused(refusal) => Err(refusal),
+    }
+}
+
+impl Job<'_> {
+    async fn run(&self) -> Result<Ended, ReconcileError> {
+        let (known, nudges) = self.worker.tables().recall(&self.key);
+        let fingerprint = status::fingerprint(&self.es.metadata);
+        let mark = self.worker.secrets.mark(&self.place());
+        let old = self.es.status.clone().unwrap_or_default();
+        let seen = Seen {
+            fingerprint: &fingerprint,
+            synced: old.synced_resource_version.as_deref(),
+            refreshed: old.refresh_time.as_ref().map(|t| t.0),
+            secret: mark.as_ref(),
+            told: &self.told,
+            nudges,
+        };
+        let (refresh, creation) = (self.request.refresh, self.request.creation);
+        let now = self.worker.cx.now();
+        let cause = match due(refresh, creation, known.as_ref(), &seen, now) {
+            Due::Idle(next) => return Ok(Ended::Well(next)),
+            Due::Presence => match self.look().await? {
+                None if creation != Creation::Nothing => Cause::Drift,
+                mark => return self.settle(mark, nudges, (false, false)).await,
+            },
+            Due::Now(Cause::Drift) => {
+                // The watch may lag behind an own write: only a fresh look says that it is drift.
+                if let Some(known) = &known {
+                    let mark = self.look().await?;
+                    if known.secret == mark {
+                        return Ok(Ended::Well(None));
+                    }
+                }
+                Cause::Drift
+            }
+            Due::Now(Cause::Refresh) => Cause::Refresh,
+        };
+        match self.sync().await? {
+            Ok(Done::Gone) => {
+                publish(self.worker, self.es, &Outcome::Deleted).await?;
+                self.remember(None, nudges);
+                Ok(Ended::Well(self.interval()))
+            }
+            Ok(Done::Written { mark, wrote }) => {
+                self.settle(mark, nudges, (wrote || cause == Cause::Refresh, wrote)).await
+            }
+            Err(refusal) => Ok(Ended::Refused(refusal)),
+        }
+    }
+
+    async fn settle(
+        &self,
+        mark: Option<Mark>,
+        nudges: u64,
+        (refreshed, wrote): (bool, bool),
+    ) -> Result<Ended, ReconcileError> {
+        let target = self.request.target.clone();
+        publish(self.worker, self.es, &Outcome::Synced { target, refreshed, wrote }).await?;
+        self.remember(mark, nudges);
+        Ok(Ended::Well(self.interval()))
+    }
+
+    fn interval(&self) -> Option<Duration> {
+        match self.request.refresh {
+            super::request::Refresh::Every(interval) => Some(interval),
+            _ => None,
+        }
+    }
+
+    fn remember(&self, secret: Option<Mark>, nudges: u64) {
+        let known = Known { secret, told: self.told.clone(), nudges };
+        self.worker.tables().remember(&self.key, known);
+    }
+
+    fn place(&self) -> Key {
+        (self.key.0.clone(), self.request.target.clone())
+    }
+
+    fn api(&self) -> Api<Secret> {
+        Api::namespaced(self.worker.cx.api.clone(), &self.key.0)
+    }
+
+    /// The Secret's present state, without its values.
+    async fn look(&self) -> Result<Option<Mark>, ReconcileError> {
+        let found = self.api().get_metadata_opt(&self.request.target).await;
+        let found = found.map_err(|e| ReconcileError::api("get", &self.object(), &e))?;
+        Ok(found.map(|meta| mark(&meta)))
+    }
+
+    fn object(&self) -> String {
+        format!("Secret {}/{}", self.key.0, self.request.target)
+    }
+
+    /// Reads, renders and writes.
+    async fn sync(&self) -> Result<Result<Done, Refusal>, ReconcileError> {
+        let existing = match self.request.creation {
+            Creation::Nothing => None,
+            _ => {
+                let found = self.api().get_opt(&self.request.target).await;
+                found.map_err(|e| ReconcileError::api("get", &self.object(), &e))?.map(Wiped)
+            }
+        };
+        let owner = Owner {
+            namespace: &self.key.0,
+            name: &self.key.1,
+            uid: self.es.metadata.uid.as_deref().unwrap_or_default(),
+            meta: &self.es.metadata,
+        };
+        let existing = existing.as_ref().map(|w| &w.0);
+        if let Err(refusal) = target::may_write(&self.request, &owner, existing) {
+            return Ok(Err(refusal));
+        }
+        let decided = match self.read().await {
+            Ok(reads) => self.decide(&owner, existing, &reads),
+            Err(refusal) => Err(refusal),
+        };
+        match decided {
+            Ok(Plan::Write(write)) => self.write(existing, write).await.map(Ok),
+            Ok(Plan::Delete) => self.delete(&owner, existing).await.map(Ok),
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    async fn read(&self) -> Result<BTreeMap<Place, Read>, Refusal> {
+        let places: BTreeSet<&Place> = self.request.entries.iter().map(|e| e.place()).collect();
+        let mut reads = BTreeMap::new();
+        for place in places {
+            let told = self.told.get(&place.path).filter(|_| place.version.is_none());
+            let read = self.worker.authorities.read(&self.store, place, told).await?;
+            reads.insert(place.clone(), read);
+        }
+        Ok(reads)
+    }
+
+    fn decide(
+        &self,
+        owner: &Owner<'_>,
+        existing: Option<&Secret>,
+        reads: &BTreeMap<Place, Read>,
+    ) -> Result<Plan, Refusal> {
+        let pair = |read: &Read| (**read).as_ref().map(|secret| secret.version.clone());
+        // Pinned versions go back and forth as the ExternalSecret says.
+        let newest = reads.iter().filter(|(place, _)| place.version.is_none());
+        let newest: BTreeMap<SecretPath, Option<VersionPair>> =
+            newest.map(|(place, read)| (place.path.clone(), pair(read))).collect();
+        target::went_back(existing, &newest)?;
+        let live: Reads<'_> =
+            reads.iter().map(|(place, read)| (place, (**read).as_ref().and_then(live))).collect();
+        let data = match render(&self.request, &live)? {
+            Rendered::Data(data) => data,
+            Rendered::Gone => return Ok(Plan::Delete),
+        };
+        let mut versions = Versions::new();
+        // Places are sorted, the newest of a path before its pinned versions: it is the one
+        // recorded.
+        for (place, read) in reads {
+            if let Some(version) = pair(read) {
+                versions.entry(place.path.clone()).or_insert(version);
+            }
+        }
+        target::plan(&self.request, owner, existing, &data, &versions).map(Plan::Write)
+    }
+
+    async fn write(&self, existing: Option<&Secret>, write: Write) -> Result<Done, ReconcileError> {
+        let params = PostParams {
+            field_manager: Some(self.worker.cx.field_manager()),
+            ..PostParams::default()
+        };
+        let (verb, written) = match write {
+            Write::Nothing => {
+                let mark = existing.map(mark);
+                return Ok(Done::Written { mark, wrote: false });
+            }
+            Write::Create(secret) => {
+                let secret = Wiped(*secret);
+                ("create", self.api().create(&params, &secret.0).await)
+            }
+            Write::Replace(secret) => {
+                let secret = Wiped(*secret);
+                ("update", self.api().replace(&self.request.target, &params, &secret.0).await)
+            }
+        };
+        let written = Wiped(written.map_err(|e| ReconcileError::api(verb, &self.object(), &e))?);
+        tracing::info!(
+            component = "materializer", object = %self.object(), verb,
+            versions = written.0.annotations().get(regent_types::labels::VERSIONS),
+            "Secret materialized"
+        );
+        Ok(Done::Written { mark: Some(mark(&written.0)), wrote: true })
+    }
+
+    async fn delete(
+        &self,
+        owner: &Owner<'_>,
+        existing: Option<&Secret>,
+    ) -> Result<Done, ReconcileError> {
+        let Some(secret) = existing.filter(|secret| target::is_owned(secret, owner)) else {
+            return Ok(Done::Gone);
+        };
+        let preconditions =
+            Preconditions { uid: secret.uid(), resource_version: secret.resource_version() };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        match self.api().delete(&self.request.target, &params).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            Err(error) => return Err(ReconcileError::api("delete", &self.object(), &error)),
+        }
+        tracing::info!(component = "materializer", object = %self.object(), "Secret deleted by policy");
+        Ok(Done::Gone)
+    }
+}
+
+enum Plan {
+    Write(Write),
+    Delete,
+}
+
+enum Done {
+    Gone,
+    Written { mark: Option<Mark>, wrote: bool },
+}
+
+fn live(secret: &KvSecret) -> Option<&SecretData> {
+    secret.data.as_ref().filter(|_| secret.state == VersionState::Live)
+}
+
+fn mark(object: &impl ResourceExt) -> Mark {
+    Mark {
+        uid: object.uid().unwrap_or_default(),
+        resource_version: object.resource_version().unwrap_or_default(),
+    }
+}
+
+/// Writes the status that follows from `outcome`, unless it says the same already.
+async fn publish(
+    worker: &Worker,
+    es: &ExternalSecret,
+    outcome: &Outcome,
+) -> Result<(), ReconcileError> {
+    let (namespace, name) = worker::key(es);
+    let object = format!("ExternalSecret {namespace}/{name}");
+    let api: Api<ExternalSecret> = Api::namespaced(worker.cx.api.clone(), &namespace);
+    let params =
+        PostParams { field_manager: Some(worker.cx.field_manager()), ..PostParams::default() };
+    let mut base = es.clone();
+    for attempt in 1.. {
+        let old = base.status.clone().unwrap_or_default();
+        let new = status::after(&old, &es.metadata, outcome, worker.cx.now());
+        if base.status.as_ref() == Some(&new) {
+            return Ok(());
+        }
+        base.status = Some(new);
+        match api.replace_status(&name, &params, &base).await {
+            Ok(_) => return Ok(()),
+            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+            Err(kube::Error::Api(status)) if status.is_conflict() && attempt < STATUS_TRIES => {
+                let fresh = api.get_opt(&name).await;
+                let fresh = fresh.map_err(|e| ReconcileError::api("get", &object, &e))?;
+                // A newer declaration has a pass of its own coming.
+                let Some(fresh) = fresh.filter(|f| f.metadata.generation == es.metadata.generation)
+                else {
+                    return Ok(());
+                };
+                base = fresh;
+            }
+            Err(error) => return Err(ReconcileError::api("update status of", &object, &error)),
+        }
+    }
+    Ok(())
+}

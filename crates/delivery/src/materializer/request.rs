@@ -1,0 +1,355 @@
+//! What an ExternalSecret asks for, parsed once; a field that regent does not act on refuses the
+//! whole ExternalSecret, so that nothing other than what was asked for is ever written. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::jiff::SignedDuration;
+use regent_api::ExternalSecretSpec;
+use regent_api::eso::external_secret::{DataFromEntry, RemoteRef, StoreRef, Target};
+use regent_types::SecretPath;
+use serde_json::Value;
+
+use super::place;
+use super::verdict::Refusal;
+
+/// ESO's default refresh interval.
+const REFRESH_DEFAULT: Duration = Duration::from_secs(3_600);
+/// Entries of one ExternalSecret; a Secret holds 1 MiB at most anyway.
+const ENTRIES_MAX: usize = 1_000;
+
+/// When it is refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refresh {
+    /// Once; afterwards only a missing Secret is made again.
+    Once,
+    /// When the ExternalSecret changes.
+    OnChange,
+    /// On change of the ExternalSecret or of a path, and after this long.
+    Every(Duration),
+}
+
+/// ESO's `creationPolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Creation {
+    /// Created and owned.
+    Owner,
+    /// Created, not owned.
+    Orphan,
+    /// Merged into one that must exist.
+    Merge,
+    /// Nothing is written.
+    Nothing,
+    /// Merged, or created.
+    CreateOrMerge,
+}
+
+/// ESO's `deletionPolicy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deletion {
+    /// A missing source fails; the Secret stays.
+    Retain,
+    /// When all sources are gone the Secret is deleted.
+    Delete,
+    /// Keys of missing sources are left out.
+    Merge,
+}
+
+/// How a value is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decoding {
+    /// As it is.
+    Plain,
+    /// Standard base64.
+    Base64,
+    /// URL-safe base64.
+    Base64Url,
+    /// Either of these if it parses, else as it is.
+    Auto,
+}
+
+/// A place in the authority.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    /// The path that is checked and asked for.
+    pub(crate) path: SecretPath,
+    /// A pinned version.
+    pub(crate) version: Option<i64>,
+}
+
+/// One entry, in the order it takes effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// `dataFrom[].extract`: all properties, or those of one property that is no object (an error).
+    Extract {
+        /// Where.
+        place: Place,
+        /// How values are decoded.
+        decoding: Decoding,
+    },
+    /// `data[]`.
+    Key {
+        /// Key in the Secret.
+        secret_key: String,
+        /// Where.
+        place: Place,
+        /// Which property; the whole secret as JSON when absent.
+        property: Option<String>,
+        /// How the value is decoded.
+        decoding: Decoding,
+    },
+}
+
+impl Entry {
+    /// Where it reads.
+    pub(crate) fn place(&self) -> &Place {
+        match self {
+            Self::Extract { place, .. } | Self::Key { place, .. } => place,
+        }
+    }
+}
+
+/// The parts of a template that are acted on, literally.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Template {
+    /// Type of the Secret.
+    pub(crate) kind: Option<String>,
+    /// Labels.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// What an ExternalSecret asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// Which store.
+    pub(crate) store: StoreRef,
+    /// When.
+    pub(crate) refresh: Refresh,
+    /// Name of the Secret.
+    pub(crate) target: String,
+    /// How it comes to be.
+    pub(crate) creation: Creation,
+    /// What happens when sources are gone.
+    pub(crate) deletion: Deletion,
+    /// Whether its data may never change.
+    pub(crate) immutable: bool,
+    /// Type, labels and annotations.
+    pub(crate) template: Option<Template>,
+    /// What to read, in order.
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Request {
+    /// Parses the spec of ExternalSecret `name`. `mount` is the store's.
+    pub(crate) fn parse(
+        name: &str,
+        spec: &ExternalSecretSpec,
+        mount: &str,
+    ) -> Result<Self, Refusal> {
+        let store = spec.secret_store_ref.clone();
+        let store = store.ok_or_else(|| Refusal::unsupported("a missing secretStoreRef"))?;
+        if spec.sync_windows.is_some() {
+            return Err(Refusal::unsupported("syncWindows"));
+        }
+        let mut entries = Vec::new();
+        for (index, entry) in spec.data_from.iter().enumerate() {
+            entries.push(extract(index, entry, mount)?);
+        }
+        for (index, entry) in spec.data.iter().enumerate() {
+            let field = format!("data[{index}]");
+            if entry.source_ref.is_some() {
+                return Err(Refusal::unsupported(&format!("{field}.sourceRef")));
+            }
+            let (place, decoding) = remote(&field, &entry.remote_ref, mount)?;
+            let property = entry.remote_ref.property.clone().filter(|p| !p.is_empty());
+            entries.push(Entry::Key {
+                secret_key: entry.secret_key.clone(),
+                place,
+                property,
+                decoding,
+            });
+        }
+        if entries.is_empty() || entries.len() > ENTRIES_MAX {
+            return Err(Refusal::unsupported("an ExternalSecret with no entry or with over 1000"));
+        }
+        let target = &spec.target;
+        if target.manifest.is_some() {
+            return Err(Refusal::unsupported("target.manifest"));
+        }
+        let request = Self {
+            store,
+            refresh: refresh(spec)?,
+            target: target
+                .name
+                .clone()
+                .filter(|n| !n.is_empty())
+                .unwrap_or_else(|| name.to_owned()),
+            creation: creation(target)?,
+            deletion: deletion(target)?,
+            immutable: target.immutable.unwrap_or(false),
+            template: target.template.as_ref().map(template).transpose()?,
+            entries,
+        };
+        request.consistent()
+    }
+
+    /// ESO's admission rules (externalsecret_validator.go), checked again here.
+    fn consistent(self) -> Result<Self, Refusal> {
+        let merges =
+            matches!(self.creation, Creation::Merge | Creation::Nothing | Creation::CreateOrMerge);
+        if self.deletion == Deletion::Delete && merges {
+            return Err(Refusal::unsupported(
+                "target.deletionPolicy Delete with a merging creationPolicy",
+            ));
+        }
+        if self.deletion == Deletion::Merge && self.creation == Creation::Nothing {
+            return Err(Refusal::unsupported(
+                "target.deletionPolicy Merge with creationPolicy None",
+            ));
+        }
+        let kind = self.template.as_ref().and_then(|t| t.kind.as_deref());
+        if matches!(
+            kind,
+            Some("bootstrap.kubernetes.io/token" | "kubernetes.io/service-account-token")
+        ) {
+            return Err(Refusal::unsupported(
+                "target.template.type of a token that Kubernetes acts on",
+            ));
+        }
+        Ok(self)
+    }
+}
+
+fn extract(index: usize, entry: &DataFromEntry, mount: &str) -> Result<Entry, Refusal> {
+    let field = format!("dataFrom[{index}]");
+    let unsupported = |name: &str| Err(Refusal::unsupported(&format!("{field}.{name}")));
+    if entry.find.is_some() {
+        return unsupported("find");
+    }
+    if !entry.rewrite.is_empty() {
+        return unsupported("rewrite");
+    }
+    if entry.source_ref.is_some() {
+        return unsupported("sourceRef");
+    }
+    let Some(reference) = &entry.extract else { return unsupported("without extract") };
+    if reference.property.as_deref().is_some_and(|p| !p.is_empty()) {
+        return unsupported("extract.property");
+    }
+    let (place, decoding) = remote(&format!("{field}.extract"), reference, mount)?;
+    Ok(Entry::Extract { place, decoding })
+}
+
+fn remote(field: &str, reference: &RemoteRef, mount: &str) -> Result<(Place, Decoding), Refusal> {
+    let unsupported = |name: &str| Refusal::unsupported(&format!("{field}.remoteRef.{name}"));
+    if !matches!(reference.metadata_policy.as_deref(), None | Some("" | "None")) {
+        return Err(unsupported("metadataPolicy Fetch"));
+    }
+    if !matches!(reference.conversion_strategy.as_deref(), None | Some("" | "None" | "Default")) {
+        return Err(unsupported("conversionStrategy Unicode"));
+    }
+    let version = match reference.version.as_deref() {
+        None | Some("" | "latest") => None,
+        Some(text) => {
+            let number = text.parse().ok().filter(|n: &i64| *n >= 1);
+            Some(number.ok_or_else(|| unsupported("version that is no number"))?)
+        }
+    };
+    let decoding = match reference.decoding_strategy.as_deref() {
+        None | Some("" | "None") => Decoding::Plain,
+        Some("Base64") => Decoding::Base64,
+        Some("Base64URL") => Decoding::Base64Url,
+        Some("Auto") => Decoding::Auto,
+        Some(_) => return Err(unsupported("decodingStrategy")),
+    };
+    Ok((Place { path: place::normalise(mount, &reference.key)?, version }, decoding))
+}
+
+fn refresh(spec: &ExternalSecretSpec) -> Result<Refresh, Refusal> {
+    let interval = match spec.refresh_interval.as_deref() {
+        None | Some("") => REFRESH_DEFAULT,
+        Some(text) => {
+            duration(text).ok_or_else(|| Refusal::unsupported("refreshInterval as written"))?
+        }
+    };
+    match spec.refresh_policy.as_deref() {
+        Some("CreatedOnce") => Ok(Refresh::Once),
+        Some("OnChange") => Ok(Refresh::OnChange),
+        // Observed on ESO: with interval 0 even spec changes are ignored.
+        None | Some("" | "Periodic") if interval.is_zero() => Ok(Refresh::Once),
+        None | Some("" | "Periodic") => Ok(Refresh::Every(interval.max(Duration::from_secs(1)))),
+        Some(_) => Err(Refusal::unsupported("refreshPolicy")),
+    }
+}
+
+/// A Go duration such as `1h0m0s`, `0` or `1.5h`.
+fn duration(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    text.parse::<SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok())
+}
+
+fn creation(target: &Target) -> Result<Creation, Refusal> {
+    Ok(match target.creation_policy.as_deref() {
+        None | Some("" | "Owner") => Creation::Owner,
+        Some("Orphan") => Creation::Orphan,
+        Some("Merge") => Creation::Merge,
+        Some("None") => Creation::Nothing,
+        Some("CreateOrMerge") => Creation::CreateOrMerge,
+        Some(_) => return Err(Refusal::unsupported("target.creationPolicy")),
+    })
+}
+
+fn deletion(target: &Target) -> Result<Deletion, Refusal> {
+    Ok(match target.deletion_policy.as_deref() {
+        None | Some("" | "Retain") => Deletion::Retain,
+        Some("Delete") => Deletion::Delete,
+        Some("Merge") => Deletion::Merge,
+        Some(_) => return Err(Refusal::unsupported("target.deletionPolicy")),
+    })
+}
+
+fn template(value: &Value) -> Result<Template, Refusal> {
+    let unsupported = |name: &str| Refusal::unsupported(&format!("target.template.{name}"));
+    let mut template = Template::default();
+    for (field, value) in value.as_object().into_iter().flatten() {
+        match field.as_str() {
+            "type" => template.kind = value.as_str().filter(|t| !t.is_empty()).map(str::to_owned),
+            "engineVersion" if value.as_str().is_some_and(|v| matches!(v, "" | "v2")) => {}
+            "mergePolicy" => {}
+            "metadata" => metadata(value, &mut template)?,
+            "data" if value.as_object().is_some_and(serde_json::Map::is_empty) => {}
+            "templateFrom" if value.as_array().is_some_and(Vec::is_empty) => {}
+            other => return Err(unsupported(other)),
+        }
+    }
+    Ok(template)
+}
+
+fn metadata(value: &Value, template: &mut Template) -> Result<(), Refusal> {
+    for (field, value) in value.as_object().into_iter().flatten() {
+        let texts = match field.as_str() {
+            "labels" => &mut template.labels,
+            "annotations" => &mut template.annotations,
+            other => {
+                return Err(Refusal::unsupported(&format!("target.template.metadata.{other}")));
+            }
+        };
+        for (key, text) in value.as_object().into_iter().flatten() {
+            let text = text.as_str().unwrap_or_default();
+            if text.contains("{{") {
+                let field = format!("target.template.metadata.{field} as a template");
+                return Err(Refusal::unsupported(&field));
+            }
+            texts.insert(key.clone(), text.to_owned());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "tests/request.rs"]
+mod tests;

@@ -1,0 +1,130 @@
+//! From the outcome of a pass to the status of the ExternalSecret. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use regent_api::ExternalSecretStatus;
+use regent_api::condition;
+use regent_api::condition::{READY, Verdict};
+use regent_api::git_source::LocalRef;
+use sha2::{Digest, Sha256};
+
+use super::verdict::Refusal;
+
+/// The precision of times in Kubernetes (RFC 3339 without fractions).
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// How a pass ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The Secret is as the authority says.
+    Synced {
+        /// Name of the Secret.
+        target: String,
+        /// Whether this was a refresh, or a write that undid drift.
+        refreshed: bool,
+        /// Whether the Secret was written: whoever waits for it is to be told.
+        wrote: bool,
+    },
+    /// All sources are gone and the Secret was deleted, as the policy says.
+    Deleted,
+    /// Not this time; the Secret was left as it is.
+    Refused(Refusal),
+}
+
+/// `generation-hash` of labels and annotations, ESO's form with another hash: any change of an
+/// annotation is a refresh (eso.md §1.3).
+pub(crate) fn fingerprint(meta: &ObjectMeta) -> String {
+    let mut hash = Sha256::new();
+    for (kind, all) in [("a", &meta.annotations), ("l", &meta.labels)] {
+        for (key, value) in all.iter().flatten() {
+            for part in [kind, key, value] {
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part.as_bytes());
+            }
+        }
+    }
+    let digest: String = hash.finalize().iter().take(14).map(|b| format!("{b:02x}")).collect();
+    format!("{}-{digest}", meta.generation.unwrap_or_default())
+}
+
+/// `old` after `outcome`.
+pub(crate) fn after(
+    old: &ExternalSecretStatus,
+    meta: &ObjectMeta,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> ExternalSecretStatus {
+    let mut new = old.clone();
+    let verdict = match outcome {
+        Outcome::Synced { .. } => Verdict::yes("SecretSynced", "secret synced"),
+        Outcome::Deleted => Verdict::yes("SecretDeleted", "secret deleted due to DeletionPolicy"),
+        Outcome::Refused(refusal) => Verdict::no(refusal.reason, refusal.message.clone()),
+    };
+    let (refreshed, wrote) = match outcome {
+        Outcome::Synced { target, refreshed, wrote } => {
+            new.binding = Some(LocalRef { name: target.clone() });
+            (*refreshed, *wrote)
+        }
+        Outcome::Deleted => {
+            new.binding = None;
+            (true, false)
+        }
+        Outcome::Refused(_) => (false, false),
+    };
+    if refreshed {
+        // A status that is the same wakes nobody: a second write within one second has another time all the same.
+        let last = old.refresh_time.as_ref().map(|t| t.0);
+        let same = last.filter(|last| wrote && last.as_second() == now.as_second());
+        new.refresh_time = Some(Time(same.map_or(now, |last| last + SECOND)));
+        new.synced_resource_version = Some(fingerprint(meta));
+    }
+    new.conditions = condition::set(&old.conditions, READY, &verdict, meta.generation, now);
+    new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a time")
+    }
+
+    fn meta(annotation: &str) -> ObjectMeta {
+        let annotations = [("force-sync".to_owned(), annotation.to_owned())].into();
+        ObjectMeta { generation: Some(2), annotations: Some(annotations), ..ObjectMeta::default() }
+    }
+
+    #[test]
+    fn refresh_time_moves_only_with_a_refresh() {
+        let old = ExternalSecretStatus::default();
+        let synced = |refreshed| Outcome::Synced { target: "db".into(), refreshed, wrote: false };
+        let first = after(&old, &meta("1"), &synced(true), at(10));
+        assert_eq!(first.refresh_time, Some(Time(at(10))));
+        assert_eq!(after(&first, &meta("1"), &synced(false), at(20)), first);
+        let refusal = Refusal::retry("AuthoritySealed", "sealed");
+        let sealed = after(&first, &meta("1"), &Outcome::Refused(refusal), at(30));
+        assert_eq!(sealed.refresh_time, Some(Time(at(10))));
+        assert_eq!(sealed.conditions[0].reason, "AuthoritySealed");
+    }
+
+    #[test]
+    fn each_write_is_told_by_a_time_that_is_another() {
+        let synced = |wrote| Outcome::Synced { target: "db".into(), refreshed: true, wrote };
+        let time = |old: &ExternalSecretStatus, wrote, now| {
+            let new = after(old, &meta("1"), &synced(wrote), at(now));
+            (new.refresh_time.clone(), new)
+        };
+        let (_, first) = time(&ExternalSecretStatus::default(), true, 10);
+        let (second, next) = time(&first, true, 10);
+        assert_eq!(second, Some(Time(at(11))));
+        assert_eq!(time(&next, true, 10).0, Some(Time(at(10))), "it does not run ahead");
+        assert_eq!(time(&first, false, 10).0, first.refresh_time);
+    }
+
+    #[test]
+    fn any_annotation_changes_the_fingerprint() {
+        assert_ne!(fingerprint(&meta("1")), fingerprint(&meta("2")));
+        assert!(fingerprint(&meta("1")).starts_with("2-"));
+    }
+}

@@ -1,0 +1,107 @@
+//! Status of ClusterSecretStores and SecretStores that are regent's.
+
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::runtime::controller::Action;
+use kube::{Api, ResourceExt};
+use regent_api::condition;
+use regent_api::condition::READY;
+use regent_api::eso::secret_store::StoreStatus;
+use regent_api::{ClusterSecretStore, SecretStore};
+
+use super::index::{Key, key_of};
+use super::store::{self, Resolution};
+use super::worker::Worker;
+use regent_operator::backoff::Backoff;
+use regent_operator::error::ReconcileError;
+
+/// What the two store controllers share.
+pub(crate) struct Keeper {
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) backoff: Backoff<Key>,
+}
+
+/// The status that follows, or `None` where the store is not regent's or says so already.
+fn next(
+    old: Option<&StoreStatus>,
+    resolution: &Resolution,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Option<StoreStatus> {
+    let (verdict, capabilities) = store::verdict(resolution)?;
+    let before = old.cloned().unwrap_or_default();
+    let new = StoreStatus {
+        capabilities: Some(capabilities.to_owned()),
+        conditions: condition::set(&before.conditions, READY, &verdict, generation, now),
+    };
+    (old != Some(&new)).then_some(new)
+}
+
+/// Reconciles a ClusterSecretStore.
+pub(crate) async fn cluster(
+    object: Arc<ClusterSecretStore>,
+    keeper: Arc<Keeper>,
+) -> Result<Action, ReconcileError> {
+    let worker = &keeper.worker;
+    worker.runtime_listed.wait().await;
+    let resolution = store::resolve(&object.spec.controller, &object.spec.provider, &worker.home());
+    let generation = object.metadata.generation;
+    let status = next(object.status.as_ref(), &resolution, generation, worker.cx.now());
+    if let Some(status) = status {
+        let mut new = (*object).clone();
+        new.status = Some(status);
+        let api: Api<ClusterSecretStore> = Api::all(worker.cx.api.clone());
+        let written = api.replace_status(&object.name_any(), &params(worker), &new).await;
+        done(&written.map(|_| ()), "ClusterSecretStore", &object.name_any())?;
+    }
+    keeper.backoff.fine(&key_of(&*object));
+    Ok(Action::await_change())
+}
+
+/// Reconciles a SecretStore.
+pub(crate) async fn namespaced(
+    object: Arc<SecretStore>,
+    keeper: Arc<Keeper>,
+) -> Result<Action, ReconcileError> {
+    let worker = &keeper.worker;
+    worker.runtime_listed.wait().await;
+    let resolution = store::resolve(&object.spec.controller, &object.spec.provider, &worker.home());
+    let generation = object.metadata.generation;
+    let status = next(object.status.as_ref(), &resolution, generation, worker.cx.now());
+    if let Some(status) = status {
+        let mut new = (*object).clone();
+        new.status = Some(status);
+        let namespace = object.namespace().unwrap_or_default();
+        let api: Api<SecretStore> = Api::namespaced(worker.cx.api.clone(), &namespace);
+        let written = api.replace_status(&object.name_any(), &params(worker), &new).await;
+        done(&written.map(|_| ()), "SecretStore", &object.name_any())?;
+    }
+    keeper.backoff.fine(&key_of(&*object));
+    Ok(Action::await_change())
+}
+
+fn params(worker: &Worker) -> PostParams {
+    PostParams { field_manager: Some(worker.cx.field_manager()), ..PostParams::default() }
+}
+
+fn done(written: &kube::Result<()>, kind: &str, name: &str) -> Result<(), ReconcileError> {
+    match written {
+        Ok(()) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => {
+            Err(ReconcileError::api("update status of", &format!("{kind} {name}"), error))
+        }
+    }
+}
+
+/// The error policy of both.
+pub(crate) fn on_error<K: ResourceExt>(
+    object: Arc<K>,
+    error: &ReconcileError,
+    keeper: Arc<Keeper>,
+) -> Action {
+    tracing::warn!(component = "materializer", object = %object.name_any(), %error, "store status failed");
+    Action::requeue(keeper.backoff.failed(key_of(&*object)))
+}

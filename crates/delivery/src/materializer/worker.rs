@@ -1,0 +1,319 @@
+//! What all passes share: tables fed by the watches, and what each pass left behind. Every `on_*`
+//! takes in a watch event and returns the ExternalSecrets that it concerns.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::ResourceExt;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::Event;
+use regent_api::{
+    ClusterSecretStore, ExternalSecret, PushSecret, RuntimeAuthority, RuntimeSecret, SecretStore,
+};
+use regent_types::authority_names::SECRET_MOUNT;
+use regent_types::grant::PathGrant;
+use regent_types::{SecretPath, labels};
+use tokio::sync::watch;
+
+use super::allow::{Claim, Facts, Judgement, Publication, judge};
+use super::authority::Authorities;
+use super::due::Known;
+use super::index::{ByPath, ByTarget, Key, key_of};
+use super::owned::Owned;
+use super::place;
+use super::watch::Secrets;
+use regent_operator::Context;
+use regent_operator::backoff::Backoff;
+use regent_operator::cache_sync::CacheSync;
+use regent_operator::trusted_authority::TrustedAuthority;
+
+/// How long a pass waits for the first listings.
+const LISTED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Annotation on a PushSecret: namespaces that may read what it publishes, `ns1,ns2` (PROTOCOLS.md
+/// §6).
+pub(crate) const CONSUMERS: &str = "regent.dev/consumers";
+
+/// Reference to an ExternalSecret to reconcile.
+pub(crate) type Ref = ObjectRef<ExternalSecret>;
+/// What one PushSecret says of a path, and when it last published.
+type Published = (Publication, Option<String>);
+
+/// What all passes share.
+pub(crate) struct Worker {
+    pub(crate) cx: Context,
+    pub(crate) authorities: Authorities,
+    pub(crate) secrets: Secrets,
+    pub(crate) owned: Arc<Owned>,
+    pub(crate) backoff: Backoff<Key>,
+    pub(crate) objects: Store<ExternalSecret>,
+    pub(crate) namespaces: Store<Namespace>,
+    pub(crate) runtime: Store<RuntimeAuthority>,
+    pub(crate) cluster_stores: Store<ClusterSecretStore>,
+    pub(crate) stores: Store<SecretStore>,
+    /// Whether RuntimeAuthority, and whether the other small kinds, have been listed.
+    pub(crate) runtime_listed: CacheSync,
+    pub(crate) listings: [CacheSync; 4],
+    pub(crate) tables: Mutex<Tables>,
+    /// Told when a table was filled for the first time.
+    pub(crate) filled: watch::Sender<()>,
+}
+
+/// Tables, all small against the objects they come from.
+#[derive(Default)]
+pub(crate) struct Tables {
+    claims: ByPath<Claim>,
+    published: ByPath<Published>,
+    asking: ByPath<()>,
+    targets: ByTarget,
+    /// ExternalSecrets that wait for a change of something that names no path.
+    blocked: HashSet<Key>,
+    nudges: HashMap<Key, u64>,
+    known: HashMap<Key, Known>,
+    /// Last state of objects whose other changes concern nobody.
+    digests: HashMap<String, u64>,
+}
+
+impl Worker {
+    /// Whether all tables have been filled once.
+    pub(crate) async fn listed(&self) -> Result<(), regent_operator::error::ReconcileError> {
+        let listed = async {
+            for listed in &self.listings {
+                listed.wait().await;
+            }
+            let mut filled = self.filled.subscribe();
+            while !self.tables().are_listed() {
+                let _ended = filled.changed().await;
+            }
+        };
+        tokio::time::timeout(LISTED_WITHIN, listed)
+            .await
+            .map_err(|_| regent_operator::error::ReconcileError::NotListed)
+    }
+
+    pub(crate) fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A RuntimeSecret changed: those that ask for its path.
+    pub(crate) fn on_runtime_secret(&self, event: &Event<RuntimeSecret>) -> Vec<Ref> {
+        let mut tables = self.tables();
+        let touched = tables.claims.apply(event, claims);
+        self.told(event);
+        tables.asking_for(&touched)
+    }
+
+    /// A PushSecret changed or published: those that ask for its paths, told that there is
+    /// something new.
+    pub(crate) fn on_push_secret(&self, event: &Event<PushSecret>) -> Vec<Ref> {
+        let mut tables = self.tables();
+        let touched = tables.published.apply(event, publications);
+        self.told(event);
+        let refs = tables.asking_for(&touched);
+        for reference in &refs {
+            let key = (reference.namespace.clone().unwrap_or_default(), reference.name.clone());
+            *tables.nudges.entry(key).or_default() += 1;
+        }
+        refs
+    }
+
+    fn told<K>(&self, event: &Event<K>) {
+        if matches!(event, Event::InitDone) {
+            self.filled.send_replace(());
+        }
+    }
+
+    /// A Secret changed: those that target it.
+    pub(crate) fn on_secret(&self, place: &Key) -> Vec<Ref> {
+        let tables = self.tables();
+        tables.targets.names(place).map(|name| ObjectRef::new(name).within(&place.0)).collect()
+    }
+
+    /// The authority's address, login, seal, phase or grants changed: those that wait.
+    pub(crate) fn on_runtime_authority(&self, object: &RuntimeAuthority) -> Vec<Ref> {
+        let status = object.status.as_ref();
+        let digest = digest(&(
+            grants_of(object),
+            &object.spec.external,
+            status.map(|s| (&s.address, s.phase, s.sealed, s.initialized)),
+        ));
+        self.blocked_if_new(format!("authority/{}", object.name_any()), digest)
+    }
+
+    /// A namespace's labels changed: those that wait.
+    pub(crate) fn on_namespace(&self, object: &Namespace) -> Vec<Ref> {
+        let digest = digest(&object.metadata.labels);
+        self.blocked_if_new(format!("namespace/{}", object.name_any()), digest)
+    }
+
+    /// A store's spec changed: those that name it.
+    pub(crate) fn on_store(&self, kind: &str, key: &Key, generation: Option<i64>) -> Vec<Ref> {
+        let name = format!("{kind}/{}/{}", key.0, key.1);
+        if self.tables().digests.insert(name, digest(&generation)) == Some(digest(&generation)) {
+            return Vec::new();
+        }
+        let names = |es: &ExternalSecret| {
+            es.spec.secret_store_ref.as_ref().is_some_and(|r| {
+                r.name == key.1 && r.kind.as_deref().unwrap_or("SecretStore") == kind
+            })
+        };
+        let near =
+            |es: &ExternalSecret| key.0.is_empty() || es.namespace().unwrap_or_default() == key.0;
+        let all = self.objects.state();
+        all.iter().filter(|es| names(es) && near(es)).map(|es| ObjectRef::from_obj(&**es)).collect()
+    }
+
+    fn blocked_if_new(&self, name: String, digest: u64) -> Vec<Ref> {
+        let mut tables = self.tables();
+        if tables.digests.insert(name, digest) == Some(digest) {
+            return Vec::new();
+        }
+        tables
+            .blocked
+            .iter()
+            .map(|(namespace, name)| ObjectRef::new(name).within(namespace))
+            .collect()
+    }
+
+    /// The authority to which regent's own token may be shown.
+    pub(crate) fn home(&self) -> TrustedAuthority {
+        TrustedAuthority::of(&self.cx, &self.runtime.state())
+    }
+
+    /// Whether `namespace` may read `path` now.
+    pub(crate) fn judge(&self, namespace: &str, path: &SecretPath) -> Judgement {
+        let (claims, publications) = {
+            let tables = self.tables();
+            let published = tables.published.said(path).into_iter().map(|(p, _)| p);
+            (tables.claims.said(path), published.collect::<Vec<_>>())
+        };
+        let grants: Vec<PathGrant> = self
+            .runtime
+            .state()
+            .iter()
+            .flat_map(|authority| grants_of(authority).to_vec())
+            .collect();
+        let owns = |namespace: &str, datasource: &str| {
+            let label = format!("{}{datasource}", labels::DATASOURCE_PREFIX);
+            self.namespaces
+                .get(&ObjectRef::new(namespace))
+                .is_some_and(|n| n.labels().get(&label).map(String::as_str) == Some("true"))
+        };
+        let facts =
+            Facts { claims: &claims, publications: &publications, grants: &grants, owns: &owns };
+        judge(namespace, path, &facts)
+    }
+}
+
+impl Tables {
+    fn are_listed(&self) -> bool {
+        self.claims.is_listed() && self.published.is_listed()
+    }
+
+    /// ExternalSecrets that ask for one of `paths`.
+    fn asking_for(&self, paths: &BTreeSet<SecretPath>) -> Vec<Ref> {
+        let keys: BTreeSet<&Key> = paths.iter().flat_map(|path| self.asking.keys(path)).collect();
+        keys.into_iter().map(|(namespace, name)| ObjectRef::new(name).within(namespace)).collect()
+    }
+
+    /// ExternalSecret `key` asks for `paths` and targets `target`.
+    pub(crate) fn asks(&mut self, key: &Key, paths: BTreeSet<SecretPath>, target: &str) {
+        self.asking.put(key.clone(), paths.into_iter().map(|path| (path, ())).collect());
+        self.targets.put(key, target);
+    }
+
+    /// What the last pass of `key` left, and how often it was nudged.
+    pub(crate) fn recall(&self, key: &Key) -> (Option<Known>, u64) {
+        (self.known.get(key).cloned(), self.nudges.get(key).copied().unwrap_or_default())
+    }
+
+    /// The pass of `key` ended well.
+    pub(crate) fn remember(&mut self, key: &Key, known: Known) {
+        self.blocked.remove(key);
+        self.known.insert(key.clone(), known);
+    }
+
+    /// The pass of `key` ended in a refusal: the next one compares everything anew.
+    pub(crate) fn block(&mut self, key: &Key) {
+        self.known.remove(key);
+        self.blocked.insert(key.clone());
+    }
+
+    /// `key` is gone or not regent's.
+    pub(crate) fn forget(&mut self, key: &Key) {
+        self.asking.remove(key);
+        self.targets.remove(key);
+        self.blocked.remove(key);
+        self.nudges.remove(key);
+        self.known.remove(key);
+    }
+
+    /// Forgets ExternalSecrets that are gone, once there are many of them; deletions are not seen
+    /// one by one.
+    pub(crate) fn prune(&mut self, objects: &Store<ExternalSecret>) {
+        let len = objects.len();
+        if self.known.len().max(self.nudges.len()).max(self.blocked.len()) <= 2 * len + 64 {
+            return;
+        }
+        let there = |key: &Key| objects.get(&ObjectRef::new(&key.1).within(&key.0)).is_some();
+        self.asking.prune(len, there);
+        let keys: BTreeSet<Key> =
+            self.known.keys().chain(self.nudges.keys()).chain(&self.blocked).cloned().collect();
+        for key in keys.iter().filter(|key| !there(key)) {
+            self.forget(key);
+        }
+    }
+}
+
+fn claims(object: &RuntimeSecret) -> Vec<(SecretPath, Claim)> {
+    let Ok(path) = object.secret_path() else { return Vec::new() };
+    let status = object.status.as_ref();
+    let claim = Claim {
+        namespace: object.namespace().unwrap_or_default(),
+        consumers: object.spec.consumers.iter().map(|c| c.namespace.clone()).collect(),
+        runtime: status.and_then(|s| s.authority.as_deref()) == Some("runtime"),
+        version: status.and_then(|s| s.version.clone()),
+    };
+    vec![(path, claim)]
+}
+
+fn publications(object: &PushSecret) -> Vec<(SecretPath, Published)> {
+    let text = object.annotations().get(CONSUMERS).map(String::as_str).unwrap_or_default();
+    let consumers = text.split(',').map(str::trim).filter(|n| !n.is_empty());
+    let publication = Publication {
+        namespace: object.namespace().unwrap_or_default(),
+        consumers: consumers.map(str::to_owned).collect(),
+    };
+    let status = object.status.as_ref();
+    let at = status.and_then(|s| s.refresh_time.as_ref()).map(|t| t.0.to_string());
+    let keys: BTreeSet<&str> =
+        object.spec.data.iter().map(|d| d.mapping.remote_ref.remote_key.as_str()).collect();
+    keys.into_iter()
+        .filter_map(|key| place::normalise(SECRET_MOUNT, key).ok())
+        .map(|path| (path, (publication.clone(), at.clone())))
+        .collect()
+}
+
+fn grants_of(object: &RuntimeAuthority) -> &[PathGrant] {
+    &object.spec.grants
+}
+
+/// A digest to notice changes by, within one process.
+fn digest(value: &impl std::fmt::Debug) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{value:?}").hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Labels of `namespace`, empty where it is not known.
+pub(crate) fn labels_of(store: &Store<Namespace>, namespace: &str) -> BTreeMap<String, String> {
+    store.get(&ObjectRef::new(namespace)).map(|n| n.labels().clone()).unwrap_or_default()
+}
+
+/// The key that `es` has in all tables.
+pub(crate) fn key(es: &ExternalSecret) -> Key {
+    key_of(es)
+}

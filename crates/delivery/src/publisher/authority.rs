@@ -1,0 +1,162 @@
+//! Writing to the authority: one session and one ledger chain a server.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+use k8s_openapi::jiff::Timestamp;
+use regent_protocol::ledger::{Event, event_id, kinds};
+use regent_types::authority_names::{REGENT_MOUNT, SECRET_MOUNT, chain_name};
+use regent_types::identity::Identity;
+use regent_types::{Explain, SecretData, SecretPath, VersionPair};
+use regent_vault::{Kv, Session};
+
+use super::explicit::Refusal;
+use super::plan::{Plan, marks, plan};
+use regent_operator::Context;
+use regent_operator::ledger::{Ledger, LedgerError};
+use regent_operator::trusted_authority::AuthorityEndpoint;
+
+/// Authorities of one installation: its own and a few external ones.
+const SERVERS_MAX: usize = 16;
+/// Paths are published one at a time within a shard, so that two PushSecrets cannot both claim a
+/// new path.
+const SHARDS: usize = 16;
+
+/// The authorities, as the publisher writes to them.
+pub(crate) struct Authorities {
+    cx: Context,
+    open: Mutex<HashMap<AuthorityEndpoint, Open>>,
+    shards: [tokio::sync::Mutex<()>; SHARDS],
+}
+
+#[derive(Clone)]
+struct Open {
+    session: Session,
+    ledger: Ledger,
+}
+
+/// Who publishes and why, for mark and ledger.
+pub(crate) struct Author<'a> {
+    /// `installation/namespace/name`.
+    pub(crate) publisher: &'a str,
+    /// `IfNotExists`.
+    pub(crate) only_new: bool,
+    /// Whether this process has not compared this PushSecret before: then the event of a write that
+    /// a crash cut off is told now.
+    pub(crate) first: bool,
+}
+
+impl Authorities {
+    /// None is contacted before the first publication.
+    pub(crate) fn new(cx: Context) -> Self {
+        Self { cx, open: Mutex::default(), shards: Default::default() }
+    }
+
+    /// Makes `path` at `server` hold `wanted`; returns the version at which it does.
+    pub(crate) async fn publish(
+        &self,
+        server: &AuthorityEndpoint,
+        path: &SecretPath,
+        wanted: &SecretData,
+        author: &Author<'_>,
+        now: Timestamp,
+    ) -> Result<VersionPair, Refusal> {
+        let open = self.open(server).map_err(|e| refused(&e))?;
+        let kv = open.session.kv(SECRET_MOUNT);
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        let shard = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default();
+        let _one_at_a_time = self.shards[shard].lock().await;
+        let current = kv.read(path.as_str(), None).await.map_err(|e| refused(&e))?;
+        let step = plan(path, current.as_ref(), author.publisher, wanted, author.only_new)?;
+        drop(current);
+        let version = match step {
+            Plan::Nothing(version) if !author.first => return Ok(version),
+            Plan::Nothing(version) => version,
+            Plan::Claim(version) => {
+                claim(&kv, path, author.publisher).await?;
+                version
+            }
+            Plan::Write { data, cas, claim: claimed } => {
+                let written = kv.write(path.as_str(), &data, Some(cas)).await;
+                let version = written.map_err(|e| refused(&e))?;
+                if claimed {
+                    claim(&kv, path, author.publisher).await?;
+                }
+                tracing::info!(
+                    component = "publisher", %path, %version, object = author.publisher, "published"
+                );
+                version
+            }
+        };
+        let event = event(path, &version, author.publisher, now);
+        open.ledger.append(event).await.map_err(|e| untold(&e))?;
+        Ok(version)
+    }
+
+    fn open(&self, server: &AuthorityEndpoint) -> Result<Open, regent_vault::Error> {
+        let mut all = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = all.get(server) {
+            return Ok(open.clone());
+        }
+        let session =
+            self.cx.session(&server.address, &server.mount, &Identity::Publisher.account())?;
+        let chain = chain_name(Identity::Publisher, &server.mount);
+        let ledger = Ledger::start(session.kv(REGENT_MOUNT), &chain);
+        if all.is_empty() {
+            // The heads of the installation's own authority; others are judged by their entries
+            // alone.
+            tokio::spawn(super::heads::follow(self.cx.clone(), chain, ledger.heads()));
+        }
+        if all.len() >= SERVERS_MAX {
+            all.clear();
+        }
+        let open = Open { session, ledger };
+        all.insert(server.clone(), open.clone());
+        Ok(open)
+    }
+}
+
+async fn claim(kv: &Kv, path: &SecretPath, publisher: &str) -> Result<(), Refusal> {
+    let claimed = kv.patch_custom_metadata(path.as_str(), &marks(publisher)).await;
+    claimed.map_err(|e| refused(&e))
+}
+
+/// The event of one publication; the same for a repeat of it (PROTOCOLS.md §8).
+fn event(path: &SecretPath, version: &VersionPair, publisher: &str, now: Timestamp) -> Event {
+    Event {
+        id: event_id(kinds::PUBLISHED, Some(path.as_str()), Some(version), None, publisher),
+        kind: kinds::PUBLISHED.into(),
+        at: now,
+        writer: Identity::Publisher.name().into(),
+        actor: publisher.to_owned(),
+        cause: "change: the source Secret of the PushSecret".into(),
+        path: Some(path.to_string()),
+        version: Some(version.clone()),
+        run: None,
+        result: "succeeded".into(),
+        detail: String::new(),
+    }
+}
+
+fn refused(error: &regent_vault::Error) -> Refusal {
+    let reason = if error.is_sealed() {
+        "AuthoritySealed"
+    } else if error.is_unreachable() || error.is_transient() {
+        "AuthorityUnreachable"
+    } else if error.is_denied() {
+        "AuthorityDenied"
+    } else if matches!(error, regent_vault::Error::NotText { .. }) {
+        "NotText"
+    } else {
+        "Errored"
+    };
+    Refusal::retry(reason, error.to_string())
+}
+
+fn untold(error: &LedgerError) -> Refusal {
+    let message =
+        format!("published, but the ledger does not tell it yet: {} ({error})", error.reason());
+    Refusal::retry("LedgerBehind", message)
+}

@@ -1,0 +1,373 @@
+//! One pass over one PushSecret: judge, look at the source fresh, write what differs, say so.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, ResourceExt};
+use regent_api::condition;
+use regent_api::{ClusterSecretStore, PushSecret, RuntimeAuthority};
+use regent_types::{SecretData, Sensitive, labels};
+use zeroize::Zeroize;
+
+use super::authority::{Author, Authorities};
+use super::explicit::{Refusal, Wanted};
+use super::status::{self, Outcome, Versions};
+use super::store;
+use super::watch::{Key, Sources};
+use regent_operator::Context;
+use regent_operator::backoff::Backoff;
+use regent_operator::cache_sync::CacheSync;
+use regent_operator::error::ReconcileError;
+use regent_operator::trusted_authority::{AuthorityEndpoint, TrustedAuthority};
+
+/// No watch is guaranteed to tell everything: look at the source at least this often.
+const RECHECK: Duration = Duration::from_secs(600);
+/// How long a pass waits for the first listings.
+const LISTED_WITHIN: Duration = Duration::from_secs(10);
+/// Tries of one status update against changes by others.
+const STATUS_TRIES: usize = 3;
+
+/// What all passes share.
+pub(crate) struct Worker {
+    pub(crate) cx: Context,
+    pub(crate) authorities: Authorities,
+    pub(crate) sources: Sources,
+    pub(crate) backoff: Backoff<Key>,
+    pub(crate) objects: Store<PushSecret>,
+    pub(crate) namespaces: Store<Namespace>,
+    pub(crate) runtime: Store<RuntimeAuthority>,
+    pub(crate) stores: Store<ClusterSecretStore>,
+    /// Whether these have been listed.
+    pub(crate) listings: [CacheSync; 3],
+    pub(crate) known: Mutex<HashMap<Key, Known>>,
+}
+
+/// What the last pass of this process left behind. No value, no hash of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    fingerprint: String,
+    servers: Vec<AuthorityEndpoint>,
+    source: (String, String),
+    at: Timestamp,
+}
+
+/// Source values, wiped when dropped.
+struct Wiped(Secret);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        for value in self.0.data.iter_mut().flatten() {
+            value.1.0.zeroize();
+        }
+    }
+}
+
+/// The controller's reconcile.
+pub(crate) async fn reconcile(
+    object: Arc<PushSecret>,
+    worker: Arc<Worker>,
+) -> Result<Action, ReconcileError> {
+    worker.listed().await?;
+    worker.prune();
+    let key = key_of(&*object);
+    if object.metadata.deletion_timestamp.is_some() {
+        worker.forget(&key);
+        return Ok(Action::await_change());
+    }
+    match worker.attempt(&object, &key).await? {
+        Ok(None) => {
+            worker.forget(&key);
+            Ok(Action::await_change())
+        }
+        Ok(Some(next)) => {
+            worker.backoff.fine(&key);
+            Ok(Action::requeue(next.min(RECHECK)))
+        }
+        Err(refusal) => {
+            worker.known().remove(&key);
+            if said(&object) != Some(refusal.reason) {
+                tracing::warn!(
+                    component = "publisher", object = %format!("{}/{}", key.0, key.1),
+                    reason = refusal.reason, message = refusal.message, "PushSecret is not published"
+                );
+            }
+            worker.publish_status(&object, &Outcome::Refused(&refusal)).await?;
+            let retry = refusal.retry;
+            Ok(Action::requeue(if retry { worker.backoff.failed(key) } else { RECHECK }))
+        }
+    }
+}
+
+/// The controller's error policy.
+pub(crate) fn on_error(
+    object: Arc<PushSecret>,
+    error: &ReconcileError,
+    worker: Arc<Worker>,
+) -> Action {
+    let key = key_of(&*object);
+    tracing::warn!(
+        component = "publisher", object = %format!("{}/{}", key.0, key.1), %error,
+        "pass failed and is tried again"
+    );
+    Action::requeue(worker.backoff.failed(key))
+}
+
+/// The key that `object` has in all tables.
+pub(crate) fn key_of(object: &impl ResourceExt) -> Key {
+    (object.namespace().unwrap_or_default(), object.name_any())
+}
+
+fn said(object: &PushSecret) -> Option<&str> {
+    let conditions = &object.status.as_ref()?.conditions;
+    Some(condition::get(conditions, condition::READY)?.reason.as_str())
+}
+
+impl Worker {
+    async fn listed(&self) -> Result<(), ReconcileError> {
+        let listed = async {
+            for listed in &self.listings {
+                listed.wait().await;
+            }
+        };
+        tokio::time::timeout(LISTED_WITHIN, listed).await.map_err(|_| ReconcileError::NotListed)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget(&self, key: &Key) {
+        self.known().remove(key);
+        self.sources.leave(key);
+    }
+
+    /// Forgets PushSecrets that are gone; deletions are not seen one by one.
+    fn prune(&self) {
+        let len = self.objects.len();
+        if self.known().len() <= 2 * len + 64 && self.sources.all_users().len() <= len {
+            return;
+        }
+        let there = |key: &Key| self.objects.get(&ObjectRef::new(&key.1).within(&key.0)).is_some();
+        for key in self.sources.all_users().iter().filter(|key| !there(key)) {
+            self.sources.leave(key);
+        }
+        self.known().retain(|key, _| there(key));
+    }
+
+    /// `Ok(None)`: not regent's. Otherwise how long until it is compared again.
+    async fn attempt(
+        &self,
+        object: &PushSecret,
+        key: &Key,
+    ) -> Result<Result<Option<Duration>, Refusal>, ReconcileError> {
+        let prepared = self.prepare(object, key);
+        let (wanted, servers, installation) = match prepared {
+            Ok(Some(prepared)) => prepared,
+            Ok(None) => return Ok(Ok(None)),
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        self.sources.uses(key, &wanted.source);
+        let Some(source) = self.source(key, &wanted).await? else {
+            let message =
+                format!("source Secret {} is not there; it is published once it is", wanted.source);
+            return Ok(Err(Refusal::retry("SourceMissing", message)));
+        };
+        let now = self.cx.now();
+        let seen = Known {
+            fingerprint: status::fingerprint(&object.metadata),
+            servers: servers.clone(),
+            source: (
+                source.0.uid().unwrap_or_default(),
+                source.0.resource_version().unwrap_or_default(),
+            ),
+            at: now,
+        };
+        let known = self.known().get(key).cloned();
+        if let Some(left) = known.as_ref().and_then(|known| left(known, &seen, wanted.interval)) {
+            return Ok(Ok(Some(left)));
+        }
+        let publisher = format!("{installation}/{}/{}", key.0, key.1);
+        let author =
+            Author { publisher: &publisher, only_new: wanted.only_new, first: known.is_none() };
+        match self.write(&wanted, &servers, &source.0, &author, now).await {
+            Ok(versions) => {
+                let outcome = Outcome::Synced { wanted: &wanted, versions: &versions };
+                self.publish_status(object, &outcome).await?;
+                self.known().insert(key.clone(), seen);
+                Ok(Ok(Some(wanted.interval.unwrap_or(RECHECK))))
+            }
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// Everything that is decided before anybody is asked anything.
+    fn prepare(
+        &self,
+        object: &PushSecret,
+        key: &Key,
+    ) -> Result<Option<(Wanted, Vec<AuthorityEndpoint>, String)>, Refusal> {
+        let wanted = Wanted::parse(&object.spec)?;
+        let home = TrustedAuthority::of(&self.cx, &self.runtime.state());
+        let mut servers = Vec::new();
+        for name in &wanted.stores {
+            let found = self.stores.get(&ObjectRef::new(name)).ok_or_else(|| {
+                let message = format!("ClusterSecretStore {name} is not there");
+                Refusal::change("StoreNotReady", message)
+            })?;
+            let Some(site) = store::server(name, &found.spec, &home)? else { return Ok(None) };
+            servers.push(site);
+        }
+        let namespace = self.namespaces.get(&ObjectRef::new(&key.0));
+        wanted.owned(&key.0, |datasource| {
+            let label = format!("{}{datasource}", labels::DATASOURCE_PREFIX);
+            let owned = namespace.as_ref().and_then(|n| n.labels().get(&label));
+            owned.map(String::as_str) == Some("true")
+        })?;
+        let runtime = self.runtime.get(&ObjectRef::new(labels::AUTHORITY_NAME));
+        let installation = runtime.map(|r| r.spec.installation.clone()).ok_or_else(|| {
+            Refusal::change(
+                "NoInstallation",
+                "there is no RuntimeAuthority that names the installation",
+            )
+        })?;
+        Ok(Some((wanted, servers, installation)))
+    }
+
+    async fn source(&self, key: &Key, wanted: &Wanted) -> Result<Option<Wiped>, ReconcileError> {
+        let api: Api<Secret> = Api::namespaced(self.cx.api.clone(), &key.0);
+        let object = format!("Secret {}/{}", key.0, wanted.source);
+        let found = api
+            .get_opt(&wanted.source)
+            .await
+            .map_err(|e| ReconcileError::api("get", &object, &e))?;
+        Ok(found.map(Wiped))
+    }
+
+    async fn write(
+        &self,
+        wanted: &Wanted,
+        servers: &[AuthorityEndpoint],
+        source: &Secret,
+        author: &Author<'_>,
+        now: Timestamp,
+    ) -> Result<Versions, Refusal> {
+        // All values before the first write: a source that lacks one key publishes nothing.
+        let mut all = Vec::with_capacity(wanted.paths.len());
+        for (path, properties) in &wanted.paths {
+            let mut data = SecretData::new();
+            for (property, secret_key) in properties {
+                data.insert(property.clone(), value(source, secret_key)?);
+            }
+            all.push((path, data));
+        }
+        let mut versions = Versions::new();
+        for server in servers {
+            for (path, data) in &all {
+                let version = self.authorities.publish(server, path, data, author, now).await?;
+                versions.insert((server.address.clone(), (*path).clone()), version);
+            }
+        }
+        Ok(versions)
+    }
+
+    async fn publish_status(
+        &self,
+        object: &PushSecret,
+        outcome: &Outcome<'_>,
+    ) -> Result<(), ReconcileError> {
+        let (namespace, name) = key_of(object);
+        let shown = format!("PushSecret {namespace}/{name}");
+        let api: Api<PushSecret> = Api::namespaced(self.cx.api.clone(), &namespace);
+        let params =
+            PostParams { field_manager: Some(self.cx.field_manager()), ..PostParams::default() };
+        let mut base = object.clone();
+        for attempt in 1.. {
+            let old = base.status.clone().unwrap_or_default();
+            let new = status::after(&old, &object.metadata, outcome, self.cx.now());
+            if base.status.as_ref() == Some(&new) {
+                return Ok(());
+            }
+            base.status = Some(new);
+            match api.replace_status(&name, &params, &base).await {
+                Ok(_) => return Ok(()),
+                Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+                Err(kube::Error::Api(status)) if status.is_conflict() && attempt < STATUS_TRIES => {
+                    let fresh = api.get_opt(&name).await;
+                    // What was published is told even if the declaration has changed since.
+                    match fresh.map_err(|e| ReconcileError::api("get", &shown, &e))? {
+                        Some(fresh) => base = fresh,
+                        None => return Ok(()),
+                    }
+                }
+                Err(error) => return Err(ReconcileError::api("update status of", &shown, &error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn value(source: &Secret, key: &str) -> Result<Sensitive<Vec<u8>>, Refusal> {
+    let found = source.data.as_ref().and_then(|data| data.get(key)).ok_or_else(|| {
+        Refusal::retry("Errored", format!("the source Secret has no key {key:?}"))
+    })?;
+    if std::str::from_utf8(&found.0).is_err() {
+        let message = format!(
+            "the value of key {key:?} is no UTF-8 text; store it as base64 and read it with \
+             decodingStrategy Base64"
+        );
+        return Err(Refusal::retry("NotText", message));
+    }
+    Ok(Sensitive::new(found.0.clone()))
+}
+
+/// Time left until the next comparison, if nothing changed since `known`.
+fn left(known: &Known, seen: &Known, interval: Option<Duration>) -> Option<Duration> {
+    let same = known.fingerprint == seen.fingerprint
+        && known.servers == seen.servers
+        && known.source == seen.source;
+    let passed = Duration::try_from(seen.at.duration_since(known.at)).unwrap_or(Duration::ZERO);
+    let left = interval.map_or(RECHECK, |interval| interval.saturating_sub(passed));
+    (same && !left.is_zero()).then_some(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(source: &str, second: i64) -> Known {
+        Known {
+            fingerprint: "1-a".into(),
+            servers: vec![AuthorityEndpoint {
+                address: "https://home".into(),
+                mount: "kubernetes".into(),
+            }],
+            source: ("u".into(), source.into()),
+            at: Timestamp::from_second(second).expect("a time"),
+        }
+    }
+
+    #[test]
+    fn the_authority_is_asked_only_when_the_source_changed_or_the_interval_is_over() {
+        let hour = Some(Duration::from_secs(3_600));
+        let rest = |now: &Known, interval| left(&known("7", 0), now, interval).map(|d| d.as_secs());
+        assert_eq!(rest(&known("7", 600), hour), Some(3_000));
+        assert_eq!(rest(&known("7", 3_600), hour), None);
+        assert_eq!(rest(&known("8", 600), hour), None);
+        assert_eq!(rest(&known("7", 1_000_000), None), Some(600));
+        assert_eq!(rest(&known("7", -600), hour), Some(3_600));
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_or_not_there_publishes_nothing() {
+        let data = [("b".to_owned(), k8s_openapi::ByteString(vec![0xff]))].into();
+        let source = Secret { data: Some(data), ..Secret::default() };
+        assert_eq!(value(&source, "b").err().map(|r| r.reason), Some("NotText"));
+        assert_eq!(value(&source, "a").err().map(|r| r.reason), Some("Errored"));
+    }
+}

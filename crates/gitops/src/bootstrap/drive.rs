@@ -1,0 +1,348 @@
+//! One look at one manifest: fresh facts, one plan, at most one write, one status.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, ListParams, PostParams};
+use kube::runtime::controller::Action;
+use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
+use regent_api::condition;
+use regent_api::condition::READY;
+use regent_api::{EncryptedManifest, RuntimeSecret};
+use regent_types::Explain;
+
+use super::error::BootstrapError;
+use super::hmac::HmacKey;
+use super::keys::Keys;
+use super::open::{self, Opened};
+use super::plan::{Closed, Holder, Look, Plan, SILENT, Write, plan};
+use super::produce::{self, Current, Trace};
+use super::source::{self, Source};
+use super::status::{self, Product};
+use super::{Args, reference};
+use regent_operator::Context;
+
+/// Until handover, a bootstrap Secret that someone deleted is found missing this often: bootstrap
+/// may not list or watch Secrets at large.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Longest wait for the first list of RuntimeSecrets.
+const STORE_WAIT_MAX: Duration = Duration::from_secs(10);
+/// First wait after a failure, doubled up to [`BACKOFF_MAX`].
+const BACKOFF_MIN: Duration = Duration::from_millis(200);
+/// Longest wait after a failure.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// Shared by all reconciliations.
+pub(super) struct Driver {
+    cx: Context,
+    keys: Keys,
+    secrets: Store<RuntimeSecret>,
+    recorder: Recorder,
+    failures: Mutex<BTreeMap<String, u32>>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        cx: Context,
+        args: Args,
+        secrets: Store<RuntimeSecret>,
+        recorder: Recorder,
+    ) -> Self {
+        let keys = Keys::new(cx.api.clone(), &args.system_namespace);
+        Self { cx, keys, secrets, recorder, failures: Mutex::default() }
+    }
+
+    /// The next wait of `manifest`; failures are forgotten with the first success.
+    fn backoff(&self, manifest: &str) -> Duration {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(manifest.to_owned()).or_default();
+        *count = count.saturating_add(1);
+        BACKOFF_MIN.saturating_mul(1 << (*count - 1).min(16)).min(BACKOFF_MAX)
+    }
+
+    fn succeeded(&self, manifest: &str) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(manifest);
+    }
+}
+
+fn title(manifest: &EncryptedManifest) -> String {
+    format!("{}/{}", manifest.namespace().unwrap_or_default(), manifest.name_any())
+}
+
+/// Entry point of the controller.
+pub(super) async fn reconcile(
+    manifest: Arc<EncryptedManifest>,
+    driver: Arc<Driver>,
+) -> Result<Action, BootstrapError> {
+    let name = title(&manifest);
+    if manifest.meta().deletion_timestamp.is_some() {
+        driver.succeeded(&name);
+        return Ok(Action::await_change());
+    }
+    let ready = tokio::time::timeout(STORE_WAIT_MAX, driver.secrets.wait_until_ready()).await;
+    if !matches!(ready, Ok(Ok(()))) {
+        return Err(BootstrapError::Blind);
+    }
+    if driver.is_settled(&manifest) {
+        driver.succeeded(&name);
+        return Ok(Action::await_change());
+    }
+    let plan = match driver.pass(&manifest).await {
+        Ok(plan) => plan,
+        Err(error) => {
+            driver.confess(&manifest, &error).await;
+            return Err(error);
+        }
+    };
+    if matches!(plan.reason, "NoIdentity" | "WrongIdentity") {
+        // The identity may come at any time, and nothing tells.
+        return Ok(Action::requeue(driver.backoff(&name)));
+    }
+    driver.succeeded(&name);
+    Ok(match plan.reason {
+        reason if SILENT.contains(&reason) => Action::await_change(),
+        "Produced" | "NotMine" => Action::requeue(LOOK_EVERY),
+        _ => Action::await_change(),
+    })
+}
+
+/// A pass that failed is repeated, ever more slowly (S5.7-1: it may be repeated for ever).
+pub(super) fn on_error(
+    manifest: Arc<EncryptedManifest>,
+    error: &BootstrapError,
+    driver: Arc<Driver>,
+) -> Action {
+    let (object, reason) = (title(&manifest), error.reason());
+    let chain = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    tracing::warn!(component = "bootstrap", object, reason, %error, chain, "pass failed");
+    Action::requeue(driver.backoff(&object))
+}
+
+impl Driver {
+    /// Silent for this generation already: nothing is read, opened or compared again.
+    fn is_settled(&self, manifest: &EncryptedManifest) -> bool {
+        let Some(status) = manifest.status.as_ref() else { return false };
+        status.observed_generation == manifest.metadata.generation
+            && was_silent(manifest)
+            && self.known(manifest).1 == Holder::Authority
+    }
+
+    /// What the watch last said: the RuntimeSecret that names this bootstrap Secret, and where it
+    /// stands.
+    fn known(&self, manifest: &EncryptedManifest) -> (Option<ObjectRef<RuntimeSecret>>, Holder) {
+        let (namespace, name) = (&manifest.metadata.namespace, manifest.name_any());
+        let mut found = (None, Holder::Unnamed);
+        for secret in self.secrets.state() {
+            if secret.metadata.namespace != *namespace || !names(&secret, &name) {
+                continue;
+            }
+            let stands = stands(&secret);
+            if found.1 != Holder::Authority {
+                found = (Some(ObjectRef::from_obj(secret.as_ref())), stands);
+            }
+        }
+        found
+    }
+
+    /// The same, asked just now: before an effect the watch does not count (PROTOCOLS.md §1.3), and least of all where
+    /// it knows of none, as after a time in which it was broken.
+    async fn fresh(
+        &self,
+        manifest: &EncryptedManifest,
+        known: (Option<ObjectRef<RuntimeSecret>>, Holder),
+    ) -> Result<Holder, BootstrapError> {
+        let name = manifest.name_any();
+        let namespace = manifest.namespace().unwrap_or_default();
+        let api: Api<RuntimeSecret> = Api::namespaced(self.cx.api.clone(), &namespace);
+        let failed = |e| BootstrapError::api("read the RuntimeSecret", e);
+        // By default it has the name of its bootstrap Secret.
+        let likely = known.0.map_or_else(|| name.clone(), |reference| reference.name);
+        let secret = api.get_opt(&likely).await.map_err(failed)?;
+        if let Some(secret) = secret.filter(|s| names(s, &name)) {
+            return Ok(stands(&secret));
+        }
+        let all = api.list(&ListParams::default()).await.map_err(failed)?;
+        let mut naming = all.items.iter().filter(|s| names(s, &name)).map(stands);
+        let first = naming.next().unwrap_or(Holder::Unnamed);
+        Ok(naming.fold(first, |holder, next| match next {
+            Holder::Authority => next,
+            _ => holder,
+        }))
+    }
+
+    async fn pass(&self, manifest: &EncryptedManifest) -> Result<Plan, BootstrapError> {
+        let key = self.keys.hmac().await?;
+        let namespace = manifest.namespace().unwrap_or_default();
+        let secrets: Api<Secret> = Api::namespaced(self.cx.api.clone(), &namespace);
+        let opened = self.open(manifest, &key).await?;
+        let current = produce::read(&secrets, &manifest.name_any()).await?;
+        let known = self.known(manifest);
+        let mut plan = decide(manifest, &opened, current.as_ref(), &key, known.1);
+        if plan.write != Write::Nothing {
+            let holder = self.fresh(manifest, known).await?;
+            plan = decide(manifest, &opened, current.as_ref(), &key, holder);
+        }
+        let mut uid = current.as_ref().and_then(Current::uid);
+        if let (true, Ok(opened)) = (plan.write != Write::Nothing, &opened) {
+            uid = self.write(manifest, &secrets, opened, current.as_ref()).await?;
+        }
+        let product = opened.as_ref().ok().map(|o| Product { hmac: o.hmac.clone(), uid });
+        self.conclude(manifest, &plan, product.as_ref()).await?;
+        Ok(plan)
+    }
+
+    /// Opens the manifest; identities are read again once where those at hand do not fit.
+    async fn open(
+        &self,
+        manifest: &EncryptedManifest,
+        key: &Arc<HmacKey>,
+    ) -> Result<Result<Opened, Closed>, BootstrapError> {
+        let mut newer_than = None;
+        loop {
+            let (identities, read) = self.keys.identities(newer_than).await?;
+            let outcome = match identities {
+                Ok(identities) => open::open(manifest, identities, Arc::clone(key)).await?,
+                Err(closed) => Err(closed),
+            };
+            let may_be_stale = newer_than.is_none()
+                && matches!(&outcome, Err(c) if matches!(c.reason, "NoIdentity" | "WrongIdentity"));
+            if !may_be_stale {
+                return Ok(outcome);
+            }
+            newer_than = Some(read);
+        }
+    }
+
+    async fn write(
+        &self,
+        manifest: &EncryptedManifest,
+        secrets: &Api<Secret>,
+        opened: &Opened,
+        current: Option<&Current>,
+    ) -> Result<Option<String>, BootstrapError> {
+        let name = title(manifest);
+        let uid = manifest.uid().unwrap_or_default();
+        let source = source::find(&self.cx.api, manifest).await;
+        let trace = Trace { manifest: &name, uid: &uid, source: &source, at: self.cx.now() };
+        let manager = self.cx.field_manager();
+        let written = produce::write(secrets, opened, &trace, current, &manager).await?;
+        let (object, commit) = (name.as_str(), source.commit.as_str());
+        tracing::info!(component = "bootstrap", object, commit, "bootstrap Secret written");
+        Ok(written)
+    }
+
+    /// Writes the status where it differs, and an Event where something new must be looked at.
+    async fn conclude(
+        &self,
+        manifest: &EncryptedManifest,
+        plan: &Plan,
+        product: Option<&Product>,
+    ) -> Result<(), BootstrapError> {
+        let old = manifest.status.clone().unwrap_or_default();
+        let generation = manifest.metadata.generation;
+        let new = status::next(&old, plan, product, generation, self.cx.now());
+        if new == old {
+            return Ok(());
+        }
+        let before = condition::get(&old.conditions, READY).map(|c| c.reason.clone());
+        let namespace = manifest.namespace().unwrap_or_default();
+        let api: Api<EncryptedManifest> = Api::namespaced(self.cx.api.clone(), &namespace);
+        let mut object = manifest.clone();
+        object.metadata.managed_fields = None;
+        object.status = Some(new);
+        let params = PostParams { field_manager: Some(self.cx.field_manager()), dry_run: false };
+        match api.replace_status(&manifest.name_any(), &params, &object).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+            Err(error) => return Err(BootstrapError::api("write the manifest's status", error)),
+        }
+        if before.as_deref() != Some(plan.reason) {
+            self.announce(manifest, plan).await;
+        }
+        Ok(())
+    }
+
+    /// Says in the status what keeps the manifest from producing, where a person can help. A
+    /// manifest that is silent stays so: its status is what remembers that.
+    async fn confess(&self, manifest: &EncryptedManifest, error: &BootstrapError) {
+        let lasting = match error {
+            BootstrapError::Secret { code, .. } => !matches!(code, 0 | 409 | 500..),
+            BootstrapError::BadKey { .. } => true,
+            BootstrapError::Api { .. } | BootstrapError::Blind | BootstrapError::Host { .. } => {
+                false
+            }
+        };
+        if !lasting || was_silent(manifest) {
+            return;
+        }
+        let message = format!("{error}; {}", error.advice().action);
+        let plan = Plan::failed(error.reason(), message);
+        if let Err(error) = self.conclude(manifest, &plan, None).await {
+            tracing::debug!(component = "bootstrap", %error, "status not written");
+        }
+    }
+
+    async fn announce(&self, manifest: &EncryptedManifest, plan: &Plan) {
+        let (object, reason) = (title(manifest), plan.reason);
+        if plan.ready {
+            tracing::info!(component = "bootstrap", object, reason, "manifest settled");
+            return;
+        }
+        tracing::error!(component = "bootstrap", object, reason, detail = plan.message, "manifest");
+        let event = Event {
+            type_: EventType::Warning,
+            reason: reason.to_owned(),
+            note: Some(plan.message.clone()),
+            action: "Open".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &reference(manifest)).await {
+            // The condition says the same; the Event is a courtesy.
+            tracing::debug!(component = "bootstrap", object, %error, "event not published");
+        }
+    }
+}
+
+fn decide(
+    manifest: &EncryptedManifest,
+    opened: &Result<Opened, Closed>,
+    current: Option<&Current>,
+    key: &HmacKey,
+    holder: Holder,
+) -> Plan {
+    let existing = current.map(|c| c.facts(key));
+    let source = Source::stated(manifest);
+    plan(&Look {
+        manifest: &title(manifest),
+        uid: &manifest.uid().unwrap_or_default(),
+        produced: manifest.status.as_ref().and_then(|s| s.plaintext_hmac.as_deref()),
+        was_silent: was_silent(manifest),
+        source: source.as_ref(),
+        opened: opened.as_ref().map(|o| o.hmac.as_str()),
+        existing: existing.as_ref(),
+        holder,
+    })
+}
+
+fn was_silent(manifest: &EncryptedManifest) -> bool {
+    let conditions = manifest.status.as_ref().map(|s| s.conditions.as_slice());
+    condition::get(conditions.unwrap_or_default(), READY)
+        .is_some_and(|c| SILENT.contains(&c.reason.as_str()))
+}
+
+fn names(secret: &RuntimeSecret, bootstrap_secret: &str) -> bool {
+    let from = secret.spec.introduce.handover.as_ref();
+    from.is_some_and(|from| from.bootstrap_secret == bootstrap_secret)
+}
+
+fn stands(secret: &RuntimeSecret) -> Holder {
+    match secret.status.as_ref().and_then(|s| s.authority.as_deref()) {
+        Some("runtime") => Holder::Authority,
+        Some("git") => Holder::Git,
+        _ => Holder::Undecided,
+    }
+}

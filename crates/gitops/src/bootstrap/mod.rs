@@ -1,0 +1,105 @@
+//! Bootstrap: encrypted manifests become bootstrap Secrets, inside the cluster, until the authority
+//! takes over (PROTOCOLS.md §2; S5.2-1 … S5.2-7).
+//!
+//! ```text
+//!   EncryptedManifest ─► open ─► plan ─► produce ─► Secret B ─► (orchestrator: handover)
+//!                        (MAC,    (pure)  (create or             │
+//!                        target)          update under rv)       ▼
+//!   RuntimeSecret says `runtime` ◄───────────────────────── authority
+//!        └─► the manifest is silent from then on; another value in Git is reported, never applied
+//! ```
+//!
+//! **Architecture invariant `bootstrap-silent-after-phase-3`:** once the RuntimeSecret that names a
+//! bootstrap Secret is runtime, its manifest produces nothing. Held by: `plan`'s tables.
+//!
+//! **Architecture invariant `bootstrap-without-authority`:** nothing here talks to the authority.
+
+mod drive;
+mod error;
+mod hmac;
+mod keys;
+mod open;
+mod plan;
+mod produce;
+mod source;
+mod status;
+
+pub use error::BootstrapError;
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::{WatchStreamExt, controller, reflector};
+use kube::{Api, Resource};
+use regent_api::{EncryptedManifest, RuntimeSecret};
+use regent_types::labels;
+
+use regent_operator::object_watch;
+use regent_operator::{Context, admission};
+
+/// Manifests opened at the same time.
+const CONCURRENCY: u16 = 8;
+
+/// What bootstrap needs beside its identity.
+#[derive(Clone, Debug)]
+pub struct Args {
+    /// Regent's own namespace, where the manifest identity and the HMAC key are.
+    pub system_namespace: String,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self { system_namespace: labels::SYSTEM_NAMESPACE.to_owned() }
+    }
+}
+
+/// Follows every EncryptedManifest until the signal to stop, once admission guards what it writes.
+pub async fn run(cx: Context, args: Args) {
+    if !admission::enforced(&cx).await {
+        return;
+    }
+    let manifests: Api<EncryptedManifest> = Api::all(cx.api.clone());
+    let (secrets, writer) = reflector::store::<RuntimeSecret>();
+    let changes = object_watch::watch(Api::<RuntimeSecret>::all(cx.api.clone()))
+        .reflect(writer)
+        .touched_objects();
+    let reporter = Reporter { controller: cx.field_manager(), instance: None };
+    let recorder = Recorder::new(cx.api.clone(), reporter);
+    let stop = cx.shutdown.clone();
+    let driver = Arc::new(drive::Driver::new(cx, args, secrets, recorder));
+    tracing::info!(component = "bootstrap", "started");
+    object_watch::controller(manifests)
+        .watches_stream(changes, manifest_of)
+        .with_config(controller::Config::default().concurrency(CONCURRENCY))
+        .graceful_shutdown_on(stop.wait())
+        .run(drive::reconcile, drive::on_error, driver)
+        .for_each(regent_operator::watch_error::tell("bootstrap"))
+        .await;
+    tracing::info!(component = "bootstrap", "stopped");
+}
+
+/// The manifest whose bootstrap Secret `secret` takes over: it has the same name.
+fn manifest_of(secret: RuntimeSecret) -> Option<ObjectRef<EncryptedManifest>> {
+    let namespace = secret.metadata.namespace?;
+    let from = secret.spec.introduce.handover?;
+    Some(ObjectRef::new(&from.bootstrap_secret).within(&namespace))
+}
+
+/// What an Event about `manifest` regards.
+fn reference(manifest: &EncryptedManifest) -> ObjectReference {
+    manifest.object_ref(&())
+}
+
+#[cfg(test)]
+#[allow(clippy::duplicate_mod, reason = "one fake server for the tests of two components")]
+#[path = "../intent/fake_api.rs"]
+mod fake_api;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_drive;
+#[cfg(test)]
+mod tests_run;

@@ -1,0 +1,228 @@
+//! Whole passes over a sealed manifest, against the least of API servers.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::{reflector, watcher};
+use regent_api::condition;
+use regent_api::condition::READY;
+use regent_api::{EncryptedManifest, EncryptedManifestSpec, RuntimeSecret};
+use regent_manifest::keys::{self, NewIdentity};
+use regent_manifest::sops::{SealOptions, seal};
+use regent_types::identity::Identity;
+use regent_types::labels;
+use serde_json::{Value, json};
+
+use super::Args;
+use super::drive::{Driver, reconcile};
+use super::fake_api::FakeApi;
+
+const MANIFEST: &str = "/apis/regent.dev/v1alpha1/namespaces/apps/encryptedmanifests/db";
+const RUNTIME: &str = "/apis/regent.dev/v1alpha1/namespaces/apps/runtimesecrets/database";
+const SECRET: &str = "/api/v1/namespaces/apps/secrets/db";
+const IDENTITY: &str = "/api/v1/namespaces/regent-system/secrets/regent-manifest-identity";
+const CREATE: &str = "POST /api/v1/namespaces/apps/secrets";
+
+struct World {
+    api: FakeApi,
+    key: NewIdentity,
+    driver: Arc<Driver>,
+    known: reflector::store::Writer<RuntimeSecret>,
+}
+
+/// A process that was just started, which has seen no RuntimeSecret.
+fn start(api: &FakeApi) -> (Arc<Driver>, reflector::store::Writer<RuntimeSecret>) {
+    let cx = api.context(Identity::Bootstrap);
+    let (store, mut known) = reflector::store();
+    known.apply_watcher_event(&watcher::Event::Init);
+    known.apply_watcher_event(&watcher::Event::InitDone);
+    let reporter = Reporter { controller: "regent-bootstrap".into(), instance: None };
+    let recorder = Recorder::new(cx.api.clone(), reporter);
+    (Arc::new(Driver::new(cx, Args::default(), store, recorder)), known)
+}
+
+impl World {
+    fn new() -> Self {
+        let api = FakeApi::default();
+        let (driver, known) = start(&api);
+        let world = Self { api, key: keys::generate(), driver, known };
+        world.put_identity();
+        world.put_manifest("planted-one");
+        world
+    }
+
+    fn put_identity(&self) {
+        let bytes = ByteString(self.key.identity.expose().clone().into_bytes());
+        let secret =
+            Secret { data: Some([("identities".to_owned(), bytes)].into()), ..Secret::default() };
+        self.api.put(IDENTITY, secret);
+    }
+
+    fn put_manifest(&self, password: &str) {
+        let plain = format!(
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: apps\n\
+             stringData:\n  password: {password}\n"
+        );
+        let options = SealOptions::new([self.key.recipient.clone()], Timestamp::UNIX_EPOCH);
+        let sops = seal(&plain, &options).unwrap();
+        let mut manifest =
+            EncryptedManifest::new("db", EncryptedManifestSpec { sops, source: None });
+        manifest.metadata.namespace = Some("apps".into());
+        if self.api.has(MANIFEST) {
+            manifest.status = self.api.get::<EncryptedManifest>(MANIFEST).status;
+        }
+        self.api.put(MANIFEST, manifest);
+    }
+
+    /// A RuntimeSecret on the server; the watch has seen it as well where `seen` says so.
+    fn put_runtime_secret(&mut self, authority: Option<&str>, seen: Option<&str>) {
+        let of = |authority: Option<&str>| -> RuntimeSecret {
+            serde_json::from_value(json!({
+                "apiVersion": "regent.dev/v1alpha1", "kind": "RuntimeSecret",
+                "metadata": {"name": "database", "namespace": "apps"},
+                "spec": {"owner": "o", "purpose": "p",
+                         "introduce": {"handover": {"bootstrapSecret": "db"}}},
+                "status": {"authority": authority},
+            }))
+            .unwrap()
+        };
+        self.api.put(RUNTIME, of(authority));
+        self.known.apply_watcher_event(&watcher::Event::Apply(of(seen)));
+    }
+
+    /// One pass; what was written beside statuses, and reason and message of `Ready`.
+    async fn pass(&self) -> (Vec<String>, String, String) {
+        let manifest: EncryptedManifest = self.api.get(MANIFEST);
+        let _outcome = reconcile(Arc::new(manifest), Arc::clone(&self.driver)).await;
+        let status = self.api.get::<EncryptedManifest>(MANIFEST).status.unwrap_or_default();
+        let ready = condition::get(&status.conditions, READY).cloned();
+        let (reason, message) = ready.map(|r| (r.reason, r.message)).unwrap_or_default();
+        let mut writes = self.api.writes();
+        writes.retain(|w| !w.ends_with("/status") && !w.contains("regent-system"));
+        (writes, reason, message)
+    }
+
+    fn password(&self) -> String {
+        let secret: Secret = self.api.get(SECRET);
+        String::from_utf8(secret.data.unwrap()["password"].0.clone()).unwrap()
+    }
+
+    /// Nothing but the Secrets themselves may hold a value.
+    fn assert_no_value_leaked(&self) {
+        self.api.with(|s| {
+            let visible = s.objects.iter().filter(|(path, _)| !path.contains("/secrets/"));
+            let text = format!("{:?}", visible.collect::<Vec<_>>());
+            assert!(!text.contains("planted"), "{text}");
+        });
+    }
+}
+
+fn writes(all: &[&str]) -> Vec<String> {
+    all.iter().map(|w| (*w).to_owned()).collect()
+}
+
+/// S5.2-1, S5.2-6, S5.7-1.
+#[tokio::test]
+async fn a_sealed_manifest_becomes_a_labelled_secret_once_and_again_if_it_is_deleted() {
+    let world = World::new();
+    assert_eq!(world.pass().await.0, writes(&[CREATE]));
+    assert_eq!(world.password(), "planted-one");
+    let secret: Secret = world.api.get(SECRET);
+    assert_eq!(secret.metadata.labels.unwrap()[labels::CLASS], "bootstrap");
+    let notes = secret.metadata.annotations.unwrap();
+    assert_eq!(notes[labels::SOURCE_COMMIT], "unknown");
+    assert_eq!(notes[labels::MANIFEST], "apps/db");
+
+    assert_eq!(
+        world.pass().await,
+        (vec![], "Produced".into(), "the bootstrap Secret exists".into())
+    );
+    world.api.with(|s| s.objects.remove(SECRET));
+    assert_eq!(world.pass().await.0, writes(&[CREATE]));
+    world.put_manifest("planted-two");
+    assert_eq!(world.pass().await.0, writes(&[&format!("PUT {SECRET}")]));
+    assert_eq!(world.password(), "planted-two");
+    world.assert_no_value_leaked();
+}
+
+/// PROTOCOLS.md §2: after handover a manifest is silent; another value in Git is reported only.
+#[tokio::test]
+async fn after_handover_a_secret_does_not_come_back_and_another_value_is_ignored() {
+    let mut world = World::new();
+    world.pass().await;
+    world.api.with(|s| s.objects.remove(SECRET));
+    world.put_runtime_secret(Some("runtime"), Some("runtime"));
+    assert_eq!(world.pass().await.1, "HandedOver");
+    world.put_manifest("planted-one");
+    assert_eq!(world.pass().await.1, "HandedOver");
+    world.put_manifest("planted-other");
+    let (written, reason, _) = world.pass().await;
+    assert_eq!(reason, "IgnoredGitValue");
+    let event = "/apis/events.k8s.io/v1/namespaces/apps/events";
+    assert_eq!(written, writes(&[&format!("POST {event}")]));
+    assert!(!world.api.has(SECRET));
+    assert_eq!(world.pass().await.0, Vec::<String>::new());
+    world.assert_no_value_leaked();
+}
+
+/// PROTOCOLS.md §1.3: the watch decides when to look, never what is true.
+#[tokio::test]
+async fn a_handover_that_the_watch_has_not_seen_yet_counts() {
+    let mut world = World::new();
+    world.put_runtime_secret(Some("runtime"), None);
+    let (written, reason, message) = world.pass().await;
+    assert_eq!((written, reason.as_str()), (vec![], "HandedOver"));
+    assert!(message.contains("unknown"), "{message}");
+}
+
+/// A watch that was broken may know of no RuntimeSecret at all while one is in the authority's hands.
+#[tokio::test]
+async fn a_handover_counts_where_the_watch_knows_of_no_runtime_secret() {
+    let mut world = World::new();
+    world.put_runtime_secret(Some("runtime"), None);
+    (world.driver, world.known) = start(&world.api);
+    let (written, reason, _) = world.pass().await;
+    assert_eq!((written, reason.as_str()), (vec![], "HandedOver"));
+}
+
+#[tokio::test]
+async fn a_secret_of_someone_else_is_left_alone() {
+    let world = World::new();
+    let mine = json!({"metadata": {"name": "db", "namespace": "apps"},
+        "data": {"password": "bWluZQ=="}});
+    world.api.put(SECRET, mine);
+    assert_eq!(world.pass().await.1, "NotMine");
+    assert_eq!(world.password(), "mine");
+}
+
+/// S5.7-1: no identity, no rights, broken seal: nothing half-made, and the next pass goes on.
+#[tokio::test]
+async fn each_failure_is_named_and_the_next_pass_goes_on() {
+    let mut world = World::new();
+    world.api.with(|s| s.objects.remove(IDENTITY));
+    let (_, reason, message) = world.pass().await;
+    assert_eq!(reason, "NoIdentity");
+    assert!(message.contains("regent-system/regent-manifest-identity"), "{message}");
+    world.put_identity();
+    (world.driver, world.known) = start(&world.api);
+
+    world.api.with(|s| s.forbidden.push("/apps/secrets"));
+    let (_, reason, message) = world.pass().await;
+    assert_eq!(reason, "SecretRefused");
+    assert!(message.contains("403 Forbidden") && !message.contains("fake server"), "{message}");
+    world.api.with(|s| s.forbidden.clear());
+
+    let mut broken: Value = world.api.get(MANIFEST);
+    let text = broken["spec"]["sops"].as_str().unwrap().replace("name: db", "name: dc");
+    broken["spec"]["sops"] = json!(text);
+    let whole: Value = world.api.get(MANIFEST);
+    world.api.put(MANIFEST, broken);
+    assert_eq!(world.pass().await.1, "BadMac");
+    assert!(!world.api.has(SECRET));
+    world.api.put(MANIFEST, whole);
+    assert_eq!(world.pass().await.1, "Produced");
+    world.assert_no_value_leaked();
+}

@@ -1,0 +1,296 @@
+//! Files into objects, without touching anything: the whole set, or every reason to refuse it.
+
+use std::collections::BTreeMap;
+
+use kube::core::GroupVersionKind;
+use regent_api::git_source::InventoryItem;
+use serde_json::{Value, json};
+
+use super::IntentError;
+use super::document::{Document, parse};
+use super::error::Place;
+use super::kinds::{Kind, is_tool_file};
+use super::object::{self, Desired, Marks, Writer};
+
+/// Refusals kept: the status shows the first and a count.
+const REFUSALS_MAX: usize = 32;
+/// How ciphertext of SOPS begins.
+const CIPHERTEXT: &str = "ENC[";
+const CIPHER: &str = "ENC[AES256_GCM";
+
+const USE_ACCOUNT: &str =
+    "name an account in GitSource.spec.serviceAccountName that may write it, or apply it otherwise";
+const SEAL_IT: &str = "seal it with `regent seal`, replace its values, and treat them as leaked";
+
+/// Who applies kinds beyond intent's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beyond {
+    /// Nobody: they are refused.
+    Refuse,
+    /// The account that the GitSource names.
+    Account,
+}
+
+/// The objects of a commit.
+#[derive(Debug, Default)]
+pub(super) struct Compiled {
+    /// In order of application.
+    pub(super) objects: Vec<Desired>,
+    /// Documents that are no Kubernetes objects, or belong to other tools.
+    pub(super) passed_over: usize,
+}
+
+/// Compiles `files`.
+pub(super) fn compile(
+    files: &BTreeMap<String, String>,
+    marks: &Marks,
+    beyond: Beyond,
+) -> Result<Compiled, Vec<IntentError>> {
+    let mut work = Work { marks, beyond, done: Compiled::default(), first: BTreeMap::new() };
+    let mut refusals = Vec::new();
+    for (file, text) in files {
+        let outcome = parse(file, text).map_err(|e| vec![e]).and_then(|documents| {
+            let errors: Vec<IntentError> = documents
+                .iter()
+                .filter_map(|d| work.document(file, text, d, documents.len()).err())
+                .collect();
+            if errors.is_empty() { Ok(()) } else { Err(errors) }
+        });
+        refusals.extend(outcome.err().unwrap_or_default());
+        if refusals.len() >= REFUSALS_MAX {
+            break;
+        }
+    }
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let mut done = work.done;
+    done.objects.sort_by(|a, b| (a.order(), &a.item).cmp(&(b.order(), &b.item)));
+    Ok(done)
+}
+
+struct Work<'a> {
+    marks: &'a Marks,
+    beyond: Beyond,
+    done: Compiled,
+    first: BTreeMap<(String, String, String, String), Place>,
+}
+
+impl Work<'_> {
+    fn document(
+        &mut self,
+        file: &str,
+        whole: &str,
+        document: &Document<'_>,
+        in_file: usize,
+    ) -> Result<(), IntentError> {
+        let place = Place { file: file.to_owned(), line: document.line };
+        let value = &document.value;
+        let (Some(api_version), Some(kind)) = (text(value, "/apiVersion"), text(value, "/kind"))
+        else {
+            self.done.passed_over += 1;
+            return Ok(());
+        };
+        if is_tool_file(api_version) {
+            self.done.passed_over += 1;
+            return Ok(());
+        }
+        if api_version == "v1" && kind == "List" {
+            let items = value.pointer("/items").and_then(Value::as_array);
+            for item in items.into_iter().flatten() {
+                self.object(place.clone(), &item.to_string(), item.clone())?;
+            }
+            return Ok(());
+        }
+        if value.get("sops").is_some() {
+            let sealed = sealed(&place, value, whole, in_file)?;
+            return self.object(place, whole, sealed);
+        }
+        self.object(place, document.text, value.clone())
+    }
+
+    fn object(&mut self, place: Place, source: &str, mut body: Value) -> Result<(), IntentError> {
+        let api_version = text(&body, "/apiVersion").unwrap_or_default().to_owned();
+        let kind = text(&body, "/kind").unwrap_or_default().to_owned();
+        if kind == "Secret" && api_version == "v1" {
+            return Err(plaintext(place));
+        }
+        refuse_stray_ciphertext(&place, &kind, &body)?;
+        let writer = self.writer(&place, &api_version, &kind, &body)?;
+        let item = item(&place, &writer, api_version, kind, &mut body)?;
+        if item.kind == "EncryptedManifest" {
+            check_manifest(&place, &item, &body)?;
+            body["spec"]["source"] = json!({
+                "repository": self.marks.repository,
+                "commit": self.marks.commit,
+                "file": place.file,
+            });
+        }
+        let group = item.api_version.split_once('/').map_or("", |(group, _)| group);
+        let key = (group.to_owned(), item.kind.clone(), item.namespace.clone(), item.name.clone());
+        if let Some(first) = self.first.insert(key, place.clone()) {
+            return Err(IntentError::Duplicate { object: object::title(&item), place, first });
+        }
+        let hash = object::hash(self.marks, &place.file, source);
+        object::mark(&mut body, self.marks, &place.file, &hash);
+        self.done.objects.push(Desired { item, writer, body, hash, place });
+        Ok(())
+    }
+
+    fn writer(
+        &self,
+        place: &Place,
+        api_version: &str,
+        kind: &str,
+        body: &Value,
+    ) -> Result<Writer, IntentError> {
+        let namespace = text(body, "/metadata/namespace").unwrap_or_default();
+        let known = Kind::find(api_version, kind);
+        if let Some(known) = known.filter(|k| k.allowed_in(namespace)) {
+            return Ok(Writer::Intent(known));
+        }
+        if self.beyond == Beyond::Account {
+            let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+            return Ok(Writer::Account(GroupVersionKind::gvk(group, version, kind)));
+        }
+        let what = match known {
+            Some(_) => format!("{kind} in namespace {namespace:?}"),
+            None => format!("{kind} ({api_version})"),
+        };
+        Err(IntentError::ForbiddenKind { place: place.clone(), what, advice: USE_ACCOUNT })
+    }
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer).and_then(Value::as_str)
+}
+
+fn invalid(place: &Place, problem: impl Into<String>) -> IntentError {
+    IntentError::Invalid { place: place.clone(), problem: problem.into() }
+}
+
+fn plaintext(place: Place) -> IntentError {
+    IntentError::Lint {
+        place,
+        reason: "PlaintextSecret",
+        message: "a Secret that is not sealed".into(),
+        advice: SEAL_IT,
+    }
+}
+
+/// The EncryptedManifest of a sealed Secret file. The MAC covers the whole file, so that it must be
+/// alone there.
+fn sealed(place: &Place, value: &Value, whole: &str, in_file: usize) -> Result<Value, IntentError> {
+    let is_secret =
+        text(value, "/apiVersion") == Some("v1") && text(value, "/kind") == Some("Secret");
+    if !is_secret {
+        return Err(invalid(place, "only a Secret can be sealed"));
+    }
+    if in_file != 1 {
+        return Err(invalid(
+            place,
+            "a sealed Secret must be alone in its file: its MAC covers all of it",
+        ));
+    }
+    if !value["sops"].is_object() {
+        return Err(plaintext(place.clone()));
+    }
+    Ok(json!({
+        "apiVersion": "regent.dev/v1alpha1",
+        "kind": "EncryptedManifest",
+        "metadata": {
+            "namespace": text(value, "/metadata/namespace").unwrap_or_default(),
+            "name": text(value, "/metadata/name").unwrap_or_default(),
+        },
+        "spec": { "sops": whole },
+    }))
+}
+
+/// An EncryptedManifest must hold a sealed Secret of its own namespace and name; bootstrap checks
+/// again after opening it (S5.2-4).
+fn check_manifest(place: &Place, item: &InventoryItem, body: &Value) -> Result<(), IntentError> {
+    let sops = text(body, "/spec/sops").unwrap_or_default();
+    let documents =
+        parse(&place.file, sops).map_err(|_| invalid(place, "spec.sops is not a YAML document"))?;
+    let [only] = documents.as_slice() else {
+        return Err(invalid(place, "spec.sops must be exactly one document"));
+    };
+    if !only.value["sops"].is_object() {
+        return Err(plaintext(place.clone()));
+    }
+    for (field, expected) in [("namespace", &item.namespace), ("name", &item.name)] {
+        let found = text(&only.value, &format!("/metadata/{field}")).unwrap_or_default();
+        if found != expected {
+            let problem =
+                format!("the sealed Secret has {field} {found:?}, the manifest {expected:?}");
+            return Err(invalid(place, problem));
+        }
+    }
+    Ok(())
+}
+
+/// Namespace and name, checked; a namespace on a cluster-wide kind is dropped.
+fn item(
+    place: &Place,
+    writer: &Writer,
+    api_version: String,
+    kind: String,
+    body: &mut Value,
+) -> Result<InventoryItem, IntentError> {
+    for field in ["name", "namespace"] {
+        let value = &body["metadata"][field];
+        if !(value.is_string() || value.is_null()) {
+            // `n`, `on` and `1` are no strings in YAML.
+            return Err(invalid(place, format!("metadata.{field} is not text: put it in quotes")));
+        }
+    }
+    let name = text(body, "/metadata/name").unwrap_or_default().to_owned();
+    if name.is_empty() {
+        return Err(invalid(place, format!("{kind} without metadata.name")));
+    }
+    let mut namespace = text(body, "/metadata/namespace").unwrap_or_default().to_owned();
+    if name.starts_with(CIPHERTEXT) || namespace.starts_with(CIPHERTEXT) {
+        let problem = "name and namespace are sealed: seal only data and stringData";
+        return Err(invalid(place, problem));
+    }
+    if let Writer::Intent(known) = writer {
+        if known.namespaced && namespace.is_empty() {
+            return Err(invalid(place, format!("{kind} {name} without metadata.namespace")));
+        }
+        if !known.namespaced {
+            namespace.clear();
+            if let Some(metadata) = body["metadata"].as_object_mut() {
+                metadata.remove("namespace");
+            }
+        }
+    }
+    Ok(InventoryItem { api_version, kind, namespace, name })
+}
+
+/// Ciphertext belongs into sealed files and into `spec.sops` of an EncryptedManifest, nowhere else:
+/// elsewhere it would be used as if it were the value.
+fn refuse_stray_ciphertext(place: &Place, kind: &str, body: &Value) -> Result<(), IntentError> {
+    let in_field = |value: &Value| match (kind, value.as_object()) {
+        ("EncryptedManifest", Some(fields)) => {
+            fields.iter().any(|(name, v)| name != "sops" && has_ciphertext(v))
+        }
+        _ => has_ciphertext(value),
+    };
+    let stray = body.as_object().into_iter().flatten().any(|(name, value)| match name.as_str() {
+        "spec" => in_field(value),
+        _ => has_ciphertext(value),
+    });
+    if stray {
+        return Err(invalid(place, format!("ciphertext in a {kind}: only a Secret can be sealed")));
+    }
+    Ok(())
+}
+
+fn has_ciphertext(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains(CIPHER),
+        Value::Array(items) => items.iter().any(has_ciphertext),
+        Value::Object(fields) => fields.values().any(has_ciphertext),
+        _ => false,
+    }
+}

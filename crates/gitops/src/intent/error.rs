@@ -1,0 +1,236 @@
+//! Why a sync was refused or failed. Every refusal names file and line; none repeats what stands
+//! there.
+
+use regent_types::{Advice, Explain};
+
+use crate::gitrepo::GitError;
+
+/// Reason of a field under a name that it no longer has.
+pub(super) const RENAMED_FIELD: &str = "RenamedField";
+
+/// A place in the repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// File, by its path inside the repository.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A sync was refused (the repository must change) or failed (it is tried again).
+#[derive(Debug, thiserror::Error)]
+pub enum IntentError {
+    /// The address of the repository cannot be used.
+    #[error("address {url} cannot be used: expected {expected}")]
+    Url {
+        /// The address without credentials.
+        url: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The repository cannot be read.
+    #[error("repository {repository}")]
+    Repository {
+        /// Its address without credentials.
+        repository: String,
+        /// Why.
+        #[source]
+        source: GitError,
+    },
+    /// The credentials Secret cannot be used.
+    #[error("credentials Secret {name}: {problem}")]
+    Credentials {
+        /// Name of the Secret.
+        name: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A rule of the repository was broken: plaintext Secret, private key, unencrypted data.
+    #[error("{place}: {message}")]
+    Lint {
+        /// Where.
+        place: Place,
+        /// Reason of the rule.
+        reason: &'static str,
+        /// What was found.
+        message: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// A file that cannot be read as YAML or JSON, or an object that is none.
+    #[error("{place}: {problem}")]
+    Invalid {
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An object of a kind, or in a namespace, that intent may not write.
+    #[error("{place}: intent may not write {what}")]
+    ForbiddenKind {
+        /// Where.
+        place: Place,
+        /// Kind, with its namespace where that is the reason.
+        what: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The same object twice.
+    #[error("{place}: {object} is declared at {first} already")]
+    Duplicate {
+        /// The second place.
+        place: Place,
+        /// The object.
+        object: String,
+        /// The first place.
+        first: Place,
+    },
+    /// No objects at all where there were some, or ever.
+    #[error("{path} of commit {commit} holds no objects")]
+    Empty {
+        /// The folder.
+        path: String,
+        /// The commit.
+        commit: String,
+    },
+    /// The account to impersonate is one of regent's own.
+    #[error("account {account} is one of regent's own")]
+    OwnAccount {
+        /// Its name.
+        account: String,
+    },
+    /// Objects could not be applied or removed.
+    #[error("{failed} of {total} objects could not be {verb}; first: {first}")]
+    Apply {
+        /// `applied` or `removed`.
+        verb: &'static str,
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        total: usize,
+        /// The first failure.
+        first: String,
+    },
+    /// An object belongs to another GitSource.
+    #[error("{object} belongs to source {owner}")]
+    Claimed {
+        /// The object.
+        object: String,
+        /// Label of the owning source.
+        owner: String,
+    },
+    /// The API server refused something else.
+    #[error("{verb}")]
+    Api {
+        /// What was asked.
+        verb: &'static str,
+        /// The answer.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// A thread that reads the repository ended without an answer.
+    #[error("reading the repository was interrupted")]
+    Interrupted,
+}
+
+impl IntentError {
+    /// The same failure of one object, with the place it stands at in the repository.
+    pub(super) fn in_file(self, place: &Place) -> Self {
+        match self {
+            Self::Apply { verb, failed, total, first } => {
+                Self::Apply { verb, failed, total, first: format!("{first} ({place})") }
+            }
+            other => other,
+        }
+    }
+
+    /// Whether trying again without a new commit can help.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Repository { source, .. } => matches!(source, GitError::Git { .. }),
+            Self::Credentials { .. } | Self::Apply { .. } | Self::Claimed { .. } => true,
+            Self::Api { .. } | Self::Interrupted => true,
+            Self::Url { .. } | Self::Lint { .. } | Self::Invalid { .. } => false,
+            Self::ForbiddenKind { .. } | Self::Duplicate { .. } => false,
+            Self::Empty { .. } | Self::OwnAccount { .. } => false,
+        }
+    }
+}
+
+impl Explain for IntentError {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Url { .. } => "BadAddress",
+            Self::Repository { source, .. } => source.reason(),
+            Self::Credentials { .. } => "BadCredentials",
+            Self::Lint { reason, .. } => reason,
+            Self::Invalid { .. } => "InvalidManifest",
+            Self::ForbiddenKind { .. } => "ForbiddenKind",
+            Self::Duplicate { .. } => "DuplicateObject",
+            Self::Empty { .. } => "EmptySource",
+            Self::OwnAccount { .. } => "ForbiddenAccount",
+            Self::Apply { .. } => "ApplyFailed",
+            Self::Claimed { .. } => "ClaimedByAnotherSource",
+            Self::Api { .. } => "ApiRefused",
+            Self::Interrupted => "Interrupted",
+        }
+    }
+
+    fn advice(&self) -> Advice {
+        let text = self.to_string();
+        match self {
+            Self::Url { expected, url } => Advice::new(*expected, url.clone(), "correct spec.url"),
+            Self::Repository { source, .. } => source.advice(),
+            Self::Credentials { name, problem } => Advice::new(
+                "keys username and password",
+                format!("Secret {name}: {problem}"),
+                "correct the Secret, or let the GitSource name none",
+            ),
+            Self::Lint { place, message, advice, reason: RENAMED_FIELD } => Advice::new(
+                "fields under the names that they have",
+                format!("{place}: {message}"),
+                *advice,
+            ),
+            Self::Lint { place, message, advice, .. } => Advice::new(
+                "no secret in the clear anywhere in the repository",
+                format!("{place}: {message}"),
+                *advice,
+            ),
+            Self::Invalid { .. } => {
+                Advice::new("Kubernetes objects as YAML or JSON", text, "correct the file")
+            }
+            Self::ForbiddenKind { advice, .. } => {
+                Advice::new("kinds that intent may write", text, *advice)
+            }
+            Self::Duplicate { .. } => {
+                Advice::new("each object once", text, "remove one of the two")
+            }
+            Self::Empty { .. } => Advice::new(
+                "at least one object",
+                text,
+                "correct spec.path; to remove everything, delete the objects or the GitSource",
+            ),
+            Self::OwnAccount { .. } => Advice::new(
+                "an account made for this repository",
+                text,
+                "name another account in GitSource.spec.serviceAccountName",
+            ),
+            Self::Claimed { .. } => Advice::new(
+                "an object of one source only",
+                text,
+                "remove it from one repository; or remove its label regent.dev/source to move it",
+            ),
+            Self::Apply { .. } | Self::Api { .. } | Self::Interrupted => Advice::new(
+                "the API server to accept every object",
+                text,
+                "read the refusal; it is tried again by itself",
+            ),
+        }
+    }
+}

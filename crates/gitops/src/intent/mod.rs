@@ -1,0 +1,84 @@
+//! Intent: what Git says, and nothing else, becomes objects on the API server (PROTOCOLS.md §2;
+//! S5.2-1).
+//!
+//! ```text
+//!   GitSource ─► fetch ─► scan ─► compile ─► apply ─► prune ─► status
+//!               (gix)   (files,   (objects,  (server-  (only after all
+//!                        lint)     pure)      side)     were applied)
+//! ```
+//!
+//! It sees ciphertext only: a sealed Secret becomes an EncryptedManifest, byte for byte. A
+//! repository that holds a plaintext Secret, a private key or an object of a kind that intent may
+//! not write is refused as a whole, and nothing changes.
+//!
+//! **Architecture invariant `intent-sees-ciphertext`:** nothing here decrypts, and no Secret is
+//! read but the credentials that a GitSource names. Held by: RBAC (`regent-intent` may get one
+//! Secret by name).
+//!
+//! For https repositories the process must have installed ring as rustls' default crypto provider
+//! before [`run`] is called: gix builds its HTTP client from the process default.
+
+mod apply;
+mod compile;
+mod document;
+mod drive;
+mod error;
+mod fetch;
+mod impersonate;
+mod kinds;
+mod location;
+mod object;
+mod prune;
+mod scan;
+mod status;
+
+pub use error::IntentError;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use kube::Api;
+use kube::runtime::controller;
+use regent_api::GitSource;
+
+use regent_operator::Context;
+use regent_operator::object_watch;
+
+/// GitSources synced at the same time.
+const CONCURRENCY: u16 = 8;
+
+/// What intent needs beside its identity.
+#[derive(Clone, Debug)]
+pub struct Args {
+    /// Where bare copies of remote repositories are kept; may be lost at any time.
+    pub cache_dir: PathBuf,
+    /// The namespace whose GitSources are followed: regent's own.
+    pub system_namespace: String,
+}
+
+/// Follows every GitSource of the system namespace until the signal to stop.
+pub async fn run(cx: Context, args: Args) {
+    let sources: Api<GitSource> = Api::namespaced(cx.api.clone(), &args.system_namespace);
+    let stop = cx.shutdown.clone();
+    let driver = Arc::new(drive::Driver::new(cx, args));
+    tracing::info!(component = "intent", "started");
+    object_watch::controller(sources)
+        .with_config(controller::Config::default().concurrency(CONCURRENCY))
+        .graceful_shutdown_on(stop.wait())
+        .run(drive::reconcile, drive::on_error, driver)
+        .for_each(regent_operator::watch_error::tell("intent"))
+        .await;
+    tracing::info!(component = "intent", "stopped");
+}
+
+#[cfg(test)]
+mod fake_api;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_drive;
+#[cfg(test)]
+mod tests_http;
+#[cfg(test)]
+mod tests_run;

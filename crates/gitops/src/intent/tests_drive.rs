@@ -1,0 +1,246 @@
+//! Whole passes over a repository on disk, against the least of API servers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use regent_api::condition;
+use regent_api::condition::READY;
+use regent_api::{GitSource, GitSourceSpec};
+use regent_manifest::keys;
+use regent_manifest::sops::{SealOptions, seal};
+use regent_types::identity::Identity;
+use serde_json::{Value, json};
+
+use super::Args;
+use super::drive::{Driver, reconcile};
+use super::fake_api::FakeApi;
+use crate::gitrepo;
+
+const SOURCE: &str = "/apis/regent.dev/v1alpha1/namespaces/regent-system/gitsources/platform";
+const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: apps}\n";
+/// A Secret as `regent seal` leaves it in Git.
+fn sealed() -> String {
+    let plain = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: apps\n\
+                 stringData:\n  password: planted-value\n";
+    let recipient = keys::generate().recipient;
+    seal(plain, &SealOptions::new([recipient], at(1))).unwrap()
+}
+
+struct World {
+    home: tempfile::TempDir,
+    api: FakeApi,
+}
+
+impl World {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let world = Self { home: tempfile::tempdir().unwrap(), api: FakeApi::default() };
+        let files: BTreeMap<String, Vec<u8>> =
+            files.iter().map(|(p, t)| ((*p).to_owned(), t.as_bytes().to_vec())).collect();
+        gitrepo::create(&world.repo(), &files, "one", at(1)).unwrap();
+        let spec: GitSourceSpec =
+            serde_json::from_value(json!({"url": world.repo().display().to_string()})).unwrap();
+        let mut source = GitSource::new("platform", spec);
+        source.metadata.namespace = Some("regent-system".into());
+        world.api.put(SOURCE, source);
+        world
+    }
+
+    fn repo(&self) -> PathBuf {
+        self.home.path().join("r")
+    }
+
+    fn commit(&self, changes: &[(&str, Option<&str>)]) {
+        let own =
+            |(p, t): &(&str, Option<&str>)| ((*p).to_owned(), t.map(|t| t.as_bytes().to_vec()));
+        gitrepo::commit(&self.repo(), &changes.iter().map(own).collect(), "m", at(2)).unwrap();
+    }
+
+    /// A pass of a process that was just started; what it wrote, and reason and message of `Ready`.
+    async fn pass(&self) -> (Vec<String>, String, String) {
+        let args = Args {
+            cache_dir: Path::new("/nonexistent").to_owned(),
+            system_namespace: "regent-system".into(),
+        };
+        let driver = Arc::new(Driver::new(self.api.context(Identity::Intent), args));
+        self.again(&driver).await
+    }
+
+    async fn again(&self, driver: &Arc<Driver>) -> (Vec<String>, String, String) {
+        let source: GitSource = self.api.get(SOURCE);
+        reconcile(Arc::new(source), Arc::clone(driver)).await.unwrap();
+        let source: GitSource = self.api.get(SOURCE);
+        let status = source.status.unwrap();
+        let ready = condition::get(&status.conditions, READY).unwrap().clone();
+        let mut writes = self.api.writes();
+        writes.retain(|w| !w.ends_with("/status"));
+        (writes, ready.reason, ready.message)
+    }
+
+    fn inventory(&self) -> usize {
+        self.api.get::<GitSource>(SOURCE).status.unwrap().inventory.len()
+    }
+}
+
+fn at(second: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(second).unwrap()
+}
+
+fn config(name: &str, value: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: apps}}\n\
+         data: {{a: {value}}}\n"
+    )
+}
+
+const CONFIG_A: &str = "/api/v1/namespaces/apps/configmaps/a";
+const CONFIG_B: &str = "/api/v1/namespaces/apps/configmaps/b";
+const MANIFEST: &str = "/apis/regent.dev/v1alpha1/namespaces/apps/encryptedmanifests/db";
+
+/// S5.2-1: everything is applied, namespaces first; another commit writes only what it changed.
+#[tokio::test]
+async fn a_commit_is_applied_whole_and_the_next_one_only_where_it_differs() {
+    let (a, b, sealed) = (config("a", "one"), config("b", "one"), sealed());
+    let world =
+        World::new(&[("0.yaml", &a), ("b.yaml", &b), ("s.yaml", &sealed), ("z.yaml", NAMESPACE)]);
+    let (writes, reason, _) = world.pass().await;
+    assert_eq!((writes.len(), reason.as_str()), (4, "Applied"));
+    assert_eq!(writes[0], "PATCH /api/v1/namespaces/apps");
+    let manifest: Value = world.api.get(MANIFEST);
+    assert_eq!(manifest["spec"]["sops"], json!(sealed));
+    assert_eq!(world.inventory(), 4);
+
+    assert_eq!(world.pass().await.0, Vec::<String>::new());
+    world.commit(&[("b.yaml", Some(&config("b", "two")))]);
+    let (writes, reason, _) = world.pass().await;
+    assert_eq!((writes, reason.as_str()), (vec![format!("PATCH {CONFIG_B}")], "Applied"));
+}
+
+#[tokio::test]
+async fn what_was_changed_by_hand_goes_back() {
+    let a = config("a", "one");
+    let world = World::new(&[("a.yaml", &a), ("z.yaml", NAMESPACE)]);
+    world.pass().await;
+    let mut live: Value = world.api.get(CONFIG_A);
+    live["data"]["a"] = json!("by hand");
+    world.api.put(CONFIG_A, live);
+    assert_eq!(world.pass().await.0, [format!("PATCH {CONFIG_A}")]);
+    assert_eq!(world.api.get::<Value>(CONFIG_A)["data"]["a"], json!("one"));
+}
+
+/// PROTOCOLS.md §9: pruning never removes a namespace, and never everything.
+#[tokio::test]
+async fn what_left_the_repository_is_removed_unless_something_says_to_keep_it() {
+    let (a, b, sealed) = (config("a", "one"), config("b", "one"), sealed());
+    let world =
+        World::new(&[("a.yaml", &a), ("b.yaml", &b), ("s.yaml", &sealed), ("z.yaml", NAMESPACE)]);
+    world.pass().await;
+    let mut kept: Value = world.api.get(CONFIG_B);
+    kept["metadata"]["annotations"]["regent.dev/prune"] = json!("disabled");
+    world.api.put(CONFIG_B, kept);
+    world.commit(&[("a.yaml", None), ("b.yaml", None), ("z.yaml", None)]);
+    let (writes, reason, _) = world.pass().await;
+    assert_eq!((writes, reason.as_str()), (vec![format!("DELETE {CONFIG_A}")], "Applied"));
+    assert!(world.api.has("/api/v1/namespaces/apps") && world.api.has(CONFIG_B));
+    assert_eq!(world.inventory(), 1);
+
+    world.commit(&[("s.yaml", None), ("README.md", Some("empty"))]);
+    let (writes, reason, _) = world.pass().await;
+    assert_eq!((writes, reason.as_str()), (Vec::new(), "EmptySource"));
+    assert!(world.api.has(MANIFEST));
+}
+
+/// S5.2-5: a refused commit changes nothing at all, and says file and line.
+#[tokio::test]
+async fn a_refused_commit_changes_nothing() {
+    let a = config("a", "one");
+    let world = World::new(&[("a.yaml", &a), ("z.yaml", NAMESPACE)]);
+    world.pass().await;
+    let plain = "apiVersion: v1\nkind: Secret\nmetadata: {name: p, namespace: apps}\n\
+                 stringData: {password: planted-value}\n";
+    world.commit(&[("a.yaml", None), ("b.yaml", Some(&config("b", "x"))), ("p.yaml", Some(plain))]);
+    let (writes, reason, message) = world.pass().await;
+    assert_eq!((writes, reason.as_str()), (Vec::new(), "PlaintextSecret"));
+    assert!(message.starts_with("p.yaml:") && !message.contains("planted-value"), "{message}");
+    assert!(world.api.has(CONFIG_A) && !world.api.has(CONFIG_B));
+}
+
+/// Issue 14.9: a trigger that still says `on` is refused with its line and the name to write.
+#[tokio::test]
+async fn a_field_under_its_former_name_is_refused_where_it_stands() {
+    let a = config("a", "one");
+    let world = World::new(&[("a.yaml", &a), ("z.yaml", NAMESPACE)]);
+    let trigger = "apiVersion: regent.dev/v1alpha1\nkind: EventTrigger\n\
+                   metadata: {name: t, namespace: apps}\nspec:\n  workflow: w\n  on: {stage: Runtime}\n";
+    world.commit(&[("t.yaml", Some(trigger))]);
+    let (writes, reason, message) = world.pass().await;
+    assert_eq!((writes, reason.as_str()), (Vec::new(), "RenamedField"));
+    assert!(message.starts_with("t.yaml:6:") && message.contains("spec.source"), "{message}");
+}
+
+#[tokio::test]
+async fn nothing_is_pruned_while_something_could_not_be_applied() {
+    let a = config("a", "one");
+    let world = World::new(&[("a.yaml", &a), ("z.yaml", NAMESPACE)]);
+    world.pass().await;
+    world.commit(&[("a.yaml", None), ("b.yaml", Some(&config("b", "x")))]);
+    world.api.with(|s| s.forbidden.push("configmaps/b"));
+    let (_, reason, message) = world.pass().await;
+    assert_eq!(reason, "ApplyFailed", "{message}");
+    assert!(message.contains("ConfigMap apps/b") && message.contains("b.yaml:1"), "{message}");
+    assert!(world.api.has(CONFIG_A));
+
+    world.api.with(|s| s.forbidden.clear());
+    let (_, reason, _) = world.pass().await;
+    assert_eq!(reason, "Applied");
+    assert!(!world.api.has(CONFIG_A) && world.api.has(CONFIG_B));
+}
+
+/// C4-1: other kinds are written with the rights of the account that the source names.
+#[tokio::test]
+async fn other_kinds_are_written_as_the_account_that_the_source_names() {
+    let deployment =
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: apps}\n";
+    let world = World::new(&[("d.yaml", deployment), ("z.yaml", NAMESPACE)]);
+    assert_eq!(world.pass().await.1, "ForbiddenKind");
+    let resources = json!({"kind": "APIResourceList", "groupVersion": "apps/v1", "resources": [
+        {"name": "deployments", "singularName": "deployment", "namespaced": true,
+         "kind": "Deployment", "verbs": ["get", "patch"]}]});
+    world.api.with(|s| s.objects.insert("/apis/apps/v1".into(), resources));
+    for (account, expected) in
+        [("regent-orchestrator", "ForbiddenAccount"), ("deployer", "Applied")]
+    {
+        let mut source: Value = world.api.get(SOURCE);
+        source["spec"]["serviceAccountName"] = json!(account);
+        world.api.put(SOURCE, source);
+        let (writes, reason, message) = world.pass().await;
+        assert_eq!(reason, expected, "{message}");
+        let by = "system:serviceaccount:regent-system:deployer";
+        let wanted = format!("PATCH /apis/apps/v1/namespaces/apps/deployments/a as {by}");
+        assert_eq!(writes.contains(&wanted), account == "deployer", "{writes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_cannot_be_reached_keeps_what_was_applied() {
+    let world = World::new(&[("z.yaml", NAMESPACE)]);
+    world.pass().await;
+    std::fs::rename(world.repo(), world.home.path().join("away")).unwrap();
+    let (writes, reason, _) = world.pass().await;
+    assert_eq!((writes, reason.as_str()), (Vec::new(), "Unreachable"));
+    assert_eq!(world.inventory(), 1);
+}
+
+#[tokio::test]
+async fn between_two_looks_nothing_is_asked_unless_the_source_changes() {
+    let world = World::new(&[("z.yaml", NAMESPACE)]);
+    let args = Args { cache_dir: PathBuf::new(), system_namespace: "regent-system".into() };
+    let driver = Arc::new(Driver::new(world.api.context(Identity::Intent), args));
+    world.again(&driver).await;
+    world.commit(&[("a.yaml", Some(&config("a", "x")))]);
+    assert_eq!(world.again(&driver).await.0, Vec::<String>::new());
+    let mut source: Value = world.api.get(SOURCE);
+    source["spec"]["intervalSeconds"] = json!(30);
+    world.api.put(SOURCE, source);
+    assert_eq!(world.again(&driver).await.0, [format!("PATCH {CONFIG_A}")]);
+}

@@ -1,0 +1,46 @@
+//! The whole controller, from watch to status.
+
+use std::collections::BTreeMap;
+
+use regent_api::{GitSource, GitSourceSpec};
+use regent_types::identity::Identity;
+use serde_json::{Value, json};
+
+use super::fake_api::FakeApi;
+use super::{Args, run};
+use crate::gitrepo;
+
+const SOURCE: &str = "/apis/regent.dev/v1alpha1/namespaces/regent-system/gitsources/platform";
+const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: apps}\n";
+
+/// S5.2-1: a source that comes is synced, a branch that moves is followed, and a stop ends it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_is_synced_when_it_comes_and_again_when_its_branch_moves() {
+    let api = FakeApi::default();
+    let home = tempfile::tempdir().unwrap();
+    let repo = home.path().join("r");
+    let now = jiff::Timestamp::UNIX_EPOCH;
+    let files: BTreeMap<String, Vec<u8>> = [("z.yaml".to_owned(), NAMESPACE.into())].into();
+    let first = gitrepo::create(&repo, &files, "one", now).unwrap();
+
+    let (stop, cx) = api.run_context(Identity::Intent);
+    let args =
+        Args { cache_dir: home.path().join("cache"), system_namespace: "regent-system".into() };
+    let running = tokio::spawn(run(cx, args));
+    let spec: GitSourceSpec =
+        serde_json::from_value(json!({"url": repo.display().to_string(), "intervalSeconds": 1}))
+            .unwrap();
+    let mut source = GitSource::new("platform", spec);
+    source.metadata.namespace = Some("regent-system".into());
+    api.put(SOURCE, source);
+    let at = |revision: String| move |s: &Value| s["status"]["revision"] == json!(revision);
+    api.until(SOURCE, at(first)).await;
+
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: apps}\n";
+    let change = [("a.yaml".to_owned(), Some(config.as_bytes().to_vec()))].into();
+    let second = gitrepo::commit(&repo, &change, "two", now).unwrap();
+    api.until(SOURCE, at(second)).await;
+    assert!(api.has("/api/v1/namespaces/apps/configmaps/a"));
+    stop.send(true).unwrap();
+    running.await.unwrap();
+}

@@ -1,0 +1,161 @@
+//! The write paths that the API server itself enforces (S5.5-3): one table of ValidatingAdmissionPolicies, from
+//! which `config/admission.yaml` is generated and against which `regent verify` compares the live ones.
+//!
+//! ```text
+//! materialized     only the materializer writes materialized Secrets
+//! bootstrap        only bootstrap makes bootstrap Secrets; only the orchestrator marks and retires them
+//! gitops           no Secret comes from Git
+//! push_secrets     publications are explicit and stay in what their namespace owns
+//! runtime_secrets  one RuntimeSecret keeps its bootstrap Secret, its way in and its path
+//! warden_config    only warden keeps the sealed shares and the authority's CA
+//! definitions      regent's definitions and its namespace are deleted only where a person confirmed it
+//! marks            CEL that the policies on Secrets share     policy   from a row to the API objects
+//! ```
+//!
+//! RBAC says who may write Secrets at all; these say which ones, to whoever RBAC lets through, namespace admins
+//! included. **They guard** `data`, `type`, `immutable`, regent's own labels and annotations, and owners; other
+//! metadata is everybody's. `stringData` is `data` by the time admission sees it.
+//!
+//! **Who passes all the same.** Kubernetes' own garbage collector and namespace controller ([`Settings::kubernetes`]),
+//! and whoever holds the verb [`OVERRIDE_VERB`] on [`OVERRIDE_RESOURCE`] in group `regent.dev` (break-glass: the
+//! audit log has `POLICY/`[`OUTSIDE`] on every request that needed it, refused or not). `cluster-admin` and `system:masters` hold every verb and so hold this one: an admin is refused
+//! only where their role does not say `*`. Nobody who may write ValidatingAdmissionPolicies is bound by one.
+//!
+//! **What no policy can say**: that two objects differ. One RuntimeSecret per bootstrap Secret is decided by the
+//! record (`BootstrapClaimed`, `PathClaimed`); the policies only keep a claim from changing afterwards. Nor is the
+//! class of a store visible from a PushSecret: those that name a store of [`Settings::stores`] are judged, all
+//! others are a neighbour's.
+
+mod bootstrap;
+mod definitions;
+mod gitops;
+mod marks;
+mod materialized;
+mod policy;
+mod push_secrets;
+mod runtime_secrets;
+mod warden_config;
+
+use serde_json::Value;
+
+pub use policy::Policy;
+use regent_types::identity::Identity;
+use regent_types::labels::STORE_NAME;
+
+/// Group, version and kinds of the objects.
+pub const API_VERSION: &str = "admissionregistration.k8s.io/v1";
+/// Kind of a policy.
+pub const POLICY_KIND: &str = "ValidatingAdmissionPolicy";
+/// Kind of a binding.
+pub const BINDING_KIND: &str = "ValidatingAdmissionPolicyBinding";
+/// Policy on materialized Secrets.
+pub const MATERIALIZED: &str = "regent-materialized-secrets";
+/// Policy on bootstrap Secrets.
+pub const BOOTSTRAP: &str = "regent-bootstrap-secrets";
+/// Policy on what GitOps controllers write.
+pub const GITOPS: &str = "regent-no-secret-from-git";
+/// Policy on PushSecrets.
+pub const PUSH_SECRETS: &str = "regent-push-secrets";
+/// Policy on RuntimeSecrets.
+pub const RUNTIME_SECRETS: &str = "regent-runtime-secrets";
+/// Policy on the ConfigMaps that warden keeps.
+pub const WARDEN_CONFIG: &str = "regent-warden-config";
+/// Policy on the deletion of definitions.
+pub const DEFINITIONS: &str = "regent-definitions";
+/// Policy on the deletion of regent's own namespace.
+pub const SYSTEM: &str = "regent-system-namespace";
+/// RBAC verb of break-glass.
+pub const OVERRIDE_VERB: &str = "override";
+/// Virtual resource of group `regent.dev` that the verb is about.
+pub const OVERRIDE_RESOURCE: &str = "writepaths";
+/// Key of the audit annotation on what only break-glass lets through.
+pub const OUTSIDE: &str = "outside-write-paths";
+/// Secret in regent's own namespace that components try to make, dry, to see that a policy is in force. It never
+/// exists.
+pub const PROBE_SECRET: &str = "regent-admission-probe";
+
+/// What differs from installation to installation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// User names of Kubernetes' own controllers, which finish what others began: garbage collection and the end
+    /// of a namespace.
+    pub kubernetes: Vec<String>,
+    /// User names of GitOps controllers that may write no Secret.
+    pub gitops: Vec<String>,
+    /// ClusterSecretStores of regent's controller class.
+    pub stores: Vec<String>,
+}
+
+impl Default for Settings {
+    /// Both ways to run the controller manager: with an account for each controller, and with one for all.
+    fn default() -> Self {
+        let kubernetes = [
+            "system:serviceaccount:kube-system:namespace-controller",
+            "system:serviceaccount:kube-system:generic-garbage-collector",
+            "system:kube-controller-manager",
+        ];
+        Self {
+            kubernetes: kubernetes.map(str::to_owned).into(),
+            gitops: vec![Identity::Intent.user_name()],
+            stores: vec![STORE_NAME.to_owned()],
+        }
+    }
+}
+
+/// Every policy.
+pub fn policies(settings: &Settings) -> Vec<Policy> {
+    vec![
+        materialized::policy(settings),
+        bootstrap::policy(settings),
+        gitops::policy(settings),
+        push_secrets::policy(settings),
+        runtime_secrets::policy(settings),
+        warden_config::policy(settings),
+        definitions::definitions(),
+        definitions::system(),
+    ]
+}
+
+/// Every policy and its binding, as they are installed.
+pub fn objects(settings: &Settings) -> Vec<Value> {
+    policies(settings).iter().flat_map(|p| [p.object(), p.binding()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S5.5-3: a policy that cannot be evaluated refuses, and each one is bound to deny.
+    #[test]
+    fn every_policy_fails_closed_and_is_bound() {
+        let all = objects(&Settings::default());
+        let of = |kind: &str| all.iter().filter(|o| o["kind"] == kind).collect::<Vec<_>>();
+        assert_eq!(of(POLICY_KIND).len(), of(BINDING_KIND).len());
+        for policy in of(POLICY_KIND) {
+            assert_eq!(policy["spec"]["failurePolicy"], "Fail");
+            let name = &policy["metadata"]["name"];
+            let bound = |b: &&&Value| b["spec"]["policyName"] == *name;
+            let binding = of(BINDING_KIND).into_iter().find(|b| bound(&b)).unwrap();
+            assert_eq!(binding["spec"]["validationActions"], serde_json::json!(["Deny"]));
+        }
+    }
+
+    /// Names come from the settings alone, quoted so that none of them can end its string.
+    #[test]
+    fn settings_are_lists_of_cel_strings() {
+        let settings = Settings { stores: vec!["a\"b'c".into()], ..Settings::default() };
+        let text = serde_json::to_string(&objects(&settings)).unwrap();
+        assert!(text.contains(r#"[\"a\\\"b'c\"]"#), "{text}");
+    }
+
+    /// A message is one line and says what to do.
+    #[test]
+    fn messages_are_single_lines() {
+        for policy in objects(&Settings::default()) {
+            for rule in policy["spec"]["validations"].as_array().into_iter().flatten() {
+                let text = rule["messageExpression"].as_str().unwrap();
+                assert!(!text.contains('\n') && text.contains("expected"), "{text}");
+            }
+        }
+    }
+}

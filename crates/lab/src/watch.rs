@@ -1,0 +1,88 @@
+//! Keeps the [`View`] current from watches, and wakes whoever waits for it to change.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::{Stream, StreamExt, TryStreamExt};
+use k8s_openapi::serde::de::DeserializeOwned;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Resource};
+use regent_api::{
+    EncryptedManifest, EventTrigger, ExternalSecret, GitSource, PushSecret, RuntimeAuthority,
+    RuntimeSecret, WorkflowRun,
+};
+use tokio::sync::watch;
+
+use regent_host::view::{Seen, View};
+
+/// A view that follows the cluster.
+pub struct Watch {
+    view: Arc<Mutex<View>>,
+    changed: watch::Receiver<u64>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Watch {
+    /// Starts to follow the cluster that `client` reaches.
+    pub fn start(client: kube::Client) -> Self {
+        let view = Arc::new(Mutex::new(View::default()));
+        let (sender, changed) = watch::channel(0);
+        let shared = Arc::clone(&view);
+        let task = tokio::spawn(async move {
+            let mut all = futures::stream::select_all([
+                follow(&client, |o: GitSource| Seen::Git(Box::new(o))),
+                follow(&client, |o: EncryptedManifest| Seen::Manifest(Box::new(o))),
+                follow(&client, |o: RuntimeAuthority| Seen::Authority(Box::new(o))),
+                follow(&client, |o: RuntimeSecret| Seen::Secret(Box::new(o))),
+                follow(&client, |o: ExternalSecret| Seen::External(Box::new(o))),
+                follow(&client, |o: PushSecret| Seen::Push(Box::new(o))),
+                follow(&client, |o: WorkflowRun| Seen::Run(Box::new(o))),
+                follow(&client, |o: EventTrigger| Seen::Trigger(Box::new(o))),
+            ]);
+            while let Some(seen) = all.next().await {
+                shared.lock().unwrap_or_else(PoisonError::into_inner).see(seen);
+                sender.send_modify(|count| *count += 1);
+            }
+        });
+        Self { view, changed, task }
+    }
+
+    /// What `look` makes of the view now.
+    pub fn look<T>(&self, look: impl FnOnce(&View) -> T) -> T {
+        look(&self.view.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits for the next change.
+    pub async fn changed(&mut self) {
+        // An error means that the task ended with the process.
+        let _ended = self.changed.changed().await;
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+type Seens = futures::stream::BoxStream<'static, Seen>;
+
+fn follow<K>(client: &kube::Client, wrap: fn(K) -> Seen) -> Seens
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    quiet(watcher(Api::<K>::all(client.clone()), watcher::Config::default())).map(wrap).boxed()
+}
+
+/// Objects as they are applied; failures are logged and retried with backoff.
+fn quiet<K>(
+    stream: impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+) -> impl Stream<Item = K> + Send + 'static
+where
+    K: Clone + Resource<DynamicType = ()> + Send + 'static,
+{
+    stream
+        .default_backoff()
+        .applied_objects()
+        .inspect_err(|error| tracing::debug!(error = %error, "watch interrupted"))
+        .filter_map(|object| futures::future::ready(object.ok()))
+}

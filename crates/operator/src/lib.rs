@@ -1,0 +1,30 @@
+//! The reconcile kit: what every component is made with, so that a controller is `reconcile(object, context) -> Action`
+//! and its wiring.
+//!
+//! ```text
+//! context            identity, API server, authority, signal to stop
+//! object_watch       watches and controllers that survive a broken watch    watch_error  what broke them, in words
+//! watch_one          one object by its name                                 cache_sync   waiting for a first listing
+//! backoff            growing pauses, object by object                       startup      waiting before the work begins
+//! error              why a reconcile ended early                            admission    policies in force before the start
+//! lease/             leader election                                        crd_check/   definitions as this release knows them
+//! ledger             the writer of a hash chain                             trusted_authority  where a token may be shown
+//! ```
+//!
+//! Nothing here knows a component.
+
+pub mod admission;
+pub mod backoff;
+pub mod cache_sync;
+pub mod context;
+pub mod crd_check;
+pub mod error;
+pub mod lease;
+pub mod ledger;
+pub mod object_watch;
+pub mod startup;
+pub mod trusted_authority;
+pub mod watch_error;
+pub mod watch_one;
+
+pub use context::{Context, Endpoints, Shutdown};

@@ -1,0 +1,47 @@
+//! Where a secret stands: the decisive facts of its life, each an enum with one spelling everywhere.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What becomes of a bootstrap Secret after handover (S5.4-3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Disposition {
+    /// Deleted under its uid and resourceVersion.
+    Delete,
+    /// Kept with its keys, every value emptied.
+    Inert,
+    /// Kept; all declared consumers read from the authority.
+    Ignore,
+    /// Turned into the materialized Secret of the ExternalSecret that targets its name.
+    Become,
+}
+
+/// What happens to the value when the RuntimeSecret is deleted (PROTOCOLS.md §9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// Record and value stay; declaring it again adopts them.
+    #[default]
+    Retain,
+}
+
+/// Where a secret stands in its lifecycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Stage {
+    /// Declared; nothing exists yet.
+    Declared,
+    /// Its bootstrap Secret exists and is authoritative.
+    Bootstrap,
+    /// Being handed over or generated.
+    Introducing,
+    /// Acknowledged by the authority; the bootstrap Secret is being disposed of.
+    Acknowledged,
+    /// Lives in the authority.
+    Runtime,
+    /// Being rotated.
+    Rotating,
+    /// Stopped until a person decides.
+    Conflict,
+    /// Stopped until something outside is as it was.
+    Held,
+}

@@ -1,0 +1,151 @@
+//! Which invariant of `ARCHITECTURE.md` is held by what, and which test breaks it once.
+
+/// The document.
+pub(super) const DOCUMENT: &str = "ARCHITECTURE.md";
+
+/// What fails when an invariant is broken.
+pub(super) enum Held {
+    /// A check of `tidy`, by its name.
+    Check(&'static str),
+    /// A test: its file and its function.
+    Test(&'static str, &'static str),
+    /// A scenario.
+    Text(&'static str),
+}
+
+/// An invariant.
+pub(super) struct Invariant {
+    pub(super) name: &'static str,
+    pub(super) held: Held,
+    /// The test that shows that a breach is found.
+    pub(super) broken: Broken,
+}
+
+/// How it is shown that a breach would be found.
+pub(super) enum Broken {
+    /// A test breaks it: its file and its function.
+    By(&'static str, &'static str),
+    /// None does, and why that is bearable. These are printed.
+    Not(&'static str),
+}
+
+/// All of them, in the order of the document.
+pub(super) const INVARIANTS: &[Invariant] = &[
+    Invariant {
+        name: "one-installation",
+        held: Held::Test(
+            "tests/tests/install/chart.rs",
+            "the_chart_and_the_command_yield_the_same_objects",
+        ),
+        broken: Broken::Not("the holder compares two sets for equality"),
+    },
+    Invariant {
+        name: "types-are-data",
+        held: Held::Check("closures"),
+        broken: Broken::By(CLOSURES, BREACH_OF_CLOSURES),
+    },
+    Invariant {
+        name: "write-paths-enforced",
+        held: Held::Test("tests/tests/admission.rs", "write_paths_are_open_to_their_writers_alone"),
+        broken: Broken::By(
+            "tests/tests/admission.rs",
+            "a_component_starts_once_its_policy_refuses",
+        ),
+    },
+    Invariant {
+        name: "values-never-in-crs",
+        held: Held::Check("fields"),
+        broken: Broken::By(
+            "xtask/src/tidy/fields.rs",
+            "a_field_for_a_value_is_found_wherever_it_is",
+        ),
+    },
+    Invariant {
+        name: "protocol-no-io",
+        held: Held::Check("closures"),
+        broken: Broken::By(CLOSURES, BREACH_OF_CLOSURES),
+    },
+    Invariant {
+        name: "intent-before-effect",
+        held: Held::Test(
+            "crates/protocol/src/explore.rs",
+            "two_concurrent_handovers_that_crash_keep_every_invariant",
+        ),
+        broken: Broken::By(
+            "crates/protocol/src/explore.rs",
+            "without_any_of_its_guards_an_invariant_breaks",
+        ),
+    },
+    Invariant {
+        name: "authority-ignores-git",
+        held: Held::Check("closures"),
+        broken: Broken::By(CLOSURES, BREACH_OF_CLOSURES),
+    },
+    Invariant {
+        name: "sandbox-is-honest",
+        held: Held::Test("tests/tests/conformance.rs", "a_real_api_server_does_what_the_text_says"),
+        broken: Broken::By(
+            "tests/src/conformance/compare.rs",
+            "a_map_is_a_subset_a_list_is_complete_and_null_is_absent",
+        ),
+    },
+    Invariant {
+        name: "no-side-channels",
+        held: Held::Check("components"),
+        broken: Broken::By(
+            "xtask/src/tidy/components.rs",
+            "a_component_that_names_another_in_product_test_or_by_its_file_is_found",
+        ),
+    },
+    Invariant {
+        name: "intent-sees-ciphertext",
+        held: Held::Check("rights"),
+        broken: Broken::By(RIGHTS, BREACH_OF_RIGHTS),
+    },
+    Invariant {
+        name: "materializer-reads-only",
+        held: Held::Check("rights"),
+        broken: Broken::By(RIGHTS, BREACH_OF_RIGHTS),
+    },
+    Invariant {
+        name: "bootstrap-silent-after-phase-3",
+        held: Held::Text("tests/scenarios/resync.scenario"),
+        broken: Broken::Not("a scenario that sees a produced Secret fails by its own words"),
+    },
+    Invariant {
+        name: "leases-decide-nothing",
+        held: Held::Test("tests/tests/binary.rs", "killed_at_rotation_it_carries_on"),
+        broken: Broken::By(
+            "crates/operator/src/lease/tests.rs",
+            "a_stolen_lease_stops_its_old_holder",
+        ),
+    },
+    Invariant {
+        name: "granted-is-used",
+        held: Held::Test("tests/src/used/claims.rs", "every_rule_used"),
+        broken: Broken::By(
+            "tests/src/used/claims.rs",
+            "what_is_granted_in_vain_is_named_and_an_exception_cannot_rot",
+        ),
+    },
+    Invariant {
+        name: "owners-alone",
+        held: Held::Test("tests/tests/refused/main.rs", "judge"),
+        broken: Broken::Not(
+            "each row says what must be refused, and a row that was not tried fails",
+        ),
+    },
+    Invariant {
+        name: "real-one-is-right",
+        held: Held::Test("tests/tests/conformance.rs", "a_real_api_server_does_what_the_text_says"),
+        broken: Broken::By(
+            "tests/src/conformance/compare.rs",
+            "a_map_is_a_subset_a_list_is_complete_and_null_is_absent",
+        ),
+    },
+];
+const CLOSURES: &str = "xtask/src/tidy/closures.rs";
+const BREACH_OF_CLOSURES: &str =
+    "io_beneath_the_protocol_too_many_packages_and_a_cluster_beneath_the_authority_are_found";
+const RIGHTS: &str = "xtask/src/tidy/rights.rs";
+const BREACH_OF_RIGHTS: &str = "a_materializer_that_writes_and_an_intent_that_opens_are_found";
