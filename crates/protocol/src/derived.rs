@@ -64,7 +64,9 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
         };
     };
     match &record.current {
-        Some(known) if *known == pair => introduce::present(record, seen).unwrap_or(Step::End(Outcome::Done)),
+        Some(known) if *known == pair => {
+            introduce::present(record, seen).unwrap_or(Step::End(Outcome::Done))
+        }
         Some(known) if pair.number <= known.number => held(
             Reason::AuthorityWentBack,
             format!(
@@ -134,7 +136,14 @@ mod tests {
         let mut seen = fixture::observation();
         fixture::write(&mut seen, 1, "another time");
         let step = step(Some(&record), &seen, at(0));
-        assert!(matches!(step, Step::End(Outcome::Blocked { by: Decider::World, reason: Reason::AuthorityWentBack, .. })));
+        assert!(matches!(
+            step,
+            Step::End(Outcome::Blocked {
+                by: Decider::World,
+                reason: Reason::AuthorityWentBack,
+                ..
+            })
+        ));
     }
 
     /// C7-3: a claim on somebody else's tree is refused before a record is made.
@@ -144,7 +153,10 @@ mod tests {
         seen.publisher = true;
         seen.granted = false;
         let found = step(None, &seen, at(0));
-        assert!(matches!(found, Step::End(Outcome::Blocked { by: Decider::World, reason: Reason::PathNotGranted, .. })));
+        assert!(matches!(
+            found,
+            Step::End(Outcome::Blocked { by: Decider::World, reason: Reason::PathNotGranted, .. })
+        ));
         seen.path = "platform-data/postgres/shop".into();
         assert!(matches!(step(None, &seen, at(0)), Step::Persist(_)));
     }
@@ -152,6 +164,9 @@ mod tests {
     #[test]
     fn without_a_publisher_it_waits_and_claims_nothing() {
         let step = step(None, &fixture::observation(), at(0));
-        assert!(matches!(step, Step::End(Outcome::Waiting { reason: Reason::PushSecretMissing, .. })));
+        assert!(matches!(
+            step,
+            Step::End(Outcome::Waiting { reason: Reason::PushSecretMissing, .. })
+        ));
     }
 }

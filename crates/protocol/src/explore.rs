@@ -202,12 +202,7 @@ fn advance(world: &World, session: &mut Session, now: i64) -> Next {
     }
 }
 
-fn write(
-    world: &mut World,
-    value: Option<Value>,
-    cas: usize,
-    without: Option<Guard>,
-) -> Answer {
+fn write(world: &mut World, value: Option<Value>, cas: usize, without: Option<Guard>) -> Answer {
     let holds = world.versions.len() == cas || without == Some(Guard::Cas);
     let Some(value) = value.filter(|_| holds) else { return Answer::Lost };
     world.blind |= world.versions.len() != cas;

@@ -7,7 +7,9 @@ use regent_types::VersionPair;
 use regent_types::policy::RotationPolicy;
 
 use crate::needs::Needs;
-use crate::observation::{BootstrapSeen, Observation, PolicySeen, Request, RunRef, Subject, VersionSeen};
+use crate::observation::{
+    BootstrapSeen, Observation, PolicySeen, Request, RunRef, Subject, VersionSeen,
+};
 use crate::record::{Origin, Owner, Record, State};
 
 pub(crate) const PATH: &str = "runtime/payments/db";

@@ -11,9 +11,7 @@ pub fn fresh_before(effect: &Effect) -> Needs {
         Effect::Mark { .. } | Effect::Delete { .. } | Effect::Blank { .. } => {
             Needs { bootstrap: true, metadata: true, ..Needs::default() }
         }
-        Effect::Destroy(_) | Effect::WritePolicy(_) => {
-            Needs { metadata: true, ..Needs::default() }
-        }
+        Effect::Destroy(_) | Effect::WritePolicy(_) => Needs { metadata: true, ..Needs::default() },
         Effect::Set { candidate, .. } => {
             Needs { target: true, candidate: Some(candidate.clone()), ..Needs::default() }
         }

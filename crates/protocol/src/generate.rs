@@ -25,9 +25,7 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
                 _ => Needs { first: true, ..looked },
             }
         }
-        State::Acknowledged | State::Disposing | State::Done => {
-            Needs { metadata: true, ..none }
-        }
+        State::Acknowledged | State::Disposing | State::Done => Needs { metadata: true, ..none },
         State::Rotating => none,
     }
 }

@@ -1,9 +1,9 @@
 //! Every branch of a generation.
 
 use super::*;
-use crate::outcome::Decider;
 use crate::fixture::{self, acknowledged as acked, at, observation, pair};
 use crate::observation::CandidateSeen;
+use crate::outcome::Decider;
 use regent_types::policy::RotationPolicy;
 
 fn candidate(name: &str, hmac: &str) -> Option<CandidateSeen> {
@@ -61,13 +61,22 @@ fn a_written_value_is_recognized_and_its_candidate_removed() {
 fn an_occupied_path_is_never_written() {
     let mut seen = acked();
     let first = step(None, &seen, at(0));
-    assert!(matches!(first, Step::End(Outcome::Blocked { by: Decider::Person, reason: Reason::Occupied, .. })));
+    assert!(matches!(
+        first,
+        Step::End(Outcome::Blocked { by: Decider::Person, reason: Reason::Occupied, .. })
+    ));
     seen.first = ValueSeen::Read { pair: pair(1), hmac: "k:z".into() };
     let second = step(Some(&intent()), &seen, at(0));
-    assert!(matches!(second, Step::End(Outcome::Blocked { by: Decider::Person, reason: Reason::Occupied, .. })));
+    assert!(matches!(
+        second,
+        Step::End(Outcome::Blocked { by: Decider::Person, reason: Reason::Occupied, .. })
+    ));
     seen.first = ValueSeen::Unreadable;
     let third = step(Some(&intent()), &seen, at(0));
-    assert!(matches!(third, Step::End(Outcome::Blocked { by: Decider::Person, reason: Reason::Unreadable, .. })));
+    assert!(matches!(
+        third,
+        Step::End(Outcome::Blocked { by: Decider::Person, reason: Reason::Unreadable, .. })
+    ));
 }
 
 /// §4.5: where a record says acknowledged and the path has no version, nothing is generated.
@@ -77,7 +86,17 @@ fn a_lost_value_is_never_generated_again() {
         let mut record = fixture::record(state);
         record.origin = Origin::Generate;
         let found = step(Some(&record), &observation(), at(0));
-        assert!(matches!(found, Step::End(Outcome::Blocked { by: Decider::World, reason: Reason::ValueMissing, .. })), "{state:?}");
+        assert!(
+            matches!(
+                found,
+                Step::End(Outcome::Blocked {
+                    by: Decider::World,
+                    reason: Reason::ValueMissing,
+                    ..
+                })
+            ),
+            "{state:?}"
+        );
     }
 }
 

@@ -1,9 +1,9 @@
 //! Every branch of the handover, as a table of claims.
 
 use super::*;
-use crate::outcome::Decider;
 use crate::fixture::{self, acknowledged as acked, at, bootstrap, observation, pair, record};
 use crate::observation::PolicySeen;
+use crate::outcome::Decider;
 use crate::record::HMACS_MAX;
 use regent_types::VersionPair;
 
@@ -117,7 +117,10 @@ fn version_one_is_judged_by_its_hmac() {
         seen.first = first;
         seen.metadata.current_version = current;
         let found = step(Some(&older), &seen, at(0));
-        assert!(matches!(found, Step::End(Outcome::Blocked { by: Decider::Person, .. })), "{found:?}");
+        assert!(
+            matches!(found, Step::End(Outcome::Blocked { by: Decider::Person, .. })),
+            "{found:?}"
+        );
         assert_eq!(reason(&found), Some(expected));
     }
     let mut seen = observation();
@@ -237,7 +240,10 @@ fn each_disposition_marks_first_and_ends_in_done() {
                 b.hmac = "k:empty".into();
                 seen.bootstrap = Bootstrap::Live(b);
             }
-            (Disposition::Become, Step::End(Outcome::Waiting { reason: Reason::BecomeAwaited, .. })) => {
+            (
+                Disposition::Become,
+                Step::End(Outcome::Waiting { reason: Reason::BecomeAwaited, .. }),
+            ) => {
                 seen.bootstrap = Bootstrap::Materialized;
             }
             (Disposition::Ignore, Step::Persist(_)) => {}
@@ -338,7 +344,10 @@ fn stops_are_recorded_and_released() {
     seen.metadata.current_version = 1;
     let stopped = persisted(outer(&record(State::Intent), &mut seen));
     assert_eq!(stopped.stop.as_ref().map(|s| s.reason), Some(Reason::Occupied));
-    assert!(matches!(outer(&stopped, &mut seen), Step::End(Outcome::Blocked { by: Decider::Person, .. })));
+    assert!(matches!(
+        outer(&stopped, &mut seen),
+        Step::End(Outcome::Blocked { by: Decider::Person, .. })
+    ));
     assert_eq!(seen.appended.len(), 1);
     seen.bootstrap = Bootstrap::Absent;
     seen.first = ValueSeen::None;

@@ -113,7 +113,8 @@ pub(crate) fn present(record: &Record, seen: &Observation) -> Option<Step> {
     }
     let found = seen.metadata.pair(pair.number);
     let went_back = seen.metadata.current_version > 0
-        && (seen.metadata.current_version < pair.number || found.as_ref().is_some_and(|f| f != pair));
+        && (seen.metadata.current_version < pair.number
+            || found.as_ref().is_some_and(|f| f != pair));
     let found = match found {
         Some(other) if other != *pair => format!("version {other}"),
         Some(_) => format!("version {} deleted", pair.number),

@@ -4,7 +4,9 @@ use regent_types::VersionPair;
 
 use crate::ledger::kinds;
 use crate::needs::Needs;
-use crate::observation::{Bootstrap, CandidateSeen, Observation, PolicySeen, ValueSeen, VersionSeen};
+use crate::observation::{
+    Bootstrap, CandidateSeen, Observation, PolicySeen, ValueSeen, VersionSeen,
+};
 use crate::outcome::Outcome;
 use crate::protocol::Protocol;
 use crate::record::{Record, RotationStep, State};
@@ -57,7 +59,8 @@ pub(crate) fn after_effect(
             seen.known.newest = true;
         }
         (Effect::WritePolicy(policy), Answer::Done) => {
-            let was = std::mem::replace(&mut seen.metadata.policy, PolicySeen::Valid(policy.clone()));
+            let was =
+                std::mem::replace(&mut seen.metadata.policy, PolicySeen::Valid(policy.clone()));
             if protocol == Protocol::Policy {
                 seen.restored = Some(match was {
                     PolicySeen::Invalid(why) => why,

@@ -41,7 +41,11 @@ fn effect(session: &mut Session, answer: Answer) -> Effect {
 fn sourced(session: &mut Session) {
     for _ in 0..2 {
         let needs = look(session);
-        session.saw(&needs, |seen| if needs.bootstrap { live(seen) });
+        session.saw(&needs, |seen| {
+            if needs.bootstrap {
+                live(seen)
+            }
+        });
     }
 }
 

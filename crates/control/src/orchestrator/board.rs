@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use regent_protocol::{Outcome, Reason};
-use regent_types::VersionPair;
 use regent_api::WorkflowRun;
 use regent_api::workflow::WorkflowStep;
+use regent_protocol::{Outcome, Reason};
+use regent_types::VersionPair;
 
 /// Runs of one secret that are kept at most; the others ask again later.
 const RUNS_PER_SECRET_MAX: usize = 1_000;
@@ -95,7 +95,8 @@ impl Board {
     /// What runs of `secret` have due, oldest run first.
     pub(super) fn of(&self, secret: &SecretKey) -> Vec<Work> {
         let all = self.lock();
-        let mut works: Vec<Work> = all.get(secret).into_iter().flat_map(BTreeMap::values).cloned().collect();
+        let mut works: Vec<Work> =
+            all.get(secret).into_iter().flat_map(BTreeMap::values).cloned().collect();
         works.sort_by_key(|w| {
             let created = w.run.metadata.creation_timestamp.as_ref().map(|t| t.0);
             (created, w.run.name_any())

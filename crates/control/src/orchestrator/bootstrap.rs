@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, ResourceExt};
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::{Api, ResourceExt};
 use regent_protocol::handover::word;
 use regent_protocol::observation::{Bootstrap, BootstrapSeen};
 use regent_protocol::{Answer, HmacKey, secret_hmac};

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::Store;
 use kube::{Api, ResourceExt};
-use regent_protocol::observation::Consumers;
-use regent_api::{ExternalSecret, RuntimeSecret};
 use regent_api::condition;
+use regent_api::{ExternalSecret, RuntimeSecret};
+use regent_protocol::observation::Consumers;
 use regent_types::{VersionPair, labels};
 
 use super::error::Error;

@@ -11,8 +11,8 @@ use super::authority::{Authority, Gate};
 use super::board::Board;
 use super::known::Memory;
 use regent_operator::Context;
-use regent_operator::cache_sync::CacheSync;
 use regent_operator::backoff::Backoff;
+use regent_operator::cache_sync::CacheSync;
 
 /// Shared by all reconciles.
 pub(super) struct Ctx {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use kube::ResourceExt;
+use regent_api::RuntimeSecret;
 use regent_protocol::observation::{Request, RunRef, Subject};
 use regent_protocol::record::Owner;
 use regent_types::path::PathError;
-use regent_api::RuntimeSecret;
 use regent_types::{SecretPath, VersionPair};
 
 use super::authority::Authority;

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regent_api::RuntimeSecret;
+use regent_api::runtime_secret::GeneratedKey;
 use regent_protocol::record::pending_path;
 use regent_protocol::rotation::nothing_to_rotate;
 use regent_protocol::step::Source;
 use regent_protocol::{Answer, Effect, Reason, secret_hmac};
-use regent_api::RuntimeSecret;
-use regent_api::runtime_secret::GeneratedKey;
 use regent_types::sensitive::duplicate_data;
 use regent_types::{SecretData, Sensitive};
 use regent_vault::Error as Vault;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use kube::api::{ObjectMeta, PostParams};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource};
-use regent_protocol::record::Claim;
-use regent_types::identity::Identity;
 use regent_api::WorkflowRun;
 use regent_api::workflow::Uses;
 use regent_api::workflow_run::{Cause, CauseKind, WorkflowRunSpec};
+use regent_protocol::record::Claim;
+use regent_types::identity::Identity;
 
 use super::ctx::Ctx;
 use super::declared::Declared;

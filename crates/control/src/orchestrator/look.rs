@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use kube::{Api, ResourceExt};
+use regent_api::condition;
+use regent_api::{PushSecret, WorkflowRun};
 use regent_protocol::observation::{
     Bootstrap, CandidateSeen, Consumers, Mount, PathSeen, PolicySeen, ValueSeen, VersionSeen,
 };
 use regent_protocol::record::{Claim, Record, State, pending_path};
 use regent_protocol::{HmacKey, Needs, Session, secret_hmac};
-use regent_api::condition;
-use regent_types::policy::{METADATA_KEYS, RotationPolicy};
-use regent_api::{PushSecret, WorkflowRun};
 use regent_types::SecretData;
+use regent_types::policy::{METADATA_KEYS, RotationPolicy};
 use regent_vault::{Kv, KvConfig, KvMetadata, KvSecret, VersionState};
 
 use super::authority::Authority;

@@ -48,22 +48,20 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, reflector};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
+use regent_api::{EncryptedManifest, ExternalSecret, PushSecret, RuntimeSecret, WorkflowRun};
 use regent_types::Explain;
-use regent_api::{
-    EncryptedManifest, ExternalSecret, PushSecret, RuntimeSecret, WorkflowRun,
-};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::wrappers::{ReceiverStream, WatchStream};
 
-use regent_operator::watch_error;
-use regent_operator::object_watch;
-use regent_operator::cache_sync::CacheSync;
-use regent_operator::backoff::Backoff;
-use regent_operator::{Context, admission};
 use authority::Gate;
 use board::Board;
 use ctx::Ctx;
 use known::{Memory, Wake};
+use regent_operator::backoff::Backoff;
+use regent_operator::cache_sync::CacheSync;
+use regent_operator::object_watch;
+use regent_operator::watch_error;
+use regent_operator::{Context, admission};
 
 pub use error::Error;
 
@@ -164,28 +162,23 @@ fn follow_secrets(
     let api = ctx.cx.api.clone();
     let everything = Wake { all: true, consumers: false };
     let consumers = Wake { all: false, consumers: true };
-    let (of_external, of_push, of_manifest) =
-        (Arc::clone(ctx), Arc::clone(ctx), Arc::clone(ctx));
+    let (of_external, of_push, of_manifest) = (Arc::clone(ctx), Arc::clone(ctx), Arc::clone(ctx));
     let externals = object_watch::watch(Api::<ExternalSecret>::all(api.clone()));
     let pushes = object_watch::watch(Api::<PushSecret>::all(api.clone()));
     let manifests = Api::<PartialObjectMeta<EncryptedManifest>>::all(api.clone());
     secrets
         .with_config(config(concurrency))
-        .watches_stream(
-            reflector(watched.externals, externals).touched_objects(),
-            move |e| {
-                let all = watches::external_to_secrets(&e, &of_external.secrets);
-                watches::woken(&of_external.memory, all, consumers)
-            },
-        )
+        .watches_stream(reflector(watched.externals, externals).touched_objects(), move |e| {
+            let all = watches::external_to_secrets(&e, &of_external.secrets);
+            watches::woken(&of_external.memory, all, consumers)
+        })
         .watches_stream(reflector(watched.pushes, pushes).touched_objects(), move |p| {
             let all = watches::push_to_secrets(&p, &of_push.secrets);
             watches::woken(&of_push.memory, all, everything)
         })
         .watches(manifests, watcher::Config::default(), move |m| {
             let namespace = m.namespace().unwrap_or_default();
-            let all =
-                watches::manifest_to_secrets(&namespace, &m.name_any(), &of_manifest.secrets);
+            let all = watches::manifest_to_secrets(&namespace, &m.name_any(), &of_manifest.secrets);
             watches::woken(&of_manifest.memory, all, everything)
         })
         .watches(Api::<WorkflowRun>::all(api), watcher::Config::default(), |r| {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::Action;
-use regent_protocol::{Decider, Outcome, Reason};
 use regent_api::condition::Verdict;
 use regent_api::workflow::WorkflowStep;
 use regent_api::workflow_run::RunPhase;
 use regent_api::{WorkflowRun, WorkflowRunStatus};
+use regent_protocol::{Decider, Outcome, Reason};
 
 use super::board::Progress;
 use super::workflow::{Next, Plan, record_stages};
@@ -128,10 +128,7 @@ pub(super) fn last_message(status: &WorkflowRunStatus) -> String {
 
 /// Waits that end when somebody else acts, rather than by time.
 pub(super) fn follows(reason: Reason) -> bool {
-    matches!(
-        reason,
-        Reason::ConsumersNotReady | Reason::ConsumersBehind | Reason::BecomeAwaited
-    )
+    matches!(reason, Reason::ConsumersNotReady | Reason::ConsumersBehind | Reason::BecomeAwaited)
 }
 
 /// At `until`, but not before a tenth of a second and within an hour.
@@ -186,8 +183,7 @@ mod tests {
     #[test]
     fn what_blocks_a_step_is_the_phase_and_the_reason_of_its_run() {
         let (plan, step) = plan();
-        for (by, phase) in
-            [(Decider::Person, RunPhase::Conflict), (Decider::World, RunPhase::Held)]
+        for (by, phase) in [(Decider::Person, RunPhase::Conflict), (Decider::World, RunPhase::Held)]
         {
             let mut status = WorkflowRunStatus::default();
             let reason = Reason::Occupied;

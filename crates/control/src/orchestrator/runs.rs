@@ -11,18 +11,16 @@ use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType};
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
-use regent_protocol::{Outcome, Reason};
 use regent_api::condition::{self, READY, Verdict};
 use regent_api::workflow::{Uses, WorkflowStep};
 use regent_api::workflow_run::RunPhase;
 use regent_api::{RuntimeSecret, Workflow, WorkflowRun, WorkflowRunStatus};
+use regent_protocol::{Outcome, Reason};
 
 use super::board::Progress;
 use super::ctx::Ctx;
 use super::error::Error;
-use super::run_status::{
-    Ending, LOOK, ended, finish, kept_until, last_message, note, requeue_at,
-};
+use super::run_status::{Ending, LOOK, ended, finish, kept_until, last_message, note, requeue_at};
 use super::workflow::{Next, Plan};
 
 /// Steps that one reconcile may write down: 16 and 4 of a Workflow.
@@ -141,8 +139,7 @@ async fn advance(
 async fn asked(ctx: &Ctx, run: &Arc<WorkflowRun>, step: &WorkflowStep) -> Option<Arc<Progress>> {
     if ctx.board.request(run, step) {
         let namespace = run.namespace().unwrap_or_default();
-        let reference =
-            ObjectRef::new(&run.spec.runtime_secret).within(&namespace);
+        let reference = ObjectRef::new(&run.spec.runtime_secret).within(&namespace);
         // Where nobody listens any more it is time to stop.
         let _stopped = ctx.wake_secret.send(reference).await;
         return None;

@@ -9,12 +9,12 @@ use kube::api::PostParams;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
+use regent_api::condition::{self, READY};
+use regent_api::{RuntimeSecret, RuntimeSecretStatus, WorkflowRun};
 use regent_protocol::record::State;
 use regent_protocol::{Decider, Outcome, Protocol, Reason, Record};
 use regent_types::Explain;
-use regent_api::condition::{self, READY};
 use regent_types::lifecycle::Stage;
-use regent_api::{RuntimeSecret, RuntimeSecretStatus, WorkflowRun};
 
 use super::authority::Authority;
 use super::board::{Progress, SecretKey, Work};

@@ -61,14 +61,6 @@ impl<'a> Drive<'a> {
         self.session.stages().to_vec()
     }
 
-    /// Consumers seen at the version in force, where this session has looked at them.
-    pub(super) fn observed(&self) -> Option<&[String]> {
-        let seen = self.session.seen();
-        let current = self.record().and_then(|r| r.current.as_ref());
-        let known = current.is_some() && seen.known.consumers.as_ref() == current;
-        known.then_some(seen.consumers.observed.as_slice())
-    }
-
     /// Reads the record again.
     pub(super) async fn reload(&mut self) -> Result<(), Error> {
         let stored = load(self.authority, &self.declared.path).await?;

@@ -3,12 +3,12 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use regent_protocol::{Decider, Reason};
+use regent_api::condition::{self, READY, Verdict};
+use regent_api::{RuntimeSecret, RuntimeSecretStatus};
 use regent_protocol::policy::next_rotation;
 use regent_protocol::record::{Origin, Record, State};
-use regent_api::condition::{self, READY, Verdict};
+use regent_protocol::{Decider, Reason};
 use regent_types::lifecycle::Stage;
-use regent_api::{RuntimeSecret, RuntimeSecretStatus};
 
 /// Condition: whether the policy in the authority is the one in force.
 const POLICY: &str = "PolicyInForce";

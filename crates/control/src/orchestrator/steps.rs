@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
+use regent_api::WorkflowRun;
+use regent_api::workflow::Uses;
+use regent_api::workflow_run::CauseKind;
 use regent_protocol::observation::RunRef;
 use regent_protocol::record::{Slot, State};
 use regent_protocol::{Outcome, Protocol, Reason, Record};
 use regent_types::VersionPair;
-use regent_api::WorkflowRun;
-use regent_api::workflow::Uses;
-use regent_api::workflow_run::CauseKind;
 
 use super::board::{Progress, Work};
 use super::effects;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
+use regent_api::{ExternalSecret, PushSecret, RuntimeSecret, WorkflowRun};
 use regent_types::SecretPath;
 use regent_types::path::Tree;
-use regent_api::{ExternalSecret, PushSecret, RuntimeSecret, WorkflowRun};
 
 use super::consumers::{paths, target};
 use super::known::{Memory, Wake};

@@ -2,9 +2,9 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use regent_protocol::{Outcome, Reason};
 use regent_api::workflow::{Retry, Uses, WorkflowSpec, WorkflowStep};
 use regent_api::workflow_run::{RunPhase, StepRecord, WorkflowRunSpec};
+use regent_protocol::{Outcome, Reason};
 
 use super::board::Progress;
 

@@ -21,8 +21,8 @@ mod sprawl;
 
 pub use finding::{Finding, Guarantee};
 pub use snapshot::{
-    BindingSeen, ConsumerSeen, DeclaredPush, DeclaredSecret, KvSeen, LedgerSeen, ManifestSeen, MaterializedSeen, PolicyText,
-    SecretSeen, Snapshot, Target, WriteSeen,
+    BindingSeen, ConsumerSeen, DeclaredPush, DeclaredSecret, KvSeen, LedgerSeen, ManifestSeen,
+    MaterializedSeen, PolicyText, SecretSeen, Snapshot, Target, WriteSeen,
 };
 
 use finding::Findings;

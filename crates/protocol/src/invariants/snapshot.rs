@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use regent_types::VersionPair;
-use regent_types::neighbour::Neighbour;
 use regent_types::grant::PathGrant;
+use regent_types::neighbour::Neighbour;
 
 use crate::ledger::{Entry, kinds};
 use crate::record::Record;

@@ -32,11 +32,8 @@ pub(super) fn every_value_accounted(s: &Snapshot, found: &mut Findings) {
             );
         }
     }
-    let sources: BTreeSet<(String, String)> = s
-        .pushes
-        .iter()
-        .filter_map(|p| Some((p.namespace.clone(), p.source.clone()?)))
-        .collect();
+    let sources: BTreeSet<(String, String)> =
+        s.pushes.iter().filter_map(|p| Some((p.namespace.clone(), p.source.clone()?))).collect();
     for secret in &s.kube_secrets {
         let (namespace, name) = (&secret.namespace, &secret.name);
         let wanted = |m: &&MaterializedSeen| m.namespace == *namespace && m.name == *name;

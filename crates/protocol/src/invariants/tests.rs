@@ -248,8 +248,7 @@ fn an_ignored_bootstrap_secret_and_a_running_rotation_are_no_findings() {
     let mut snapshot = clean();
     bootstrap(&mut snapshot);
     snapshot.kube_secrets.last_mut().unwrap().handed_over = Some("ignore".into());
-    record(&mut snapshot).disposition =
-        Some(regent_types::lifecycle::Disposition::Ignore);
+    record(&mut snapshot).disposition = Some(regent_types::lifecycle::Disposition::Ignore);
     assert_eq!(check(&snapshot), Vec::new());
     let mut snapshot = clean();
     record(&mut snapshot).state = State::Rotating;

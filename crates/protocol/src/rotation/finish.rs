@@ -65,9 +65,7 @@ fn behind(record: &Record, claim: &Claim, seen: &Observation, now: Timestamp) ->
          stays until they do"
     );
     Some(match record.policy.failure_strategy {
-        FailureStrategy::Retry | FailureStrategy::Alert => {
-            wait(Reason::ConsumersBehind, message)
-        }
+        FailureStrategy::Retry | FailureStrategy::Alert => wait(Reason::ConsumersBehind, message),
         FailureStrategy::Hold => held(Reason::ConsumersBehind, message),
     })
 }

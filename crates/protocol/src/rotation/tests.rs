@@ -1,10 +1,10 @@
 //! Every branch of a rotation, as claims.
 
 use super::*;
-use crate::outcome::Decider;
 use crate::fixture::{self, acknowledged as acked, at, pair, record};
 use crate::ledger::kinds;
 use crate::observation::{CandidateSeen, Login, Probes, RunRef, Target, ValueSeen};
+use crate::outcome::Decider;
 use crate::record::{Origin, Slot};
 use crate::step::Effect;
 use regent_types::policy::FailureStrategy;
@@ -239,7 +239,11 @@ fn the_failure_strategy_decides_about_consumers_that_do_not_follow() {
         assert_eq!(reason(&go(&record, &mut seen, 99)), Some(Reason::ConsumersNotReady));
         let late = go(&record, &mut seen, 100);
         assert_eq!(reason(&late), Some(Reason::ConsumersBehind));
-        assert_eq!(matches!(late, Step::End(Outcome::Blocked { by: Decider::World, .. })), held, "{strategy:?}");
+        assert_eq!(
+            matches!(late, Step::End(Outcome::Blocked { by: Decider::World, .. })),
+            held,
+            "{strategy:?}"
+        );
     }
 }
 
