@@ -4,7 +4,7 @@
 //! ```text
 //! component  one component with its arguments           hosted/  the embedded authority as a server
 //! connect    kubeconfig → clients                       health   probes        signals  when to stop
-//! view       what keeps an installation from steady state (pure)
+//! view       what keeps an installation from steady state; facts, settled: one object, triggers (pure)
 //! failure    an error with a reason, advice and an exit code
 //! ```
 //!
@@ -12,6 +12,7 @@
 
 pub mod component;
 pub mod connect;
+mod facts;
 pub mod failure;
 pub mod health;
 pub mod hosted;

@@ -7,22 +7,11 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
-use regent_api::RuntimeSecret;
 use regent_api::event_trigger::{EventTrigger, Selection};
 use regent_control::triggers::annotation_slot;
-use regent_types::labels;
 use regent_types::lifecycle::Stage;
 
-use super::view::{Ready, RunFacts, SecretFacts, View};
-
-/// `namespace/name`, or the name of what has no namespace.
-pub(super) fn key(namespace: &str, name: &str) -> String {
-    match namespace {
-        "" => name.to_owned(),
-        _ => format!("{namespace}/{name}"),
-    }
-}
+use super::facts::{self, Ready, RunFacts, SecretFacts};
 
 /// What makes a trigger fire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,45 +77,38 @@ impl TriggerFacts {
     }
 }
 
-/// What triggers select a secret by, and read from it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Selectable {
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
-    created: Option<Timestamp>,
-}
-
-impl Selectable {
-    pub(super) fn of(secret: &RuntimeSecret) -> Self {
-        let source = [labels::SOURCE_REPO, labels::SOURCE_COMMIT, labels::SOURCE_FILE];
-        let mut annotations = secret.annotations().clone();
-        // Of each secret from Git, and nothing that a trigger is set on.
-        annotations.retain(|key, _| !source.contains(&key.as_str()));
-        Self {
-            labels: secret.labels().clone(),
-            annotations,
-            created: secret.creation_timestamp().map(|time| time.0),
-        }
-    }
+/// What a trigger is judged by.
+pub(super) struct Around<'a> {
+    /// Secrets, by `namespace/name`.
+    pub(super) secrets: &'a BTreeMap<String, SecretFacts>,
+    /// Runs, by `namespace/name`.
+    pub(super) runs: &'a BTreeMap<String, RunFacts>,
+    /// Triggers that fired before owe no run.
+    pub(super) owing_since: Option<Timestamp>,
 }
 
 /// Why the trigger `key` is not at rest: reason and message.
 pub(super) fn pending(
     key: &str,
     trigger: &TriggerFacts,
-    view: &View,
+    around: &Around<'_>,
 ) -> Option<(&'static str, String)> {
     let (namespace, by) = key.split_once('/')?;
-    untaken(namespace, trigger, view).or_else(|| without_run(namespace, by, trigger, view))
+    untaken(namespace, trigger, around).or_else(|| without_run(namespace, by, trigger, around))
 }
 
 /// A secret whose delivery has not been taken.
-fn untaken(namespace: &str, trigger: &TriggerFacts, view: &View) -> Option<(&'static str, String)> {
+fn untaken(
+    namespace: &str,
+    trigger: &TriggerFacts,
+    around: &Around<'_>,
+) -> Option<(&'static str, String)> {
     if trigger.suspended {
         return None;
     }
     let from = format!("{namespace}/");
-    let mut near = view.secrets.range(from.clone()..).take_while(|(key, _)| key.starts_with(&from));
+    let mut near =
+        around.secrets.range(from.clone()..).take_while(|(key, _)| key.starts_with(&from));
     let missing = |(key, secret): (&String, &SecretFacts)| {
         let name = key.strip_prefix(&from)?;
         let slot = trigger.selects(name, secret).then(|| trigger.slot_of(secret))??;
@@ -144,23 +126,23 @@ fn without_run(
     namespace: &str,
     by: &str,
     trigger: &TriggerFacts,
-    view: &View,
+    around: &Around<'_>,
 ) -> Option<(&'static str, String)> {
     let long_ago = |since: Timestamp| trigger.fired.is_some_and(|fired| fired < since);
-    if view.owing_since.is_some_and(long_ago) {
+    if around.owing_since.is_some_and(long_ago) {
         return None;
     }
     let owed = |delivery: &&String| {
         let Some((name, slot)) = delivery.split_once('=') else { return false };
         // Without the secret there is no run, nor one of a secret that was there before under the same name.
-        let secret = view.secrets.get(&self::key(namespace, name));
+        let secret = around.secrets.get(&facts::key(namespace, name));
         let after = |secret: &SecretFacts| !secret.selectable.created.is_some_and(long_ago);
         let of_it = |run: &RunFacts| {
             run.by == by && run.secret == name && run.slot.as_deref() == Some(slot)
         };
         let from = format!("{namespace}/");
         let mut runs =
-            view.runs.range(from.clone()..).take_while(|(key, _)| key.starts_with(&from));
+            around.runs.range(from.clone()..).take_while(|(key, _)| key.starts_with(&from));
         secret.is_some_and(after) && !runs.any(|(_, run)| of_it(run))
     };
     let delivery = trigger.deliveries.iter().find(owed)?;

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
-use regent_api::condition;
 use regent_api::event_trigger::EventTrigger;
 use regent_api::git_source::InventoryItem;
 use regent_api::workflow_run::RunPhase;
@@ -15,7 +13,10 @@ use regent_api::{
 use regent_types::lifecycle::Stage;
 use serde::Serialize;
 
-use super::settled::{self, TriggerFacts};
+use super::facts::{self, ready, run_facts, secret_facts};
+use super::settled::{self, Around, TriggerFacts};
+
+pub use super::facts::{Ready, RunFacts, SecretFacts};
 
 /// One thing seen.
 pub enum Seen {
@@ -41,52 +42,6 @@ pub enum Seen {
     Run(Box<WorkflowRun>),
     /// A trigger.
     Trigger(Box<EventTrigger>),
-}
-
-/// The `Ready` condition, briefly.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Ready {
-    /// Whether it is `True`.
-    pub ready: bool,
-    /// Its reason; empty when there is no condition yet.
-    pub reason: String,
-    /// Its message.
-    pub message: String,
-}
-
-/// A RuntimeSecret, briefly.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SecretFacts {
-    /// Its condition.
-    pub ready: Ready,
-    /// Its stage.
-    pub stage: Option<Stage>,
-    /// Its version number.
-    pub version: i64,
-    /// How it is introduced: `handover`, `generate` or `derived`.
-    pub introduced: &'static str,
-    /// Bootstrap Secret that it takes over.
-    pub bootstrap: Option<String>,
-    /// What triggers select it by, and read from it.
-    pub(super) selectable: settled::Selectable,
-}
-
-/// A run, briefly.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunFacts {
-    /// Its phase, once it has one.
-    pub phase: Option<RunPhase>,
-    /// Name of its RuntimeSecret.
-    pub secret: String,
-    /// Who started it.
-    pub by: String,
-    /// Slot or delivery that it was started for, where a trigger started it.
-    pub slot: Option<String>,
-    /// Version it made.
-    pub version: i64,
-    /// Why it stopped.
-    pub message: String,
 }
 
 /// The kinds that are seen.
@@ -119,13 +74,13 @@ pub struct View {
     /// Runs.
     pub runs: BTreeMap<String, RunFacts>,
     /// Triggers.
-    pub(super) triggers: BTreeMap<String, TriggerFacts>,
+    triggers: BTreeMap<String, TriggerFacts>,
     /// Objects that each source has applied, of the kinds that are seen: kind and `namespace/name`.
     applied: BTreeMap<String, Vec<(&'static str, String)>>,
     /// Kinds whose listing is not complete.
     unlisted: BTreeSet<&'static str>,
     /// Triggers that fired before owe no run; none where it is not said.
-    pub(super) owing_since: Option<Timestamp>,
+    owing_since: Option<Timestamp>,
     /// Bootstrap Secrets that a secret takes over, by `namespace/name`: each manifest asks at every look.
     taken_over: BTreeSet<String>,
 }
@@ -141,17 +96,9 @@ pub struct Unmet {
     pub message: String,
 }
 
-fn ready(all: &[Condition]) -> Ready {
-    condition::get(all, condition::READY).map_or_else(Ready::default, |c| Ready {
-        ready: c.status == "True",
-        reason: c.reason.clone(),
-        message: c.message.clone(),
-    })
-}
-
 fn key(meta: &kube::core::ObjectMeta) -> String {
     let namespace = meta.namespace.as_deref().unwrap_or_default();
-    settled::key(namespace, meta.name.as_deref().unwrap_or_default())
+    facts::key(namespace, meta.name.as_deref().unwrap_or_default())
 }
 
 impl View {
@@ -181,7 +128,7 @@ impl View {
                 let status = o.status.clone().unwrap_or_default();
                 let item = |i: &InventoryItem| {
                     let kind = KINDS.into_iter().find(|kind| *kind == i.kind)?;
-                    Some((kind, settled::key(&i.namespace, &i.name)))
+                    Some((kind, facts::key(&i.namespace, &i.name)))
                 };
                 let applied = status.inventory.iter().filter_map(item).collect();
                 self.applied.insert(key(&o.metadata), applied);
@@ -349,8 +296,10 @@ impl View {
                 pending(kind, name, "NotSeen", message);
             }
         }
+        let around =
+            Around { secrets: &self.secrets, runs: &self.runs, owing_since: self.owing_since };
         for (name, trigger) in &self.triggers {
-            if let Some((reason, message)) = settled::pending(name, trigger, self) {
+            if let Some((reason, message)) = settled::pending(name, trigger, &around) {
                 pending("EventTrigger", name, reason, message);
             }
         }
@@ -400,36 +349,6 @@ fn unmet(kind: &str, name: &str, ready: &Ready) -> Unmet {
         object: format!("{kind} {name}"),
         reason: if ready.reason.is_empty() { "Pending".into() } else { ready.reason.clone() },
         message: ready.message.clone(),
-    }
-}
-
-fn secret_facts(secret: &RuntimeSecret) -> SecretFacts {
-    let status = secret.status.clone().unwrap_or_default();
-    let introduce = &secret.spec.introduce;
-    let introduced = match (&introduce.handover, &introduce.generate) {
-        (Some(_), _) => "handover",
-        (None, Some(_)) => "generate",
-        (None, None) => "derived",
-    };
-    SecretFacts {
-        ready: ready(&status.conditions),
-        stage: status.stage,
-        version: status.version.map_or(0, |v| v.number),
-        introduced,
-        bootstrap: introduce.handover.as_ref().map(|h| h.bootstrap_secret.clone()),
-        selectable: settled::Selectable::of(secret),
-    }
-}
-
-fn run_facts(run: &WorkflowRun) -> RunFacts {
-    let status = run.status.clone().unwrap_or_default();
-    RunFacts {
-        phase: status.phase,
-        secret: run.spec.runtime_secret.clone(),
-        by: run.spec.cause.by.clone(),
-        slot: run.spec.cause.slot.clone(),
-        version: status.version.as_ref().map_or(0, |v| v.number),
-        message: ready(&status.conditions).message,
     }
 }
 

@@ -93,102 +93,59 @@ fn first(facts: Vec<Fact>) -> Option<String> {
 
 const LATER: &str = "2026-11-24T02:00:00Z";
 
+/// What stands around a trigger on the stage Runtime that has taken its delivery.
+fn taken(run: Option<Fact>) -> Vec<Fact> {
+    let trigger = trigger(json!({ "stage": "Runtime" }), &["key=stage/Runtime"], LATER);
+    [secret("Runtime", json!({})), trigger].into_iter().chain(run).collect()
+}
+
 /// S5.6-1: a delivery is persisted before its run exists, so that by itself it settles nothing.
 #[test]
-fn a_trigger_is_settled_when_each_delivery_has_a_run_and_the_run_has_ended() {
-    let stage = || json!({ "stage": "Runtime" });
-    let marked = || json!({ "annotation": "regent.dev/compromised" });
-    let none = || json!({});
-    let leaked = || json!({ "regent.dev/compromised": "leaked" });
-    let daily = || json!({ "schedule": { "cron": "0 3 * * *" } });
+fn a_delivery_is_settled_when_its_run_exists_and_has_ended() {
+    let own = |phase| Some(run("t", "stage/Runtime", phase));
+    let of = |by, slot| Some(run(by, slot, Some("Succeeded")));
+    let cases: [(&str, Option<Fact>, Option<&str>); 7] = [
+        ("no run", None, Some("RunDue")),
+        ("a run that nobody has looked at", own(None), Some("Pending")),
+        ("a run under way", own(Some("Running")), Some("Running")),
+        ("a run that failed", own(Some("Failed")), Some("Failed")),
+        ("its run has ended", own(Some("Succeeded")), None),
+        ("the run of another trigger", of("u", "stage/Runtime"), Some("RunDue")),
+        ("the run of another slot", of("t", "stage/Acknowledged"), Some("RunDue")),
+    ];
+    for (name, run, expected) in cases {
+        assert_eq!(first(taken(run)).as_deref(), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_trigger_is_settled_when_it_has_taken_what_it_is_to_take() {
+    let of = |source: Value, marks: Value, deliveries: &[&str]| {
+        vec![secret("Runtime", marks), trigger(source, deliveries, LATER)]
+    };
+    let (stage, daily) =
+        (json!({ "stage": "Runtime" }), json!({ "schedule": { "cron": "0 3 * * *" } }));
+    let mark = json!({ "annotation": "regent.dev/compromised" });
+    let (none, leaked) = (json!({}), json!({ "regent.dev/compromised": "leaked" }));
     let (reached, told) = ("key=stage/Runtime", "key=annotation/leaked");
-    let by_stage = |deliveries: &[&str]| trigger(stage(), deliveries, LATER);
-    let cases: Vec<(&str, Vec<Fact>, Option<&str>)> = vec![
-        ("reached, not taken", vec![secret("Runtime", none()), by_stage(&[])], Some("DeliveryDue")),
-        ("taken, no run", vec![secret("Runtime", none()), by_stage(&[reached])], Some("RunDue")),
-        (
-            "a run that nobody has looked at",
-            vec![secret("Runtime", none()), by_stage(&[reached]), run("t", "stage/Runtime", None)],
-            Some("Pending"),
-        ),
-        (
-            "a run under way",
-            vec![
-                secret("Runtime", none()),
-                by_stage(&[reached]),
-                run("t", "stage/Runtime", Some("Running")),
-            ],
-            Some("Running"),
-        ),
-        (
-            "a run that failed",
-            vec![
-                secret("Runtime", none()),
-                by_stage(&[reached]),
-                run("t", "stage/Runtime", Some("Failed")),
-            ],
-            Some("Failed"),
-        ),
-        (
-            "its run has ended",
-            vec![
-                secret("Runtime", none()),
-                by_stage(&[reached]),
-                run("t", "stage/Runtime", Some("Succeeded")),
-            ],
-            None,
-        ),
-        (
-            "the run of another trigger",
-            vec![
-                secret("Runtime", none()),
-                by_stage(&[reached]),
-                run("u", "stage/Runtime", Some("Succeeded")),
-            ],
-            Some("RunDue"),
-        ),
-        (
-            "the run of another slot",
-            vec![
-                secret("Runtime", none()),
-                by_stage(&[reached]),
-                run("t", "stage/Acknowledged", Some("Succeeded")),
-            ],
-            Some("RunDue"),
-        ),
-        ("nothing that it selects", vec![by_stage(&[])], None),
-        ("its secret is gone", vec![by_stage(&[reached])], None),
-        (
-            "its secret was made again since",
-            vec![secret("Runtime", none()), trigger(stage(), &[reached], "2026-11-24T00:00:00Z")],
-            None,
-        ),
-        (
-            "an annotation, not taken",
-            vec![secret("Runtime", leaked()), trigger(marked(), &[], LATER)],
-            Some("DeliveryDue"),
-        ),
-        (
-            "an annotation, taken",
-            vec![secret("Runtime", leaked()), trigger(marked(), &[told], LATER)],
-            Some("RunDue"),
-        ),
-        (
-            "an annotation, answered",
-            vec![
-                secret("Runtime", leaked()),
-                trigger(marked(), &[told], LATER),
-                run("t", "annotation/leaked", Some("Succeeded")),
-            ],
-            None,
-        ),
-        ("no annotation", vec![secret("Runtime", none()), trigger(marked(), &[], LATER)], None),
-        ("a schedule", vec![secret("Runtime", none()), trigger(daily(), &[], LATER)], None),
-        (
-            "a slot without its run",
-            vec![secret("Runtime", none()), trigger(daily(), &["key=2026-11-24T03:00:00Z"], LATER)],
-            Some("RunDue"),
-        ),
+    let alone =
+        |deliveries: &[&str]| vec![trigger(json!({ "stage": "Runtime" }), deliveries, LATER)];
+    let mut answered = of(mark.clone(), leaked.clone(), &[told]);
+    answered.push(run("t", "annotation/leaked", Some("Succeeded")));
+    let before = "2026-11-24T00:00:00Z";
+    let again = vec![secret("Runtime", json!({})), trigger(stage.clone(), &[reached], before)];
+    let slot = ["key=2026-11-24T03:00:00Z"];
+    let cases: [(&str, Vec<Fact>, Option<&str>); 10] = [
+        ("a stage, reached and not taken", of(stage, none.clone(), &[]), Some("DeliveryDue")),
+        ("nothing that it selects", alone(&[]), None),
+        ("its secret is gone", alone(&[reached]), None),
+        ("its secret was made again since", again, None),
+        ("an annotation, not taken", of(mark.clone(), leaked.clone(), &[]), Some("DeliveryDue")),
+        ("an annotation, taken", of(mark.clone(), leaked, &[told]), Some("RunDue")),
+        ("an annotation, answered", answered, None),
+        ("no annotation", of(mark, none.clone(), &[]), None),
+        ("a schedule", of(daily.clone(), none.clone(), &[]), None),
+        ("a slot without its run", of(daily, none, &slot), Some("RunDue")),
     ];
     for (name, facts, expected) in cases {
         assert_eq!(first(facts).as_deref(), expected, "{name}");

@@ -26,12 +26,27 @@ pub(super) const API: &[Spared] = &[
 ];
 /// Flux and Argo CD are in no world.
 const FOREIGN: (&str, &str) =
-    ("crates/components/src/bootstrap/source.rs", "the_revision_is_asked_of_flux_and_of_argo_cd");
+    ("crates/gitops/src/bootstrap/source.rs", "the_revision_is_asked_of_flux_and_of_argo_cd");
 /// No world lives for twenty days. That test also holds every step to warden's Role.
 const RENEWED: (&str, &str) = (
-    "crates/components/src/warden/transport/tests/mod.rs",
+    "crates/control/src/warden/transport/tests/mod.rs",
     "for_eleven_years_a_client_that_is_late_accepts_what_is_served",
 );
 
 /// In the authority.
 pub(super) const AUTHORITY: &[Spared] = &[];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A whole run in four worlds is a late moment to learn that a file was moved.
+    #[test]
+    fn each_test_that_an_entry_names_is_there() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for Spared { cell, test: (file, test) } in API.iter().chain(AUTHORITY) {
+            let text = std::fs::read_to_string(root.join(file)).unwrap_or_default();
+            assert!(text.contains(&format!("fn {test}()")), "{cell}: no {test} in {file}");
+        }
+    }
+}
