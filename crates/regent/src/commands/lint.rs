@@ -78,7 +78,7 @@ fn look(path: &Path, claims: &mut Claims) -> Vec<Problem> {
 /// RuntimeSecrets that claim what one of a file before, or of this one, claims.
 fn rivals(file: &str, text: &str, claims: &mut Claims) -> Vec<Problem> {
     let manifest = [".yaml", ".yml", ".json"].iter().any(|ending| file.ends_with(ending));
-    let declared = manifest.then(|| declared_in(file, text)).unwrap_or_default();
+    let declared = if manifest { declared_in(file, text) } else { Vec::new() };
     let rivals = declared.iter().flat_map(|declared| claims.declare(declared));
     rivals
         .map(|rivals| Problem {
