@@ -14,7 +14,7 @@ const MATERIALIZER: &str = "config/authority/policies/regent-materializer.hcl";
 /// All that the materializer may do with a path.
 const READS: [&str; 2] = ["read", "list"];
 /// What intent's code may use of the manifests' crate: it looks at ciphertext and opens none.
-const INTENT_USES: [&str; 1] = ["lint"];
+const INTENT_USES: [&str; 2] = ["claims", "lint"];
 
 /// Finds rights and code that go too far.
 pub(super) fn check(tree: &Tree) -> Report {

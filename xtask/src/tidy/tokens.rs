@@ -40,7 +40,7 @@ impl Token {
         self.kind == Kind::Ident
     }
 
-    fn is_doc(&self) -> bool {
+    pub(super) fn is_doc(&self) -> bool {
         matches!(self.kind, Kind::Doc | Kind::InnerDoc)
     }
 
@@ -56,7 +56,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, String> {
     let (mut at, mut line) = (0, 1);
     for token in tokenize(text, FrontmatterAllowed::No) {
         let end = at + token.len as usize;
-        let written = text.get(at..end).ok_or_else(|| format!("line {line}: cut inside a character"))?;
+        let written =
+            text.get(at..end).ok_or_else(|| format!("line {line}: cut inside a character"))?;
         take(token.kind, written, line, &mut flat, &mut open)?;
         line += written.matches('\n').count();
         at = end;
@@ -97,7 +98,8 @@ fn take(
             push(flat, Kind::Open, written.to_owned(), line);
         }
         TokenKind::CloseBrace | TokenKind::CloseBracket | TokenKind::CloseParen => {
-            let opened = open.pop().ok_or_else(|| format!("line {line}: {written} closes nothing"))?;
+            let opened =
+                open.pop().ok_or_else(|| format!("line {line}: {written} closes nothing"))?;
             flat[opened].mate = flat.len();
             push(flat, Kind::Close, written.to_owned(), line);
         }

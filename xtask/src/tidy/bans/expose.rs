@@ -9,11 +9,12 @@ pub(super) const EXPOSE: &[(&str, &str)] = &[
         "reads the claims of a service account's token",
     ),
     (
-        "crates/authority/src/engines/sys/open.rs",
-        "answers with the root token and the shares that were made",
+        "crates/authority/src/engines/sys/unauthenticated.rs",
+        "answers an initialization with the root token",
     ),
+    ("crates/authority/src/engines/sys/values.rs", "answers with a token that was asked for"),
     ("crates/authority/src/engines/token/lookup.rs", "finds the caller's token"),
-    ("crates/authority/src/engines/token/store.rs", "tokens are stored under their hash"),
+    ("crates/authority/src/tokens/store.rs", "tokens are stored under their hash"),
     ("crates/authority/src/http/reply.rs", "answers a login with its token"),
     (
         "crates/authority/src/lifecycle/generate_root.rs",

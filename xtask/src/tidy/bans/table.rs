@@ -1,7 +1,7 @@
 //! The table of bans. Each entry of `allowed` is one file, or one folder that ends with `/`, and the reason why it may.
 
 use super::ban::Ban;
-use super::ban::Scope::{Everywhere, Product};
+use super::ban::Scope::{Below, Everywhere, Product};
 use super::expose::EXPOSE;
 
 /// Words that no file may have, written apart so that this one has none.
@@ -75,6 +75,20 @@ pub(super) const BANS: &[Ban] = &[
         allowed: &[],
     },
     Ban {
+        patterns: &[
+            "fs ::",
+            "net ::",
+            "process ::",
+            "File ::",
+            "TcpStream ::",
+            "std :: { fs",
+            "std :: { net",
+        ],
+        instead: "take the text as an argument",
+        scope: Below(&["crates/types/", "crates/protocol/", "crates/manifest/"]),
+        allowed: &[],
+    },
+    Ban {
         patterns: &["# [ ignore"],
         instead: "let the test run or delete it",
         scope: Everywhere,
@@ -92,6 +106,7 @@ const WALL_CLOCKS: &[(&str, &str)] = &[
     ("crates/regent/src/commands/dev/measure.rs", "it measures"),
     ("crates/lab/src/repository.rs", "commits of the example have a time"),
     ("crates/lab/src/system.rs", "commits of the example have a time"),
+    ("crates/regent/src/commands/status.rs", "a person asks what is owed by now"),
     ("crates/sandbox/src/api/admit.rs", "it plays a server, which stamps what it stores"),
     ("crates/sandbox/src/api/mod.rs", "it plays a server, which refuses tokens that have expired"),
     ("crates/sandbox/src/api/reviews.rs", "it plays a server, which issues and reviews tokens"),
@@ -115,7 +130,7 @@ const STOPWATCHES: &[(&str, &str)] = &[
 const WRITERS: &[(&str, &str)] = &[
     ("crates/operator/", "it sets the field manager"),
     ("crates/lab/", "it plays the person who installs, and the kubelet"),
-    ("crates/host/src/connect.rs", "a person's command"),
+    ("crates/regent/src/connect.rs", "a person's command"),
     ("crates/host/src/hosted/reviewer.rs", "a TokenReview has no field manager"),
 ];
 
