@@ -7,7 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 pub const READY: &str = "Ready";
 /// Of RuntimeAuthority: whether an audit device records who read and wrote what.
 pub const AUDITED: &str = "Audited";
-/// On RuntimeAuthority: its certificates are in order (PROTOCOLS.md §3, Transport).
+/// On RuntimeAuthority: its certificates are in order.
 pub const TRANSPORT: &str = "Transport";
 
 /// Longest message kept, in bytes; etcd holds every status of every object.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A SOPS document as one opaque string, so that its MAC can always be checked, in the cluster. Its plaintext
-/// must be a Secret of this object's own namespace and name (S5.2-4).
+/// must be a Secret of this object's own namespace and name.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "regent.dev", version = "v1alpha1", kind = "EncryptedManifest", namespaced)]
 #[kube(status = "EncryptedManifestStatus", shortname = "em", category = "regent")]
@@ -32,7 +32,7 @@ pub struct EncryptedManifestSpec {
     pub source: Option<ManifestSource>,
 }
 
-/// Where a manifest came from (S5.2-6).
+/// Where a manifest came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestSource {

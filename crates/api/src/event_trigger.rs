@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use regent_types::lifecycle::Stage;
 
-/// Starts a Workflow for the RuntimeSecrets it selects, exactly once per slot (PROTOCOLS.md §7).
+/// Starts a Workflow for the RuntimeSecrets it selects, exactly once per slot.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "regent.dev", version = "v1alpha1", kind = "EventTrigger", namespaced)]
 #[kube(status = "EventTriggerStatus", shortname = "et", category = "regent")]

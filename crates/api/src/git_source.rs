@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A Git repository whose objects intent applies. It is read only: regent holds no right to push (S5.2-3).
+/// A Git repository whose objects intent applies. It is read only: regent holds no right to push.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "regent.dev", version = "v1alpha1", kind = "GitSource", namespaced)]
 #[kube(status = "GitSourceStatus", shortname = "gs", category = "regent")]
@@ -41,7 +41,7 @@ pub struct GitSourceSpec {
     /// Secret in the GitSource's namespace with keys `username` and `password` for https.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<LocalRef>,
-    /// Account in the GitSource's namespace that intent impersonates for kinds beyond its own (DESIGN.md §2).
+    /// Account in the GitSource's namespace that intent impersonates for kinds beyond its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
     /// Stop syncing while true; nothing is removed.

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 #[kube(validation = Rule::new("self.metadata.name == 'regent'").message("there is one RuntimeAuthority and its name is regent"))]
 #[serde(rename_all = "camelCase")]
 pub struct RuntimeAuthoritySpec {
-    /// Name of this installation; it stands in every record and survives the cluster (PROTOCOLS.md §1.7).
+    /// Name of this installation; it stands in every record and survives the cluster.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("installation cannot change: records would belong to nobody"))]
     pub installation: String,
@@ -41,7 +41,7 @@ pub struct RuntimeAuthoritySpec {
     pub tls: Option<OwnCertificate>,
     /// How the root key is split and who holds the shares.
     pub seal: Seal,
-    /// Bootstrap secrets that the authority's own initialization uses (S5.3-1); none by default.
+    /// Bootstrap secrets that the authority's own initialization uses; none by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub bootstrap_secrets: Vec<BootstrapUse>,
@@ -84,7 +84,7 @@ pub struct OwnCertificate {
     pub secret_name: String,
 }
 
-/// The seal: one Shamir share a holder, each sealed to that holder's age recipient (PROTOCOLS.md §3).
+/// The seal: one Shamir share a holder, each sealed to that holder's age recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.threshold <= size(self.holders)").message("threshold is larger than the number of holders"))]
@@ -134,7 +134,7 @@ pub enum DisposeAfter {
 }
 
 /// The API server that the authority's kubernetes auth asks, as warden configures it: told here so that a person can
-/// repair logins where warden cannot (PROTOCOLS.md §3).
+/// repair logins where warden cannot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReviewedBy {
@@ -149,10 +149,10 @@ pub struct ReviewedBy {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RuntimeAuthorityStatus {
-    /// 0 to 4 (C3-1).
+    /// 0 to 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<i64>,
-    /// Who is authoritative now: `offline-root`, `git` or `runtime` (C3-1).
+    /// Who is authoritative now: `offline-root`, `git` or `runtime`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authoritative: Option<String>,
     /// Where the authority answers.
@@ -170,7 +170,7 @@ pub struct RuntimeAuthorityStatus {
     /// age recipient of the unseal identity that lives in this cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unseal_recipient: Option<String>,
-    /// The step of initialization that is under way or done (init intent, PROTOCOLS.md §3).
+    /// The step of initialization that is under way or done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initialization: Option<String>,
     /// Whether the root token of initialization was revoked.
@@ -182,7 +182,7 @@ pub struct RuntimeAuthorityStatus {
     /// When the certificate that warden made for the authority expires; it is renewed before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_expires: Option<Time>,
-    /// Last heads of the ledger chains: writer → `day/seq:hash` (PROTOCOLS.md §8).
+    /// Last heads of the ledger chains: writer → `day/seq:hash`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ledger_heads: BTreeMap<String, String>,
     /// When any of this was last looked at.

@@ -11,7 +11,7 @@ use regent_types::lifecycle::{DeletionPolicy, Disposition, Stage};
 use regent_types::policy::RotationPolicy;
 use regent_types::version::VersionPair;
 
-/// A secret with an owner, a purpose, a lifecycle and known consumers (C2-1). Git says that it exists and how it
+/// A secret with an owner, a purpose, a lifecycle and known consumers. Git says that it exists and how it
 /// was first introduced; the authority says what it is.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "regent.dev", version = "v1alpha1", kind = "RuntimeSecret", namespaced)]
@@ -48,7 +48,7 @@ pub struct RuntimeSecretSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub consumers: Vec<Consumer>,
-    /// The policy it starts with; from then on the one in the authority counts (C6-1).
+    /// The policy it starts with; from then on the one in the authority counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotation_policy: Option<RotationPolicy>,
     /// What happens to the value when this object is deleted.
@@ -128,11 +128,11 @@ pub struct Consumer {
     pub namespace: String,
 }
 
-/// Projection of the record; it decides nothing (PROTOCOLS.md §1.4).
+/// Projection of the record; it decides nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RuntimeSecretStatus {
-    /// `bootstrap`, `runtime` or `derived` (S5.1-1).
+    /// `bootstrap`, `runtime` or `derived`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classification: Option<String>,
     /// Stage of its lifecycle.

@@ -57,11 +57,11 @@ fn default_timeout() -> i64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Uses {
-    /// Handover of a bootstrap Secret (PROTOCOLS.md §4).
+    /// Handover of a bootstrap Secret.
     Handover,
     /// First value of a generated secret.
     Generate,
-    /// Rotation (PROTOCOLS.md §5).
+    /// Rotation.
     Rotate,
     /// A Kubernetes Event on the RuntimeSecret: `with.reason`, `with.message`.
     Notify,

@@ -36,7 +36,7 @@ pub struct WorkflowRunSpec {
     pub cause: Cause,
 }
 
-/// Why a run was started, and by whom (C6-3).
+/// Why a run was started, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {

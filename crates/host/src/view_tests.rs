@@ -36,7 +36,12 @@ fn seen((kind, namespace, name, body): Fact) -> Seen {
 
 fn authority() -> Fact {
     let status = json!({ "phase": 4, "rootRevoked": true, "conditions": ready() });
-    ("RuntimeAuthority", "", "regent", json!({ "spec": {}, "status": status }))
+    (
+        "RuntimeAuthority",
+        "",
+        "regent",
+        json!({ "spec": { "installation": "i", "seal": { "holders": [], "threshold": 1 } }, "status": status }),
+    )
 }
 
 fn secret(stage: &str, annotations: Value) -> Fact {

@@ -15,13 +15,12 @@ use regent_types::identity::Identity;
 use regent_types::{Advice, Explain, labels};
 use serde_json::json;
 
+use crate::backoff::Growth;
 use crate::startup;
-use crate::startup::Pauses;
 use crate::{Context, Shutdown};
 
 /// Between two tries. The longest is how late a component may notice that the policies came.
-const PAUSES: Pauses =
-    Pauses { first: Duration::from_millis(200), longest: Duration::from_secs(15) };
+const PAUSES: Growth = Growth::new(Duration::from_millis(200), Duration::from_secs(15));
 
 /// One try: a Secret of a class that the caller may not make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Growing pauses, object by object: 200 ms doubling to 30 s.
+//! Growing pauses: the one place that says how long to wait after the n-th failure in a row.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -6,41 +6,71 @@ use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-const FIRST: Duration = Duration::from_millis(200);
-const LONGEST: Duration = Duration::from_secs(30);
-/// Failing objects remembered; beyond it all start again with the shortest pause.
+/// Objects remembered as failing; beyond it all start again with the shortest pause.
 const OBJECTS_MAX: usize = 100_000;
 
-/// How often each object failed in a row.
+/// Pauses that double from the first to the longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    first: Duration,
+    longest: Duration,
+}
+
+impl Growth {
+    /// Of an object that failed: 200 ms to 30 s.
+    pub const RECONCILE: Self = Self::new(Duration::from_millis(200), Duration::from_secs(30));
+
+    /// From `first` to `longest`.
+    pub const fn new(first: Duration, longest: Duration) -> Self {
+        Self { first, longest }
+    }
+
+    /// The pause after `failures` failures before this one.
+    pub fn pause(self, failures: u32) -> Duration {
+        self.first.saturating_mul(1_u32 << failures.min(20)).min(self.longest)
+    }
+}
+
+/// How often each object failed in a row, and the pause that follows from it.
 #[derive(Debug)]
-pub struct Backoff<K>(Mutex<HashMap<K, u32>>);
+pub struct Backoff<K> {
+    growth: Growth,
+    failures: Mutex<HashMap<K, u32>>,
+}
 
 impl<K> Default for Backoff<K> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self::new(Growth::RECONCILE)
+    }
+}
+
+impl<K> Backoff<K> {
+    /// One whose pauses grow as `growth` says.
+    pub fn new(growth: Growth) -> Self {
+        Self { growth, failures: Mutex::default() }
     }
 }
 
 impl<K: Eq + Hash> Backoff<K> {
     /// `key` failed once more: how long to wait.
-    pub fn failed(&self, key: K) -> Duration {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn next(&self, key: K) -> Duration {
+        let mut all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= OBJECTS_MAX {
             all.clear();
         }
         let failures = all.entry(key).or_default();
-        let pause = FIRST.saturating_mul(1 << (*failures).min(16));
+        let pause = self.growth.pause(*failures);
         *failures = failures.saturating_add(1);
-        pause.min(LONGEST)
+        pause
     }
 
-    /// `key` is fine again.
-    pub fn fine<Q>(&self, key: &Q)
+    /// `key` succeeded: its next failure is its first.
+    pub fn reset<Q>(&self, key: &Q)
     where
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
 
@@ -51,10 +81,15 @@ mod tests {
     #[test]
     fn pauses_double_up_to_half_a_minute_and_start_again_after_success() {
         let backoff = Backoff::default();
-        let pauses: Vec<u128> = (0..10).map(|_| backoff.failed("a").as_millis()).collect();
+        let pauses: Vec<u128> = (0..10).map(|_| backoff.next("a").as_millis()).collect();
         assert_eq!(pauses, [200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]);
-        assert_eq!(backoff.failed("b").as_millis(), 200);
-        backoff.fine("a");
-        assert_eq!(backoff.failed("a").as_millis(), 200);
+        assert_eq!(backoff.next("b").as_millis(), 200);
+        backoff.reset("a");
+        assert_eq!(backoff.next("a").as_millis(), 200);
+    }
+
+    #[test]
+    fn a_pause_never_overflows() {
+        assert_eq!(Growth::RECONCILE.pause(u32::MAX), Duration::from_secs(30));
     }
 }

@@ -6,7 +6,9 @@
 //! object_watch       watches and controllers that survive a broken watch    watch_error  what broke them, in words
 //! watch_one          one object by its name                                 cache_sync   waiting for a first listing
 //! backoff            growing pauses, object by object                       startup      waiting before the work begins
-//! error              why a reconcile ended early                            admission    policies in force before the start
+//! api_error          what the API server refused, and its category          error        why a reconcile ended early
+//! write              field manager, conditions, status writes               changed_only what says something new
+//! wiped_secret       a Secret whose values are wiped                        admission    policies in force before the start
 //! lease/             leader election                                        crd_check/   definitions as this release knows them
 //! ledger             the writer of a hash chain                             trusted_authority  where a token may be shown
 //! ```
@@ -14,8 +16,10 @@
 //! Nothing here knows a component.
 
 pub mod admission;
+pub mod api_error;
 pub mod backoff;
 pub mod cache_sync;
+pub mod changed_only;
 pub mod context;
 pub mod crd_check;
 pub mod error;
@@ -26,5 +30,7 @@ pub mod startup;
 pub mod trusted_authority;
 pub mod watch_error;
 pub mod watch_one;
+pub mod wiped_secret;
+pub mod write;
 
 pub use context::{Context, Endpoints, Shutdown};

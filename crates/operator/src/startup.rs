@@ -1,38 +1,28 @@
 //! What a component waits for before it begins: asked again, ever more slowly, and each time it is said why not.
 
-use std::time::Duration;
-
 use regent_types::identity::Identity;
 use regent_types::{Advice, Explain};
 
 use crate::Shutdown;
-
-/// Pauses between two tries: the first one, doubled up to the longest.
-#[derive(Clone, Copy, Debug)]
-pub struct Pauses {
-    /// After the first failure.
-    pub first: Duration,
-    /// From then on, at most.
-    pub longest: Duration,
-}
+use crate::backoff::Growth;
 
 /// Tries until it succeeds; `false` where the signal to stop came first.
 pub async fn until<E: Explain, F: Future<Output = Result<(), E>>>(
     identity: Identity,
     shutdown: &Shutdown,
-    pauses: Pauses,
+    pauses: Growth,
     attempt: impl Fn() -> F,
 ) -> bool {
     let component = identity.name();
-    let mut pause = pauses.first;
+    let mut failures = 0_u32;
     while let Err(error) = attempt().await {
         let Advice { expected, found, action } = error.advice();
         let reason = error.reason();
         tracing::warn!(component, reason, expected, found, action, "component waits");
-        if tokio::time::timeout(pause, shutdown.clone().wait()).await.is_ok() {
+        if tokio::time::timeout(pauses.pause(failures), shutdown.clone().wait()).await.is_ok() {
             return false;
         }
-        pause = pause.saturating_mul(2).min(pauses.longest);
+        failures = failures.saturating_add(1);
     }
     true
 }

@@ -5,13 +5,13 @@ use futures::future::{Ready, ready};
 use kube::runtime::{controller, watcher};
 
 /// Code and reason, or the kind of transport failure; no text of the server's answer, which could quote a Secret.
-pub fn said(error: &watcher::Error) -> String {
+pub fn watch_summary(error: &watcher::Error) -> String {
     use watcher::Error as Watch;
     match error {
         Watch::WatchError(status) => format!("{} {}", status.code, status.reason),
         Watch::InitialListFailed(error)
         | Watch::WatchStartFailed(error)
-        | Watch::WatchFailed(error) => answered(error),
+        | Watch::WatchFailed(error) => request_summary(error),
         _ => "no answer".into(),
     }
 }
@@ -21,7 +21,7 @@ pub fn said(error: &watcher::Error) -> String {
 pub const UNPARSED: &str = "Failed to parse error data";
 
 /// The same of one request.
-pub fn answered(error: &kube::Error) -> String {
+pub fn request_summary(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.reason == UNPARSED => status.code.to_string(),
         kube::Error::Api(status) => format!("{} {}", status.code, status.reason),
@@ -32,7 +32,7 @@ pub fn answered(error: &kube::Error) -> String {
 
 /// Takes what a controller of `component` came to: says when one of its own watches broke. Failed passes have said so
 /// themselves.
-pub fn tell<T, E>(
+pub fn log_broken_watches<T, E>(
     component: &'static str,
 ) -> impl FnMut(Result<T, controller::Error<E, watcher::Error>>) -> Ready<()>
 where
@@ -40,7 +40,11 @@ where
 {
     move |done| {
         if let Err(controller::Error::QueueError(error)) = done {
-            tracing::warn!(component, found = said(&error), "watch broke and is taken up again");
+            tracing::warn!(
+                component,
+                found = watch_summary(&error),
+                "watch broke and is taken up again"
+            );
         }
         ready(())
     }
@@ -57,10 +61,10 @@ mod tests {
         let mut status = Status::failure("a value", "NotFound");
         status.code = 404;
         let error = kube::Error::Api(Box::new(status));
-        assert_eq!(said(&watcher::Error::InitialListFailed(error)), "404 NotFound");
+        assert_eq!(watch_summary(&watcher::Error::InitialListFailed(error)), "404 NotFound");
         let mut plain = Status::failure("404 page not found", UNPARSED);
         plain.code = 404;
-        assert_eq!(answered(&kube::Error::Api(Box::new(plain))), "404");
-        assert_eq!(said(&watcher::Error::NoResourceVersion), "no answer");
+        assert_eq!(request_summary(&kube::Error::Api(Box::new(plain))), "404");
+        assert_eq!(watch_summary(&watcher::Error::NoResourceVersion), "no answer");
     }
 }

@@ -11,12 +11,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use crate::Shutdown;
+use crate::backoff::Growth;
 
 /// Seconds after which the server ends a watch (the longest that it allows is 300).
 const WATCH_S: u32 = 290;
-/// Pause before a watch is taken up again, at least and at most.
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Pauses before a watch is taken up again.
+const PAUSES: Growth = Growth::new(Duration::from_secs(1), Duration::from_secs(30));
 
 /// Watches object `name`, sending `event` for each change, until nobody receives, it is not `wanted` any more, or
 /// `stop` is given.
@@ -32,23 +32,23 @@ pub async fn follow<K, T>(
     T: Clone,
 {
     let mut stop = std::pin::pin!(stop.wait());
-    let mut pause = PAUSE_MIN;
+    let mut failures = 0_u32;
     while wanted() {
         let lived = tokio::select! {
             lived = once(&api, &name, &events, &event) => lived,
             () = events.closed() => return,
             () = &mut stop => return,
         };
-        pause = match lived {
-            Ok(()) => PAUSE_MIN,
+        failures = match lived {
+            Ok(()) => 0,
             Err(error) => {
                 let kind = K::kind(&());
                 tracing::warn!(%kind, object = name, %error, "the watch of one object broke");
-                (pause * 2).min(PAUSE_MAX)
+                failures.saturating_add(1)
             }
         };
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(PAUSES.pause(failures)) => {}
             () = &mut stop => return,
         }
     }

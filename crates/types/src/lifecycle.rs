@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What becomes of a bootstrap Secret after handover (S5.4-3).
+/// What becomes of a bootstrap Secret after handover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Disposition {
@@ -17,7 +17,7 @@ pub enum Disposition {
     Become,
 }
 
-/// What happens to the value when the RuntimeSecret is deleted (PROTOCOLS.md §9).
+/// What happens to the value when the RuntimeSecret is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
     /// Record and value stay; declaring it again adopts them.

@@ -66,7 +66,7 @@ impl Default for RotationPolicy {
     }
 }
 
-/// `custom_metadata` keys that belong to regent; PATCH touches no other (PROTOCOLS.md §5).
+/// `custom_metadata` keys that belong to regent; PATCH touches no other.
 pub const METADATA_KEYS: [&str; 6] =
     ["rotation_type", "ttl", "rotate_before", "revoke_old", "max_overlap", "failure_strategy"];
 

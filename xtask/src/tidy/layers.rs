@@ -22,6 +22,8 @@ const fn layer(
 
 /// What the tests of a component run on.
 const SERVERS: &[&str] = &["sandbox", "authority", "vault"];
+/// What the tests of gitops start and compare with.
+const GITOPS_TESTS: &[&str] = &["sandbox", "authority", "vault", "install"];
 
 /// Every crate, lowest first. `tests` and `xtask` are at the top and use what they like.
 pub(super) const LAYERS: &[Layer] = &[
@@ -34,11 +36,7 @@ pub(super) const LAYERS: &[Layer] = &[
     layer("authority", &["types", "manifest"], &["install"]),
     layer("sandbox", &["types"], &["api", "install"]),
     layer("operator", &["types", "api", "protocol", "vault", "install"], SERVERS),
-    layer(
-        "gitops",
-        &["types", "api", "manifest", "operator"],
-        &["sandbox", "authority", "vault", "install"],
-    ),
+    layer("gitops", &["types", "api", "manifest", "operator"], GITOPS_TESTS),
     layer(
         "control",
         &["types", "api", "protocol", "manifest", "vault", "install", "operator"],

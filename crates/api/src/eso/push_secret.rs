@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{preserved, preserved_list};
 
-/// Publication of an operator-generated Secret: Kubernetes Secret → authority (RFC row C5a-1).
+/// Publication of an operator-generated Secret: Kubernetes Secret → authority.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "external-secrets.io", version = "v1alpha1", kind = "PushSecret", namespaced)]
 #[kube(status = "PushSecretStatus", shortname = "ps", category = "external-secrets")]
@@ -40,7 +40,7 @@ pub struct PushSecretSpec {
     /// Explicit key mappings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<PushData>,
-    /// Bulk mappings; never explicit, so refused (C5a-1).
+    /// Bulk mappings; never explicit, so refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "preserved_list")]
     pub data_to: Vec<serde_json::Value>,
@@ -57,11 +57,11 @@ pub struct PushStoreRef {
     /// Name of the store.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Stores by label; never explicit, so refused (C5a-1).
+    /// Stores by label; never explicit, so refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "preserved")]
     pub label_selector: Option<serde_json::Value>,
-    /// `SecretStore` (default) or `ClusterSecretStore` (the only one regent publishes to, C5a-1).
+    /// `SecretStore` (default) or `ClusterSecretStore` (the only one regent publishes to).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^(SecretStore|ClusterSecretStore)$"))]
     pub kind: Option<String>,
@@ -87,7 +87,7 @@ pub struct PushSecretSource {
     /// Name of the Secret.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Secrets by label; never explicit, so refused (C5a-1).
+    /// Secrets by label; never explicit, so refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "preserved")]
     pub selector: Option<serde_json::Value>,

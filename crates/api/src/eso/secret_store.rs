@@ -167,7 +167,7 @@ pub struct VaultAuth {
 }
 
 /// Kubernetes auth of a store. With regent's own role, regent's own identity is used and the store serves a
-/// namespace only what it may read (PROTOCOLS.md §6).
+/// namespace only what it may read.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KubernetesAuth {

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, TryStreamExt};
 use kube::Api;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use regent_api::RuntimeAuthority;
 use regent_protocol::HmacKey;
 use regent_types::authority_names::{REGENT_MOUNT, SECRET_MOUNT, chain_name};
@@ -24,7 +24,7 @@ use super::error::Error;
 use super::random;
 use regent_operator::Context;
 use regent_operator::ledger::Ledger;
-use regent_operator::object_watch::WatchBackoff;
+use regent_operator::object_watch;
 
 /// Place of the HMAC key in the `regent/` mount.
 const HMAC_PATH: &str = "keys/hmac";
@@ -87,7 +87,7 @@ pub(super) async fn follow(cx: Context, address: Option<String>, gate: watch::Se
     let field = format!("metadata.name={}", labels::AUTHORITY_NAME);
     let config = watcher::Config::default().fields(&field);
     let stop = Box::pin(cx.shutdown.clone().wait());
-    let mut events = watcher(api, config).backoff(WatchBackoff::default()).take_until(stop).boxed();
+    let mut events = object_watch::watch(api, config).take_until(stop).boxed();
     let mut last = None;
     loop {
         let seen = match events.try_next().await {

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::Patch;
+use regent_operator::wiped_secret::wipe;
+use regent_operator::write::{FieldManager, delete_exactly};
 use regent_protocol::handover::word;
 use regent_protocol::observation::{Bootstrap, BootstrapSeen};
 use regent_protocol::{HmacKey, secret_hmac};
 use regent_types::lifecycle::Disposition;
 use regent_types::{SecretData, Sensitive, labels};
 use serde_json::{Value, json};
-use zeroize::Zeroize;
 
 use super::error::Error;
 
@@ -35,7 +36,7 @@ pub(super) struct Place<'a> {
     /// Key in the Secret → key in the authority.
     pub(super) rename: &'a BTreeMap<String, String>,
     /// Field manager.
-    pub(super) manager: String,
+    pub(super) manager: FieldManager,
 }
 
 /// What was read: how it looks to the protocol, and its data with keys renamed.
@@ -108,8 +109,7 @@ impl Place<'_> {
     async fn patch(&self, uid: &str, rv: &str, mut patch: Value) -> Result<(), Error> {
         patch["metadata"]["uid"] = uid.into();
         patch["metadata"]["resourceVersion"] = rv.into();
-        let manager = Some(self.manager.clone());
-        let params = PatchParams { field_manager: manager, ..PatchParams::default() };
+        let params = self.manager.patch();
         let answer = self.secrets().patch(self.name, &params, &Patch::Merge(patch)).await;
         match answer {
             Ok(mut secret) => {
@@ -123,9 +123,7 @@ impl Place<'_> {
 
     /// Deletes it.
     pub(super) async fn delete(&self, uid: &str, rv: &str) -> Result<(), Error> {
-        let preconditions =
-            Preconditions { uid: Some(uid.to_owned()), resource_version: Some(rv.to_owned()) };
-        let params = DeleteParams::default().preconditions(preconditions);
+        let params = delete_exactly(Some(uid.to_owned()), Some(rv.to_owned()));
         match self.secrets().delete(self.name, &params).await {
             Ok(answer) => {
                 if let Some(mut secret) = answer.left() {
@@ -149,12 +147,6 @@ fn take(secret: &mut Secret, rename: &BTreeMap<String, String>) -> SecretData {
     let all = secret.data.take().unwrap_or_default();
     let named = |key: String| rename.get(&key).cloned().unwrap_or(key);
     all.into_iter().map(|(key, value)| (named(key), Sensitive::new(value.0))).collect()
-}
-
-fn wipe(secret: &mut Secret) {
-    for value in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
-        value.0.zeroize();
-    }
 }
 
 fn facts(secret: &Secret, data: &SecretData, key: &HmacKey) -> BootstrapSeen {

@@ -110,7 +110,7 @@ impl Job {
             namespace: &self.owner.namespace,
             name: &from.bootstrap_secret,
             rename: &from.rename_keys,
-            manager: w.cx.field_manager(),
+            manager: w.cx.manager(),
         })
     }
 }

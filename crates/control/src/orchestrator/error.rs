@@ -114,7 +114,7 @@ impl Explain for Error {
 impl Error {
     /// A watch that broke; it is begun again by itself.
     pub(super) fn watch(error: &kube::runtime::watcher::Error) -> Self {
-        let answer = regent_operator::watch_error::said(error);
+        let answer = regent_operator::watch_error::watch_summary(error);
         Self::Api { verb: "watch", object: "objects".into(), answer, transient: true }
     }
 }

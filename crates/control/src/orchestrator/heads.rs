@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use regent_api::RuntimeAuthority;
 use regent_protocol::ledger::Head;
 use regent_types::labels;
@@ -111,7 +111,7 @@ impl Publisher {
 async fn write(cx: &Context, chain: &str, head: &str) -> Result<(), Error> {
     let api: Api<RuntimeAuthority> = Api::all(cx.api.clone());
     let patch = serde_json::json!({ "status": { "ledgerHeads": { chain: head } } });
-    let params = PatchParams { field_manager: Some(cx.field_manager()), ..PatchParams::default() };
+    let params = cx.manager().patch();
     let name = labels::AUTHORITY_NAME;
     let answer = api.patch_status(name, &params, &Patch::Merge(patch)).await;
     answer.map_err(|e| Error::api("patch", format!("RuntimeAuthority {name}"), &e))?;

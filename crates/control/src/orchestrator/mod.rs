@@ -98,7 +98,9 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
 
     let stop = || cx.shutdown.clone().wait();
     let externals_api = || Api::<ExternalSecret>::all(cx.api.clone());
-    let externals_seen = reflector(written, object_watch::watch(externals_api())).touched_objects();
+    let externals_seen =
+        reflector(written, object_watch::watch(externals_api(), watcher::Config::default()))
+            .touched_objects();
     let all = secrets.store();
     let of_push = secrets.store();
     let secrets = secrets
@@ -111,7 +113,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         .reconcile_all_on(opened())
         .graceful_shutdown_on(stop())
         .run(secrets::reconcile, failed::<RuntimeSecret>, Arc::clone(&world))
-        .for_each(watch_error::tell("orchestrator"));
+        .for_each(watch_error::log_broken_watches("orchestrator"));
 
     let (of_external, of_manifest) = (world.secrets.clone(), world.secrets.clone());
     let (started, made, changed) = (runs.store(), runs.store(), runs.store());
@@ -131,7 +133,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         .reconcile_all_on(opened())
         .graceful_shutdown_on(stop())
         .run(runs::reconcile, failed::<WorkflowRun>, Arc::clone(&world))
-        .for_each(watch_error::tell("orchestrator"));
+        .for_each(watch_error::log_broken_watches("orchestrator"));
 
     let (over, drained) = oneshot::channel();
     let controllers = async move {
@@ -155,9 +157,9 @@ where
         object.namespace().unwrap_or_default(),
         object.name_any()
     );
-    let pause = w.backoff.failed(key.clone());
+    let pause = w.backoff.next(key.clone());
     if error.is_race() {
-        w.backoff.fine(&key);
+        w.backoff.reset(&key);
     } else {
         let reason = error.reason();
         tracing::warn!(component = "orchestrator", object = key, reason, %error, "will be tried again");

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::PostParams;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 use regent_api::condition;
@@ -70,8 +69,7 @@ pub(super) async fn reconcile(run: Arc<WorkflowRun>, w: Arc<World>) -> Result<Ac
     status.conditions = condition::set(&old.conditions, READY, &ending.verdict, generation, now);
     if status != old {
         run.status = Some(status);
-        let params =
-            PostParams { field_manager: Some(w.cx.field_manager()), ..PostParams::default() };
+        let params = w.cx.manager().post();
         let answer = api.replace_status(&name, &params, &run).await;
         answer.map_err(|e| Error::api("update status of", &object, &e))?;
     }
@@ -170,11 +168,11 @@ fn note(
             let verdict = Verdict::no(Reason::AuthorityNotReady.as_str(), message);
             return Some(Ending {
                 verdict,
-                again: Action::requeue(w.backoff.failed(object.to_owned())),
+                again: Action::requeue(w.backoff.next(object.to_owned())),
             });
         }
         steps::End::Stopped { kind, reason, message } => {
-            w.backoff.fine(object);
+            w.backoff.reset(object);
             status.phase = Some(match kind {
                 StopKind::Conflict => RunPhase::Conflict,
                 StopKind::Held => RunPhase::Held,
@@ -185,7 +183,7 @@ fn note(
             return Some(Ending { verdict, again: Action::requeue(LOOK_STOPPED) });
         }
         steps::End::Waits { why, message, until, committed } => {
-            w.backoff.fine(object);
+            w.backoff.reset(object);
             let tried = super::workflow::Tried::Waits { message: message.clone(), committed };
             plan.record(&mut status.steps, step, &tried, now);
             if matches!(plan.next(&status.steps, now), Next::Run(_)) {
@@ -199,7 +197,7 @@ fn note(
             }
         }
         steps::End::Tried(tried) => {
-            w.backoff.fine(object);
+            w.backoff.reset(object);
             plan.record(&mut status.steps, step, &tried, now);
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::ObjectMeta;
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use regent_api::condition;
@@ -48,11 +48,11 @@ pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, w: Arc<World>) -> Resu
     let mut again = Action::requeue(POLICY_LOOK);
     let mut facts = match gather(&w, &secret).await {
         Ok(facts) => {
-            w.backoff.fine(&object);
+            w.backoff.reset(&object);
             facts
         }
         Err(error) if error.is_authority() => {
-            again = Action::requeue(w.backoff.failed(object.clone()));
+            again = Action::requeue(w.backoff.next(object.clone()));
             obstacle(Reason::AuthorityNotReady, error.to_string())
         }
         Err(error) => return Err(error),
@@ -73,8 +73,7 @@ pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, w: Arc<World>) -> Resu
         report(&object, &secret, &status);
         let mut new = RuntimeSecret::clone(&secret);
         new.status = Some(status);
-        let params =
-            PostParams { field_manager: Some(w.cx.field_manager()), ..PostParams::default() };
+        let params = w.cx.manager().post();
         let answer = api.replace_status(&name, &params, &new).await;
         answer.map_err(|e| Error::api("update status of", &object, &e))?;
     }
@@ -224,8 +223,7 @@ async fn create(w: &World, job: &Job, name: &str, uses: Uses, cause: Cause) -> R
         ..ObjectMeta::default()
     };
     let api: Api<WorkflowRun> = Api::namespaced(w.cx.api.clone(), namespace);
-    let params = PostParams { field_manager: Some(w.cx.field_manager()), ..PostParams::default() };
-    match api.create(&params, &run).await {
+    match api.create(&w.cx.manager().post(), &run).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
         Err(error) => Err(Error::api("create", format!("WorkflowRun {namespace}/{name}"), &error)),

@@ -14,19 +14,19 @@ mod pass;
 mod slots;
 mod status;
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use futures::{Stream, StreamExt, stream};
 use kube::runtime::controller::Config;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::watcher::{self, Event};
+use kube::runtime::watcher;
 use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, ResourceExt};
 use regent_api::{EventTrigger, RuntimeSecret, Workflow, WorkflowRun};
 
+use regent_operator::cache_sync::CacheSync;
+use regent_operator::changed_only::changed_only;
 use regent_operator::error::ReconcileError;
 use regent_operator::object_watch;
 use regent_operator::watch_error;
@@ -60,6 +60,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
     let worker = Arc::new(Worker {
         cx: cx.clone(),
         backoff: regent_operator::backoff::Backoff::default(),
+        listings: [CacheSync::of(&secrets), CacheSync::of(&workflows), CacheSync::of(&runs)],
         secrets,
         workflows,
         runs,
@@ -84,7 +85,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         .reconcile_on(kept(&cx, &triggers, workflow_writer, of_workflow, everyone))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
         .run(pass::reconcile, pass::on_error, worker)
-        .for_each(watch_error::tell("triggers"))
+        .for_each(watch_error::log_broken_watches("triggers"))
         .await;
     Ok(())
 }
@@ -104,47 +105,11 @@ where
 {
     let api: Api<K> = Api::all(cx.api.clone());
     let triggers = triggers.clone();
-    let mut told = HashMap::new();
-    object_watch::watch(api).reflect(writer).flat_map(move |event| {
-        let object = news(&mut told, event, &decides);
-        let near = object.map(|object| {
-            triggers.state_filter(|trigger| {
-                trigger.metadata.namespace == object.meta().namespace && concerns(trigger, &object)
-            })
+    let watched = object_watch::watch(api, watcher::Config::default()).reflect(writer);
+    changed_only("triggers", watched, decides).flat_map(move |object| {
+        let near = triggers.state_filter(|trigger| {
+            trigger.metadata.namespace == object.meta().namespace && concerns(trigger, &object)
         });
-        let near = near.unwrap_or_default();
         stream::iter(near.iter().map(|t| ObjectRef::from_obj(&**t)).collect::<Vec<_>>())
     })
-}
-
-/// The object of an event that says something new: told for the first time, changed in what
-/// decides, deleted.
-fn news<K: kube::Resource<DynamicType = ()>>(
-    told: &mut HashMap<String, u64>,
-    event: watcher::Result<Event<K>>,
-    decides: impl Fn(&K) -> String,
-) -> Option<K> {
-    match event {
-        Ok(Event::Apply(object) | Event::InitApply(object)) => {
-            let mut hasher = DefaultHasher::new();
-            decides(&object).hash(&mut hasher);
-            let digest = hasher.finish();
-            let uid = object.uid().unwrap_or_default();
-            (told.insert(uid, digest) != Some(digest)).then_some(object)
-        }
-        Ok(Event::Delete(object)) => {
-            told.remove(&object.uid().unwrap_or_default());
-            Some(object)
-        }
-        Ok(Event::Init) => {
-            told.clear();
-            None
-        }
-        Ok(Event::InitDone) => None,
-        Err(error) => {
-            let error = ReconcileError::watch(&K::kind(&()), &error);
-            tracing::warn!(component = "triggers", %error, "watch broke and is taken up again");
-            None
-        }
-    }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::PostParams;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, ResourceExt};
@@ -17,6 +16,7 @@ use super::due::{self, Decision, Fire, Run, Secret, Seen, due};
 use super::status;
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
+use regent_operator::cache_sync::CacheSync;
 use regent_operator::error::ReconcileError;
 
 /// No watch is guaranteed to tell everything, and clocks are set: look at least this often, at no
@@ -37,6 +37,8 @@ pub(crate) struct Worker {
     pub(crate) secrets: Store<RuntimeSecret>,
     pub(crate) workflows: Store<Workflow>,
     pub(crate) runs: Store<WorkflowRun>,
+    /// Whether the three are listed.
+    pub(crate) listings: [CacheSync; 3],
     pub(crate) memory: Mutex<Memory>,
 }
 
@@ -92,7 +94,7 @@ pub(crate) async fn reconcile(
     }
     worker.create_all(&object, &key, &secrets, &decision.fires, now).await?;
     worker.memory().settled.insert(uid);
-    worker.backoff.fine(&key);
+    worker.backoff.reset(&key);
     Ok(Action::requeue(pause(&decision, now)))
 }
 
@@ -105,13 +107,13 @@ pub(crate) fn on_error(
     let key = key_of(&*object);
     if matches!(error, ReconcileError::Changed { .. }) {
         tracing::debug!(component = "triggers", %error, "decided on an older state");
-        return Action::requeue(worker.backoff.failed(key));
+        return Action::requeue(worker.backoff.next(key));
     }
     tracing::warn!(
         component = "triggers", object = %format!("{}/{}", key.0, key.1), %error,
         "pass failed and is tried again"
     );
-    Action::requeue(worker.backoff.failed(key))
+    Action::requeue(worker.backoff.next(key))
 }
 
 /// The key of an object.
@@ -148,10 +150,9 @@ fn ended(run: &WorkflowRun) -> bool {
 impl Worker {
     async fn listed(&self) -> Result<(), ReconcileError> {
         let listed = async {
-            // An error means that the component ends.
-            let _ended = self.secrets.wait_until_ready().await;
-            let _ended = self.workflows.wait_until_ready().await;
-            let _ended = self.runs.wait_until_ready().await;
+            for listing in &self.listings {
+                listing.wait().await;
+            }
         };
         tokio::time::timeout(LISTED_WITHIN, listed).await.map_err(|_| ReconcileError::NotListed)
     }
@@ -198,7 +199,7 @@ impl Worker {
         let api: Api<EventTrigger> = Api::namespaced(self.cx.api.clone(), &key.0);
         let mut new = object.clone();
         new.status = Some(status);
-        let written = api.replace_status(&key.1, &self.params(), &new).await;
+        let written = api.replace_status(&key.1, &self.cx.manager().post(), &new).await;
         let shown = format!("EventTrigger {}/{}", key.0, key.1);
         match written {
             Ok(_) => Ok(()),
@@ -240,7 +241,7 @@ impl Worker {
         }
         let api: Api<WorkflowRun> = Api::namespaced(self.cx.api.clone(), &key.0);
         let run = run(trigger, key, secret, fire, &name);
-        match api.create(&self.params(), &run).await {
+        match api.create(&self.cx.manager().post(), &run).await {
             Ok(_) => {
                 tracing::info!(
                     component = "triggers",
@@ -267,10 +268,6 @@ impl Worker {
         let run = Run { secret: fire.secret.clone(), ended: false, created: now };
         memory.created.insert((key.0.clone(), name), (key.1.clone(), run));
         Ok(())
-    }
-
-    fn params(&self) -> PostParams {
-        PostParams { field_manager: Some(self.cx.field_manager()), ..PostParams::default() }
     }
 }
 

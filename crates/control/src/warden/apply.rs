@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use regent_api::RuntimeAuthority;
 use regent_protocol::ledger::{Event, event_id};
 use regent_types::identity::Identity;
@@ -180,7 +180,7 @@ fn check_shares(request: &InitRequest, shares: &[SealedShare]) -> Result<(), Err
 /// step.
 pub(super) async fn note(driver: &Driver, fields: Value) -> Result<(), Error> {
     let patch = Patch::Merge(json!({ "status": fields }));
-    let params = PatchParams::apply(&driver.cx.field_manager());
+    let params = driver.cx.manager().apply();
     let written = driver.api.patch_status(AUTHORITY_NAME, &params, &patch).await;
     written.map(drop).map_err(Error::api("writing", "status of RuntimeAuthority regent"))
 }

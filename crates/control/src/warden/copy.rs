@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use kube::api::PostParams;
+use regent_operator::write::FieldManager;
 use regent_types::labels::{RECOVERED_BY, SEALED_SHARES, SYSTEM_NAMESPACE};
 use regent_types::seal::SealedShares;
 
@@ -50,7 +51,7 @@ impl Copy {
 
 impl Copies {
     pub(super) fn new(client: kube::Client, field_manager: String) -> Self {
-        let post = PostParams { field_manager: Some(field_manager), ..PostParams::default() };
+        let post = FieldManager::new(field_manager).post();
         Self { api: Api::namespaced(client, SYSTEM_NAMESPACE), post }
     }
 

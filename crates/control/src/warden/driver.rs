@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use regent_api::RuntimeAuthority;
@@ -312,7 +312,7 @@ impl Driver {
         patch: Option<serde_json::Value>,
     ) -> Result<(), Error> {
         let Some(patch) = patch else { return Ok(()) };
-        let params = PatchParams::apply(&self.cx.field_manager());
+        let params = self.cx.manager().apply();
         let written = self.api.patch_status(name, &params, &Patch::Merge(patch)).await;
         match written {
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),

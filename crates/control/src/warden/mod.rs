@@ -91,7 +91,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         .reconcile_all_on(ReceiverStream::new(nudged))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
         .run(driver::reconcile, driver::error_policy, driver)
-        .for_each(regent_operator::watch_error::tell("warden"))
+        .for_each(regent_operator::watch_error::log_broken_watches("warden"))
         .await;
     let mut ended = Ok(());
     for task in [watcher_task, transport_task] {

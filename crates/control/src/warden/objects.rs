@@ -29,7 +29,7 @@ impl Objects {
     pub(super) fn new(cx: &Context) -> Self {
         Self {
             secrets: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
-            post: PostParams { field_manager: Some(cx.field_manager()), ..PostParams::default() },
+            post: cx.manager().post(),
         }
     }
 

@@ -9,9 +9,10 @@
 //! ```
 
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use regent_api::RuntimeAuthority;
 use regent_manifest::keys::{Identities, seal_share};
+use regent_operator::write::FieldManager;
 use regent_protocol::ledger::Event;
 use regent_types::authority_names::{KUBERNETES_MOUNT, REGENT_MOUNT, chain_name};
 use regent_types::identity::Identity;
@@ -269,7 +270,8 @@ impl Person<'_> {
         // Intent before effect: from here on a root token may live, and warden looks for it.
         let api: Api<RuntimeAuthority> = Api::all(self.api.clone());
         let patch = Patch::Merge(json!({ "status": { "rootRevoked": false } }));
-        let noted = api.patch_status(AUTHORITY_NAME, &PatchParams::apply(MANAGER), &patch).await;
+        let noted =
+            api.patch_status(AUTHORITY_NAME, &FieldManager::new(MANAGER).apply(), &patch).await;
         noted.map_err(Error::api("writing", "status of RuntimeAuthority regent"))?;
         self.vault.generate_root(shares).await.map_err(authority("generating a root token"))
     }

@@ -65,10 +65,11 @@ pub(super) fn spawn(
 }
 
 async fn until_served(api: kube::Client, tell: &watch::Sender<Option<bool>>) {
-    let materialized = object_watch::watch(Api::<ExternalSecret>::all(api.clone()))
-        .map(|event| sign(event, |o| o.status.as_ref().map(|s| s.conditions.as_slice())))
-        .map(|take| Box::new(move |said: &mut Said| take(&mut said.externals)) as Take);
-    let published = object_watch::watch(Api::<PushSecret>::all(api))
+    let materialized =
+        object_watch::watch(Api::<ExternalSecret>::all(api.clone()), watcher::Config::default())
+            .map(|event| sign(event, |o| o.status.as_ref().map(|s| s.conditions.as_slice())))
+            .map(|take| Box::new(move |said: &mut Said| take(&mut said.externals)) as Take);
+    let published = object_watch::watch(Api::<PushSecret>::all(api), watcher::Config::default())
         .map(|event| sign(event, |o| o.status.as_ref().map(|s| s.conditions.as_slice())))
         .map(|take| Box::new(move |said: &mut Said| take(&mut said.pushes)) as Take);
     let mut signs = select(materialized.boxed(), published.boxed());

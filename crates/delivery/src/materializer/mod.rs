@@ -124,7 +124,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         }))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
         .run(pass::reconcile, pass::on_error, Arc::clone(&worker))
-        .for_each(watch_error::tell("materializer"));
+        .for_each(watch_error::log_broken_watches("materializer"));
     futures::join!(external, store_status(&cx, &worker, concurrency), retire::run(&worker));
     Ok(())
 }
@@ -139,10 +139,10 @@ async fn store_status(cx: &Context, worker: &Arc<Worker>, concurrency: Config) {
     };
     let cluster = store_controller::<ClusterSecretStore>(cx, &concurrency)
         .run(stores::cluster, stores::on_error, keeper())
-        .for_each(watch_error::tell("materializer"));
+        .for_each(watch_error::log_broken_watches("materializer"));
     let namespaced = store_controller::<SecretStore>(cx, &concurrency)
         .run(stores::namespaced, stores::on_error, keeper())
-        .for_each(watch_error::tell("materializer"));
+        .for_each(watch_error::log_broken_watches("materializer"));
     futures::join!(cluster, namespaced);
 }
 
@@ -174,7 +174,7 @@ where
     K: std::fmt::Debug + Send + Sync + 'static,
 {
     let api: Api<K> = Api::all(worker.cx.api.clone());
-    object_watch::watch(api)
+    object_watch::watch(api, watcher::Config::default())
 }
 
 /// ExternalSecrets that events of a kind concern.

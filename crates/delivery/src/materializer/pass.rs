@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use regent_api::ExternalSecret;
+use regent_operator::wiped_secret::WipedSecret;
+use regent_operator::write::delete_exactly;
 use regent_types::{SecretData, SecretPath, VersionPair};
 use regent_vault::{KvSecret, VersionState};
-use zeroize::Zeroize;
 
 use super::allow::Judgement;
 use super::authority::Read;
@@ -35,17 +35,6 @@ const STATUS_TRIES: usize = 3;
 
 /// Versions that RuntimeSecrets tell, path by path.
 type Told = BTreeMap<SecretPath, VersionPair>;
-
-/// A Secret whose values are wiped when it is dropped.
-pub(super) struct Wiped(pub(super) Secret);
-
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        for value in self.0.data.iter_mut().flatten() {
-            value.1.0.zeroize();
-        }
-    }
-}
 
 /// What one pass works on.
 struct Job<'a> {
@@ -78,7 +67,7 @@ pub(crate) async fn reconcile(
         }
         Ok(Some(job)) => match job.run().await? {
             Ended::Well(next) => {
-                worker.backoff.fine(&key);
+                worker.backoff.reset(&key);
                 return Ok(Action::requeue(next.unwrap_or(RECHECK).min(RECHECK)));
             }
             Ended::Refused(refusal) => refusal,
@@ -95,7 +84,7 @@ pub(crate) async fn reconcile(
     }
     publish(&worker, &es, &Outcome::Refused(refusal)).await?;
     Ok(match until {
-        Until::Retry => Action::requeue(worker.backoff.failed(key)),
+        Until::Retry => Action::requeue(worker.backoff.next(key)),
         Until::Change => Action::requeue(RECHECK),
     })
 }
@@ -111,7 +100,7 @@ pub(crate) fn on_error(
         component = "materializer", object = %format!("{}/{}", key.0, key.1), %error,
         "pass failed and is tried again"
     );
-    Action::requeue(worker.backoff.failed(key))
+    Action::requeue(worker.backoff.next(key))
 }
 
 fn said(es: &ExternalSecret) -> Option<&str> {
@@ -279,7 +268,9 @@ impl Job<'_> {
             Creation::Nothing => None,
             _ => {
                 let found = self.api().get_opt(&self.request.target).await;
-                found.map_err(|e| ReconcileError::api("get", &self.object(), &e))?.map(Wiped)
+                found
+                    .map_err(|e| ReconcileError::api("get", &self.object(), &e))?
+                    .map(WipedSecret::new)
             }
         };
         let owner = Owner {
@@ -288,7 +279,7 @@ impl Job<'_> {
             uid: self.es.metadata.uid.as_deref().unwrap_or_default(),
             meta: &self.es.metadata,
         };
-        let existing = existing.as_ref().map(|w| &w.0);
+        let existing = existing.as_ref().map(|w| &**w);
         if let Err(refusal) = target::may_write(&self.request, &owner, existing) {
             return Ok(Err(refusal));
         }
@@ -344,31 +335,29 @@ impl Job<'_> {
     }
 
     async fn write(&self, existing: Option<&Secret>, write: Write) -> Result<Done, ReconcileError> {
-        let params = PostParams {
-            field_manager: Some(self.worker.cx.field_manager()),
-            ..PostParams::default()
-        };
+        let params = self.worker.cx.manager().post();
         let (verb, written) = match write {
             Write::Nothing => {
                 let mark = existing.map(mark);
                 return Ok(Done::Written { mark, wrote: false });
             }
             Write::Create(secret) => {
-                let secret = Wiped(*secret);
-                ("create", self.api().create(&params, &secret.0).await)
+                let secret = WipedSecret::new(*secret);
+                ("create", self.api().create(&params, &secret).await)
             }
             Write::Replace(secret) => {
-                let secret = Wiped(*secret);
-                ("update", self.api().replace(&self.request.target, &params, &secret.0).await)
+                let secret = WipedSecret::new(*secret);
+                ("update", self.api().replace(&self.request.target, &params, &secret).await)
             }
         };
-        let written = Wiped(written.map_err(|e| ReconcileError::api(verb, &self.object(), &e))?);
+        let written =
+            WipedSecret::new(written.map_err(|e| ReconcileError::api(verb, &self.object(), &e))?);
         tracing::info!(
             component = "materializer", object = %self.object(), verb,
-            versions = written.0.annotations().get(regent_types::labels::VERSIONS),
+            versions = written.annotations().get(regent_types::labels::VERSIONS),
             "Secret materialized"
         );
-        Ok(Done::Written { mark: Some(mark(&written.0)), wrote: true })
+        Ok(Done::Written { mark: Some(mark(&*written)), wrote: true })
     }
 
     async fn delete(
@@ -379,9 +368,7 @@ impl Job<'_> {
         let Some(secret) = existing.filter(|secret| target::is_owned(secret, owner)) else {
             return Ok(Done::Gone);
         };
-        let preconditions =
-            Preconditions { uid: secret.uid(), resource_version: secret.resource_version() };
-        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let params = delete_exactly(secret.uid(), secret.resource_version());
         match self.api().delete(&self.request.target, &params).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.is_not_found() => {}
@@ -422,8 +409,7 @@ async fn publish(
     let (namespace, name) = worker::key(es);
     let object = format!("ExternalSecret {namespace}/{name}");
     let api: Api<ExternalSecret> = Api::namespaced(worker.cx.api.clone(), &namespace);
-    let params =
-        PostParams { field_manager: Some(worker.cx.field_manager()), ..PostParams::default() };
+    let params = worker.cx.manager().post();
     let mut base = es.clone();
     for attempt in 1.. {
         let old = base.status.clone().unwrap_or_default();

@@ -17,10 +17,11 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::core::PartialObjectMeta;
 use kube::{Api, ResourceExt};
 use regent_api::ExternalSecret;
+use regent_operator::wiped_secret::WipedSecret;
+use regent_operator::write::delete_exactly;
 use regent_types::labels;
 
 use super::index::Key;
@@ -84,11 +85,11 @@ pub(crate) async fn run(worker: &Worker) {
         }
         while let Some((place, former)) = worker.owned.next() {
             match retire(worker, &place, &former).await {
-                Ok(()) => backoff.fine(&place),
+                Ok(()) => backoff.reset(&place),
                 Err(error) => {
                     let object = format!("{}/{}", place.0, place.1);
                     tracing::warn!(component = "materializer", object, %error, "the end of a Secret is tried again");
-                    later.push(after(backoff.failed(place.clone()), (place, former)));
+                    later.push(after(backoff.next(place.clone()), (place, former)));
                 }
             }
         }
@@ -133,7 +134,7 @@ async fn may_list(worker: &Worker, namespace: &str) -> Result<bool, ReconcileErr
         ..SelfSubjectAccessReview::default()
     };
     let api: Api<SelfSubjectAccessReview> = Api::all(worker.cx.api.clone());
-    let answer = api.create(&PostParams::default(), &review).await;
+    let answer = api.create(&worker.cx.manager().post(), &review).await;
     let answer =
         answer.map_err(|e| ReconcileError::api("create", "SelfSubjectAccessReview", &e))?;
     Ok(answer.status.is_some_and(|status| status.allowed))
@@ -182,9 +183,7 @@ async fn delete(
     secret: &PartialObjectMeta<Secret>,
     object: &str,
 ) -> Result<(), ReconcileError> {
-    let preconditions =
-        Preconditions { uid: secret.uid(), resource_version: secret.resource_version() };
-    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    let params = delete_exactly(secret.uid(), secret.resource_version());
     match secrets.delete(&secret.name_any(), &params).await {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
@@ -208,14 +207,12 @@ async fn release(
     let name = seen.name_any();
     let found = secrets.get_opt(&name).await.map_err(|e| ReconcileError::api("get", object, &e))?;
     let Some(secret) = found else { return Ok(()) };
-    let mut secret = super::pass::Wiped(secret);
-    secret.0.metadata.resource_version = seen.resource_version();
-    secret.0.annotations_mut().remove(labels::OWNED_BY);
-    let params =
-        PostParams { field_manager: Some(worker.cx.field_manager()), ..PostParams::default() };
-    let written = secrets.replace(&name, &params, &secret.0).await;
-    let _wiped =
-        super::pass::Wiped(written.map_err(|e| ReconcileError::api("update", object, &e))?);
+    let mut secret = WipedSecret::new(secret);
+    secret.metadata.resource_version = seen.resource_version();
+    secret.annotations_mut().remove(labels::OWNED_BY);
+    let params = worker.cx.manager().post();
+    let written = secrets.replace(&name, &params, &secret).await;
+    let _wiped = WipedSecret::new(written.map_err(|e| ReconcileError::api("update", object, &e))?);
     tracing::info!(
         component = "materializer",
         object,

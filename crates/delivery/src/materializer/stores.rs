@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::api::PostParams;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 use regent_api::condition;
@@ -53,10 +52,11 @@ pub(crate) async fn cluster(
         let mut new = (*object).clone();
         new.status = Some(status);
         let api: Api<ClusterSecretStore> = Api::all(worker.cx.api.clone());
-        let written = api.replace_status(&object.name_any(), &params(worker), &new).await;
+        let written =
+            api.replace_status(&object.name_any(), &worker.cx.manager().post(), &new).await;
         done(&written.map(|_| ()), "ClusterSecretStore", &object.name_any())?;
     }
-    keeper.backoff.fine(&key_of(&*object));
+    keeper.backoff.reset(&key_of(&*object));
     Ok(Action::await_change())
 }
 
@@ -75,15 +75,12 @@ pub(crate) async fn namespaced(
         new.status = Some(status);
         let namespace = object.namespace().unwrap_or_default();
         let api: Api<SecretStore> = Api::namespaced(worker.cx.api.clone(), &namespace);
-        let written = api.replace_status(&object.name_any(), &params(worker), &new).await;
+        let written =
+            api.replace_status(&object.name_any(), &worker.cx.manager().post(), &new).await;
         done(&written.map(|_| ()), "SecretStore", &object.name_any())?;
     }
-    keeper.backoff.fine(&key_of(&*object));
+    keeper.backoff.reset(&key_of(&*object));
     Ok(Action::await_change())
-}
-
-fn params(worker: &Worker) -> PostParams {
-    PostParams { field_manager: Some(worker.cx.field_manager()), ..PostParams::default() }
 }
 
 fn done(written: &kube::Result<()>, kind: &str, name: &str) -> Result<(), ReconcileError> {
@@ -103,5 +100,5 @@ pub(crate) fn on_error<K: ResourceExt>(
     keeper: Arc<Keeper>,
 ) -> Action {
     tracing::warn!(component = "materializer", object = %object.name_any(), %error, "store status failed");
-    Action::requeue(keeper.backoff.failed(key_of(&*object)))
+    Action::requeue(keeper.backoff.next(key_of(&*object)))
 }

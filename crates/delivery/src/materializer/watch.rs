@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
-use kube::runtime::WatchStreamExt;
-use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, ResourceExt};
 use regent_types::labels;
 use tokio::sync::mpsc;
@@ -19,7 +18,7 @@ use super::index::{Key, key_of};
 use super::owned::Owned;
 use regent_operator::Context;
 use regent_operator::error::ReconcileError;
-use regent_operator::object_watch::WatchBackoff;
+use regent_operator::object_watch;
 
 /// Namespaces watched; beyond it drift is found at the next refresh.
 const NAMESPACES_MAX: usize = 5_000;
@@ -60,8 +59,7 @@ impl Secrets {
         // Bootstrap Secrets too: one that is marked `become` is taken over at once.
         let config = watcher::Config::default().labels(labels::CLASS);
         let stop = self.cx.shutdown.clone().wait();
-        let stream =
-            watcher(api, config).backoff(WatchBackoff::default()).take_until(Box::pin(stop));
+        let stream = object_watch::watch(api, config).take_until(Box::pin(stop));
         let (marks, events) = (Arc::clone(&self.marks), self.events.clone());
         let owned = Arc::clone(&self.owned);
         let namespace = namespace.to_owned();

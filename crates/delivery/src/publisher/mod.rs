@@ -18,14 +18,13 @@ mod status;
 mod store;
 mod watch;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use futures::{Stream, StreamExt, stream};
 use kube::runtime::controller::Config;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::watcher::{self, Event};
+use kube::runtime::watcher;
 use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, ResourceExt};
 use regent_api::PushSecret;
@@ -33,6 +32,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use pass::Worker;
 use regent_operator::cache_sync::CacheSync;
+use regent_operator::changed_only::changed_only;
 use regent_operator::error::ReconcileError;
 use regent_operator::object_watch;
 use regent_operator::{Context, watch_error};
@@ -97,7 +97,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         .reconcile_on(kept(&cx, store_writer, all()))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
         .run(pass::reconcile, pass::on_error, worker)
-        .for_each(watch_error::tell("publisher"))
+        .for_each(watch_error::log_broken_watches("publisher"))
         .await;
     Ok(())
 }
@@ -114,39 +114,9 @@ where
     K: std::fmt::Debug + Send + Sync + serde::Serialize + 'static,
 {
     let api: Api<K> = Api::all(cx.api.clone());
-    let mut told = HashMap::new();
-    object_watch::watch(api).reflect(writer).flat_map(move |event| {
-        let name = news(&mut told, event);
-        stream::iter(name.map(|name| concerns(&name)).unwrap_or_default())
-    })
-}
-
-/// The name of the object of an event that says something new: told for the first time, changed in
-/// what decides, deleted.
-fn news<K>(told: &mut HashMap<String, String>, event: watcher::Result<Event<K>>) -> Option<String>
-where
-    K: kube::Resource<DynamicType = ()> + serde::Serialize,
-{
-    match event {
-        Ok(Event::Apply(object) | Event::InitApply(object)) => {
-            let (name, said) = (object.name_any(), deciding(&object));
-            (told.insert(name.clone(), said.clone()) != Some(said)).then_some(name)
-        }
-        Ok(Event::Delete(object)) => {
-            told.remove(&object.name_any());
-            Some(object.name_any())
-        }
-        Ok(Event::Init) => {
-            told.clear();
-            None
-        }
-        Ok(Event::InitDone) => None,
-        Err(error) => {
-            let error = ReconcileError::watch(&K::kind(&()), &error);
-            tracing::warn!(component = "publisher", %error, "watch broke and is taken up again");
-            None
-        }
-    }
+    let watched = object_watch::watch(api, watcher::Config::default()).reflect(writer);
+    changed_only("publisher", watched, deciding)
+        .flat_map(move |object| stream::iter(concerns(&object.name_any())))
 }
 
 /// The parts of an object that decide about publication.

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::PostParams;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, ResourceExt};
 use regent_api::condition;
 use regent_api::{ClusterSecretStore, PushSecret, RuntimeAuthority};
+use regent_operator::wiped_secret::WipedSecret;
 use regent_types::{SecretData, Sensitive, labels};
-use zeroize::Zeroize;
 
 use super::authority::{Author, Authorities};
 use super::explicit::{Refusal, Wanted};
@@ -58,16 +57,6 @@ pub(crate) struct Known {
 }
 
 /// Source values, wiped when dropped.
-struct Wiped(Secret);
-
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        for value in self.0.data.iter_mut().flatten() {
-            value.1.0.zeroize();
-        }
-    }
-}
-
 /// The controller's reconcile.
 pub(crate) async fn reconcile(
     object: Arc<PushSecret>,
@@ -86,7 +75,7 @@ pub(crate) async fn reconcile(
             Ok(Action::await_change())
         }
         Ok(Some(next)) => {
-            worker.backoff.fine(&key);
+            worker.backoff.reset(&key);
             Ok(Action::requeue(next.min(RECHECK)))
         }
         Err(refusal) => {
@@ -99,7 +88,7 @@ pub(crate) async fn reconcile(
             }
             worker.publish_status(&object, &Outcome::Refused(&refusal)).await?;
             let retry = refusal.retry;
-            Ok(Action::requeue(if retry { worker.backoff.failed(key) } else { RECHECK }))
+            Ok(Action::requeue(if retry { worker.backoff.next(key) } else { RECHECK }))
         }
     }
 }
@@ -115,7 +104,7 @@ pub(crate) fn on_error(
         component = "publisher", object = %format!("{}/{}", key.0, key.1), %error,
         "pass failed and is tried again"
     );
-    Action::requeue(worker.backoff.failed(key))
+    Action::requeue(worker.backoff.next(key))
 }
 
 /// The key that `object` has in all tables.
@@ -183,8 +172,8 @@ impl Worker {
             fingerprint: status::fingerprint(&object.metadata),
             servers: servers.clone(),
             source: (
-                source.0.uid().unwrap_or_default(),
-                source.0.resource_version().unwrap_or_default(),
+                source.uid().unwrap_or_default(),
+                source.resource_version().unwrap_or_default(),
             ),
             at: now,
         };
@@ -195,7 +184,7 @@ impl Worker {
         let publisher = format!("{installation}/{}/{}", key.0, key.1);
         let author =
             Author { publisher: &publisher, only_new: wanted.only_new, first: known.is_none() };
-        match self.write(&wanted, &servers, &source.0, &author, now).await {
+        match self.write(&wanted, &servers, &source, &author, now).await {
             Ok(versions) => {
                 let outcome = Outcome::Synced { wanted: &wanted, versions: &versions };
                 self.publish_status(object, &outcome).await?;
@@ -239,14 +228,18 @@ impl Worker {
         Ok(Some((wanted, servers, installation)))
     }
 
-    async fn source(&self, key: &Key, wanted: &Wanted) -> Result<Option<Wiped>, ReconcileError> {
+    async fn source(
+        &self,
+        key: &Key,
+        wanted: &Wanted,
+    ) -> Result<Option<WipedSecret>, ReconcileError> {
         let api: Api<Secret> = Api::namespaced(self.cx.api.clone(), &key.0);
         let object = format!("Secret {}/{}", key.0, wanted.source);
         let found = api
             .get_opt(&wanted.source)
             .await
             .map_err(|e| ReconcileError::api("get", &object, &e))?;
-        Ok(found.map(Wiped))
+        Ok(found.map(WipedSecret::new))
     }
 
     async fn write(
@@ -284,8 +277,7 @@ impl Worker {
         let (namespace, name) = key_of(object);
         let shown = format!("PushSecret {namespace}/{name}");
         let api: Api<PushSecret> = Api::namespaced(self.cx.api.clone(), &namespace);
-        let params =
-            PostParams { field_manager: Some(self.cx.field_manager()), ..PostParams::default() };
+        let params = self.cx.manager().post();
         let mut base = object.clone();
         for attempt in 1.. {
             let old = base.status.clone().unwrap_or_default();

@@ -1,11 +1,10 @@
 //! One look at one manifest: fresh facts, one plan, at most one write, one status.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, ListParams, PostParams};
+use kube::api::{Api, ListParams};
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -25,16 +24,15 @@ use super::source::{self, Source};
 use super::status::{self, Product};
 use super::{Args, reference};
 use regent_operator::Context;
+use regent_operator::backoff::Backoff;
+use regent_operator::cache_sync::CacheSync;
+use regent_operator::write::{StatusWrite, write_status};
 
 /// Until handover, a bootstrap Secret that someone deleted is found missing this often: bootstrap
 /// may not list or watch Secrets at large.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// Longest wait for the first list of RuntimeSecrets.
 const STORE_WAIT_MAX: Duration = Duration::from_secs(10);
-/// First wait after a failure, doubled up to [`BACKOFF_MAX`].
-const BACKOFF_MIN: Duration = Duration::from_millis(200);
-/// Longest wait after a failure.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// Shared by all reconciliations.
 pub(super) struct Driver {
@@ -42,7 +40,8 @@ pub(super) struct Driver {
     keys: Keys,
     secrets: Store<RuntimeSecret>,
     recorder: Recorder,
-    failures: Mutex<BTreeMap<String, u32>>,
+    listed: CacheSync,
+    backoff: Backoff<String>,
 }
 
 impl Driver {
@@ -52,20 +51,9 @@ impl Driver {
         secrets: Store<RuntimeSecret>,
         recorder: Recorder,
     ) -> Self {
-        let keys = Keys::new(cx.api.clone(), &args.system_namespace);
-        Self { cx, keys, secrets, recorder, failures: Mutex::default() }
-    }
-
-    /// The next wait of `manifest`; failures are forgotten with the first success.
-    fn backoff(&self, manifest: &str) -> Duration {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(manifest.to_owned()).or_default();
-        *count = count.saturating_add(1);
-        BACKOFF_MIN.saturating_mul(1 << (*count - 1).min(16)).min(BACKOFF_MAX)
-    }
-
-    fn succeeded(&self, manifest: &str) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(manifest);
+        let keys = Keys::new(&cx, &args.system_namespace);
+        let listed = CacheSync::of(&secrets);
+        Self { cx, keys, secrets, recorder, listed, backoff: Backoff::default() }
     }
 }
 
@@ -80,15 +68,15 @@ pub(super) async fn reconcile(
 ) -> Result<Action, BootstrapError> {
     let name = title(&manifest);
     if manifest.meta().deletion_timestamp.is_some() {
-        driver.succeeded(&name);
+        driver.backoff.reset(&name);
         return Ok(Action::await_change());
     }
-    let ready = tokio::time::timeout(STORE_WAIT_MAX, driver.secrets.wait_until_ready()).await;
-    if !matches!(ready, Ok(Ok(()))) {
+    let listed = tokio::time::timeout(STORE_WAIT_MAX, driver.listed.wait()).await;
+    if listed.is_err() {
         return Err(BootstrapError::Blind);
     }
     if driver.is_settled(&manifest) {
-        driver.succeeded(&name);
+        driver.backoff.reset(&name);
         return Ok(Action::await_change());
     }
     let plan = match driver.pass(&manifest).await {
@@ -100,9 +88,9 @@ pub(super) async fn reconcile(
     };
     if matches!(plan.reason, "NoIdentity" | "WrongIdentity") {
         // The identity may come at any time, and nothing tells.
-        return Ok(Action::requeue(driver.backoff(&name)));
+        return Ok(Action::requeue(driver.backoff.next(name)));
     }
-    driver.succeeded(&name);
+    driver.backoff.reset(&name);
     Ok(match plan.reason {
         reason if SILENT.contains(&reason) => Action::await_change(),
         "Produced" | "NotMine" => Action::requeue(LOOK_EVERY),
@@ -119,7 +107,7 @@ pub(super) fn on_error(
     let (object, reason) = (title(&manifest), error.reason());
     let chain = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     tracing::warn!(component = "bootstrap", object, reason, %error, chain, "pass failed");
-    Action::requeue(driver.backoff(&object))
+    Action::requeue(driver.backoff.next(object))
 }
 
 impl Driver {
@@ -158,7 +146,8 @@ impl Driver {
         let name = manifest.name_any();
         let namespace = manifest.namespace().unwrap_or_default();
         let api: Api<RuntimeSecret> = Api::namespaced(self.cx.api.clone(), &namespace);
-        let failed = |e| BootstrapError::api("read the RuntimeSecret", e);
+        let object = format!("RuntimeSecrets of {namespace}");
+        let failed = |e: kube::Error| BootstrapError::api("read", &object, &e);
         // By default it has the name of its bootstrap Secret.
         let likely = known.0.map_or_else(|| name.clone(), |reference| reference.name);
         let secret = api.get_opt(&likely).await.map_err(failed)?;
@@ -228,7 +217,7 @@ impl Driver {
         let uid = manifest.uid().unwrap_or_default();
         let source = source::find(&self.cx.api, manifest).await;
         let trace = Trace { manifest: &name, uid: &uid, source: &source, at: self.cx.now() };
-        let manager = self.cx.field_manager();
+        let manager = self.cx.manager();
         let written = produce::write(secrets, opened, &trace, current, &manager).await?;
         let (object, commit) = (name.as_str(), source.commit.as_str());
         tracing::info!(component = "bootstrap", object, commit, "bootstrap Secret written");
@@ -254,11 +243,10 @@ impl Driver {
         let mut object = manifest.clone();
         object.metadata.managed_fields = None;
         object.status = Some(new);
-        let params = PostParams { field_manager: Some(self.cx.field_manager()), dry_run: false };
-        match api.replace_status(&manifest.name_any(), &params, &object).await {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
-            Err(error) => return Err(BootstrapError::api("write the manifest's status", error)),
+        match write_status(&api, &self.cx.manager(), &object).await? {
+            StatusWrite::Written => {}
+            StatusWrite::Gone => return Ok(()),
+            StatusWrite::Changed => return Err(BootstrapError::Changed),
         }
         if before.as_deref() != Some(plan.reason) {
             self.announce(manifest, plan).await;
@@ -272,9 +260,10 @@ impl Driver {
         let lasting = match error {
             BootstrapError::Secret { code, .. } => !matches!(code, 0 | 409 | 500..),
             BootstrapError::BadKey { .. } => true,
-            BootstrapError::Api { .. } | BootstrapError::Blind | BootstrapError::Host { .. } => {
-                false
-            }
+            BootstrapError::Api(_)
+            | BootstrapError::Changed
+            | BootstrapError::Blind
+            | BootstrapError::Host { .. } => false,
         };
         if !lasting || was_silent(manifest) {
             return;

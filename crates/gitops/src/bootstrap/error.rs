@@ -1,6 +1,7 @@
 //! What keeps bootstrap from going on. Answers of the API server about Secrets are reduced to code
 //! and reason: their text could quote what was sent.
 
+use regent_operator::api_error::ApiError;
 use regent_types::{Advice, Explain};
 
 /// A step that is tried again.
@@ -19,14 +20,11 @@ pub enum BootstrapError {
         reason: String,
     },
     /// Another object could not be read or written.
-    #[error("{verb}")]
-    Api {
-        /// What was tried.
-        verb: &'static str,
-        /// The answer.
-        #[source]
-        source: Box<kube::Error>,
-    },
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The manifest changed after it was decided on.
+    #[error("the manifest changed meanwhile")]
+    Changed,
     /// The HMAC key Secret holds no key.
     #[error("Secret {secret} holds no usable key")]
     BadKey {
@@ -53,8 +51,8 @@ impl BootstrapError {
         Self::Secret { verb, secret: secret.to_owned(), code, reason }
     }
 
-    pub(super) fn api(verb: &'static str, source: kube::Error) -> Self {
-        Self::Api { verb, source: Box::new(source) }
+    pub(super) fn api(verb: &'static str, object: &str, error: &kube::Error) -> Self {
+        Self::Api(ApiError::new(verb, object, error))
     }
 }
 
@@ -62,7 +60,8 @@ impl Explain for BootstrapError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Secret { .. } => "SecretRefused",
-            Self::Api { .. } => "ApiRefused",
+            Self::Api(_) => "ApiRefused",
+            Self::Changed => "Changed",
             Self::BadKey { .. } => "BadKey",
             Self::Blind => "NotReady",
             Self::Host { .. } => "HostFailed",
@@ -77,7 +76,8 @@ impl Explain for BootstrapError {
                 found,
                 "name the namespace in the installation of regent",
             ),
-            Self::Secret { .. } | Self::Api { .. } | Self::Blind | Self::Host { .. } => {
+            Self::Api(error) => error.advice(),
+            Self::Secret { .. } | Self::Changed | Self::Blind | Self::Host { .. } => {
                 Advice::new("the API server to answer", found, "it is tried again by itself")
             }
             Self::BadKey { .. } => Advice::new(

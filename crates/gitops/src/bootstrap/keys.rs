@@ -7,8 +7,9 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::PostParams;
 use regent_manifest::keys::Identities;
+use regent_operator::Context;
+use regent_operator::write::FieldManager;
 use regent_types::{Explain, Sensitive, labels};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -32,6 +33,7 @@ struct Cached {
 
 /// Reads and keeps the keys.
 pub(super) struct Keys {
+    manager: FieldManager,
     secrets: Api<Secret>,
     identities: Mutex<Option<Cached>>,
     hmac: Mutex<Option<Arc<HmacKey>>>,
@@ -42,9 +44,10 @@ pub(super) type Held = (Result<Arc<Identities>, Closed>, Instant);
 
 impl Keys {
     /// Keys in the Secrets of `namespace`.
-    pub(super) fn new(client: kube::Client, namespace: &str) -> Self {
+    pub(super) fn new(cx: &Context, namespace: &str) -> Self {
         Self {
-            secrets: Api::namespaced(client, namespace),
+            secrets: Api::namespaced(cx.api.clone(), namespace),
+            manager: cx.manager(),
             identities: Mutex::new(None),
             hmac: Mutex::new(None),
         }
@@ -93,7 +96,7 @@ impl Keys {
         let found = self.secrets.get_opt(name).await.map_err(fail("read"))?;
         let secret = match found {
             Some(secret) => secret,
-            None => match self.secrets.create(&PostParams::default(), &new_key()?).await {
+            None => match self.secrets.create(&self.manager.post(), &new_key()?).await {
                 Ok(secret) => secret,
                 // Another replica was first; its key counts.
                 Err(kube::Error::Api(s)) if s.is_already_exists() => {

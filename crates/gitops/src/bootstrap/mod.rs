@@ -32,7 +32,7 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::{WatchStreamExt, controller, reflector};
+use kube::runtime::{WatchStreamExt, controller, reflector, watcher};
 use kube::{Api, Resource};
 use regent_api::{EncryptedManifest, RuntimeSecret};
 use regent_types::labels;
@@ -63,9 +63,10 @@ pub async fn run(cx: Context, args: Args) {
     }
     let manifests: Api<EncryptedManifest> = Api::all(cx.api.clone());
     let (secrets, writer) = reflector::store::<RuntimeSecret>();
-    let changes = object_watch::watch(Api::<RuntimeSecret>::all(cx.api.clone()))
-        .reflect(writer)
-        .touched_objects();
+    let changes =
+        object_watch::watch(Api::<RuntimeSecret>::all(cx.api.clone()), watcher::Config::default())
+            .reflect(writer)
+            .touched_objects();
     let reporter = Reporter { controller: cx.field_manager(), instance: None };
     let recorder = Recorder::new(cx.api.clone(), reporter);
     let stop = cx.shutdown.clone();
@@ -76,7 +77,7 @@ pub async fn run(cx: Context, args: Args) {
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop.wait())
         .run(drive::reconcile, drive::on_error, driver)
-        .for_each(regent_operator::watch_error::tell("bootstrap"))
+        .for_each(regent_operator::watch_error::log_broken_watches("bootstrap"))
         .await;
     tracing::info!(component = "bootstrap", "stopped");
 }

@@ -8,9 +8,9 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
-use kube::api::PostParams;
+use regent_operator::wiped_secret::{WipedSecret, wipe};
+use regent_operator::write::FieldManager;
 use regent_types::labels;
-use zeroize::Zeroize;
 
 use super::BootstrapError;
 use super::hmac::HmacKey;
@@ -24,19 +24,7 @@ const OWN: &str = "regent.dev/";
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// A Secret as it was read just now. Its values are wiped when it is dropped.
-pub(super) struct Current(Secret);
-
-impl Drop for Current {
-    fn drop(&mut self) {
-        wipe(&mut self.0);
-    }
-}
-
-fn wipe(secret: &mut Secret) {
-    for value in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
-        value.0.zeroize();
-    }
-}
+pub(super) struct Current(WipedSecret);
 
 /// Reads `name`, if it is there.
 pub(super) async fn read(
@@ -44,7 +32,9 @@ pub(super) async fn read(
     name: &str,
 ) -> Result<Option<Current>, BootstrapError> {
     let found = secrets.get_opt(name).await;
-    Ok(found.map_err(|e| BootstrapError::secret("read", name, &e))?.map(Current))
+    Ok(found
+        .map_err(|e| BootstrapError::secret("read", name, &e))?
+        .map(|secret| Current(WipedSecret::new(secret))))
 }
 
 impl Current {
@@ -131,9 +121,9 @@ pub(super) async fn write(
     opened: &Opened,
     trace: &Trace<'_>,
     current: Option<&Current>,
-    manager: &str,
+    manager: &FieldManager,
 ) -> Result<Option<String>, BootstrapError> {
-    let params = PostParams { field_manager: Some(manager.to_owned()), dry_run: false };
+    let params = manager.post();
     let mut secret = build(opened, trace, current);
     let name = opened.secret.name.as_str();
     let (verb, answer) = match current {
@@ -170,7 +160,7 @@ mod tests {
         let mut key = vec![7; super::super::hmac::KEY_LEN];
         key[0] = 1;
         let key = HmacKey::new(Sensitive::new(key)).unwrap();
-        let facts = Current(secret.clone()).facts(&key);
+        let facts = Current(WipedSecret::new(secret.clone())).facts(&key);
         assert_eq!(facts.class, "bootstrap");
         assert_eq!((facts.manifest.as_str(), facts.manifest_uid.as_str()), ("payments/db", "u-1"));
         assert_eq!(facts.source, source);
@@ -194,7 +184,7 @@ mod tests {
         before.metadata.uid = Some("uid".into());
         before.metadata.resource_version = Some("41".into());
         before.metadata.annotations.get_or_insert_default().insert("kept".into(), "1".into());
-        let current = Current(before);
+        let current = Current(WipedSecret::new(before));
         let after = build(&opened(&[]), &trace(&Source::unknown()), Some(&current));
         assert_eq!(after.metadata.uid.as_deref(), Some("uid"));
         assert_eq!(after.metadata.resource_version.as_deref(), Some("41"));

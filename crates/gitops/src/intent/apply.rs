@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use futures::StreamExt;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::api::{Api, DynamicObject, Patch};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::discovery::{self, Scope};
 use regent_api::git_source::InventoryItem;
+use regent_operator::write::{FieldManager, delete_exactly};
 use regent_types::labels;
 use serde_json::Value;
 
@@ -29,7 +30,7 @@ pub(super) struct Target {
     /// As the account that the GitSource names.
     pub(super) account: Option<kube::Client>,
     /// Field manager.
-    pub(super) manager: String,
+    pub(super) manager: FieldManager,
     /// Label value of the GitSource.
     pub(super) source: String,
 }
@@ -130,7 +131,7 @@ impl Target {
             Decision::Leave => Ok((item.clone(), false)),
             Decision::Claimed(owner) => Err(IntentError::Claimed { object: title(item), owner }),
             Decision::Apply => {
-                let params = PatchParams::apply(&self.manager).force();
+                let params = self.manager.apply().force();
                 api.patch(&item.name, &params, &Patch::Apply(&desired.body))
                     .await
                     .map_err(failed)?;
@@ -208,10 +209,8 @@ impl Target {
         if let Some(keep) = prune::keep(&live.metadata, &self.source) {
             return Ok(Some(keep));
         }
-        let params = DeleteParams::default().preconditions(Preconditions {
-            uid: live.metadata.uid.clone(),
-            resource_version: live.metadata.resource_version.clone(),
-        });
+        let params =
+            delete_exactly(live.metadata.uid.clone(), live.metadata.resource_version.clone());
         match api.delete(&item.name, &params).await {
             Ok(_) => {
                 tracing::info!(component = "intent", object = title(item), "pruned");

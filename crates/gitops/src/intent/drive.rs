@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, PostParams};
+use kube::api::Api;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use regent_api::{GitSource, GitSourceStatus};
@@ -23,16 +23,13 @@ use super::status::{self, Synced};
 use super::{Args, IntentError, impersonate, prune};
 use crate::gitrepo::GitError;
 use regent_operator::Context;
+use regent_operator::backoff::Growth;
 
 /// Longest a look at a remote repository may take; a fetch beyond it is stopped and begun again.
 const FETCH_MAX: Duration = Duration::from_secs(120);
 /// Every object is compared with Git this often even if no commit came: what was changed by hand
 /// goes back.
 const FULL_PASS_EVERY: Duration = Duration::from_secs(600);
-/// First wait after a failure, doubled up to [`BACKOFF_MAX`].
-const BACKOFF_MIN: Duration = Duration::from_millis(200);
-/// Longest wait after a failure.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// Sources remembered; beyond it (they were deleted and made again that often) all are forgotten.
 const MEMORIES_MAX: usize = 1_000;
 /// Length of a commit in messages.
@@ -154,7 +151,7 @@ fn report(name: &str, error: &IntentError) {
 }
 
 fn backoff(failures: u32) -> Duration {
-    BACKOFF_MIN.saturating_mul(1_u32 << failures.min(16)).min(BACKOFF_MAX)
+    Growth::RECONCILE.pause(failures)
 }
 
 /// What one look came to.
@@ -261,7 +258,7 @@ impl Driver {
         Ok(Target {
             own: self.cx.api.clone(),
             account,
-            manager: self.cx.field_manager(),
+            manager: self.cx.manager(),
             source: source_label(&self.args.system_namespace, &source.name_any()),
         })
     }
@@ -349,7 +346,7 @@ impl Driver {
         let mut object = source.clone();
         object.status = Some(new);
         object.metadata.managed_fields = None;
-        let params = PostParams { field_manager: Some(self.cx.field_manager()), dry_run: false };
+        let params = self.cx.manager().post();
         match sources.replace_status(&source.name_any(), &params, &object).await {
             Ok(_) => Ok(()),
             // The source is gone, and with it whoever would read the status.

@@ -67,7 +67,7 @@ pub async fn run(cx: Context, args: Args) {
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop.wait())
         .run(drive::reconcile, drive::on_error, driver)
-        .for_each(regent_operator::watch_error::tell("intent"))
+        .for_each(regent_operator::watch_error::log_broken_watches("intent"))
         .await;
     tracing::info!(component = "intent", "stopped");
 }

@@ -26,13 +26,12 @@ use regent_types::identity::Identity;
 use regent_types::{Advice, Explain, labels};
 use serde_json::Value;
 
+use crate::backoff::Growth;
 use crate::startup;
-use crate::startup::Pauses;
 use crate::{Context, watch_error};
 
 /// Between two tries. The longest is how late a component may notice that a definition came.
-const PAUSES: Pauses =
-    Pauses { first: Duration::from_millis(500), longest: Duration::from_secs(10) };
+const PAUSES: Growth = Growth::new(Duration::from_millis(500), Duration::from_secs(10));
 
 /// A kind that a component follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +148,7 @@ async fn attempt(cx: &Context, kind: &Kind) -> Result<(), Error> {
     match cx.api.request::<Value>(request).await {
         Ok(document) => compare(&name, own, schema::of_kind(&document, &kind.resource.kind)),
         Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(()),
-        Err(error) => Err(unanswered(watch_error::answered(&error))),
+        Err(error) => Err(unanswered(watch_error::request_summary(&error))),
     }
 }
 
@@ -173,9 +172,10 @@ fn judge<T>(kind: &str, answer: Result<T, kube::Error>) -> Result<(), Error> {
         Err(kube::Error::Api(status)) if status.code == 404 => {
             Err(Error::Missing { kind: kind.to_owned() })
         }
-        Err(error) => {
-            Err(Error::Unanswered { kind: kind.to_owned(), found: watch_error::answered(&error) })
-        }
+        Err(error) => Err(Error::Unanswered {
+            kind: kind.to_owned(),
+            found: watch_error::request_summary(&error),
+        }),
     }
 }
 

@@ -131,7 +131,7 @@ pub async fn trail(kv: &Kv, name: Option<&str>) -> anyhow::Result<Vec<Trail>> {
     Ok(events.iter().filter(about).map(Trail::of).collect())
 }
 
-/// Names of all chains, of this installation and of others on the same authority (PROTOCOLS.md §8).
+/// Names of all chains, of this installation and of others on the same authority.
 pub async fn chains(kv: &Kv) -> anyhow::Result<Vec<String>> {
     let listed = kv.list("ledger").await;
     let mut names = listed.map_err(|e| Failure::of("listing the ledger", &e))?;

@@ -10,9 +10,9 @@ pub(super) const EXPOSE: &[(&str, &str)] = &[
     ),
     (
         "crates/authority/src/engines/sys/unauthenticated.rs",
-        "answers an initialization with the root token",
+        "answers with the root token and the shares that were made",
     ),
-    ("crates/authority/src/engines/sys/values.rs", "answers with a token that was asked for"),
+    ("crates/authority/src/engines/sys/values.rs", "reads shares and keys out of a request"),
     ("crates/authority/src/engines/token/lookup.rs", "finds the caller's token"),
     ("crates/authority/src/tokens/store.rs", "tokens are stored under their hash"),
     ("crates/authority/src/http/reply.rs", "answers a login with its token"),

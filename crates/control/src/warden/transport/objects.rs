@@ -76,7 +76,7 @@ impl Objects {
             authorities: Api::all(cx.api.clone()),
             secrets: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
             maps: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
-            post: PostParams { field_manager: Some(cx.field_manager()), ..PostParams::default() },
+            post: cx.manager().post(),
         }
     }
 
