@@ -154,20 +154,30 @@ mod tests {
     fn an_arrow_up_one_aside_and_a_crate_without_a_place_are_found() {
         let members: &[(&str, &[(&str, Kind)])] = &[
             ("crates/types", &[("regent-gitops", Kind::Dev)]),
-            ("crates/gitops", &[("regent-types", Kind::Normal), ("regent-control", Kind::Normal)]),
+            ("crates/gitops", &[("regent-vault", Kind::Normal), ("regent-control", Kind::Normal)]),
             ("crates/control", &[("regent-sandbox", Kind::Normal)]),
-            ("crates/sandbox", &[]),
+            ("crates/sandbox", &[("regent-control", Kind::Normal)]),
+            ("crates/delivery", &[("regent-manifest", Kind::Normal)]),
+            ("crates/manifest", &[]),
             ("crates/new", &[]),
             ("crates/vault", &[("anyhow", Kind::Normal)]),
             ("tests", &[("regent-control", Kind::Normal)]),
         ];
         let found = found(members);
-        assert_eq!(found.len(), 5, "{found:?}");
-        assert!(found[0].contains("types may not use gitops"));
-        assert!(found[1].contains("gitops may not use control"));
-        assert!(found[2].contains("control may not use sandbox"));
-        assert!(found[3].contains("new has no layer"));
-        assert!(found[4].contains("vault may not use anyhow"));
+        let expected = [
+            "types may not use gitops",
+            "gitops may not use vault",
+            "gitops may not use control",
+            "control may not use sandbox",
+            "sandbox may not use control",
+            "delivery may not use manifest",
+            "new has no layer",
+            "vault may not use anyhow",
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.contains(expected), "{found}");
+        }
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Token {
         self.kind == Kind::Ident
     }
 
-    fn is_doc(&self) -> bool {
+    pub(super) fn is_doc(&self) -> bool {
         matches!(self.kind, Kind::Doc | Kind::InnerDoc)
     }
 

@@ -42,8 +42,10 @@ impl Tree {
             collect(root, Path::new(text), &|_| true, &mut texts)?;
         }
         for folder in RUST {
-            let manifest = |name: &str| name.ends_with("Cargo.toml") || name.ends_with(".scenario");
-            collect(root, Path::new(folder), &manifest, &mut texts)?;
+            let beside_rust = |name: &str| {
+                ["Cargo.toml", ".scenario", ".txt"].iter().any(|end| name.ends_with(end))
+            };
+            collect(root, Path::new(folder), &beside_rust, &mut texts)?;
         }
         Ok(Self::of(rust, texts, Metadata::read(root)?))
     }

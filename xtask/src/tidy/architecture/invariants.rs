@@ -8,6 +8,8 @@ use super::holders::{Broken, DOCUMENT, Held, Invariant};
 
 /// How an invariant is introduced.
 const MARK: &str = "**Invariant `";
+/// How documentation in the code names one.
+const MARK_IN_CODE: &str = "rchitecture invariant `";
 const HELD_BY: &str = "Held by:";
 
 /// Finds invariants without a holder, unknown ones, and holders that do not exist.
@@ -35,6 +37,7 @@ pub(super) fn check(report: &mut Report, tree: &Tree, text: &str, known: &[Invar
             }
         }
     }
+    in_code(report, tree, known);
     for invariant in known.iter().filter(|i| !named.iter().any(|(name, ..)| name == i.name)) {
         let what = format!("{} is not in {DOCUMENT}, take it off the list", invariant.name);
         report.find("xtask/src/tidy/architecture/holders.rs", 1, what);
@@ -46,6 +49,20 @@ pub(super) fn check(report: &mut Report, tree: &Tree, text: &str, known: &[Invar
     let unbroken: Vec<String> = unbroken.collect();
     let note = format!("{} invariants; broken by no test: {}", named.len(), unbroken.join(", "));
     report.notes.push(note);
+}
+
+/// What the documentation of code names as an invariant is one of the document's.
+fn in_code(report: &mut Report, tree: &Tree, known: &[Invariant]) {
+    for file in &tree.files {
+        for token in file.tokens.iter().filter(|token| token.is_doc()) {
+            let Some((_, rest)) = token.text.split_once(MARK_IN_CODE) else { continue };
+            let name = rest.split('`').next().unwrap_or_default();
+            if !known.iter().any(|invariant| invariant.name == name) {
+                let what = format!("{name} is no invariant of {DOCUMENT}, name it there");
+                report.find(&file.path, token.line, what);
+            }
+        }
+    }
 }
 
 /// Name, line and whether a holder is named, of each invariant.
@@ -115,8 +132,13 @@ mod tests {
 
     #[test]
     fn an_invariant_without_holder_one_that_is_unknown_and_a_test_that_is_gone_are_found() {
-        let mut tree =
-            Tree::fixture(&[("tests/tests/a.rs", "//! A.\n#[test]\nfn breaks_one() {}\n")]);
+        let mut tree = Tree::fixture(&[
+            ("tests/tests/a.rs", "//! A.\n#[test]\nfn breaks_one() {}\n"),
+            (
+                "crates/a/src/lib.rs",
+                "//! A. **Architecture invariant `one`:** x.\n/// **Architecture invariant `four`:** y.\nfn a() {}\n",
+            ),
+        ]);
         tree.checks = vec!["layers"];
         let text = "# A\n\n**Invariant `one`:** true. Held by: tidy. **Invariant `two`:** true.\n\n\
                     **Invariant `three`:** true.\nHeld by: hope.\n";
@@ -128,6 +150,7 @@ mod tests {
             "ARCHITECTURE.md:3: error: two: the check no-such does not exist",
             "ARCHITECTURE.md:3: error: two: tests/tests/a.rs, fn breaks_two does not exist",
             "ARCHITECTURE.md:5: error: three is held by nothing",
+            "crates/a/src/lib.rs:2: error: four is no invariant of ARCHITECTURE.md",
             "xtask/src/tidy/architecture/holders.rs:1: error: gone is not in ARCHITECTURE.md",
         ];
         assert_eq!(found.len(), expected.len(), "{found:?}");

@@ -14,9 +14,10 @@ pub(super) fn check(report: &mut Report, tree: &Tree, text: &str) {
                 }
                 let place = place.trim_end_matches('/');
                 let full = format!("crates/{place}");
-                let there = tree.files.iter().any(|file| {
+                let mut paths = tree.files.iter().map(|file| &file.path).chain(tree.texts.keys());
+                let there = paths.any(|path| {
                     [place, &full].iter().any(|p| {
-                        file.path.strip_prefix(p).is_some_and(|rest| {
+                        path.strip_prefix(*p).is_some_and(|rest| {
                             rest.is_empty() || rest.starts_with('/') || rest == ".rs"
                         })
                     })

@@ -15,5 +15,7 @@ pub(super) struct Ban {
 pub(super) enum Scope {
     /// `crates/`, without what tests alone compile.
     Product,
+    /// The product below these folders.
+    Below(&'static [&'static str]),
     Everywhere,
 }

@@ -36,7 +36,14 @@ fn check_ban(report: &mut Report, files: &[File], ban: &Ban) {
     for file in files {
         let permission = ban.allowed.iter().position(|(place, _)| covers(place, &file.path));
         for (pattern, token) in occurrences(&file.tokens, ban.patterns) {
-            if ban.scope == Scope::Product && !file.ships(token) {
+            let in_scope = match ban.scope {
+                Scope::Everywhere => true,
+                Scope::Product => file.ships(token),
+                Scope::Below(folders) => {
+                    file.ships(token) && folders.iter().any(|folder| covers(folder, &file.path))
+                }
+            };
+            if !in_scope {
                 continue;
             }
             match permission {
@@ -102,6 +109,7 @@ mod tests {
         "std::env::var(\"A\")",
         "tokio::sync::mpsc::unbounded_channel()",
         "std::thread::sleep(x)",
+        "std::fs::read(path)",
     ];
 
     #[test]
@@ -113,17 +121,17 @@ mod tests {
         );
         for (ban, breach) in BANS.iter().zip(BREACHES) {
             let found = |text: String| {
-                let tree = Tree::fixture(&[("crates/new/src/lib.rs", &text)]);
+                let tree = Tree::fixture(&[("crates/manifest/src/lib.rs", &text)]);
                 let mut report = Report::default();
                 check_ban(&mut report, &tree.files, ban);
-                report.findings.retain(|finding| finding.path == "crates/new/src/lib.rs");
+                report.findings.retain(|finding| finding.path == "crates/manifest/src/lib.rs");
                 report.findings
             };
             assert_eq!(found(format!("//! A.\nfn a() {{ {breach}; }}\n")).len(), 1, "{breach}");
             assert_eq!(found(format!("//! A.\nfn a() {{ }} // {breach}\n")), [], "{breach}");
             let in_tests =
                 format!("//! A.\n#[cfg(test)]\nmod tests {{ fn a() {{ {breach}; }} }}\n");
-            assert_eq!(found(in_tests).is_empty(), ban.scope == Scope::Product, "{breach}");
+            assert_eq!(found(in_tests).is_empty(), ban.scope != Scope::Everywhere, "{breach}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The table of bans. Each entry of `allowed` is one file, or one folder that ends with `/`, and the reason why it may.
 
 use super::ban::Ban;
-use super::ban::Scope::{Everywhere, Product};
+use super::ban::Scope::{Below, Everywhere, Product};
 use super::expose::EXPOSE;
 
 /// Words that no file may have, written apart so that this one has none.
@@ -72,6 +72,20 @@ pub(super) const BANS: &[Ban] = &[
         patterns: &["thread :: sleep (", "set_timeout ("],
         instead: "await what is waited for",
         scope: Product,
+        allowed: &[],
+    },
+    Ban {
+        patterns: &[
+            "fs ::",
+            "net ::",
+            "process ::",
+            "File ::",
+            "TcpStream ::",
+            "std :: { fs",
+            "std :: { net",
+        ],
+        instead: "take the text as an argument",
+        scope: Below(&["crates/types/", "crates/protocol/", "crates/manifest/"]),
         allowed: &[],
     },
     Ban {
