@@ -21,7 +21,6 @@ use crate::waits;
 use crate::world::split;
 use crate::{World, binary, transport};
 
-/// Runs one step.
 pub(crate) async fn run(world: &mut World, step: &Step) -> Result<()> {
     let words: Vec<&str> = step.text.split_whitespace().collect();
     if faults::run(world, &step.word, &words, &step.text).await?

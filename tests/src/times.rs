@@ -13,7 +13,6 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    /// Begins now.
     pub(crate) fn start(kind: Kind) -> Self {
         Self { kind, last: Instant::now() }
     }

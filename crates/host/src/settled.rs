@@ -24,7 +24,6 @@ enum Source {
     Schedule,
 }
 
-/// A trigger, briefly.
 #[derive(Clone, Debug)]
 pub(super) struct TriggerFacts {
     ready: Ready,
@@ -79,9 +78,7 @@ impl TriggerFacts {
 
 /// What a trigger is judged by.
 pub(super) struct Around<'a> {
-    /// Secrets, by `namespace/name`.
     pub(super) secrets: &'a BTreeMap<String, SecretFacts>,
-    /// Runs, by `namespace/name`.
     pub(super) runs: &'a BTreeMap<String, RunFacts>,
     /// Triggers that fired before owe no run.
     pub(super) owing_since: Option<Timestamp>,

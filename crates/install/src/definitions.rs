@@ -35,7 +35,6 @@ pub fn is_own(labels: &BTreeMap<String, String>) -> bool {
     labels.get(PART_OF_LABEL).is_some_and(|by| by == REGENT)
 }
 
-/// All of them.
 pub(super) fn objects() -> Result<Vec<Value>, serde_json::Error> {
     let shared = shared();
     let all = regent_api::all_crds().into_iter().map(|crd| {

@@ -23,7 +23,6 @@ pub fn schema() -> Value {
     schema
 }
 
-/// One value.
 struct Field {
     /// Its keys.
     path: Vec<String>,

@@ -8,7 +8,6 @@ use super::template::{each, item, when};
 use crate::access::rbac;
 use regent_types::identity::Identity;
 
-/// All of them.
 pub(super) fn objects() -> Vec<Value> {
     Identity::ALL.into_iter().flat_map(of).collect()
 }

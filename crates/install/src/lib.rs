@@ -88,7 +88,6 @@ pub fn objects(values: &Values, placeable: &BTreeSet<String>) -> Result<Vec<Valu
     Ok(all?.concat())
 }
 
-/// Labels of everything.
 fn part_of() -> Value {
     json!({ PART_OF_LABEL: REGENT })
 }

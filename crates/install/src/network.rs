@@ -17,7 +17,6 @@ use super::{COMPONENTS, labels_of, meta_named, part_of};
 use regent_types::authority_names::LOGINS;
 use regent_types::identity::Identity;
 
-/// All of them.
 pub(super) fn policies() -> Vec<Value> {
     let on = Condition::set("networkPolicies.enabled");
     let external = Condition::Unset("authority.embedded".into());

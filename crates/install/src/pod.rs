@@ -91,7 +91,6 @@ pub(super) struct Process {
     pub(super) identity: Identity,
     pub(super) args: Vec<Value>,
     pub(super) port: (&'static str, u16),
-    /// `livenessProbe`, `readinessProbe`, `startupProbe`.
     pub(super) probes: Vec<(&'static str, Value)>,
     /// Path of `resources` in the values.
     pub(super) resources: String,

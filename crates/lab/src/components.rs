@@ -31,7 +31,6 @@ const REPLICAS_MAX: u8 = 2;
 /// What the components share beside their identities.
 #[derive(Clone)]
 pub struct Wiring {
-    /// Their tokens.
     pub(super) tokens: Tokens,
     /// Where the authority answers.
     pub(super) endpoints: Endpoints,
@@ -53,7 +52,6 @@ pub struct Wiring {
 
 /// What the embedded authority needs to be a process of its own.
 pub(super) struct AuthorityProcess {
-    /// The binary.
     pub(super) binary: PathBuf,
     /// Its certificate, and the CA for its clients.
     pub(super) projected: Projected,
@@ -99,7 +97,6 @@ impl Wiring {
     }
 }
 
-/// A running component.
 enum Running {
     Task(watch::Sender<bool>, JoinHandle<()>),
     Process(Box<Child>),

@@ -13,7 +13,6 @@ use super::components::Wiring;
 use super::folder::Folder;
 use regent_host::hosted::{Hosted, Reserved, Reviewer, Site};
 
-/// A running authority.
 pub(super) struct Serving {
     /// Where it answers, or will once it has a certificate.
     pub(super) addr: SocketAddr,

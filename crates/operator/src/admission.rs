@@ -109,7 +109,6 @@ pub async fn wait(api: &kube::Client, identity: Identity, shutdown: &Shutdown) -
     true
 }
 
-/// One dry run.
 async fn attempt(api: &kube::Client, identity: Identity, probe: Probe) -> Result<(), Error> {
     let secrets: Api<Secret> = Api::namespaced(api.clone(), labels::SYSTEM_NAMESPACE);
     let object = json!({

@@ -288,7 +288,6 @@ fn a_recreated_bootstrap_secret_is_disposed_of_without_a_write() {
     assert!(matches!(go(Some(&record(State::Done)), &mut seen), Step::Do(Effect::Mark { .. })));
 }
 
-/// §4.5: restored snapshots.
 #[test]
 fn where_the_world_went_back_nothing_is_written() {
     for state in [State::Acknowledged, State::Disposing, State::Done] {

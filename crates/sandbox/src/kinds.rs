@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use crate::patch::Lists;
 use crate::schema::Schema;
 
-/// One served kind.
 pub(crate) struct Kind {
     pub(crate) group: String,
     pub(crate) version: String,

@@ -16,7 +16,6 @@ const CLUSTER_ROLE_BINDINGS: &str = "clusterrolebindings.rbac.authorization.k8s.
 pub(crate) struct Ask {
     pub(crate) verb: String,
     pub(crate) group: String,
-    /// `plural` or `plural/subresource`.
     pub(crate) resource: String,
     pub(crate) namespace: String,
     pub(crate) name: String,

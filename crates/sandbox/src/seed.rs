@@ -101,7 +101,6 @@ fn roles() -> [(&'static str, Value); 6] {
     ]
 }
 
-/// An active namespace.
 fn namespace(name: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Namespace",

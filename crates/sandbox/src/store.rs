@@ -14,7 +14,6 @@ use crate::status::Failure;
 
 /// Events kept for watches to resume from: several times the objects of a 1,000-secret start.
 const HISTORY_LEN_MAX: usize = 4_096;
-/// Objects held altogether.
 const OBJECTS_MAX: usize = 200_000;
 
 /// Resource (`plural.group`), namespace (empty for cluster scope), name.
@@ -56,7 +55,6 @@ impl Stored {
     }
 }
 
-/// The store.
 pub(crate) struct Store {
     inner: Mutex<Inner>,
     latest: watch::Sender<u64>,
@@ -222,7 +220,6 @@ impl Tx<'_> {
         Ok(object)
     }
 
-    /// Removes the object.
     pub(crate) fn remove(&mut self, key: &Key) -> Option<Arc<Value>> {
         let before = self.inner.objects.remove(key)?;
         self.index(key, Some(&before.value), None);

@@ -8,7 +8,6 @@ use crate::Error;
 /// A checked base address without trailing `/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
-    /// `scheme://host:port/prefix`.
     pub(crate) base: String,
     /// Whether TLS is spoken.
     pub(crate) tls: bool,

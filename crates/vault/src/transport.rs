@@ -20,13 +20,11 @@ use crate::{Config, Error, wire};
 /// are longer.
 pub(crate) const ANSWER_LEN_MAX: usize = 4 * 1024 * 1024;
 
-/// What came back.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
-/// What goes out.
 pub(crate) struct Outgoing<'a> {
     pub(crate) method: Method,
     /// Encoded path below `/v1/`, with query.

@@ -29,7 +29,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the file is looked at: a kubelet takes a minute to bring it, and it changes twice in ten years.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// Longest file read.
 const FILE_LEN_MAX: u64 = 1024 * 1024;
 
 /// Connections under one set of roots.

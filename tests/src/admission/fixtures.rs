@@ -30,7 +30,6 @@ pub(super) fn api(client: &kube::Client, object: &Value) -> Api<DynamicObject> {
     }
 }
 
-/// Applies one object.
 pub(super) async fn apply(admin: &kube::Client, object: &Value) -> Result<DynamicObject> {
     let name = object["metadata"]["name"].as_str().context("a name")?;
     let params = PatchParams::apply("admission-table").force();

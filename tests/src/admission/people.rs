@@ -49,9 +49,7 @@ impl Who {
 
 /// The end of a namespace.
 pub(super) const NAMESPACES: &str = "system:serviceaccount:kube-system:namespace-controller";
-/// Garbage collection.
 pub(super) const GARBAGE: &str = "system:serviceaccount:kube-system:generic-garbage-collector";
-/// Both, without `--use-service-account-credentials`.
 pub(super) const MANAGER: &str = "system:kube-controller-manager";
 
 /// `admin` acting as `who`, by impersonation.

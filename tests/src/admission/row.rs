@@ -17,7 +17,6 @@ pub(super) enum Act {
     Delete(Value),
 }
 
-/// A case.
 pub(super) struct Row {
     claim: &'static str,
     who: Who,
@@ -26,12 +25,10 @@ pub(super) struct Row {
     refused_by: Vec<&'static str>,
 }
 
-/// It passes.
 pub(super) fn may(who: Who, claim: &'static str, act: Act) -> Row {
     Row { claim, who, act, refused_by: Vec::new() }
 }
 
-/// `policy` refuses it.
 pub(super) fn may_not(who: Who, claim: &'static str, act: Act, policy: &'static str) -> Row {
     Row { claim, who, act, refused_by: vec![policy] }
 }

@@ -14,7 +14,6 @@ use super::text::Ask;
 /// Largest answer read, in bytes: OpenAPI of a real API server is a few of these.
 const ANSWER_LEN_MAX: usize = 64 * 1_048_576;
 
-/// An answer.
 pub(super) struct Answer {
     pub(super) code: u16,
     pub(super) body: Value,

@@ -81,7 +81,6 @@ fn word(word: &str) -> String {
     word.replace(bare, redacted)
 }
 
-/// `5s`, `2m10s`, `3h`.
 fn is_age(word: &str) -> bool {
     word.ends_with(['s', 'm', 'h', 'd'])
         && word.starts_with(|c: char| c.is_ascii_digit())

@@ -18,7 +18,6 @@ pub(super) const LIMIT: Duration = Duration::from_secs(30);
 /// First and longest pause between two looks at what a controller does.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(400));
 
-/// Runs a case.
 pub(super) async fn case(server: &Server, case: &Case, number: usize) -> Result<()> {
     let namespace = format!("conformance-{number}");
     let object: Namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } }))?;

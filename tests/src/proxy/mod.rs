@@ -30,7 +30,6 @@ pub(crate) use trace::Trace;
 /// Requests that are answered in the API server's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Storm {
-    /// With this status.
     pub(crate) code: u16,
     /// One of so many.
     pub(crate) every: u64,

@@ -5,7 +5,6 @@ use axum::http::{Method, Uri};
 /// Requests remembered; a component in a hot loop is found long before.
 const ASKED_MAX: usize = 200_000;
 
-/// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Asked {
     method: Method,
@@ -36,14 +35,12 @@ impl Trace {
         number
     }
 
-    /// Notes its answer.
     pub(super) fn answered(&mut self, number: usize, status: u16) {
         if let Some(asked) = self.all.get_mut(number) {
             asked.status = status;
         }
     }
 
-    /// Counts from here.
     pub(crate) fn begin_window(&mut self) {
         self.from = self.count;
     }

@@ -19,9 +19,7 @@ pub(super) struct Pki {
     pub(super) serving: Pair,
     pub(super) admin: Pair,
     pub(super) controllers: Pair,
-    /// Signs ServiceAccount tokens.
     pub(super) accounts_key: String,
-    /// Verifies them.
     pub(super) accounts_public: String,
 }
 

@@ -11,7 +11,6 @@ use regent_types::labels::SYSTEM_NAMESPACE;
 /// One verb on one resource, under one name if names limit it, in one scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cell {
-    /// Whose.
     pub(super) identity: Identity,
     scope: Scope,
     group: &'static str,
@@ -29,7 +28,6 @@ pub(super) struct Ask<'a> {
     /// Its plural, or a path that is none.
     pub(super) resource: &'a str,
     pub(super) subresource: &'a str,
-    /// Empty outside namespaces.
     pub(super) namespace: &'a str,
     /// Empty where the request named none.
     pub(super) name: &'a str,

@@ -23,13 +23,11 @@ pub fn claims() -> Vec<Claim> {
     ]
 }
 
-/// C7-1.
 fn nobody_refused_by_rbac() -> Result<()> {
     let table = heard().api.clone();
     refused_nobody(&table, Identity::ALL.into_iter().filter(|i| *i != Identity::Reader))
 }
 
-/// C7-1, C5a-3.
 fn nobody_refused_by_policy() -> Result<()> {
     let table = heard().authority.clone();
     refused_nobody(&table, LOGINS.into_iter())
@@ -50,7 +48,6 @@ fn every_rule_used() -> Result<()> {
     judge(all.map(|c| (c.to_string(), used.contains(&c))), spared::API)
 }
 
-/// C5a-3, C7-1.
 fn every_path_used() -> Result<()> {
     let used = heard().authority.used.clone();
     let all = LOGINS.into_iter().filter(|i| *i != Identity::Reader).flat_map(paths::all);

@@ -11,7 +11,6 @@ use regent_types::identity::Identity;
 /// One capability on one path of one identity's policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Cell {
-    /// Whose.
     pub(super) identity: Identity,
     path: String,
     capability: &'static str,
@@ -23,7 +22,6 @@ pub(super) struct Ask<'a> {
     pub(super) identity: Identity,
     /// As the audit log names it: `read`, `list`, `create` and so on.
     pub(super) operation: &'a str,
-    /// Below `/v1/`.
     pub(super) path: Cow<'a, str>,
 }
 

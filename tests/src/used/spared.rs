@@ -33,7 +33,6 @@ const RENEWED: (&str, &str) = (
     "for_eleven_years_a_client_that_is_late_accepts_what_is_served",
 );
 
-/// In the authority.
 pub(super) const AUTHORITY: &[Spared] = &[];
 
 #[cfg(test)]

@@ -27,7 +27,6 @@ pub(crate) enum Kind {
     Helm,
 }
 
-/// One of them.
 pub(crate) struct Source {
     /// File, and line where it is a block of a document.
     pub(crate) place: String,

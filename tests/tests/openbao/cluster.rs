@@ -36,7 +36,6 @@ pub(crate) struct Cluster {
     endpoints: Endpoints,
 }
 
-/// A running warden.
 pub(crate) struct Running {
     task: JoinHandle<()>,
     _stop: watch::Sender<bool>,

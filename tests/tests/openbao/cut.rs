@@ -22,7 +22,6 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// Only counts.
     pub(crate) fn never() -> Self {
         Self::default()
     }
@@ -34,7 +33,6 @@ impl Cut {
         cut
     }
 
-    /// Writes so far.
     pub(crate) fn writes(&self) -> Vec<String> {
         self.state.lock().unwrap().writes.clone()
     }

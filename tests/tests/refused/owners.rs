@@ -9,7 +9,6 @@ use regent_types::labels::{
     MANIFEST_IDENTITY_SECRET, SEALED_SHARES, SYSTEM_NAMESPACE, UNSEAL_IDENTITY_SECRET,
 };
 
-/// Who may.
 type Who = &'static [Identity];
 
 /// An object of the API server.
@@ -26,7 +25,6 @@ pub(crate) struct Thing {
 
 /// Everybody whom Secrets of the named namespaces are granted to by name: Kubernetes cannot grant them by class.
 const BY_NAME: Who = &[Bootstrap, Orchestrator, Materializer, Publisher];
-/// Who leads.
 const LEADERS: [(Identity, Who); 7] = [
     (Intent, &[Intent]),
     (Bootstrap, &[Bootstrap]),

@@ -2,7 +2,6 @@
 
 use super::tokens::{Token, tokens};
 
-/// A Rust file.
 #[derive(Debug)]
 pub(super) struct File {
     /// Relative to the workspace's root.

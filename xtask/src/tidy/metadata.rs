@@ -21,7 +21,6 @@ pub(super) enum Kind {
 /// One dependency of a member of the workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Dependency {
-    /// The package's name.
     pub(super) package: String,
     /// Its name in code.
     pub(super) name: String,
@@ -38,7 +37,6 @@ pub(super) struct Member {
     id: String,
 }
 
-/// All packages.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Metadata {
     pub(super) members: Vec<Member>,

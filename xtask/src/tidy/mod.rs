@@ -57,7 +57,6 @@ fn all() -> Vec<Check> {
     ]
 }
 
-/// Runs every check.
 pub(crate) fn run() -> Result<()> {
     run_named(&[])
 }

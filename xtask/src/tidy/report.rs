@@ -5,7 +5,6 @@
 pub(crate) struct Finding {
     /// Relative to the workspace's root.
     pub(crate) path: String,
-    /// From 1.
     pub(crate) line: usize,
     /// What is wrong and what to do.
     pub(crate) what: String,

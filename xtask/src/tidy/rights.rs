@@ -7,7 +7,6 @@ use super::report::Report;
 use super::tokens::{Kind, starts_with};
 use super::tree::Tree;
 
-/// The generated Roles.
 const ROLES: &str = "config/rbac.yaml";
 /// The materializer's policy in the authority.
 const MATERIALIZER: &str = "config/authority/policies/regent-materializer.hcl";

@@ -18,7 +18,6 @@ pub(super) enum Kind {
     Close,
 }
 
-/// One token.
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     pub(super) kind: Kind,

@@ -8,11 +8,8 @@ pub(super) struct Family {
     pub(super) tools: &'static [Tool],
 }
 
-/// One binary.
 pub(super) struct Tool {
-    /// The file's name.
     pub(super) name: &'static str,
-    /// The main package.
     pub(super) package: &'static str,
     /// The version that it must report, without `v`.
     pub(super) version: &'static str,

@@ -31,15 +31,11 @@ const HMAC_PATH: &str = "keys/hmac";
 
 /// An authority that is initialized, unsealed and configured, as far as RuntimeAuthority knows.
 pub(super) struct Authority {
-    /// `RuntimeAuthority.spec.installation`.
     pub(super) installation: String,
     /// Paths beyond the namespaces' own.
     pub(super) grants: Vec<PathGrant>,
-    /// The `secret/` mount.
     pub(super) secret: Kv,
-    /// The `regent/` mount.
     pub(super) regent: Kv,
-    /// The orchestrator's chain.
     pub(super) ledger: Ledger,
     key: OnceCell<HmacKey>,
 }

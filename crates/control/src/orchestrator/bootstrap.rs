@@ -25,23 +25,17 @@ const NOT_INERT: [&str; 5] = [
     "bootstrap.kubernetes.io/token",
 ];
 
-/// One bootstrap Secret.
 pub(super) struct Place<'a> {
-    /// Client.
     pub(super) api: &'a kube::Client,
-    /// Its namespace.
     pub(super) namespace: &'a str,
-    /// Its name.
     pub(super) name: &'a str,
     /// Key in the Secret → key in the authority.
     pub(super) rename: &'a BTreeMap<String, String>,
-    /// Field manager.
     pub(super) manager: FieldManager,
 }
 
 /// What was read: how it looks to the protocol, and its data with keys renamed.
 pub(super) struct Found {
-    /// How it looks.
     pub(super) seen: Bootstrap,
     /// Its data; empty unless it is a bootstrap Secret.
     pub(super) data: SecretData,
@@ -56,7 +50,6 @@ impl Place<'_> {
         format!("Secret {}/{}", self.namespace, self.name)
     }
 
-    /// Reads it now.
     pub(super) async fn read(&self, key: &HmacKey) -> Result<Found, Error> {
         let found = self.secrets().get_opt(self.name).await;
         let found = found.map_err(|e| Error::api("get", self.object(), &e))?;
@@ -95,7 +88,6 @@ impl Place<'_> {
         self.patch(uid, rv, json!({ "metadata": { "annotations": annotations } })).await
     }
 
-    /// Empties every value.
     pub(super) async fn blank(&self, uid: &str, rv: &str) -> Result<(), Error> {
         let found = self.secrets().get_opt(self.name).await;
         let found = found.map_err(|e| Error::api("get", self.object(), &e))?;
@@ -121,7 +113,6 @@ impl Place<'_> {
         }
     }
 
-    /// Deletes it.
     pub(super) async fn delete(&self, uid: &str, rv: &str) -> Result<(), Error> {
         let params = delete_exactly(Some(uid.to_owned()), Some(rv.to_owned()));
         match self.secrets().delete(self.name, &params).await {

@@ -53,7 +53,6 @@ fn becoming(secret: &RuntimeSecret, path: &str, all: &[ExternalOf]) -> Option<St
         .map(ExternalOf::name)
 }
 
-/// One consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ExternalOf {
     namespace: String,

@@ -37,7 +37,6 @@ pub(super) struct World {
     pub(super) secrets: Store<RuntimeSecret>,
     /// Runs of all namespaces.
     pub(super) runs: Store<WorkflowRun>,
-    /// Kubernetes Events.
     pub(super) recorder: Recorder,
     /// Pauses of objects that fail.
     pub(super) backoff: Backoff<String>,
@@ -63,11 +62,9 @@ impl World {
 
 /// One protocol to be driven for one secret on behalf of one run.
 pub(super) struct Job {
-    /// The run.
     pub(super) run: RunRef,
     /// The RuntimeSecret, as read at the start of the pass.
     pub(super) secret: Arc<RuntimeSecret>,
-    /// Its path.
     pub(super) path: SecretPath,
     /// It, as records name it.
     pub(super) owner: Owner,
@@ -165,10 +162,8 @@ pub(super) enum Outcome {
     },
 }
 
-/// A pass.
 #[derive(Debug)]
 pub(super) struct Pass {
-    /// How it ended.
     pub(super) outcome: Outcome,
     /// Protocol steps it went through, in order.
     pub(super) stages: Vec<&'static str>,

@@ -19,9 +19,7 @@ use super::random;
 
 /// Why an effect will not happen until somebody changes something.
 pub(super) struct Refusal {
-    /// Reason.
     pub(super) reason: Reason,
-    /// For people.
     pub(super) message: String,
 }
 
@@ -159,7 +157,6 @@ async fn create_candidate(
     }
 }
 
-/// A first value.
 fn fresh(keys: &BTreeMap<String, GeneratedKey>) -> Result<SecretData, Error> {
     keys.iter()
         .map(|(name, key)| {

@@ -23,7 +23,6 @@ pub(super) fn password(length: usize) -> Result<Sensitive<Vec<u8>>, Error> {
     Ok(Sensitive::new(std::mem::take(&mut *value)))
 }
 
-/// `length` random bytes.
 pub(super) fn bytes(length: usize) -> Result<Sensitive<Vec<u8>>, Error> {
     let mut value = Zeroizing::new(vec![0_u8; length]);
     getrandom::fill(&mut value).map_err(|e| Error::Random(e.to_string()))?;

@@ -28,17 +28,13 @@ pub(crate) const SECRETS_MAX: usize = 1_000;
 /// Deliveries remembered: two a secret at least (schema limit of the status).
 pub(crate) const DELIVERIES_MAX: usize = 2_000;
 const _: () = assert!(SECRETS_MAX * 2 <= DELIVERIES_MAX);
-/// Window of `runsPerHour`.
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// What counts of one RuntimeSecret.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Secret {
-    /// Name.
     pub(crate) name: String,
-    /// Labels.
     pub(crate) labels: BTreeMap<String, String>,
-    /// Annotations.
     pub(crate) annotations: BTreeMap<String, String>,
     /// When the object was created.
     pub(crate) created: Timestamp,
@@ -51,7 +47,6 @@ pub(crate) struct Secret {
 /// A run of this trigger, as far as it counts.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    /// Its RuntimeSecret.
     pub(crate) secret: String,
     /// Whether it has ended.
     pub(crate) ended: bool,
@@ -65,9 +60,7 @@ pub(crate) struct Seen<'a> {
     pub(crate) trigger: &'a str,
     /// When the trigger was created: earlier slots are none of its business.
     pub(crate) created: Timestamp,
-    /// The declaration.
     pub(crate) spec: &'a EventTriggerSpec,
-    /// The watermark.
     pub(crate) status: &'a EventTriggerStatus,
     /// RuntimeSecrets of the namespace.
     pub(crate) secrets: &'a [Secret],
@@ -80,9 +73,7 @@ pub(crate) struct Seen<'a> {
 /// One run to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fire {
-    /// Its RuntimeSecret.
     pub(crate) secret: String,
-    /// Slot or delivery.
     pub(crate) slot: String,
     /// What kind of cause.
     pub(crate) kind: CauseKind,
@@ -121,7 +112,6 @@ pub(crate) enum Blocked {
     Waiting(usize),
 }
 
-/// The decision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Decision {
     /// Runs to start, after the watermark was persisted.

@@ -27,7 +27,6 @@ const LISTED_WITHIN: Duration = Duration::from_secs(10);
 /// Runs remembered until their watch tells of them.
 const CREATED_MAX: usize = 10_000;
 
-/// `(namespace, name)`.
 pub(crate) type Key = (String, String);
 
 /// What all passes share.
@@ -51,7 +50,6 @@ pub(crate) struct Memory {
     created: HashMap<Key, (String, Run)>,
 }
 
-/// The controller's reconcile.
 pub(crate) async fn reconcile(
     object: Arc<EventTrigger>,
     worker: Arc<Worker>,

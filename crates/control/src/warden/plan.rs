@@ -48,7 +48,6 @@ pub(super) enum Step {
 /// A state to rest in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rest {
-    /// The `Ready` condition.
     pub(super) verdict: Verdict,
     /// Whether the authority is initialized, unsealed and configured (phase 3 and up).
     pub(super) active: bool,
@@ -58,7 +57,6 @@ fn wait(reason: &'static str, message: impl Into<String>) -> Step {
     Step::Rest(Rest { verdict: Verdict::no(reason, message), active: false })
 }
 
-/// Decides.
 pub(super) fn plan(seen: &Seen) -> Step {
     // Before anything that may fail: until they are stored, a crash loses the keys.
     if seen.shares_in_hand {

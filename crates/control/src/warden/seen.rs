@@ -16,7 +16,6 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    /// Reads `status.initialization`.
     pub(super) fn parse(text: Option<&str>) -> Self {
         match text {
             Some("intent") => Self::Intent,
@@ -96,9 +95,7 @@ pub(super) struct Seen {
     pub(super) embedded: bool,
     pub(super) unattended: bool,
     pub(super) stage: Stage,
-    /// `status.rootRevoked`.
     pub(super) root_revoked: bool,
-    /// `status.unsealRecipient`.
     pub(super) published: Option<String>,
     /// Recipient of the unseal identity in this cluster.
     pub(super) identity: Option<String>,

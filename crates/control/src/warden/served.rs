@@ -21,7 +21,6 @@ struct Said {
     pushes: Of,
 }
 
-/// Of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Of {
     listed: bool,

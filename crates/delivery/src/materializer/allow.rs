@@ -19,9 +19,7 @@ use super::verdict::Refusal;
 /// What one RuntimeSecret says about the path it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
-    /// Its namespace.
     pub(crate) namespace: String,
-    /// Namespaces under `consumers`.
     pub(crate) consumers: Vec<String>,
     /// Whether its status says that the authority is authoritative.
     pub(crate) runtime: bool,
@@ -32,7 +30,6 @@ pub(crate) struct Claim {
 /// What one PushSecret says about a path it publishes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Publication {
-    /// Its namespace.
     pub(crate) namespace: String,
     /// Namespaces in its annotation `regent.dev/consumers`.
     pub(crate) consumers: Vec<String>,
@@ -44,13 +41,11 @@ pub(crate) struct Facts<'a> {
     pub(crate) claims: &'a [Claim],
     /// PushSecrets that publish to it.
     pub(crate) publications: &'a [Publication],
-    /// Grants of RuntimeAuthority.
     pub(crate) grants: &'a [PathGrant],
     /// Whether a namespace owns a datasource: (namespace, datasource).
     pub(crate) owns: &'a dyn Fn(&str, &str) -> bool,
 }
 
-/// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Judgement {
     /// It may be read; the version that the RuntimeSecret knows, if there is one.

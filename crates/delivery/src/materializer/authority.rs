@@ -63,7 +63,6 @@ impl Authorities {
         }
     }
 
-    /// A pass begins.
     pub(crate) fn pass(&self) -> Pass<'_> {
         self.passes.fetch_add(1, Ordering::AcqRel);
         Pass(self)

@@ -23,16 +23,13 @@ pub(crate) struct Known {
 /// One state of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
-    /// uid.
     pub(crate) uid: String,
-    /// resourceVersion.
     pub(crate) resource_version: String,
 }
 
 /// What the watches say now.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen<'a> {
-    /// Of the ExternalSecret.
     pub(crate) fingerprint: &'a str,
     /// `syncedResourceVersion` in its status.
     pub(crate) synced: Option<&'a str>,
@@ -56,7 +53,6 @@ pub(crate) enum Cause {
     Drift,
 }
 
-/// The decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     /// Read and write.

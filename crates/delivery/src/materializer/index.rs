@@ -7,7 +7,6 @@ use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 use regent_types::SecretPath;
 
-/// `(namespace, name)`.
 pub(crate) type Key = (String, String);
 
 /// The key of an object.
@@ -143,7 +142,6 @@ impl ByTarget {
         self.targets.entry(place).or_default().insert(key.1.clone());
     }
 
-    /// Forgets ExternalSecret `key`.
     pub(crate) fn remove(&mut self, key: &Key) {
         let Some(target) = self.of.remove(key) else { return };
         let place = (key.0.clone(), target);

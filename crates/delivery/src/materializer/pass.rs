@@ -46,7 +46,6 @@ struct Job<'a> {
     told: Told,
 }
 
-/// The controller's reconcile.
 pub(crate) async fn reconcile(
     es: Arc<ExternalSecret>,
     worker: Arc<Worker>,

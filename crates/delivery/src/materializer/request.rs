@@ -29,7 +29,6 @@ pub(crate) enum Refresh {
     Every(Duration),
 }
 
-/// ESO's `creationPolicy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Creation {
     /// Created and owned.
@@ -44,7 +43,6 @@ pub(crate) enum Creation {
     CreateOrMerge,
 }
 
-/// ESO's `deletionPolicy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deletion {
     /// A missing source fails; the Secret stays.
@@ -73,7 +71,6 @@ pub(crate) enum Decoding {
 pub(crate) struct Place {
     /// The path that is checked and asked for.
     pub(crate) path: SecretPath,
-    /// A pinned version.
     pub(crate) version: Option<i64>,
 }
 
@@ -101,7 +98,6 @@ pub(crate) enum Entry {
 }
 
 impl Entry {
-    /// Where it reads.
     pub(crate) fn place(&self) -> &Place {
         match self {
             Self::Extract { place, .. } | Self::Key { place, .. } => place,
@@ -114,18 +110,14 @@ impl Entry {
 pub(crate) struct Template {
     /// Type of the Secret.
     pub(crate) kind: Option<String>,
-    /// Labels.
     pub(crate) labels: BTreeMap<String, String>,
-    /// Annotations.
     pub(crate) annotations: BTreeMap<String, String>,
 }
 
 /// What an ExternalSecret asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// Which store.
     pub(crate) store: StoreRef,
-    /// When.
     pub(crate) refresh: Refresh,
     /// Name of the Secret.
     pub(crate) target: String,

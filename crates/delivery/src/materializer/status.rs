@@ -47,7 +47,6 @@ pub(crate) fn fingerprint(meta: &ObjectMeta) -> String {
     format!("{}-{digest}", meta.generation.unwrap_or_default())
 }
 
-/// `old` after `outcome`.
 pub(crate) fn after(
     old: &ExternalSecretStatus,
     meta: &ObjectMeta,

@@ -25,7 +25,6 @@ const UNSUPPORTED_FIELDS: [&str; 4] = ["namespace", "tls", "headers", "checkAndS
 pub(crate) struct Served {
     /// The authority, as the store writes its address.
     pub(crate) site: AuthorityEndpoint,
-    /// KV v2 mount.
     pub(crate) mount: String,
     /// Whether the store names the materializer's role, which only reads.
     pub(crate) read_only: bool,

@@ -38,7 +38,6 @@ fn next(
     (old != Some(&new)).then_some(new)
 }
 
-/// Reconciles a ClusterSecretStore.
 pub(crate) async fn cluster(
     object: Arc<ClusterSecretStore>,
     keeper: Arc<Keeper>,
@@ -60,7 +59,6 @@ pub(crate) async fn cluster(
     Ok(Action::await_change())
 }
 
-/// Reconciles a SecretStore.
 pub(crate) async fn namespaced(
     object: Arc<SecretStore>,
     keeper: Arc<Keeper>,

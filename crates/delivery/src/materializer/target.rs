@@ -37,11 +37,8 @@ const NOT_COPIED: [&str; 4] = [
 /// The ExternalSecret that the Secret belongs to.
 #[derive(Clone, Debug)]
 pub(crate) struct Owner<'a> {
-    /// Namespace.
     pub(crate) namespace: &'a str,
-    /// Name.
     pub(crate) name: &'a str,
-    /// uid.
     pub(crate) uid: &'a str,
     /// Its labels and annotations, copied where there is no template.
     pub(crate) meta: &'a ObjectMeta,

@@ -14,7 +14,6 @@ pub(crate) enum Until {
 /// A pass that ended without effect. Never holds a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// Condition reason.
     pub(crate) reason: &'static str,
     /// A sentence that says what to do.
     pub(crate) message: String,

@@ -38,9 +38,7 @@ struct Open {
 
 /// Who publishes and why, for mark and ledger.
 pub(crate) struct Author<'a> {
-    /// `installation/namespace/name`.
     pub(crate) publisher: &'a str,
-    /// `IfNotExists`.
     pub(crate) only_new: bool,
     /// Whether this process has not compared this PushSecret before: then the event of a write that
     /// a crash cut off is told now.

@@ -19,7 +19,6 @@ const MAPPINGS_MAX: usize = 1_000;
 /// Why nothing was published. Never holds a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// Condition reason.
     pub(crate) reason: &'static str,
     /// A sentence that says what to do.
     pub(crate) message: String,
@@ -55,7 +54,6 @@ impl Refusal {
 /// What a PushSecret publishes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Wanted {
-    /// ClusterSecretStores by name.
     pub(crate) stores: Vec<String>,
     /// Name of the source Secret.
     pub(crate) source: String,
@@ -70,7 +68,6 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// Parses a spec.
     pub(crate) fn parse(spec: &PushSecretSpec) -> Result<Self, Refusal> {
         if !spec.data_to.is_empty() {
             return Err(Refusal::not_explicit("dataTo"));

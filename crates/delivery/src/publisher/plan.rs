@@ -19,7 +19,6 @@ pub(crate) const REGENT: &str = "regent";
 /// `custom_metadata` key: which PushSecret of which installation.
 pub(crate) const PUBLISHER: &str = "publisher";
 
-/// What to do.
 #[derive(Debug)]
 pub(crate) enum Plan {
     /// It is there as wanted, at this version.

@@ -15,7 +15,6 @@ const SOURCES_MAX: usize = 1_024;
 /// Events on their way to the controller; a full channel slows the watches down and loses nothing.
 const EVENTS_MAX: usize = 1_024;
 
-/// `(namespace, name)`.
 pub(crate) type Key = (String, String);
 
 /// The watches, and which PushSecrets each is for.

@@ -13,7 +13,6 @@ pub(super) const KEY_LEN: usize = 32;
 /// Hex digits of the key id: enough to tell keys of one cluster apart.
 const ID_LEN: usize = 8;
 
-/// The key.
 #[derive(Debug)]
 pub(super) struct HmacKey {
     id: String,

@@ -13,7 +13,6 @@ use super::BootstrapError;
 use super::hmac::HmacKey;
 use super::plan::Closed;
 
-/// An opened manifest.
 #[derive(Debug)]
 pub(super) struct Opened {
     /// The Secret; its values never print.

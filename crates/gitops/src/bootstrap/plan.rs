@@ -19,7 +19,6 @@ pub(super) enum Holder {
 /// Why a manifest could not be opened, or opened to something else than its own Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Closed {
-    /// Condition reason.
     pub(super) reason: &'static str,
     /// For people; names, places and recipients, never a value.
     pub(super) message: String,
@@ -42,12 +41,10 @@ pub(super) struct Existing {
     pub(super) source: Source,
 }
 
-/// Everything that decides.
 #[derive(Debug)]
 pub(super) struct Look<'a> {
     /// `namespace/name` of the manifest.
     pub(super) manifest: &'a str,
-    /// Its uid.
     pub(super) uid: &'a str,
     /// HMAC of what was last produced, from its status.
     pub(super) produced: Option<&'a str>,
@@ -59,7 +56,6 @@ pub(super) struct Look<'a> {
     pub(super) opened: Result<&'a str, &'a Closed>,
     /// What stands in its place.
     pub(super) existing: Option<&'a Existing>,
-    /// What RuntimeSecrets say.
     pub(super) holder: Holder,
 }
 
@@ -77,13 +73,9 @@ pub(super) enum Write {
 /// What is done and said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// To the Secret.
     pub(super) write: Write,
-    /// `Ready`.
     pub(super) ready: bool,
-    /// Reason.
     pub(super) reason: &'static str,
-    /// For people.
     pub(super) message: String,
     /// Whether the plaintext's HMAC is what is produced now.
     pub(super) produces: bool,
@@ -107,7 +99,6 @@ impl Plan {
 /// Reasons of a manifest that produces nothing any more.
 pub(super) const SILENT: [&str; 2] = ["HandedOver", "IgnoredGitValue"];
 
-/// Decides (PROTOCOLS.md §2).
 pub(super) fn plan(look: &Look<'_>) -> Plan {
     let latched = look.was_silent && look.holder != Holder::Git;
     if look.holder == Holder::Authority || latched {

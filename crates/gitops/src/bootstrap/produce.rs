@@ -58,7 +58,6 @@ impl Current {
         }
     }
 
-    /// Its uid.
     pub(super) fn uid(&self) -> Option<String> {
         self.0.metadata.uid.clone()
     }
@@ -73,11 +72,9 @@ fn found(map: Option<&BTreeMap<String, String>>, name: &str) -> String {
 pub(super) struct Trace<'a> {
     /// `namespace/name` of the manifest.
     pub(super) manifest: &'a str,
-    /// Its uid.
     pub(super) uid: &'a str,
     /// Where it came from.
     pub(super) source: &'a Source,
-    /// Now.
     pub(super) at: Timestamp,
 }
 

@@ -22,11 +22,8 @@ const ARGO_NAMESPACE: &str = "argocd";
 /// Repository, commit and file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Source {
-    /// Repository without credentials.
     pub(super) repository: String,
-    /// Commit.
     pub(super) commit: String,
-    /// File.
     pub(super) file: String,
 }
 
@@ -42,7 +39,6 @@ impl Source {
         })
     }
 
-    /// Nothing known.
     pub(super) fn unknown() -> Self {
         let unknown = || UNKNOWN.to_owned();
         Self { repository: unknown(), commit: unknown(), file: unknown() }

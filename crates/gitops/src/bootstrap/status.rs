@@ -8,7 +8,6 @@ use regent_api::condition::{READY, Verdict};
 
 use super::plan::{Plan, Write};
 
-/// What was produced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Product {
     /// HMAC of the plaintext.

@@ -124,7 +124,6 @@ fn writes(all: &[&str]) -> Vec<String> {
     all.iter().map(|w| (*w).to_owned()).collect()
 }
 
-/// S5.2-1, S5.2-6, S5.7-1.
 #[tokio::test]
 async fn a_sealed_manifest_becomes_a_labelled_secret_once_and_again_if_it_is_deleted() {
     let world = World::new();

@@ -25,11 +25,9 @@ const REFUSAL_LEN_MAX: usize = 300;
 
 /// Where the objects of one sync go.
 pub(super) struct Target {
-    /// As intent.
     pub(super) own: kube::Client,
     /// As the account that the GitSource names.
     pub(super) account: Option<kube::Client>,
-    /// Field manager.
     pub(super) manager: FieldManager,
     /// Label value of the GitSource.
     pub(super) source: String,
@@ -72,7 +70,6 @@ pub(super) fn decide(live: Option<&Value>, desired: &Desired, source: &str) -> D
 /// What became of a set of objects.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
-    /// Objects written.
     pub(super) written: usize,
     /// Objects that are as Git says now.
     pub(super) good: Vec<InventoryItem>,

@@ -41,7 +41,6 @@ pub(super) struct Compiled {
     pub(super) passed_over: usize,
 }
 
-/// Compiles `files`.
 pub(super) fn compile(
     files: &BTreeMap<String, String>,
     marks: &Marks,

@@ -14,9 +14,7 @@ const DOCUMENTS_MAX: usize = 2_000;
 pub(super) struct Document<'a> {
     /// Line of its first character, from 1.
     pub(super) line: usize,
-    /// Its text.
     pub(super) text: &'a str,
-    /// What it says.
     pub(super) value: Value,
 }
 

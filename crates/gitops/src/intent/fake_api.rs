@@ -15,7 +15,6 @@ use tokio::sync::{mpsc, watch};
 
 use regent_operator::{Context, Endpoints, Shutdown};
 
-/// What components list.
 const COLLECTIONS: [&str; 3] = ["/gitsources", "/encryptedmanifests", "/runtimesecrets"];
 
 /// Objects by path, and what was asked.

@@ -22,7 +22,6 @@ const PACKS_MAX: usize = 50;
 /// User name and password for http(s).
 #[derive(Debug)]
 pub(super) struct Account {
-    /// User name.
     pub(super) username: String,
     /// Password or access token.
     pub(super) password: Sensitive<String>,
@@ -33,9 +32,7 @@ pub(super) struct Account {
 pub(super) struct Wanted {
     /// Where the repository is.
     pub(super) location: Location,
-    /// Branch or tag.
     pub(super) reference: String,
-    /// Credentials for http(s).
     pub(super) account: Option<Account>,
     /// Folder of bare copies.
     pub(super) cache_dir: PathBuf,
@@ -46,7 +43,6 @@ pub(super) struct Wanted {
 pub(super) struct Head {
     /// Repository on disk that holds the commit.
     pub(super) dir: PathBuf,
-    /// The commit.
     pub(super) commit: gix::ObjectId,
 }
 

@@ -3,14 +3,11 @@
 use kube::core::{ApiResource, GroupVersionKind};
 use regent_types::labels::SYSTEM_NAMESPACE;
 
-/// One kind.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     /// API group; empty for core.
     pub(super) group: &'static str,
-    /// Version.
     pub(super) version: &'static str,
-    /// Kind.
     pub(super) kind: &'static str,
     /// Plural, as in the API path.
     pub(super) plural: &'static str,
@@ -59,7 +56,6 @@ impl Kind {
         KINDS.iter().find(|k| k.kind == kind && k.api_version() == api_version)
     }
 
-    /// `group/version`.
     pub(super) fn api_version(&self) -> String {
         match self.group {
             "" => self.version.to_owned(),
@@ -73,7 +69,6 @@ impl Kind {
         ApiResource::from_gvk_with_plural(&gvk, self.plural)
     }
 
-    /// Position in [`KINDS`].
     pub(super) fn order(&self) -> usize {
         KINDS.iter().position(|k| k == self).unwrap_or(KINDS.len())
     }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::IntentError;
 
-/// A parsed `GitSource.spec.url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Location {
     /// A folder of this machine, opened directly.

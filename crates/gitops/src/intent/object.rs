@@ -28,13 +28,10 @@ pub(super) enum Writer {
 /// One object to apply.
 #[derive(Clone, Debug)]
 pub(super) struct Desired {
-    /// What it is.
     pub(super) item: InventoryItem,
-    /// Who writes it.
     pub(super) writer: Writer,
     /// The object with regent's marks.
     pub(super) body: Value,
-    /// Value of [`SOURCE_HASH`].
     pub(super) hash: String,
     /// Where it stands in the repository.
     pub(super) place: Place,
@@ -64,9 +61,7 @@ pub(super) fn title(item: &InventoryItem) -> String {
 pub(super) struct Marks {
     /// Value of label [`labels::SOURCE`].
     pub(super) source: String,
-    /// Repository without credentials.
     pub(super) repository: String,
-    /// Commit.
     pub(super) commit: String,
 }
 

@@ -26,7 +26,6 @@ pub(super) enum Keep {
 }
 
 impl Keep {
-    /// For the log.
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Kind => "KindIsKept",

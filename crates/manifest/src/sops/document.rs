@@ -30,7 +30,6 @@ pub(crate) struct Container {
     pub(crate) flow: bool,
 }
 
-/// A scalar value.
 pub(crate) struct Leaf {
     pub(crate) container: usize,
     pub(crate) step: Step,
@@ -71,7 +70,6 @@ pub(crate) struct Document {
     pub(crate) end: usize,
 }
 
-/// A parsed stream.
 pub(crate) struct Stream<'t> {
     pub(crate) text: &'t str,
     pub(crate) documents: Vec<Document>,

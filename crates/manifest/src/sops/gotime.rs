@@ -128,7 +128,6 @@ impl Cursor<'_> {
         Some(((byte(hour)?, byte(minute)?, byte(second)?), nanos))
     }
 
-    /// `Z` or `+07:00`.
     fn zone(&mut self) -> Option<i16> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;

@@ -34,7 +34,6 @@ pub(crate) struct Metadata {
     pub(crate) groups: Vec<Group>,
     /// Groups needed; SOPS ignores it where there is one group.
     pub(crate) threshold: usize,
-    /// As written.
     pub(crate) last_modified: String,
     pub(crate) mac: String,
     pub(crate) mac_only_encrypted: bool,

@@ -32,7 +32,6 @@ use decide::{Decision, decide};
 
 /// How long a Lease is held after each renewal.
 const DURATION: Duration = Duration::from_secs(30);
-/// Renewed this often.
 const RENEW: Duration = Duration::from_secs(10);
 /// A renewal that failed is tried again after this long.
 const RETRY: Duration = Duration::from_secs(2);

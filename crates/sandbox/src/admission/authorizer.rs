@@ -50,7 +50,6 @@ pub(super) fn of(cx: &Cx<'_>) -> Cel {
     Cel::Opaque(Arc::new(Question { state, user, ask: Ask::default(), allowed: None }))
 }
 
-/// Registers its methods.
 pub(super) fn register(functions: &mut Context<'static>) {
     functions.add_function("group", |this: This<Cel>, name: Arc<String>| {
         with(&this, "group", |q| q.ask.group = name.to_string())

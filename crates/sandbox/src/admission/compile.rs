@@ -23,7 +23,6 @@ pub(super) struct Expression {
     pub(super) variables: Vec<String>,
 }
 
-/// One validation.
 pub(super) struct Validation {
     pub(super) expression: Expression,
     pub(super) message: Option<String>,
@@ -31,7 +30,6 @@ pub(super) struct Validation {
     pub(super) reason: Option<String>,
 }
 
-/// A policy.
 pub(super) struct Policy {
     pub(super) name: String,
     pub(super) constraints: Value,

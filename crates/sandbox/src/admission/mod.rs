@@ -40,7 +40,6 @@ pub(crate) struct Bound {
     actions: Vec<String>,
 }
 
-/// Everything in force.
 #[derive(Default)]
 pub(crate) struct Policies(RwLock<Arc<Vec<Bound>>>);
 

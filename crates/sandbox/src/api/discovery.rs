@@ -122,7 +122,6 @@ fn resources(kinds: &Kinds, group: &str, version: &str) -> Result<Value, Failure
     )
 }
 
-/// Aggregated discovery (apidiscovery.k8s.io/v2).
 fn discovery_list(kinds: &Kinds, wanted: impl Fn(&str) -> bool) -> Value {
     let mut found: BTreeMap<(String, String), Vec<Value>> = BTreeMap::new();
     for kind in kinds.iter().filter(|k| wanted(&k.group)) {

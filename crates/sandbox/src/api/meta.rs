@@ -69,7 +69,6 @@ fn subdomain(name: &str) -> bool {
         && name.chars().all(fine)
 }
 
-/// `name` or `prefix/name`.
 pub(super) fn qualified(text: &str) -> bool {
     match text.split_once('/') {
         Some((prefix, name)) => subdomain(prefix) && part(name),

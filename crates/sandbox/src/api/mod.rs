@@ -101,7 +101,6 @@ impl Cx<'_> {
     }
 }
 
-/// Answers one request.
 pub(crate) async fn answer(state: Arc<State>, request: Request<Body>) -> Response {
     match serve(&state, request).await {
         Ok(response) => response,

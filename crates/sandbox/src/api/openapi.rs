@@ -38,7 +38,6 @@ pub(super) fn group(kinds: &[Arc<Kind>], group: &str, version: &str) -> Result<V
     }))
 }
 
-/// `dev.regent.v1alpha1.RuntimeSecret`.
 fn schema_name(kind: &Kind) -> String {
     if kind.schema.is_none() {
         let group = kind.group.split('.').next().filter(|g| !g.is_empty()).unwrap_or("core");

@@ -107,7 +107,6 @@ fn rules(cx: &Cx<'_>, spec: &Value) -> Result<Value, Failure> {
     Ok(json!({ "resourceRules": resources, "nonResourceRules": paths, "incomplete": false }))
 }
 
-/// `serviceaccounts/{name}/token`.
 pub(super) fn token(cx: &Cx<'_>, body: &Value) -> Result<Response, Failure> {
     let key = Key { resource: "serviceaccounts".into(), ..cx.key() };
     let account =

@@ -17,7 +17,6 @@ pub(super) fn fold(object: &mut Value) {
     }
 }
 
-/// Defaults and validation.
 pub(super) fn complete(object: &mut Value, old: Option<&Value>, name: &str) -> Result<(), Failure> {
     fold(object);
     if object["type"].as_str().unwrap_or_default().is_empty() {

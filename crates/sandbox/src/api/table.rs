@@ -55,7 +55,6 @@ fn cell(column: &Column, object: &Value, now: Timestamp) -> Value {
     }
 }
 
-/// `.a.b`, `.a[?(@.type=='Ready')].status`, `.a[*].b`.
 fn lookup(object: &Value, path: &str) -> Option<Value> {
     let mut found = lookup_all(object, path);
     match found.len() {

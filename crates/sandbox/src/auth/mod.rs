@@ -9,7 +9,6 @@ use crate::status::Failure;
 use crate::store::{Key, Store};
 use tokens::{Claims, Signer};
 
-/// An authenticated user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct User {
     pub(crate) name: String,
@@ -83,7 +82,6 @@ fn same(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).fold(0, |d, (x, y)| d | (x ^ y)) == 0
 }
 
-/// Who shows nothing.
 pub(crate) fn anonymous() -> User {
     let groups = vec!["system:unauthenticated".to_owned()];
     User { name: "system:anonymous".into(), uid: String::new(), groups }

@@ -20,7 +20,6 @@ const VERIFIED_MAX: usize = 256;
 /// Longest token looked at, in bytes.
 const TOKEN_LEN_MAX: usize = 8_192;
 
-/// Signs and verifies.
 pub(crate) struct Signer {
     /// Signed parts that were verified: a component shows the same token with every request.
     verified: Mutex<BTreeMap<String, Claims>>,

@@ -23,7 +23,6 @@ const UNOWNED: [&str; 11] = [
     "f:metadata/f:managedFields",
 ];
 
-/// One apply.
 pub(crate) struct Apply<'a> {
     pub(crate) manager: &'a str,
     pub(crate) force: bool,

@@ -11,7 +11,6 @@ use crate::status::Failure;
 pub(crate) use apply::{Apply, track};
 pub(crate) use lists::Lists;
 
-/// `application/json-patch+json` (RFC 6902).
 pub(crate) fn json(object: &mut Value, patch: &[u8]) -> Result<(), Failure> {
     let patch: json_patch::Patch = serde_json::from_slice(patch)
         .map_err(|e| Failure::bad_request(format!("not a JSON patch: {e}")))?;
@@ -19,14 +18,12 @@ pub(crate) fn json(object: &mut Value, patch: &[u8]) -> Result<(), Failure> {
     json_patch::patch(object, &patch).map_err(|_| Failure::new(422, "Invalid", rejected))
 }
 
-/// `application/merge-patch+json` (RFC 7396).
 pub(crate) fn merge(object: &mut Value, patch: &[u8]) -> Result<(), Failure> {
     let patch = parse(patch)?;
     json_patch::merge(object, &patch);
     Ok(())
 }
 
-/// `application/strategic-merge-patch+json`.
 pub(crate) fn strategic(object: &mut Value, patch: &[u8]) -> Result<(), Failure> {
     let patch = parse(patch)?;
     strategic::merge(object, &patch, "");

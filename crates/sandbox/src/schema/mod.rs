@@ -12,7 +12,6 @@ thread_local! {
     static VALIDATOR: Validator = Validator::new();
 }
 
-/// A compiled schema.
 pub(crate) struct Schema {
     plain: Value,
     rules: CompiledSchema,

@@ -5,7 +5,6 @@ use super::super::layers::{LAYERS, Layer};
 use super::super::report::Report;
 use super::holders::DOCUMENT;
 
-/// Opens the block.
 const OPENS: &str = "```arrows";
 
 /// Finds a block that differs from the table.

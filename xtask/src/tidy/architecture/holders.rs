@@ -1,6 +1,5 @@
 //! Which invariant of `ARCHITECTURE.md` is held by what, and which test breaks it once.
 
-/// The document.
 pub(super) const DOCUMENT: &str = "ARCHITECTURE.md";
 
 /// What fails when an invariant is broken.
@@ -13,7 +12,6 @@ pub(super) enum Held {
     Text(&'static str),
 }
 
-/// An invariant.
 pub(super) struct Invariant {
     pub(super) name: &'static str,
     pub(super) held: Held,
@@ -29,7 +27,6 @@ pub(super) enum Broken {
     Not(&'static str),
 }
 
-/// All of them.
 pub(super) const INVARIANTS: &[Invariant] = &[
     // Those that the code names where it keeps them.
     Invariant {

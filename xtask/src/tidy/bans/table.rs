@@ -11,7 +11,6 @@ pub(super) const WORDS: [([&str; 2], &str); 3] = [
     (["XX", "X"], "say what is meant"),
 ];
 
-/// The table.
 pub(super) const BANS: &[Ban] = &[
     Ban {
         patterns: &["Timestamp :: now", "SystemTime :: now", "SystemTime :: UNIX_EPOCH"],

@@ -41,7 +41,6 @@ pub(super) type Live = BTreeMap<String, Option<Value>>;
 pub(super) struct Wanted {
     /// Whose login mount it is.
     pub(super) installation: String,
-    /// The login mount.
     pub(super) login: Login,
     /// What tokens are judged by there.
     pub(super) judge: Judge,

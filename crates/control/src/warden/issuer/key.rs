@@ -10,14 +10,12 @@ const NUMBER_LEN_MAX: usize = 2_048;
 /// Characters in a line of PEM (RFC 7468 §2).
 const LINE_LEN: usize = 64;
 
-/// DER tags.
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const SEQUENCE: u8 = 0x30;
 
 /// `rsaEncryption` with its NULL parameters.
 const RSA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
-/// `id-ecPublicKey`.
 const EC: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01";
 /// Curves: name, length of a coordinate in bytes, object identifier.
 const CURVES: [(&str, usize, &[u8]); 3] = [

@@ -177,7 +177,6 @@ fn path_message(reason: &str) -> String {
     format!("the fake says {reason}")
 }
 
-/// RFC 7396.
 fn merge(target: &mut Value, patch: &Value) {
     let Some(fields) = patch.as_object() else {
         *target = patch.clone();
@@ -337,7 +336,6 @@ impl World {
         world
     }
 
-    /// What Git says.
     fn apply(&self) {
         let holders = json!([
             { "name": "ada", "recipient": self.holder.recipient },
@@ -442,7 +440,6 @@ impl World {
         Person { api: self.cluster.client(), vault: self.client(), identities, saved }
     }
 
-    /// Both holders.
     pub(super) fn holders(&self) -> Identities {
         let (ada, bob) = (self.holder.identity.expose(), self.other.identity.expose());
         Identities::parse(&format!("{ada}\n{bob}")).unwrap()
@@ -465,7 +462,6 @@ impl World {
         }
     }
 
-    /// The login mount.
     pub(super) fn mount(&self) -> &'static str {
         self.setup.login.unwrap_or(KUBERNETES_MOUNT)
     }
@@ -498,7 +494,6 @@ impl World {
         Arc::new(Driver::new(self.context(Identity::Warden), args, told, transport))
     }
 
-    /// One reconciliation.
     pub(super) async fn pass(&self, warden: &Arc<Driver>) -> Result<(), Error> {
         let authority = Arc::new(self.cluster.authority("regent"));
         reconcile(authority, Arc::clone(warden)).await.map(drop)

@@ -9,14 +9,10 @@ const READ_MAX: usize = 16;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// A certificate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Certificate {
-    /// Valid from.
     pub(super) from: Timestamp,
-    /// Valid until.
     pub(super) until: Timestamp,
-    /// DER.
     pub(super) der: Vec<u8>,
 }
 
@@ -38,7 +34,6 @@ impl Certificate {
         Some(Self { from, until, der })
     }
 
-    /// PEM.
     pub(super) fn pem(&self) -> String {
         let text = base64::engine::general_purpose::STANDARD.encode(&self.der);
         let mut pem = format!("{BEGIN}\n");
@@ -52,7 +47,6 @@ impl Certificate {
         pem
     }
 
-    /// SHA-256 in hexadecimal.
     pub(super) fn fingerprint(&self) -> String {
         Sha256::digest(&self.der).iter().map(|b| format!("{b:02x}")).collect()
     }
@@ -108,7 +102,6 @@ fn element(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, content, rest))
 }
 
-/// `YYMMDDHHMMSSZ` or `YYYYMMDDHHMMSSZ`.
 fn time(tag: u8, content: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(content).ok()?.strip_suffix('Z')?;
     let text = match tag {

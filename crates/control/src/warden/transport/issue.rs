@@ -38,7 +38,6 @@ pub(super) struct Made {
     pub(super) key: Sensitive<Vec<u8>>,
 }
 
-/// A new CA.
 pub(super) fn authority(now: Timestamp) -> Result<Made, Error> {
     let make = || {
         let key = KeyPair::generate()?;

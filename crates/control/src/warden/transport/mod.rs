@@ -50,7 +50,6 @@ pub(super) use told::Told;
 
 /// Steps in one look: a first start takes three writes, a renewal of everything five.
 const STEPS_PER_LOOK_MAX: usize = 12;
-/// Longest look.
 const LOOK_DEADLINE: Duration = Duration::from_secs(60);
 /// First wait after a failure, doubled up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_secs(1);

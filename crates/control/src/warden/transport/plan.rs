@@ -12,7 +12,6 @@ const SETTLE: SignedDuration = SignedDuration::from_mins(10);
 const SKEW_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// Longest rest: what changes by the clock alone is found by then, also after it was set back.
 const REST_MAX: SignedDuration = SignedDuration::from_hours(6);
-/// Shortest rest.
 const REST_MIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// Whose business the certificates are.
@@ -36,7 +35,6 @@ pub(super) struct Seen {
     pub(super) staged: Option<Certificate>,
     /// Those that signed before.
     pub(super) old: Vec<Certificate>,
-    /// What is served.
     pub(super) leaf: Option<Certificate>,
     /// The bundle beside it: what was trusted when it was last written.
     pub(super) carried: String,
@@ -79,7 +77,6 @@ pub(super) struct Rest {
 }
 
 impl Step {
-    /// For logs.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::MakeCa => "make-ca",

@@ -32,7 +32,6 @@ pub(super) enum BreakGlass {
     Never,
 }
 
-/// What must hold.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
     /// Also the name of the variable that holds the outcome.

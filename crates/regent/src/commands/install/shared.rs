@@ -12,7 +12,6 @@ use crate::cli::ClusterArgs;
 use crate::connect;
 use regent_host::failure::of_any;
 
-/// What looking showed.
 pub(super) struct Look {
     /// Names of the definitions that may be placed.
     pub(super) placeable: BTreeSet<String>,

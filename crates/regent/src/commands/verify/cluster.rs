@@ -74,7 +74,6 @@ pub(super) async fn gather(api: &kube::Client, s: &mut Snapshot) -> anyhow::Resu
     Ok(())
 }
 
-/// The annotation `regent.dev/versions`.
 fn versions(text: &str) -> std::collections::BTreeMap<String, VersionPair> {
     let all: std::collections::BTreeMap<String, String> =
         serde_json::from_str(text).unwrap_or_default();

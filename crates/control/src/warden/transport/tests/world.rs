@@ -126,7 +126,6 @@ impl World {
         self.file(AUTHORITY_CA_SECRET, "ca.crt").await.remove(0)
     }
 
-    /// What clients trust.
     pub(super) async fn bundle(&self) -> Vec<Certificate> {
         let map = self.maps().get(AUTHORITY_CA_BUNDLE).await.unwrap();
         Certificate::read(&map.data.unwrap()["ca.crt"])
