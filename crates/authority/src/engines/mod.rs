@@ -9,7 +9,7 @@
 //! ```
 //!
 //! An engine knows no HTTP, no other mount and no clock: `call.now` is the time. Its own file
-//! layout is one folder, `mod.rs` telling the story. The list of engines is [`engine`], total over
+//! layout is one folder, `mod.rs` telling the story. The list of engines is [`engine()`], total over
 //! [`MountKind`]; there is no other registry. A call runs in a task of its own, so a client that hangs up
 //! never cuts a call in half.
 
