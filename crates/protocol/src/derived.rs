@@ -7,10 +7,25 @@ use regent_types::path::Tree;
 
 use crate::introduce;
 use crate::ledger::kinds;
+use crate::needs::Needs;
 use crate::observation::Observation;
+use crate::outcome::Outcome;
 use crate::reason::Reason;
 use crate::record::{Origin, Record, State};
 use crate::step::{Step, event, held, tell, wait};
+
+/// What the next step looks at.
+pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
+    let none = Needs::default();
+    match record {
+        None => Needs { publisher: true, ..none },
+        Some(_) => {
+            // Who publishes it matters only where nothing is published.
+            let empty = seen.known.metadata && seen.metadata.current_version == 0;
+            Needs { metadata: true, publisher: empty, ..none }
+        }
+    }
+}
 
 /// The next step of an observation.
 pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step {
@@ -39,9 +54,9 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
     if let Some(stop) = stop {
         return stop;
     }
-    let Some(pair) = seen.seen.pair(seen.seen.current_version) else {
+    let Some(pair) = seen.metadata.pair(seen.metadata.current_version) else {
         return match (&record.current, seen.publisher) {
-            (Some(_), _) => introduce::present(record, seen).unwrap_or(Step::Done),
+            (Some(_), _) => introduce::present(record, seen).unwrap_or(Step::End(Outcome::Done)),
             (None, true) => {
                 wait(Reason::NotPublished, "the publisher has not written this path yet")
             }
@@ -49,7 +64,9 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
         };
     };
     match &record.current {
-        Some(known) if *known == pair => introduce::present(record, seen).unwrap_or(Step::Done),
+        Some(known) if *known == pair => {
+            introduce::present(record, seen).unwrap_or(Step::End(Outcome::Done))
+        }
         Some(known) if pair.number <= known.number => held(
             Reason::AuthorityWentBack,
             format!(
@@ -87,6 +104,7 @@ fn missing() -> Step {
 mod tests {
     use super::*;
     use crate::fixture::{self, at};
+    use crate::outcome::Decider;
     use crate::step::Effect;
 
     #[test]
@@ -97,7 +115,7 @@ mod tests {
         assert_eq!(record.origin, Origin::Derived);
         assert!(matches!(
             step(Some(&record), &seen, at(0)),
-            Step::Wait { why: Reason::NotPublished, .. }
+            Step::End(Outcome::Waiting { reason: Reason::NotPublished, .. })
         ));
         fixture::write(&mut seen, 1, "t1");
         let Step::Do(Effect::Ledger(event)) = step(Some(&record), &seen, at(0)) else {
@@ -108,7 +126,7 @@ mod tests {
             panic!("expected done")
         };
         assert_eq!(record.current.as_ref().map(|p| p.number), Some(1));
-        assert_eq!(step(Some(&record), &seen, at(0)), Step::Done);
+        assert_eq!(step(Some(&record), &seen, at(0)), Step::End(Outcome::Done));
     }
 
     #[test]
@@ -118,7 +136,14 @@ mod tests {
         let mut seen = fixture::observation();
         fixture::write(&mut seen, 1, "another time");
         let step = step(Some(&record), &seen, at(0));
-        assert!(matches!(step, Step::Held { reason: Reason::AuthorityWentBack, .. }));
+        assert!(matches!(
+            step,
+            Step::End(Outcome::Blocked {
+                by: Decider::World,
+                reason: Reason::AuthorityWentBack,
+                ..
+            })
+        ));
     }
 
     /// C7-3: a claim on somebody else's tree is refused before a record is made.
@@ -128,7 +153,10 @@ mod tests {
         seen.publisher = true;
         seen.granted = false;
         let found = step(None, &seen, at(0));
-        assert!(matches!(found, Step::Held { reason: Reason::PathNotGranted, .. }));
+        assert!(matches!(
+            found,
+            Step::End(Outcome::Blocked { by: Decider::World, reason: Reason::PathNotGranted, .. })
+        ));
         seen.path = "platform-data/postgres/shop".into();
         assert!(matches!(step(None, &seen, at(0)), Step::Persist(_)));
     }
@@ -136,6 +164,9 @@ mod tests {
     #[test]
     fn without_a_publisher_it_waits_and_claims_nothing() {
         let step = step(None, &fixture::observation(), at(0));
-        assert!(matches!(step, Step::Wait { why: Reason::PushSecretMissing, .. }));
+        assert!(matches!(
+            step,
+            Step::End(Outcome::Waiting { reason: Reason::PushSecretMissing, .. })
+        ));
     }
 }

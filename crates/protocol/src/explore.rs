@@ -1,18 +1,26 @@
 //! A small exhaustive explorer: every order of steps, crashes, repeats and outside changes, over
-//! the step functions that run in production. Every reachable world is checked against the
-//! invariants of PROTOCOLS.md §4.
+//! the sessions that run in production. Every reachable world is checked against the invariants of
+//! PROTOCOLS.md §4.
 //!
-//! A worker looks (and keeps what it saw, which may be stale by the time it acts), then acts;
-//! effects hold their conditions as KV and Kubernetes do.
+//! A worker opens a session and holds it: what it knows may be stale by the time it acts, and its
+//! record too, which a lost `cas` tells. Effects hold their conditions as KV and Kubernetes do.
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt::Write as _;
+use std::hash::Hasher;
 
 use crate::fixture::{self, at};
+use crate::freshness::fresh_before;
+use crate::needs::Needs;
 use crate::observation::{
     Bootstrap, CandidateSeen, Observation, PolicySeen, ValueSeen, VersionSeen,
 };
+use crate::outcome::Outcome;
+use crate::protocol::Protocol;
 use crate::record::{Record, State};
-use crate::step::{Effect, Protocol, Source, Step, needs, step};
+use crate::session::{Next, Session};
+use crate::step::{Answer, Effect, Source};
 use regent_types::lifecycle::Disposition;
 
 type Value = char;
@@ -26,23 +34,23 @@ struct Secret {
     from_manifest: bool,
 }
 
-/// A planned step with what its conditions compare.
+/// A session and what it is about to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Planned {
-    step: Step,
-    record_version: u8,
+struct Worker {
+    session: Session,
+    next: Option<Next>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct World {
     record: Option<Record>,
-    record_version: u8,
+    record_version: i64,
     versions: Vec<(Value, bool, bool)>,
     policy: bool,
     pending: BTreeMap<String, Value>,
     secret: Option<Secret>,
     told: BTreeSet<String>,
-    workers: Vec<Option<Planned>>,
+    workers: Vec<Option<Worker>>,
     crashes: u8,
     outside: u8,
     next_uid: u8,
@@ -53,8 +61,40 @@ struct World {
 }
 
 impl World {
-    fn key(&self) -> String {
-        format!("{self:?}")
+    /// Tells worlds apart: 128 bits of a hash over everything that matters.
+    fn key(&self) -> u128 {
+        let mut key = Key::default();
+        let sessions: Vec<_> = self
+            .workers
+            .iter()
+            .map(|w| w.as_ref().map(|w| (w.session.tells_apart(), &w.next)))
+            .collect();
+        let world = (&self.record, self.record_version, &self.versions, self.policy);
+        let outside = (self.crashes, self.outside, self.next_uid, self.fresh);
+        let broken = (self.deleted_unread, self.overwritten, self.blind);
+        let all = (world, &self.pending, &self.secret, &self.told, sessions, outside, broken);
+        write!(key, "{all:?}").unwrap();
+        key.value()
+    }
+}
+
+/// Two hashes of what is written to it.
+#[derive(Default)]
+struct Key(DefaultHasher, usize, DefaultHasher);
+
+impl Key {
+    fn value(&self) -> u128 {
+        (u128::from(self.0.finish()) << 64) | u128::from(self.2.finish())
+    }
+}
+
+impl std::fmt::Write for Key {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.write(text.as_bytes());
+        self.1 += text.len();
+        self.2.write_usize(self.1);
+        self.2.write(text.as_bytes());
+        Ok(())
     }
 }
 
@@ -67,6 +107,8 @@ enum Guard {
     Precondition,
     /// `cas` of the record.
     RecordCas,
+    /// Reading the record again after a lost `cas`.
+    Reload,
 }
 
 struct Setup {
@@ -92,121 +134,177 @@ fn value_of(world: &World, number: usize) -> ValueSeen {
     }
 }
 
-fn observe(world: &World, protocol: Protocol, uid: &str) -> Observation {
-    let record = world.record.as_ref();
-    let wanted = needs(protocol, record, uid);
-    let mut seen = fixture::observation();
-    seen.run = fixture::run(uid);
-    seen.appended = world.told.clone();
-    seen.claimant_alive = true;
-    seen.seen.current_version = world.versions.len() as i64;
-    for (index, (_, live, _)) in world.versions.iter().enumerate() {
-        let number = index as i64 + 1;
-        let version = VersionSeen { created_time: format!("t{number}"), live: *live };
-        seen.seen.versions.insert(number, version);
+/// Fills in what `needs` names, as the world is now.
+fn look(world: &World, record: Option<&Record>, needs: &Needs, seen: &mut Observation) {
+    if needs.claimant {
+        seen.claimant_alive = true;
     }
-    if world.policy {
-        seen.seen.policy = PolicySeen::Valid(Default::default());
+    if needs.metadata {
+        seen.metadata = Default::default();
+        seen.metadata.current_version = world.versions.len() as i64;
+        for (index, (_, live, _)) in world.versions.iter().enumerate() {
+            let number = index as i64 + 1;
+            let version = VersionSeen { created_time: format!("t{number}"), live: *live };
+            seen.metadata.versions.insert(number, version);
+        }
+        if world.policy {
+            seen.metadata.policy = PolicySeen::Valid(Default::default());
+        }
     }
-    if wanted.first {
+    if needs.first {
         seen.first = value_of(world, 1);
     }
-    if wanted.newest {
+    if needs.newest {
         seen.newest = value_of(world, world.versions.len());
+        seen.newest_keys = ["password".to_owned()].into();
     }
-    if let Some(secret) = world.secret.as_ref().filter(|_| wanted.bootstrap) {
-        let mut b = fixture::bootstrap(&hmac(secret.value));
-        b.uid = secret.uid.to_string();
-        b.rv = secret.rv.to_string();
-        b.marked = secret.marked.then_some(Disposition::Delete);
-        b.from_manifest = secret.from_manifest;
-        seen.bootstrap = Bootstrap::Live(b);
+    if needs.bootstrap {
+        seen.bootstrap = world.secret.as_ref().map_or(Bootstrap::Absent, |secret| {
+            let mut b = fixture::bootstrap(&hmac(secret.value));
+            b.uid = secret.uid.to_string();
+            b.rv = secret.rv.to_string();
+            b.marked = secret.marked.then_some(Disposition::Delete);
+            b.from_manifest = secret.from_manifest;
+            Bootstrap::Live(b)
+        });
     }
-    seen.candidate = wanted.candidate.and_then(|name| {
-        let value = world.pending.get(&name)?;
-        Some(CandidateSeen { hmac: hmac(*value), name })
-    });
-    if wanted.leftovers {
+    if let Some(name) = &needs.candidate {
+        let value = world.pending.get(name);
+        seen.candidate = value.map(|v| CandidateSeen { hmac: hmac(*v), name: name.clone() });
+    }
+    if needs.leftovers {
         let left = record.map(|r| r.leftovers.clone()).unwrap_or_default();
         seen.leftovers = left.into_iter().filter(|n| world.pending.contains_key(n)).collect();
     }
-    seen
 }
 
-fn write(world: &mut World, value: Option<Value>, cas: usize, without: Option<Guard>) {
-    let holds = world.versions.len() == cas || without == Some(Guard::Cas);
-    if let Some(value) = value.filter(|_| holds) {
-        world.blind |= world.versions.len() != cas;
-        world.versions.push((value, true, true));
+fn stored(world: &World) -> Option<(Record, i64)> {
+    world.record.clone().map(|record| (record, world.record_version))
+}
+
+fn open(world: &World, protocol: Protocol, uid: &str) -> Session {
+    let mut subject = fixture::subject(uid);
+    subject.run.renew.insert("password".into(), 32);
+    Session::open(protocol, subject, stored(world), at(0))
+}
+
+/// What the session does next, once it has looked at all that it asks for.
+fn advance(world: &World, session: &mut Session, now: i64) -> Next {
+    loop {
+        match session.next(at(now)) {
+            Next::Look(needs) => {
+                let record = session.record().cloned();
+                session.saw(&needs, |seen| look(world, record.as_ref(), &needs, seen));
+            }
+            Next::Reload => session.reloaded(stored(world)),
+            next => return next,
+        }
     }
+}
+
+fn write(world: &mut World, value: Option<Value>, cas: usize, without: Option<Guard>) -> Answer {
+    let holds = world.versions.len() == cas || without == Some(Guard::Cas);
+    let Some(value) = value.filter(|_| holds) else { return Answer::Lost };
+    world.blind |= world.versions.len() != cas;
+    world.versions.push((value, true, true));
+    Answer::Written(fixture::pair(world.versions.len() as i64))
 }
 
 fn matching(world: &World, uid: &str, rv: &str) -> bool {
     world.secret.as_ref().is_some_and(|s| s.uid.to_string() == uid && s.rv.to_string() == rv)
 }
 
-fn effect(world: &mut World, effect: Effect, without: Option<Guard>) {
+/// The value that the session holds from its look is written, if it is the one meant.
+fn held(session: &Session, source: &Source, wanted: &str) -> Option<Value> {
+    let seen = session.seen();
+    let found = match source {
+        Source::Bootstrap => match &seen.bootstrap {
+            Bootstrap::Live(b) => Some(b.hmac.as_str()),
+            _ => None,
+        },
+        Source::Candidate(name) => {
+            seen.candidate.as_ref().filter(|c| c.name == *name).map(|c| c.hmac.as_str())
+        }
+    };
+    found.filter(|f| *f == wanted).and_then(|f| f.chars().last())
+}
+
+fn effect(world: &mut World, session: &Session, effect: &Effect, without: Option<Guard>) -> Answer {
     match effect {
         Effect::WriteFirst { source, hmac: wanted } => {
-            let value = match source {
-                Source::Bootstrap => world.secret.as_ref().map(|s| s.value),
-                Source::Candidate(name) => world.pending.get(&name).copied(),
-            };
-            let value = value.filter(|v| hmac(*v) == wanted);
-            write(world, value, 0, without);
+            write(world, held(session, source, wanted), 0, without)
         }
         Effect::Promote { candidate, hmac: wanted, base } => {
-            let value = world.pending.get(&candidate).copied().filter(|v| hmac(*v) == wanted);
-            write(world, value, base as usize, without);
+            let source = Source::Candidate(candidate.clone());
+            write(world, held(session, &source, wanted), *base as usize, without)
         }
-        Effect::WritePolicy(_) => world.policy = !world.versions.is_empty(),
+        Effect::WritePolicy(_) => {
+            world.policy = !world.versions.is_empty();
+            Answer::Done
+        }
         Effect::Ledger(event) => {
             if let Some(version) = &event.version {
                 world.told.insert(format!("v{}", version.number));
             }
-            world.told.insert(event.id.clone());
+            Answer::Done
         }
-        Effect::Mark { uid, rv, .. } if matching(world, &uid, &rv) => {
-            if let Some(secret) = world.secret.as_mut() {
+        Effect::Mark { uid, rv, .. } if matching(world, uid, rv) => match world.secret.as_mut() {
+            Some(secret) => {
                 secret.marked = true;
                 secret.rv += 1;
+                Answer::Changed(secret.rv.to_string())
             }
-        }
+            None => Answer::Lost,
+        },
         Effect::Delete { uid, rv }
-            if matching(world, &uid, &rv) || without == Some(Guard::Precondition) =>
+            if matching(world, uid, rv) || without == Some(Guard::Precondition) =>
         {
             let gone = world.secret.take();
             let known = |v: Value| world.versions.iter().any(|(w, live, _)| *w == v && *live);
             world.deleted_unread |= gone.is_some_and(|s| !known(s.value) && !s.from_manifest);
+            Answer::Gone
         }
         Effect::CreateCandidate { name, .. } => {
             let value = char::from(b'p' + world.fresh);
-            if !world.pending.contains_key(&name) {
+            if !world.pending.contains_key(name) {
                 world.fresh += 1;
-                world.pending.insert(name, value);
+                world.pending.insert(name.clone(), value);
             }
+            Answer::Candidate(hmac(world.pending[name]))
         }
         Effect::Destroy(pair) => {
             if let Some(version) = world.versions.get_mut(pair.number as usize - 1) {
                 version.1 = false;
             }
+            Answer::Done
         }
-        Effect::RemoveCandidates(names) => world.pending.retain(|n, _| !names.contains(n)),
+        Effect::RemoveCandidates(names) => {
+            world.pending.retain(|n, _| !names.contains(n));
+            Answer::Done
+        }
         Effect::Mark { .. } | Effect::Delete { .. } | Effect::Blank { .. } | Effect::Set { .. } => {
+            Answer::Lost
         }
     }
 }
 
-fn act(world: &mut World, planned: Planned, without: Option<Guard>) {
+fn act(world: &mut World, worker: &mut Worker, next: Next, without: Option<Guard>) {
     let loose = without == Some(Guard::RecordCas);
-    match planned.step {
-        Step::Persist(record) if loose || planned.record_version == world.record_version => {
+    let session = &mut worker.session;
+    match next {
+        Next::Persist(record) if loose || session.version() == world.record_version => {
             let before = world.record.as_ref().and_then(|r| r.current.clone());
             world.overwritten |= before.is_some() && record.current.is_none();
-            world.record = Some(*record);
+            world.record = Some((*record).clone());
             world.record_version += 1;
+            session.saved(*record, world.record_version);
         }
-        Step::Do(todo) => effect(world, todo, without),
+        // Without the reload the session goes on with what it has.
+        Next::Persist(_) if without != Some(Guard::Reload) => session.lost(),
+        Next::Do(todo) => {
+            let answer = effect(world, session, &todo, without);
+            session.did(answer);
+        }
         _ => {}
     }
 }
@@ -217,24 +315,24 @@ fn successors(world: &World, setup: &Setup) -> Vec<World> {
     for (index, (protocol, uid)) in setup.protocols.iter().enumerate() {
         let mut next = world.clone();
         match next.workers[index].take() {
-            Some(planned) => {
-                if world.crashes > 0 {
-                    // It may die before the effect (what it planned is lost) or act and die (the
-                    // same as acting).
-                    let mut crashed = next.clone();
-                    crashed.crashes -= 1;
-                    all.push(crashed);
+            Some(mut worker) => match worker.next.take() {
+                Some(planned) => {
+                    if world.crashes > 0 {
+                        // It may die before the effect (what it planned is lost) or act and die
+                        // (the same as acting, and a new session).
+                        let mut crashed = next.clone();
+                        crashed.crashes -= 1;
+                        all.push(crashed);
+                    }
+                    act(&mut next, &mut worker, planned, setup.without);
+                    next.workers[index] = Some(worker);
                 }
-                act(&mut next, planned, setup.without);
-            }
+                None => next.workers[index] = plan(world, worker.session),
+            },
             None => {
-                let seen = observe(world, *protocol, uid);
-                let step = step(*protocol, world.record.as_ref(), &seen, at(1_000));
-                if !matches!(step, Step::Persist(_) | Step::Do(_)) {
-                    continue;
-                }
-                let record_version = world.record_version;
-                next.workers[index] = Some(Planned { step, record_version });
+                let session = open(world, *protocol, uid);
+                let Some(worker) = plan(world, session) else { continue };
+                next.workers[index] = Some(worker);
             }
         }
         all.push(next);
@@ -243,6 +341,17 @@ fn successors(world: &World, setup: &Setup) -> Vec<World> {
         all.extend(outside(world, setup));
     }
     all
+}
+
+/// The session with what it does next; `None` where it is over.
+fn plan(world: &World, mut session: Session) -> Option<Worker> {
+    let next = advance(world, &mut session, 1_000);
+    if let Next::Do(effect) = &next {
+        let stale = fresh_before(effect).without(&session.seen().known);
+        assert!(stale.is_empty(), "{effect:?} without a look at {stale:?}");
+    }
+    session.count_from_here();
+    (!matches!(next, Next::End(_))).then_some(Worker { session, next: Some(next) })
 }
 
 fn outside(world: &World, setup: &Setup) -> Vec<World> {
@@ -320,13 +429,12 @@ fn acknowledged_foreign(world: &World) -> bool {
 /// act on.
 fn ends_well(world: &World, setup: &Setup) -> bool {
     setup.protocols.iter().all(|(protocol, uid)| {
-        let seen = observe(world, *protocol, uid);
-        let last = step(*protocol, world.record.as_ref(), &seen, at(1_000_000));
-        match last {
-            Step::Done | Step::AlreadyDone | Step::Conflict { .. } | Step::Held { .. } => true,
+        let mut session = open(world, *protocol, uid);
+        match advance(world, &mut session, 1_000_000) {
             // B is gone before anything was written: Git brings it back.
-            Step::Wait { .. } => world.secret.is_none() || world.record.is_none(),
-            Step::Persist(_) | Step::Do(_) => false,
+            Next::End(Outcome::Waiting { .. }) => world.secret.is_none() || world.record.is_none(),
+            Next::End(_) => true,
+            _ => false,
         }
     })
 }
@@ -334,7 +442,7 @@ fn ends_well(world: &World, setup: &Setup) -> bool {
 /// Explores everything; returns worlds seen and ends in which the record is done, or the first
 /// invariant that some world breaks.
 fn explore(start: World, setup: &Setup) -> Result<(usize, usize), String> {
-    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut seen: HashMap<u128, usize> = HashMap::new();
     let mut edges: Vec<Vec<usize>> = Vec::new();
     let mut good: Vec<usize> = Vec::new();
     let mut done = 0;
@@ -487,6 +595,13 @@ fn without_any_of_its_guards_an_invariant_breaks() {
     broken(handovers(Some(Guard::Precondition), &["r1"], 2), "no-unread-delete");
     broken(generations(Some(Guard::Cas)), "no-blind-overwrite");
     broken(rotations(Some(Guard::Cas)), "no-blind-overwrite");
+    let alone = |guard| {
+        let protocols = vec![(Protocol::Handover, "r1"), (Protocol::Handover, "r2")];
+        let (without, git_changes, foreign) = (Some(guard), false, false);
+        let setup = Setup { without, protocols, crashes: 0, outside: 0, git_changes, foreign };
+        explore(world(true, 2, &setup), &setup)
+    };
+    broken(alone(Guard::Reload), "always-a-way-out");
     for all in
         [handovers(Some(Guard::RecordCas), &["r1", "r2"], 1), rotations(Some(Guard::RecordCas))]
     {

@@ -1,14 +1,14 @@
 //! Records and observations for tests.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use regent_types::VersionPair;
 use regent_types::policy::RotationPolicy;
 
+use crate::needs::Needs;
 use crate::observation::{
-    Bootstrap, BootstrapSeen, Consumers, Mount, Observation, PathSeen, PolicySeen, Request, RunRef,
-    Target, ValueSeen, VersionSeen,
+    BootstrapSeen, Observation, PolicySeen, Request, RunRef, Subject, VersionSeen,
 };
 use crate::record::{Origin, Owner, Record, State};
 
@@ -35,28 +35,36 @@ pub(crate) fn run(uid: &str) -> RunRef {
     }
 }
 
-/// Nothing exists, everything is allowed.
-pub(crate) fn observation() -> Observation {
-    Observation {
-        run: run("run1"),
+/// A run of the RuntimeSecret to which everything is allowed.
+pub(crate) fn subject(uid: &str) -> Subject {
+    Subject {
+        run: run(uid),
         path: PATH.into(),
         owner: owner(),
         request: Request::default(),
         granted: true,
-        mount: Mount::default(),
         status: None,
-        seen: PathSeen::default(),
-        first: ValueSeen::None,
-        newest: ValueSeen::None,
-        bootstrap: Bootstrap::Absent,
-        candidate: None,
-        leftovers: Vec::new(),
-        consumers: Consumers::default(),
-        target: Target::None,
-        claimant_alive: false,
-        publisher: false,
-        appended: BTreeSet::new(),
+        becoming: None,
     }
+}
+
+/// Nothing exists, everything was looked at and is allowed.
+pub(crate) fn observation() -> Observation {
+    let mut seen = Observation::of(subject("run1"));
+    seen.known = Needs {
+        bootstrap: true,
+        mount: true,
+        metadata: true,
+        first: true,
+        newest: true,
+        candidate: Some("run1".into()),
+        leftovers: true,
+        consumers: Some(pair(1)),
+        target: true,
+        claimant: true,
+        publisher: true,
+    };
+    seen
 }
 
 pub(crate) fn bootstrap(hmac: &str) -> BootstrapSeen {
@@ -91,14 +99,14 @@ pub(crate) fn record(state: State) -> Record {
 /// Adds a live version to what metadata shows.
 pub(crate) fn write(seen: &mut Observation, number: i64, created_time: &str) {
     let version = VersionSeen { created_time: created_time.into(), live: true };
-    seen.seen.versions.insert(number, version);
-    seen.seen.current_version = seen.seen.current_version.max(number);
+    seen.metadata.versions.insert(number, version);
+    seen.metadata.current_version = seen.metadata.current_version.max(number);
 }
 
 /// An observation in which version 1 is there, with a policy.
 pub(crate) fn acknowledged() -> Observation {
     let mut seen = observation();
     write(&mut seen, 1, "t1");
-    seen.seen.policy = PolicySeen::Valid(RotationPolicy::default());
+    seen.metadata.policy = PolicySeen::Valid(RotationPolicy::default());
     seen
 }

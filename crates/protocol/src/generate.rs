@@ -4,22 +4,29 @@
 use jiff::Timestamp;
 
 use crate::introduce;
+use crate::needs::Needs;
 use crate::observation::{Observation, ValueSeen};
+use crate::outcome::Outcome;
 use crate::reason::Reason;
 use crate::record::{Origin, Record, State};
-use crate::step::{Effect, Needs, Source, Step, conflict};
+use crate::step::{Effect, Source, Step, conflict};
 
-/// What the next step looks at.
-pub fn needs(record: Option<&Record>, run_uid: &str) -> Needs {
-    match record.map(|r| (r.state, r.candidate.clone())) {
-        None => Needs { mount: true, candidate: Some(run_uid.to_owned()), ..Needs::default() },
-        Some((State::Intent, candidate)) => {
-            Needs { mount: true, first: true, candidate, ..Needs::default() }
+/// What the next step looks at. A candidate is made with `cas=0`, which tells of one that is there:
+/// only a record that is found makes it worth a look.
+pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
+    let none = Needs::default();
+    let Some(record) = record else { return Needs { mount: true, metadata: true, ..none } };
+    match record.state {
+        State::Intent => {
+            let looked = Needs { mount: true, metadata: true, ..none };
+            match seen.metadata.current_version {
+                _ if !seen.known.metadata => looked,
+                0 => Needs { candidate: record.candidate.clone(), ..looked },
+                _ => Needs { first: true, ..looked },
+            }
         }
-        Some((State::Acknowledged | State::Disposing, candidate)) => {
-            Needs { candidate, ..Needs::default() }
-        }
-        Some((State::Done | State::Rotating, _)) => Needs::default(),
+        State::Acknowledged | State::Disposing | State::Done => Needs { metadata: true, ..none },
+        State::Rotating => none,
     }
 }
 
@@ -34,8 +41,8 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
     match record.state {
         State::Intent => write(record, seen),
         State::Acknowledged | State::Disposing => acknowledged(record, seen, now),
-        State::Done => introduce::present(record, seen).unwrap_or(Step::Done),
-        State::Rotating => Step::Done,
+        State::Done => introduce::present(record, seen).unwrap_or(Step::End(Outcome::Done)),
+        State::Rotating => Step::End(Outcome::Done),
     }
 }
 
@@ -43,7 +50,7 @@ fn look(seen: &Observation) -> Step {
     if let Some(stop) = introduce::safe(seen).or_else(|| introduce::behind(None, seen)) {
         return stop;
     }
-    if seen.seen.current_version > 0 {
+    if seen.metadata.current_version > 0 {
         return occupied(seen);
     }
     let Some(candidate) = &seen.candidate else {
@@ -62,7 +69,7 @@ fn write(record: &Record, seen: &Observation) -> Step {
         return stop;
     }
     match (&seen.first, &seen.candidate) {
-        (ValueSeen::None, Some(c)) if seen.seen.current_version == 0 => {
+        (ValueSeen::None, Some(c)) if seen.metadata.current_version == 0 => {
             if record.newest_hmac() == Some(c.hmac.as_str()) {
                 let source = Source::Candidate(c.name.clone());
                 return Step::Do(Effect::WriteFirst { source, hmac: c.hmac.clone() });
@@ -72,7 +79,7 @@ fn write(record: &Record, seen: &Observation) -> Step {
             next.roll_hmac(&c.hmac);
             Step::Persist(Box::new(next))
         }
-        (ValueSeen::None, None) if seen.seen.current_version == 0 => {
+        (ValueSeen::None, None) if seen.metadata.current_version == 0 => {
             replace_candidate(record, seen)
         }
         (ValueSeen::None | ValueSeen::Unreadable, _) => conflict(
@@ -125,9 +132,10 @@ fn acknowledged(record: &Record, seen: &Observation, now: Timestamp) -> Step {
     if let Some(step) = first {
         return step;
     }
-    if let Some(candidate) = &seen.candidate {
+    let removed = seen.known.candidate == record.candidate && seen.candidate.is_none();
+    if let Some(name) = record.candidate.clone().filter(|_| !removed) {
         // No target ever heard of it, and version 1 has the same HMAC: it is of no use any more.
-        return Step::Do(Effect::RemoveCandidates(vec![candidate.name.clone()]));
+        return Step::Do(Effect::RemoveCandidates(vec![name]));
     }
     let mut next = record.to(State::Done);
     next.candidate = None;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::fixture::{self, acknowledged as acked, at, observation, pair};
 use crate::observation::CandidateSeen;
+use crate::outcome::Decider;
 use regent_types::policy::RotationPolicy;
 
 fn candidate(name: &str, hmac: &str) -> Option<CandidateSeen> {
@@ -53,20 +54,29 @@ fn a_written_value_is_recognized_and_its_candidate_removed() {
     seen.candidate = None;
     let done = persisted(step(Some(&record), &seen, at(0)));
     assert_eq!((done.state, done.candidate.clone()), (State::Done, None));
-    assert_eq!(step(Some(&done), &seen, at(0)), Step::Done);
+    assert_eq!(step(Some(&done), &seen, at(0)), Step::End(Outcome::Done));
 }
 
 #[test]
 fn an_occupied_path_is_never_written() {
     let mut seen = acked();
     let first = step(None, &seen, at(0));
-    assert!(matches!(first, Step::Conflict { reason: Reason::Occupied, .. }));
+    assert!(matches!(
+        first,
+        Step::End(Outcome::Blocked { by: Decider::Person, reason: Reason::Occupied, .. })
+    ));
     seen.first = ValueSeen::Read { pair: pair(1), hmac: "k:z".into() };
     let second = step(Some(&intent()), &seen, at(0));
-    assert!(matches!(second, Step::Conflict { reason: Reason::Occupied, .. }));
+    assert!(matches!(
+        second,
+        Step::End(Outcome::Blocked { by: Decider::Person, reason: Reason::Occupied, .. })
+    ));
     seen.first = ValueSeen::Unreadable;
     let third = step(Some(&intent()), &seen, at(0));
-    assert!(matches!(third, Step::Conflict { reason: Reason::Unreadable, .. }));
+    assert!(matches!(
+        third,
+        Step::End(Outcome::Blocked { by: Decider::Person, reason: Reason::Unreadable, .. })
+    ));
 }
 
 /// §4.5: where a record says acknowledged and the path has no version, nothing is generated.
@@ -76,7 +86,17 @@ fn a_lost_value_is_never_generated_again() {
         let mut record = fixture::record(state);
         record.origin = Origin::Generate;
         let found = step(Some(&record), &observation(), at(0));
-        assert!(matches!(found, Step::Held { reason: Reason::ValueMissing, .. }), "{state:?}");
+        assert!(
+            matches!(
+                found,
+                Step::End(Outcome::Blocked {
+                    by: Decider::World,
+                    reason: Reason::ValueMissing,
+                    ..
+                })
+            ),
+            "{state:?}"
+        );
     }
 }
 

@@ -9,23 +9,40 @@ use regent_types::lifecycle::Disposition;
 
 use crate::introduce;
 use crate::ledger::kinds;
-use crate::observation::{Bootstrap, BootstrapSeen, Observation, ValueSeen};
+use crate::needs::Needs;
+use crate::observation::{Bootstrap, BootstrapSeen, Observation, PolicySeen, ValueSeen};
+use crate::outcome::Outcome;
 use crate::reason::Reason;
 use crate::record::{Origin, Record, State};
-use crate::step::{Effect, Needs, Source, Step, conflict, event, held, tell, wait};
+use crate::step::{Effect, Source, Step, conflict, event, held, tell, wait};
 
 /// What the next step looks at.
-pub fn needs(record: Option<&Record>) -> Needs {
-    match record.map(|r| (r.state, r.current.clone())) {
-        None => Needs { bootstrap: true, mount: true, ..Needs::default() },
-        Some((State::Intent, _)) => {
-            Needs { bootstrap: true, mount: true, first: true, ..Needs::default() }
+pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
+    let none = Needs::default();
+    let Some(record) = record else {
+        // Without a source there is nothing to look at the path for.
+        let path = seen.known.bootstrap && source(seen).is_ok();
+        return Needs { bootstrap: true, mount: path, metadata: path, ..none };
+    };
+    let current = record.current.clone();
+    match record.state {
+        State::Intent => {
+            // A path without a version has no first one to read.
+            let first = seen.known.metadata && seen.metadata.current_version > 0;
+            Needs { bootstrap: true, mount: true, metadata: true, first, ..none }
         }
-        Some((State::Acknowledged | State::Disposing, current)) => {
-            Needs { bootstrap: true, consumers: current, ..Needs::default() }
+        State::Acknowledged => {
+            let settled = matches!(seen.metadata.policy, PolicySeen::Valid(_));
+            let consumers = current.filter(|_| seen.known.metadata && settled);
+            let bootstrap = seen.request.disposition == Some(Disposition::Inert);
+            Needs { metadata: true, bootstrap, consumers, ..none }
         }
-        Some((State::Done, _)) => Needs { bootstrap: true, ..Needs::default() },
-        Some((State::Rotating, _)) => Needs::default(),
+        State::Disposing => {
+            let consumers = current.filter(|_| seen.request.hurry);
+            Needs { bootstrap: true, consumers, ..none }
+        }
+        State::Done => Needs { bootstrap: true, metadata: true, ..none },
+        State::Rotating => none,
     }
 }
 
@@ -44,7 +61,7 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
         State::Disposing => disposing(record, seen, now),
         State::Done => done(record, seen, now),
         // Introduced long ago; the rotation looks after the path.
-        State::Rotating => Step::Done,
+        State::Rotating => Step::End(Outcome::Done),
     }
 }
 
@@ -116,7 +133,7 @@ fn write(record: &Record, seen: &Observation) -> Step {
     }
     let newest = record.newest_hmac().unwrap_or_default();
     match &seen.first {
-        ValueSeen::None if seen.seen.current_version == 0 => match source(seen) {
+        ValueSeen::None if seen.metadata.current_version == 0 => match source(seen) {
             Ok(b) => {
                 Step::Do(Effect::WriteFirst { source: Source::Bootstrap, hmac: b.hmac.clone() })
             }
@@ -163,7 +180,7 @@ fn acknowledged(record: &Record, seen: &Observation, now: Timestamp) -> Step {
     if let Some(step) = first {
         return step;
     }
-    let becoming = seen.consumers.becoming.is_some();
+    let becoming = seen.becoming.is_some();
     let choice = match seen.request.disposition {
         Some(wish) => wish,
         None if becoming => Disposition::Become,
@@ -204,7 +221,7 @@ fn disposing(record: &Record, seen: &Observation, now: Timestamp) -> Step {
         return stop;
     }
     let chosen = record.disposition.unwrap_or(Disposition::Delete);
-    let gone = chosen == Disposition::Become && seen.consumers.becoming.is_none();
+    let gone = chosen == Disposition::Become && seen.becoming.is_none();
     if gone && seen.request.disposition.is_none() {
         // `become` was only the default, and the ExternalSecret it needs is gone.
         let mut next = record.to(State::Disposing);
@@ -229,7 +246,7 @@ fn disposing(record: &Record, seen: &Observation, now: Timestamp) -> Step {
 fn done(record: &Record, seen: &Observation, now: Timestamp) -> Step {
     introduce::present(record, seen)
         .or_else(|| dispose(record, seen, now, record.disposition.unwrap_or(Disposition::Delete)))
-        .unwrap_or(Step::Done)
+        .unwrap_or(Step::End(Outcome::Done))
 }
 
 /// What is still to do with *B*; `None` once it is as `how` says.
@@ -270,11 +287,11 @@ fn dispose(record: &Record, seen: &Observation, now: Timestamp, how: Disposition
     }
     let (uid, rv) = (b.uid.clone(), b.rv.clone());
     if b.marked != Some(how) {
-        return Some(Step::Do(Effect::Mark { uid, rv, disposition: how }));
-    }
-    let pair = record.acknowledged.as_ref();
-    if let Some(step) = tell(seen, event(seen, now, kinds::DISPOSING, pair, word(how), &b.uid)) {
-        return Some(step);
+        // Told first, so that nothing but the mark itself lies between the last look and the end of B.
+        let pair = record.acknowledged.as_ref();
+        let disposing = event(seen, now, kinds::DISPOSING, pair, word(how), &b.uid);
+        let mark = Step::Do(Effect::Mark { uid, rv, disposition: how });
+        return Some(tell(seen, disposing).unwrap_or(mark));
     }
     match how {
         Disposition::Delete => Some(Step::Do(Effect::Delete { uid, rv })),

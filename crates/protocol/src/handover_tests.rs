@@ -3,6 +3,7 @@
 use super::*;
 use crate::fixture::{self, acknowledged as acked, at, bootstrap, observation, pair, record};
 use crate::observation::PolicySeen;
+use crate::outcome::Decider;
 use crate::record::HMACS_MAX;
 use regent_types::VersionPair;
 
@@ -35,8 +36,7 @@ fn persisted(step: Step) -> Record {
 
 fn reason(step: &Step) -> Option<Reason> {
     match step {
-        Step::Wait { why, .. } => Some(*why),
-        Step::Conflict { reason, .. } | Step::Held { reason, .. } => Some(*reason),
+        Step::End(outcome) => outcome.reason(),
         _ => None,
     }
 }
@@ -86,7 +86,7 @@ fn a_handover_goes_from_intent_to_done() {
     let acknowledged = persisted(go(Some(&intent), &mut seen));
     assert!(acknowledged.is_runtime());
     assert!(matches!(go(Some(&acknowledged), &mut seen), Step::Do(Effect::WritePolicy(_))));
-    seen.seen.policy = PolicySeen::Valid(acknowledged.policy.clone());
+    seen.metadata.policy = PolicySeen::Valid(acknowledged.policy.clone());
     let disposing = persisted(go(Some(&acknowledged), &mut seen));
     assert_eq!(disposing.disposition, Some(Disposition::Delete));
     assert!(seen.appended.len() == 1, "the version's event comes before the state is left");
@@ -98,7 +98,7 @@ fn a_handover_goes_from_intent_to_done() {
     seen.bootstrap = Bootstrap::Absent;
     let done = persisted(go(Some(&disposing), &mut seen));
     assert_eq!(done.state, State::Done);
-    assert_eq!(go(Some(&done), &mut seen), Step::Done);
+    assert_eq!(go(Some(&done), &mut seen), Step::End(Outcome::Done));
 }
 
 /// §4.2: every answer of version 1.
@@ -115,14 +115,17 @@ fn version_one_is_judged_by_its_hmac() {
         let mut seen = observation();
         seen.bootstrap = live("k:b");
         seen.first = first;
-        seen.seen.current_version = current;
+        seen.metadata.current_version = current;
         let found = step(Some(&older), &seen, at(0));
-        assert!(matches!(found, Step::Conflict { .. }), "{found:?}");
+        assert!(
+            matches!(found, Step::End(Outcome::Blocked { by: Decider::Person, .. })),
+            "{found:?}"
+        );
         assert_eq!(reason(&found), Some(expected));
     }
     let mut seen = observation();
     seen.first = read(1, "k:b");
-    seen.seen.current_version = 1;
+    seen.metadata.current_version = 1;
     let next = persisted(step(Some(&older), &seen, at(0)));
     assert_eq!(
         next.acknowledged,
@@ -168,7 +171,7 @@ fn the_disposition_defaults_to_become_where_an_external_secret_targets_the_name(
         let mut seen = acked();
         seen.bootstrap = live("k:a");
         seen.request.disposition = wish;
-        seen.consumers.becoming = becoming.then(|| "payments/db".to_owned());
+        seen.becoming = becoming.then(|| "payments/db".to_owned());
         go(Some(&record(State::Acknowledged)), &mut seen)
     };
     for (wish, becoming, expected) in [
@@ -217,7 +220,7 @@ fn each_disposition_marks_first_and_ends_in_done() {
         let mut disposing = record(State::Disposing);
         disposing.disposition = Some(how);
         let mut seen = acked();
-        seen.consumers.becoming = Some("payments/db".into());
+        seen.becoming = Some("payments/db".into());
         let mut b = bootstrap("k:a");
         seen.bootstrap = Bootstrap::Live(b.clone());
         let marked = go(Some(&disposing), &mut seen);
@@ -237,7 +240,10 @@ fn each_disposition_marks_first_and_ends_in_done() {
                 b.hmac = "k:empty".into();
                 seen.bootstrap = Bootstrap::Live(b);
             }
-            (Disposition::Become, Step::Wait { why: Reason::BecomeAwaited, .. }) => {
+            (
+                Disposition::Become,
+                Step::End(Outcome::Waiting { reason: Reason::BecomeAwaited, .. }),
+            ) => {
                 seen.bootstrap = Bootstrap::Materialized;
             }
             (Disposition::Ignore, Step::Persist(_)) => {}
@@ -245,7 +251,7 @@ fn each_disposition_marks_first_and_ends_in_done() {
         }
         let done = persisted(go(Some(&disposing), &mut seen));
         assert_eq!(done.state, State::Done);
-        assert_eq!(go(Some(&done), &mut seen), Step::Done, "{how:?}");
+        assert_eq!(go(Some(&done), &mut seen), Step::End(Outcome::Done), "{how:?}");
     }
 }
 
@@ -300,7 +306,7 @@ fn where_the_world_went_back_nothing_is_written() {
         let found = go(Some(&record(state)), &mut other);
         assert_eq!(reason(&found), Some(Reason::AuthorityWentBack), "{state:?}");
         let mut deleted = acked();
-        if let Some(v) = deleted.seen.versions.get_mut(&1) {
+        if let Some(v) = deleted.metadata.versions.get_mut(&1) {
             v.live = false;
         }
         let found = go(Some(&record(state)), &mut deleted);
@@ -318,8 +324,8 @@ fn where_the_world_went_back_nothing_is_written() {
 #[test]
 fn a_replayed_handover_writes_nothing() {
     let mut seen = acked();
-    assert_eq!(go(Some(&record(State::Done)), &mut seen), Step::Done);
-    assert_eq!(go(Some(&record(State::Rotating)), &mut seen), Step::Done);
+    assert_eq!(go(Some(&record(State::Done)), &mut seen), Step::End(Outcome::Done));
+    assert_eq!(go(Some(&record(State::Rotating)), &mut seen), Step::End(Outcome::Done));
 }
 
 /// §1.10: a stop is told, written down once, answered, and taken out again when it is over.
@@ -334,14 +340,17 @@ fn stops_are_recorded_and_released() {
     let mut seen = observation();
     seen.bootstrap = live("k:a");
     seen.first = read(1, "k:z");
-    seen.seen.current_version = 1;
+    seen.metadata.current_version = 1;
     let stopped = persisted(outer(&record(State::Intent), &mut seen));
     assert_eq!(stopped.stop.as_ref().map(|s| s.reason), Some(Reason::Occupied));
-    assert!(matches!(outer(&stopped, &mut seen), Step::Conflict { .. }));
+    assert!(matches!(
+        outer(&stopped, &mut seen),
+        Step::End(Outcome::Blocked { by: Decider::Person, .. })
+    ));
     assert_eq!(seen.appended.len(), 1);
     seen.bootstrap = Bootstrap::Absent;
     seen.first = ValueSeen::None;
-    seen.seen.current_version = 0;
+    seen.metadata.current_version = 0;
     let released = persisted(outer(&stopped, &mut seen));
     assert_eq!(released.stop, None);
     assert_eq!(seen.appended.len(), 2);

@@ -56,8 +56,8 @@ pub(crate) fn owned(record: &Record, seen: &Observation, origin: Origin) -> Opti
     })
 }
 
-/// Stops before anything is written where the path is not granted or its mount drops versions
-/// (§4.0).
+/// Stops before anything is written where the path is not granted, or its own settings or else its
+/// mount's drop versions (§4.0).
 pub(crate) fn safe(seen: &Observation) -> Option<Step> {
     if !seen.granted {
         let message = format!(
@@ -67,16 +67,18 @@ pub(crate) fn safe(seen: &Observation) -> Option<Step> {
         );
         return Some(held(Reason::PathNotGranted, message));
     }
-    let mount = seen.mount;
-    (mount.deletes_versions || mount.max_versions < MAX_VERSIONS_MIN).then(|| {
+    let (mount, path) = (seen.mount, &seen.metadata);
+    let kept = if path.max_versions > 0 { path.max_versions } else { mount.max_versions };
+    let deletes = mount.deletes_versions || path.deletes_versions;
+    (deletes || kept < MAX_VERSIONS_MIN).then(|| {
         let message = format!(
             "expected delete_version_after unset and max_versions of {MAX_VERSIONS_MIN} or more \
              for {}, found \
              delete_version_after {} and max_versions {}; change the mount's or the path's \
              settings",
             seen.path,
-            if mount.deletes_versions { "set" } else { "unset" },
-            mount.max_versions
+            if deletes { "set" } else { "unset" },
+            kept
         );
         held(Reason::UnsafeMount, message)
     })
@@ -87,8 +89,7 @@ pub(crate) fn safe(seen: &Observation) -> Option<Step> {
 pub(crate) fn behind(record: Option<&Record>, seen: &Observation) -> Option<Step> {
     let status = seen.status.as_ref()?;
     let known = record.and_then(|r| r.current.as_ref());
-    let behind = is_behind(known, status);
-    behind.then(|| {
+    Record::is_behind(record, status).then(|| {
         let found = known.map_or_else(|| "no version".to_owned(), |p| format!("version {p}"));
         held(
             Reason::RecordBehindStatus,
@@ -103,31 +104,21 @@ pub(crate) fn behind(record: Option<&Record>, seen: &Observation) -> Option<Step
     })
 }
 
-/// Whether a record whose version in force is `known` knows less than a status that says `status`.
-pub(crate) fn is_behind(
-    known: Option<&regent_types::VersionPair>,
-    status: &regent_types::VersionPair,
-) -> bool {
-    known.is_none_or(|pair| {
-        pair.number < status.number
-            || (pair.number == status.number && pair.created_time != status.created_time)
-    })
-}
-
 /// Stops where the version in force is no longer in the authority. Nothing is generated or written
 /// then (§4.5).
 pub(crate) fn present(record: &Record, seen: &Observation) -> Option<Step> {
     let pair = record.current.as_ref()?;
-    if seen.seen.has_live(pair) {
+    if seen.metadata.has_live(pair) {
         return None;
     }
-    let found = seen.seen.pair(pair.number);
-    let went_back = seen.seen.current_version > 0
-        && (seen.seen.current_version < pair.number || found.as_ref().is_some_and(|f| f != pair));
+    let found = seen.metadata.pair(pair.number);
+    let went_back = seen.metadata.current_version > 0
+        && (seen.metadata.current_version < pair.number
+            || found.as_ref().is_some_and(|f| f != pair));
     let found = match found {
         Some(other) if other != *pair => format!("version {other}"),
         Some(_) => format!("version {} deleted", pair.number),
-        None => format!("newest version {}", seen.seen.current_version),
+        None => format!("newest version {}", seen.metadata.current_version),
     };
     let (reason, action) = if went_back {
         (Reason::AuthorityWentBack, "restore a newer state or accept this one")
@@ -140,7 +131,8 @@ pub(crate) fn present(record: &Record, seen: &Observation) -> Option<Step> {
 
 /// Writes the policy beside the secret where there is none that parses (§4.3).
 pub(crate) fn policy(record: &Record, seen: &Observation) -> Option<Step> {
-    match seen.seen.policy {
+    match seen.metadata.policy {
+        _ if !seen.known.metadata => None,
         PolicySeen::Valid(_) => None,
         PolicySeen::Missing | PolicySeen::Invalid(_) => {
             Some(Step::Do(Effect::WritePolicy(record.policy.clone())))

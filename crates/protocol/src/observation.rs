@@ -1,5 +1,4 @@
-//! What a driver saw, read fresh just before it asks for the next step (PROTOCOLS.md §1.3). HMACs,
-//! never values.
+//! What a session knows of the world beside its record. HMACs, never values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +6,7 @@ use regent_types::VersionPair;
 use regent_types::lifecycle::Disposition;
 use regent_types::policy::RotationPolicy;
 
+use crate::needs::Needs;
 use crate::record::{Owner, Slot};
 
 /// The run on whose behalf steps are taken.
@@ -42,7 +42,7 @@ pub struct Request {
     pub hurry: bool,
 }
 
-/// How the mount treats versions of this path: the path's own settings, else the mount's.
+/// How a mount treats versions where a path says nothing itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mount {
     /// Versions kept.
@@ -87,6 +87,10 @@ pub struct PathSeen {
     pub versions: BTreeMap<i64, VersionSeen>,
     /// Policy.
     pub policy: PolicySeen,
+    /// Versions kept; 0 where the mount's setting counts.
+    pub max_versions: i64,
+    /// Whether its versions are deleted after some time.
+    pub deletes_versions: bool,
 }
 
 impl PathSeen {
@@ -169,8 +173,6 @@ pub struct Consumers {
     pub observed: Vec<String>,
     /// Not yet: `namespace/externalsecret: why`, or a declared namespace without any.
     pub waiting: Vec<String>,
-    /// ExternalSecret of regent's class that targets the bootstrap Secret's name.
-    pub becoming: Option<String>,
 }
 
 /// A login on a target.
@@ -209,7 +211,7 @@ pub enum Target {
     Login(Probes),
 }
 
-/// Everything a step may look at. What [`crate::Needs`] did not ask for is left at its default.
+/// Everything a step may look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// The run.
@@ -222,19 +224,25 @@ pub struct Observation {
     pub request: Request,
     /// Whether the path lies in this namespace's tree or is granted to it.
     pub granted: bool,
-    /// How the mount treats versions.
-    pub mount: Mount,
     /// Version that the RuntimeSecret's status says is in force in the authority.
     pub status: Option<VersionPair>,
+    /// ExternalSecret of regent's class that targets the bootstrap Secret's name.
+    pub becoming: Option<String>,
+    /// Which of the following were looked at; the others are at their defaults.
+    pub known: Needs,
+    /// How the mount treats versions.
+    pub mount: Mount,
     /// Metadata of the path.
-    pub seen: PathSeen,
+    pub metadata: PathSeen,
     /// Version 1.
     pub first: ValueSeen,
     /// The newest version.
     pub newest: ValueSeen,
+    /// Names of the keys in the newest version.
+    pub newest_keys: BTreeSet<String>,
     /// The bootstrap Secret.
     pub bootstrap: Bootstrap,
-    /// The candidate that [`crate::Needs::candidate`] names, if it is there.
+    /// The candidate that [`Needs::candidate`] names, if it is there.
     pub candidate: Option<CandidateSeen>,
     /// Those of the record's leftovers that are still there.
     pub leftovers: Vec<String>,
@@ -246,6 +254,74 @@ pub struct Observation {
     pub claimant_alive: bool,
     /// Whether a PushSecret of this namespace publishes the path (derived secrets).
     pub publisher: bool,
-    /// Ids of events that are in the ledger, as far as this driver knows.
+    /// Ids of events that are in the ledger, as far as this session knows.
     pub appended: BTreeSet<String>,
+    /// What was wrong with a policy that this session has put back.
+    pub restored: Option<String>,
+}
+
+/// Who asks, for which secret: what an observation says before anything was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The run.
+    pub run: RunRef,
+    /// Mount-relative path.
+    pub path: String,
+    /// The RuntimeSecret.
+    pub owner: Owner,
+    /// What it asks for.
+    pub request: Request,
+    /// Whether the path lies in this namespace's tree or is granted to it.
+    pub granted: bool,
+    /// Version that the RuntimeSecret's status says is in force in the authority.
+    pub status: Option<VersionPair>,
+    /// ExternalSecret of regent's class that targets the bootstrap Secret's name.
+    pub becoming: Option<String>,
+}
+
+impl Observation {
+    /// Nothing was looked at yet.
+    pub fn of(subject: Subject) -> Self {
+        let Subject { run, path, owner, request, granted, status, becoming } = subject;
+        Self {
+            run,
+            path,
+            owner,
+            request,
+            granted,
+            status,
+            becoming,
+            known: Needs::default(),
+            mount: Mount::default(),
+            metadata: PathSeen::default(),
+            first: ValueSeen::None,
+            newest: ValueSeen::None,
+            newest_keys: BTreeSet::new(),
+            bootstrap: Bootstrap::Absent,
+            candidate: None,
+            leftovers: Vec::new(),
+            consumers: Consumers::default(),
+            target: Target::None,
+            claimant_alive: false,
+            publisher: false,
+            appended: BTreeSet::new(),
+            restored: None,
+        }
+    }
+
+    /// Forgets what was looked at, so that it is looked at again.
+    pub fn forget(&mut self) {
+        self.known = Needs::default();
+        self.bootstrap = Bootstrap::Absent;
+        self.metadata = PathSeen::default();
+        self.first = ValueSeen::None;
+        self.newest = ValueSeen::None;
+        self.newest_keys.clear();
+        self.candidate = None;
+        self.leftovers.clear();
+        self.consumers = Consumers::default();
+        self.target = Target::None;
+        self.claimant_alive = false;
+        self.publisher = false;
+    }
 }

@@ -4,56 +4,60 @@ use jiff::Timestamp;
 use regent_types::policy::RotationType;
 
 use crate::ledger::{Event, kinds};
+use crate::needs::Needs;
 use crate::observation::{Observation, PolicySeen};
-use crate::record::{Origin, Record};
-use crate::step::event;
+use crate::outcome::Outcome;
+use crate::reason::Reason;
+use crate::record::{Origin, Record, State};
+use crate::step::{Effect, Step, event, tell, wait};
 
-/// What a look at the policy asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PolicyStep {
-    /// The policy in the authority is the one in force.
-    Same,
-    /// It was changed there: append the event, then save this record.
-    Changed(Box<Event>, Box<Record>),
-    /// It is missing or does not parse: the record's stays in force; append the event and write it
-    /// back.
-    Restore(Box<Event>),
-    /// It differs on a path that the publisher can write: reported, the record decides.
-    Reported(String),
+/// What the comparison looks at.
+pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
+    let metadata = record.is_some_and(|r| is_compared(r, seen));
+    Needs { metadata, ..Needs::default() }
 }
 
-/// Compares the policy that `custom_metadata` shows with the record's.
-pub fn reconcile(record: &Record, seen: &Observation, now: Timestamp) -> PolicyStep {
+/// Only while nothing else is done with the path.
+fn is_compared(record: &Record, seen: &Observation) -> bool {
+    record.state == State::Done && record.stop.is_none() && record.owner == seen.owner
+}
+
+/// Compares the policy that `custom_metadata` shows with the record's. A change that parses comes
+/// into force; what is missing or does not parse is put back. On a path that the publisher can
+/// write the record decides, and a difference is an outcome of [`Reason::PolicyDrift`].
+pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step {
+    let done = Step::End(Outcome::Done);
+    let Some(record) = record.filter(|r| is_compared(r, seen)) else { return done };
     let derived = record.origin == Origin::Derived;
-    match &seen.seen.policy {
-        PolicySeen::Valid(policy) if *policy == record.policy => PolicyStep::Same,
-        PolicySeen::Valid(policy) if derived => PolicyStep::Reported(format!(
-            "custom_metadata says {:?}, the record says {:?} and counts",
-            policy.rotation_type, record.policy.rotation_type
-        )),
+    match &seen.metadata.policy {
+        PolicySeen::Valid(policy) if *policy == record.policy => {
+            let told = |why: &String| event_at(seen, now, kinds::POLICY_RESTORED, why);
+            seen.restored.as_ref().and_then(|why| tell(seen, told(why))).unwrap_or(done)
+        }
+        PolicySeen::Valid(policy) if derived => wait(
+            Reason::PolicyDrift,
+            format!(
+                "custom_metadata says {:?}, the record says {:?} and counts",
+                policy.rotation_type, record.policy.rotation_type
+            ),
+        ),
         PolicySeen::Valid(policy) => {
             let detail = serde_json::to_string(&policy.to_metadata()).unwrap_or_default();
-            // The same change may be made again later, so that its time belongs to it.
-            let told = event(seen, now, kinds::POLICY_CHANGED, None, &detail, &now.to_string());
+            let told = event_at(seen, now, kinds::POLICY_CHANGED, &detail);
             let next = Record { policy: policy.clone(), ..record.clone() };
-            PolicyStep::Changed(Box::new(told), Box::new(next))
+            tell(seen, told).unwrap_or_else(|| Step::Persist(Box::new(next)))
         }
         // Publications carry no policy unless somebody put one there.
-        PolicySeen::Missing | PolicySeen::Invalid(_) if derived => PolicyStep::Same,
-        PolicySeen::Missing => restore(seen, now, "missing"),
-        PolicySeen::Invalid(why) => restore(seen, now, why),
+        PolicySeen::Missing | PolicySeen::Invalid(_) if derived => done,
+        PolicySeen::Missing | PolicySeen::Invalid(_) => {
+            Step::Do(Effect::WritePolicy(record.policy.clone()))
+        }
     }
 }
 
-fn restore(seen: &Observation, now: Timestamp, why: &str) -> PolicyStep {
-    PolicyStep::Restore(Box::new(event(
-        seen,
-        now,
-        kinds::POLICY_RESTORED,
-        None,
-        why,
-        &now.to_string(),
-    )))
+/// The same change may be made again later, so that its time belongs to it.
+fn event_at(seen: &Observation, now: Timestamp, kind: &str, detail: &str) -> Event {
+    event(seen, now, kind, None, detail, &now.to_string())
 }
 
 /// When the version in force is due to be rotated, by policy; `made_at` is when it was made.
@@ -81,17 +85,29 @@ mod tests {
     fn a_change_that_parses_comes_into_force_and_damage_is_restored() {
         let record = fixture::record(State::Done);
         let mut seen = fixture::observation();
-        seen.seen.policy = PolicySeen::Valid(record.policy.clone());
-        assert_eq!(reconcile(&record, &seen, at(0)), PolicyStep::Same);
-        seen.seen.policy = PolicySeen::Valid(changed());
-        let PolicyStep::Changed(event, next) = reconcile(&record, &seen, at(0)) else {
+        seen.metadata.policy = PolicySeen::Valid(record.policy.clone());
+        assert_eq!(step(Some(&record), &seen, at(0)), Step::End(Outcome::Done));
+        seen.metadata.policy = PolicySeen::Valid(changed());
+        let Step::Do(Effect::Ledger(event)) = step(Some(&record), &seen, at(0)) else {
+            panic!("a change is told first")
+        };
+        assert_eq!(event.kind, kinds::POLICY_CHANGED);
+        seen.appended.insert(event.id.clone());
+        let Step::Persist(next) = step(Some(&record), &seen, at(0)) else {
             panic!("expected a change")
         };
-        assert_eq!((event.kind.as_str(), next.policy), (kinds::POLICY_CHANGED, changed()));
+        assert_eq!(next.policy, changed());
         for damage in [PolicySeen::Missing, PolicySeen::Invalid("ttl".into())] {
-            seen.seen.policy = damage;
-            assert!(matches!(reconcile(&record, &seen, at(0)), PolicyStep::Restore(_)));
+            seen.metadata.policy = damage;
+            let write = Step::Do(Effect::WritePolicy(record.policy.clone()));
+            assert_eq!(step(Some(&record), &seen, at(0)), write);
         }
+        seen.metadata.policy = PolicySeen::Valid(record.policy.clone());
+        seen.restored = Some("ttl".into());
+        let restored = step(Some(&record), &seen, at(0));
+        assert!(
+            matches!(restored, Step::Do(Effect::Ledger(e)) if e.kind == kinds::POLICY_RESTORED)
+        );
     }
 
     #[test]
@@ -99,8 +115,11 @@ mod tests {
         let mut record = fixture::record(State::Done);
         record.origin = Origin::Derived;
         let mut seen = fixture::observation();
-        seen.seen.policy = PolicySeen::Valid(changed());
-        assert!(matches!(reconcile(&record, &seen, at(0)), PolicyStep::Reported(_)));
+        seen.metadata.policy = PolicySeen::Valid(changed());
+        let Step::End(outcome) = step(Some(&record), &seen, at(0)) else { panic!("nothing to do") };
+        assert_eq!(outcome.reason(), Some(Reason::PolicyDrift));
+        seen.metadata.policy = PolicySeen::Missing;
+        assert_eq!(step(Some(&record), &seen, at(0)), Step::End(Outcome::Done));
     }
 
     #[test]

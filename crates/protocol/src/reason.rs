@@ -94,15 +94,20 @@ reasons! {
     NotText,
     /// Held: the run names nothing that can be rotated.
     NothingToRotate,
+    /// Failed: `spec.path` or what it is made from is no path.
+    WrongPath,
+    /// Failed: a run names neither a workflow nor a step to use.
+    NothingToDo,
+    /// Failed: there is no RuntimeSecret of the name that the run gives.
+    RuntimeSecretMissing,
+    /// Failed: a step ended in vain; its record says why.
+    StepFailed,
+    /// Wait: there is no Workflow of the name that the run gives.
+    WorkflowMissing,
+    /// Wait: a try failed, and the next one is due later.
+    Retrying,
     /// The policy in the authority is missing or does not parse; the record's is in force.
     PolicyDrift,
-}
-
-impl Reason {
-    /// Reads [`Reason::as_str`] back.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|r| r.as_str() == text)
-    }
 }
 
 impl std::fmt::Display for Reason {

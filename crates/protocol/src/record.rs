@@ -12,6 +12,7 @@ use regent_types::lifecycle::Disposition;
 use regent_types::policy::RotationPolicy;
 use serde::{Deserialize, Serialize};
 
+use crate::outcome::Decider;
 use crate::reason::Reason;
 
 /// Format that this code writes and reads.
@@ -75,22 +76,13 @@ pub enum State {
     Rotating,
 }
 
-/// Who must decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StopKind {
-    /// A person.
-    Conflict,
-    /// The world: it must be as it was.
-    Held,
-}
-
 /// Why the path goes no further, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stop {
-    /// Who must decide.
-    pub kind: StopKind,
+    /// Who must act.
+    #[serde(rename = "kind")]
+    pub by: Decider,
     /// What is in the way.
     pub reason: Reason,
     /// What was expected, what was found, what to do.
@@ -329,7 +321,10 @@ impl Record {
     /// older snapshot was restored, and the status must be kept as the evidence (PROTOCOLS.md
     /// §4.5).
     pub fn is_behind(record: Option<&Self>, status: &VersionPair) -> bool {
-        crate::introduce::is_behind(record.and_then(|r| r.current.as_ref()), status)
+        record.and_then(|r| r.current.as_ref()).is_none_or(|known| {
+            known.number < status.number
+                || (known.number == status.number && known.created_time != status.created_time)
+        })
     }
 
     /// Newest HMAC.
@@ -385,6 +380,19 @@ impl Record {
             let earlier = time(&slot.slot).zip(time(&s.slot)).is_some_and(|(new, old)| new <= old);
             s.slot == slot.slot || earlier
         })
+    }
+}
+
+/// Name of where a path is, for run records: `write`, `acknowledge`, `dispose`, `promote`, ….
+pub fn stage_name(record: Option<&Record>) -> &'static str {
+    match record.map(|r| (r.state, r.claim.as_ref().map(|c| c.step))) {
+        None => "intent",
+        Some((State::Rotating, Some(step))) => step.as_str(),
+        Some((State::Rotating, None)) => RotationStep::Create.as_str(),
+        Some((State::Intent, _)) => "write",
+        Some((State::Acknowledged, _)) => "acknowledge",
+        Some((State::Disposing, _)) => "dispose",
+        Some((State::Done, _)) => "done",
     }
 }
 

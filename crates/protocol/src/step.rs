@@ -1,4 +1,4 @@
-//! The next step of a protocol, and the one entry point for drivers.
+//! The next step of a protocol: what it is made of, and nothing that decides.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,11 @@ use regent_types::VersionPair;
 use regent_types::lifecycle::Disposition;
 use regent_types::policy::RotationPolicy;
 
-use crate::ledger::{Event, event_id, kinds};
+use crate::ledger::{Event, event_id};
 use crate::observation::Observation;
+use crate::outcome::{Decider, Outcome};
 use crate::reason::Reason;
-use crate::record::{Record, RotationStep, State, Stop, StopKind};
-use crate::{derived, generate, handover, rotation};
-
-/// Steps that one pass of a driver may take before it gives others their turn. The longest
-/// protocol without waiting (handover with `delete`) takes 10, a rotation 16.
-pub const STEPS_PER_PASS_MAX: usize = 40;
-
-/// Which protocol is driven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// From a bootstrap Secret.
-    Handover,
-    /// First value made in the authority.
-    Generate,
-    /// Published by a PushSecret; regent observes.
-    Derived,
-    /// Rotation.
-    Rotation,
-}
+use crate::record::Record;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,33 +20,8 @@ pub enum Step {
     Persist(Box<Record>),
     /// Do this, then ask again. Every effect is conditional and may be repeated.
     Do(Effect),
-    /// Nothing to do now.
-    Wait {
-        /// Why.
-        why: Reason,
-        /// For people.
-        message: String,
-        /// When time alone may change the answer.
-        until: Option<Timestamp>,
-    },
-    /// Nothing left to do.
-    Done,
-    /// The slot of this run is covered; nothing was done.
-    AlreadyDone,
-    /// A person must decide; ask again when the world changed.
-    Conflict {
-        /// Why.
-        reason: Reason,
-        /// What was expected, what was found, what to do.
-        message: String,
-    },
-    /// Something outside must be as it was; ask again when the world changed.
-    Held {
-        /// Why.
-        reason: Reason,
-        /// What was expected, what was found, what to do.
-        message: String,
-    },
+    /// Nothing more to do in this drive.
+    End(Outcome),
 }
 
 /// Where the value of a first version is.
@@ -144,87 +102,21 @@ pub enum Effect {
     RemoveCandidates(Vec<String>),
 }
 
-/// What an observation must hold for the next step; drivers read nothing else.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// The bootstrap Secret.
-    pub bootstrap: bool,
-    /// Settings of mount and path.
-    pub mount: bool,
-    /// Version 1.
-    pub first: bool,
-    /// The newest version.
-    pub newest: bool,
-    /// The candidate of this name.
-    pub candidate: Option<String>,
-    /// Which of the record's leftovers are there.
-    pub leftovers: bool,
-    /// Consumers, at this version.
-    pub consumers: Option<VersionPair>,
-    /// Logins on the target.
-    pub target: bool,
-    /// Whether the run that holds the claim lives.
-    pub claimant: bool,
-}
-
-/// What `protocol` looks at next, for run `run_uid`. Metadata of the path is always read.
-pub fn needs(protocol: Protocol, record: Option<&Record>, run_uid: &str) -> Needs {
-    match protocol {
-        Protocol::Handover => handover::needs(record),
-        Protocol::Generate => generate::needs(record, run_uid),
-        Protocol::Derived => Needs::default(),
-        Protocol::Rotation => rotation::needs(record),
-    }
-}
-
-/// The next step. Stops are written into the record and the ledger before they are answered, and
-/// taken out again when they are over.
-pub fn step(
-    protocol: Protocol,
-    record: Option<&Record>,
-    seen: &Observation,
-    now: Timestamp,
-) -> Step {
-    let next = match protocol {
-        Protocol::Handover => handover::step(record, seen, now),
-        Protocol::Generate => generate::step(record, seen, now),
-        Protocol::Derived => derived::step(record, seen, now),
-        Protocol::Rotation => rotation::step(record, seen, now),
-    };
-    match record {
-        Some(record) if record.owner == seen.owner => noted(record, seen, now, next),
-        _ => next,
-    }
-}
-
-fn noted(record: &Record, seen: &Observation, now: Timestamp, next: Step) -> Step {
-    let (kind, reason, message) = match &next {
-        Step::Conflict { reason, message } => (StopKind::Conflict, *reason, message),
-        Step::Held { reason, message } => (StopKind::Held, *reason, message),
-        Step::Persist(_) | Step::Do(_) => return next,
-        Step::Wait { .. } | Step::Done | Step::AlreadyDone => match &record.stop {
-            None => return next,
-            Some(stop) => {
-                let since = stop.since.to_string();
-                let told = event(seen, now, kinds::RELEASED, None, stop.reason.as_str(), &since);
-                return tell(seen, told)
-                    .unwrap_or_else(|| Step::Persist(Box::new(record.to(record.state))));
-            }
-        },
-    };
-    if record.stop.as_ref().is_some_and(|s| s.kind == kind && s.reason == reason) {
-        return next;
-    }
-    let word = if kind == StopKind::Conflict { kinds::CONFLICT } else { kinds::HELD };
-    let current = record.current.as_ref();
-    let mut told = event(seen, now, word, current, reason.as_str(), &record.stops.to_string());
-    told.result = reason.as_str().to_owned();
-    told.detail = message.clone();
-    tell(seen, told).unwrap_or_else(|| {
-        let stop = Stop { kind, reason, message: message.clone(), since: now };
-        let stops = record.stops + 1;
-        Step::Persist(Box::new(Record { stop: Some(stop), stops, ..record.clone() }))
-    })
+/// What became of an effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It took effect.
+    Done,
+    /// Its condition did not hold: somebody was there before.
+    Lost,
+    /// A value was written as this version.
+    Written(VersionPair),
+    /// The candidate is there, made now or before; this is its HMAC.
+    Candidate(String),
+    /// The bootstrap Secret has this resourceVersion now.
+    Changed(String),
+    /// The bootstrap Secret is gone; an answer of [`Answer::Done`] to a deletion leaves that open.
+    Gone,
 }
 
 /// An event about this path that tells of success; `extra` makes its id differ where the rest does
@@ -259,29 +151,30 @@ pub(crate) fn tell(seen: &Observation, event: Event) -> Option<Step> {
 }
 
 /// A step that waits for the world.
-pub(crate) fn wait(why: Reason, message: impl Into<String>) -> Step {
-    Step::Wait { why, message: message.into(), until: None }
+pub(crate) fn wait(reason: Reason, message: impl Into<String>) -> Step {
+    wait_until(reason, message, None)
+}
+
+/// A step that waits, at most until `until`.
+pub(crate) fn wait_until(
+    reason: Reason,
+    message: impl Into<String>,
+    until: Option<Timestamp>,
+) -> Step {
+    Step::End(Outcome::Waiting { reason, message: message.into(), until })
 }
 
 /// A step that a person must free.
 pub(crate) fn conflict(reason: Reason, message: impl Into<String>) -> Step {
-    Step::Conflict { reason, message: message.into() }
+    Step::End(Outcome::Blocked { by: Decider::Person, reason, message: message.into() })
 }
 
 /// A step that the world must free.
 pub(crate) fn held(reason: Reason, message: impl Into<String>) -> Step {
-    Step::Held { reason, message: message.into() }
+    Step::End(Outcome::Blocked { by: Decider::World, reason, message: message.into() })
 }
 
-/// Name of where a path is, for run records: `write`, `acknowledge`, `dispose`, `promote`, ….
-pub fn stage_name(record: Option<&Record>) -> &'static str {
-    match record.map(|r| (r.state, r.claim.as_ref().map(|c| c.step))) {
-        None => "intent",
-        Some((State::Rotating, Some(step))) => step.as_str(),
-        Some((State::Rotating, None)) => RotationStep::Create.as_str(),
-        Some((State::Intent, _)) => "write",
-        Some((State::Acknowledged, _)) => "acknowledge",
-        Some((State::Disposing, _)) => "dispose",
-        Some((State::Done, _)) => "done",
-    }
+/// The end of what cannot be carried out as it is declared.
+pub(crate) fn failed(reason: Reason, message: impl Into<String>) -> Step {
+    Step::End(Outcome::Failed { reason, message: message.into() })
 }

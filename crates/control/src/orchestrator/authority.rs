@@ -1,7 +1,7 @@
 //! Whether there is an authority to work with, and the way to it. While there is none, nothing is
 //! asked of it: the gate opens when RuntimeAuthority says so, and everything is looked at again.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,7 @@ use regent_types::grant::PathGrant;
 use regent_types::labels;
 use regent_types::path::Tree;
 use regent_types::{SecretPath, Sensitive};
-use regent_vault::Kv;
+use regent_vault::{Kv, KvConfig};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OnceCell, watch};
 use zeroize::Zeroize;
@@ -37,7 +37,10 @@ pub(super) struct Authority {
     pub(super) secret: Kv,
     pub(super) regent: Kv,
     pub(super) ledger: Ledger,
+    /// Which opening of the gate this is, from 1.
+    pub(super) epoch: u64,
     key: OnceCell<HmacKey>,
+    mount: Mutex<Arc<OnceCell<KvConfig>>>,
 }
 
 /// Whether the authority may be asked.
@@ -85,6 +88,7 @@ pub(super) async fn follow(cx: Context, address: Option<String>, gate: watch::Se
     let stop = Box::pin(cx.shutdown.clone().wait());
     let mut events = object_watch::watch(api, config).take_until(stop).boxed();
     let mut last = None;
+    let mut epoch = 0;
     loop {
         let seen = match events.try_next().await {
             Ok(Some(watcher::Event::Apply(a) | watcher::Event::InitApply(a))) => Some(a),
@@ -92,7 +96,7 @@ pub(super) async fn follow(cx: Context, address: Option<String>, gate: watch::Se
             Ok(Some(watcher::Event::Init | watcher::Event::InitDone)) => continue,
             Ok(None) => return,
             Err(error) => {
-                let error = Error::watch(&error);
+                let error = Error::watch("RuntimeAuthority", &error);
                 tracing::warn!(component = "orchestrator", %error, "watch of RuntimeAuthority broke");
                 continue;
             }
@@ -102,11 +106,12 @@ pub(super) async fn follow(cx: Context, address: Option<String>, gate: watch::Se
             continue;
         }
         last = Some(now.clone());
-        gate.send_replace(open(&cx, now));
+        epoch += 1;
+        gate.send_replace(open(&cx, now, epoch));
     }
 }
 
-fn open(cx: &Context, said: Said) -> Gate {
+fn open(cx: &Context, said: Said, epoch: u64) -> Gate {
     let (address, mount, installation, grants) = match said {
         Said::Closed(why) => {
             tracing::info!(component = "orchestrator", reason = why, "authority not ready");
@@ -127,7 +132,9 @@ fn open(cx: &Context, said: Said) -> Gate {
                 secret: session.kv(SECRET_MOUNT),
                 regent,
                 ledger,
+                epoch,
                 key: OnceCell::new(),
+                mount: Mutex::default(),
             }))
         }
         Err(error) => {
@@ -154,6 +161,18 @@ impl Authority {
     /// The HMAC key, made with `cas=0` at first use (PROTOCOLS.md §1.8).
     pub(super) async fn key(&self) -> Result<&HmacKey, Error> {
         self.key.get_or_try_init(|| self.load_key()).await
+    }
+
+    /// Settings of the `secret/` mount, read once and again after [`Authority::forget_mount`].
+    pub(super) async fn mount_config(&self) -> Result<KvConfig, Error> {
+        let cell = Arc::clone(&*self.mount.lock().unwrap_or_else(PoisonError::into_inner));
+        let read = || async { Ok::<_, Error>(self.secret.mount_config().await?) };
+        cell.get_or_try_init(read).await.cloned()
+    }
+
+    /// A write was refused: perhaps the mount's settings are others by now.
+    pub(super) fn forget_mount(&self) {
+        *self.mount.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
     }
 
     async fn load_key(&self) -> Result<HmacKey, Error> {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
 use kube::api::Patch;
+use kube::{Api, ResourceExt};
 use regent_operator::wiped_secret::wipe;
 use regent_operator::write::{FieldManager, delete_exactly};
 use regent_protocol::handover::word;
 use regent_protocol::observation::{Bootstrap, BootstrapSeen};
-use regent_protocol::{HmacKey, secret_hmac};
+use regent_protocol::{Answer, HmacKey, secret_hmac};
 use regent_types::lifecycle::Disposition;
 use regent_types::{SecretData, Sensitive, labels};
 use serde_json::{Value, json};
@@ -25,7 +25,8 @@ const NOT_INERT: [&str; 5] = [
     "bootstrap.kubernetes.io/token",
 ];
 
-pub(super) struct Place<'a> {
+/// One bootstrap Secret, by name.
+pub(super) struct BootstrapSecretRef<'a> {
     pub(super) api: &'a kube::Client,
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
@@ -41,7 +42,7 @@ pub(super) struct Found {
     pub(super) data: SecretData,
 }
 
-impl Place<'_> {
+impl BootstrapSecretRef<'_> {
     fn secrets(&self) -> Api<Secret> {
         Api::namespaced(self.api.clone(), self.namespace)
     }
@@ -81,24 +82,24 @@ impl Place<'_> {
         rv: &str,
         disposition: Disposition,
         owner: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<Answer, Error> {
         let annotations = json!({
             labels::HANDED_OVER: word(disposition), labels::HANDED_OVER_TO: owner,
         });
         self.patch(uid, rv, json!({ "metadata": { "annotations": annotations } })).await
     }
 
-    pub(super) async fn blank(&self, uid: &str, rv: &str) -> Result<(), Error> {
+    pub(super) async fn blank(&self, uid: &str, rv: &str) -> Result<Answer, Error> {
         let found = self.secrets().get_opt(self.name).await;
         let found = found.map_err(|e| Error::api("get", self.object(), &e))?;
-        let Some(mut secret) = found else { return Ok(()) };
+        let Some(mut secret) = found else { return Ok(Answer::Lost) };
         let keys: Vec<String> = secret.data.iter().flatten().map(|(k, _)| k.clone()).collect();
         wipe(&mut secret);
         let data: BTreeMap<String, &str> = keys.into_iter().map(|k| (k, "")).collect();
         self.patch(uid, rv, json!({ "data": data })).await
     }
 
-    async fn patch(&self, uid: &str, rv: &str, mut patch: Value) -> Result<(), Error> {
+    async fn patch(&self, uid: &str, rv: &str, mut patch: Value) -> Result<Answer, Error> {
         patch["metadata"]["uid"] = uid.into();
         patch["metadata"]["resourceVersion"] = rv.into();
         let params = self.manager.patch();
@@ -106,23 +107,26 @@ impl Place<'_> {
         match answer {
             Ok(mut secret) => {
                 wipe(&mut secret);
-                Ok(())
+                Ok(Answer::Changed(secret.metadata.resource_version.unwrap_or_default()))
             }
-            Err(error) if gone_or_changed(&error) => Ok(()),
+            Err(error) if gone_or_changed(&error) => Ok(Answer::Lost),
             Err(error) => Err(Error::api("patch", self.object(), &error)),
         }
     }
 
-    pub(super) async fn delete(&self, uid: &str, rv: &str) -> Result<(), Error> {
+    pub(super) async fn delete(&self, uid: &str, rv: &str) -> Result<Answer, Error> {
         let params = delete_exactly(Some(uid.to_owned()), Some(rv.to_owned()));
         match self.secrets().delete(self.name, &params).await {
-            Ok(answer) => {
-                if let Some(mut secret) = answer.left() {
+            // The object comes back where it lives on, for a finalizer.
+            Ok(answer) => Ok(match answer.left() {
+                Some(mut secret) => {
                     wipe(&mut secret);
+                    let waits = !secret.finalizers().is_empty();
+                    if waits { Answer::Done } else { Answer::Gone }
                 }
-                Ok(())
-            }
-            Err(error) if gone_or_changed(&error) => Ok(()),
+                None => Answer::Gone,
+            }),
+            Err(error) if gone_or_changed(&error) => Ok(Answer::Lost),
             Err(error) => Err(Error::api("delete", self.object(), &error)),
         }
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::reflector::Store;
 use kube::{Api, ResourceExt};
+use regent_api::condition;
 use regent_api::{ExternalSecret, RuntimeSecret};
 use regent_protocol::observation::Consumers;
 use regent_types::{VersionPair, labels};
@@ -45,7 +46,15 @@ pub(super) fn target(external: &ExternalSecret) -> Option<String> {
 }
 
 /// The ExternalSecret that targets the bootstrap Secret's name and renders this path.
-fn becoming(secret: &RuntimeSecret, path: &str, all: &[ExternalOf]) -> Option<String> {
+pub(super) fn becoming(
+    secret: &RuntimeSecret,
+    path: &str,
+    store: &Store<ExternalSecret>,
+) -> Option<String> {
+    becoming_of(secret, path, &of(secret, path, store))
+}
+
+fn becoming_of(secret: &RuntimeSecret, path: &str, all: &[ExternalOf]) -> Option<String> {
     let from = secret.spec.introduce.handover.as_ref()?;
     let own = secret.namespace()?;
     all.iter()
@@ -59,6 +68,8 @@ struct ExternalOf {
     external: String,
     target: String,
     path: String,
+    /// Whether its own status says that it is served.
+    ready: bool,
 }
 
 impl ExternalOf {
@@ -76,6 +87,21 @@ fn namespaces(secret: &RuntimeSecret) -> Vec<String> {
     all
 }
 
+fn is_ready(external: &ExternalSecret) -> bool {
+    let status = external.status.as_ref();
+    status.is_some_and(|s| condition::is_true(&s.conditions, condition::READY))
+}
+
+/// Whether all consumers of `path` say of themselves that they are served: only then is it worth
+/// looking whether they are.
+pub(super) fn may_have_followed(
+    secret: &RuntimeSecret,
+    path: &str,
+    store: &Store<ExternalSecret>,
+) -> bool {
+    of(secret, path, store).iter().all(|consumer| consumer.ready)
+}
+
 fn of(secret: &RuntimeSecret, path: &str, store: &Store<ExternalSecret>) -> Vec<ExternalOf> {
     let wanted = namespaces(secret);
     let mut all: Vec<ExternalOf> = store
@@ -91,6 +117,7 @@ fn of(secret: &RuntimeSecret, path: &str, store: &Store<ExternalSecret>) -> Vec<
                 external: e.name_any(),
                 target: target(e)?,
                 path: path.to_owned(),
+                ready: is_ready(e),
             })
         })
         .collect();
@@ -110,10 +137,16 @@ pub(super) async fn observe(
     introducing: bool,
 ) -> Result<Consumers, Error> {
     let all = of(secret, path, store);
-    let mut seen = Consumers { becoming: becoming(secret, path, &all), ..Consumers::default() };
+    let successor = becoming_of(secret, path, &all).filter(|_| introducing);
+    let mut seen = Consumers::default();
     for consumer in all.iter().take(CONSUMERS_MAX) {
         let name = consumer.name();
-        if introducing && seen.becoming.as_ref() == Some(&name) {
+        if successor.as_ref() == Some(&name) {
+            continue;
+        }
+        if introducing && !consumer.ready {
+            // Before the authority is authoritative nothing is materialized.
+            seen.waiting.push(format!("{name} (not served yet)"));
             continue;
         }
         match rendered(api, consumer).await? {
@@ -133,6 +166,24 @@ pub(super) async fn observe(
         }
     }
     Ok(seen)
+}
+
+/// Consumers of `path` that say of themselves that they are served, and are at `version`.
+pub(super) async fn observed(
+    api: &kube::Client,
+    store: &Store<ExternalSecret>,
+    secret: &RuntimeSecret,
+    path: &str,
+    version: &VersionPair,
+) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    let served = of(secret, path, store).into_iter().filter(|consumer| consumer.ready);
+    for consumer in served.take(CONSUMERS_MAX) {
+        if rendered(api, &consumer).await? == Ok(Some(version.clone())) {
+            names.push(consumer.name());
+        }
+    }
+    Ok(names)
 }
 
 /// The version of the path that the consumer's Secret was rendered from, read by metadata alone.
@@ -222,7 +273,7 @@ mod tests {
         let names: Vec<String> = found.iter().map(ExternalOf::name).collect();
         assert_eq!(names, ["payments/db", "shop/copy"]);
         assert_eq!(found[1].target, "other");
-        assert_eq!(becoming(&secret(), path, &found).as_deref(), Some("payments/db"));
+        assert_eq!(becoming_of(&secret(), path, &found).as_deref(), Some("payments/db"));
     }
 
     #[test]

@@ -3,23 +3,15 @@
 
 use regent_types::{Advice, Explain};
 
+use regent_operator::api_error::ApiError;
 use regent_operator::ledger::LedgerError;
 
 /// Errors of the orchestrator.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server refused or did not answer.
-    #[error("{verb} {object}: {answer}")]
-    Api {
-        /// What was tried.
-        verb: &'static str,
-        /// Kind, namespace and name.
-        object: String,
-        /// Reason and code of the answer.
-        answer: String,
-        /// Whether trying again may help by itself.
-        transient: bool,
-    },
+    #[error(transparent)]
+    Api(#[from] ApiError),
     /// The authority refused or did not answer.
     #[error("authority: {0}")]
     Authority(#[source] regent_vault::Error),
@@ -43,14 +35,7 @@ pub enum Error {
 impl Error {
     /// An error of the API server about `object`. Only its reason and code are kept.
     pub(super) fn api(verb: &'static str, object: impl Into<String>, error: &kube::Error) -> Self {
-        let (answer, transient) = match error {
-            kube::Error::Api(status) => {
-                let transient = status.code >= 500 || status.code == 429 || status.code == 409;
-                (format!("{} ({})", status.reason, status.code), transient)
-            }
-            _ => ("no usable answer from the API server".to_owned(), true),
-        };
-        Self::Api { verb, object: object.into(), answer, transient }
+        Self::Api(ApiError::new(verb, object, error))
     }
 
     /// Whether the authority is what is missing: absent, sealed, unreachable or refusing the login.
@@ -80,7 +65,7 @@ impl From<LedgerError> for Error {
 impl Explain for Error {
     fn reason(&self) -> &'static str {
         match self {
-            Self::Api { .. } => "ApiServer",
+            Self::Api(e) => e.reason(),
             Self::Authority(e) => e.reason(),
             Self::Ledger(e) => e.reason(),
             Self::Random(_) => "NoRandomness",
@@ -91,11 +76,7 @@ impl Explain for Error {
 
     fn advice(&self) -> Advice {
         match self {
-            Self::Api { verb, object, answer, .. } => Advice::new(
-                format!("{verb} of {object}"),
-                answer.clone(),
-                "compare the orchestrator's RBAC with `regent install`",
-            ),
+            Self::Api(e) => e.advice(),
             Self::Authority(e) => e.advice(),
             Self::Ledger(e) => e.advice(),
             Self::Random(why) => Advice::new("random bytes", why.clone(), "check the host"),
@@ -113,15 +94,14 @@ impl Explain for Error {
 
 impl Error {
     /// A watch that broke; it is begun again by itself.
-    pub(super) fn watch(error: &kube::runtime::watcher::Error) -> Self {
-        let answer = regent_operator::watch_error::watch_summary(error);
-        Self::Api { verb: "watch", object: "objects".into(), answer, transient: true }
+    pub(super) fn watch(kind: &str, error: &kube::runtime::watcher::Error) -> Self {
+        Self::Api(ApiError::watch(kind, error))
     }
 }
 
 impl Error {
     /// Whether somebody else changed the object in between: the next look settles it.
     pub(super) fn is_race(&self) -> bool {
-        matches!(self, Self::Api { answer, .. } if answer.ends_with("(409)"))
+        matches!(self, Self::Api(e) if e.is_conflict())
     }
 }

@@ -3,48 +3,62 @@
 //!
 //! ```text
 //! authority   the gate: RuntimeAuthority says whether there is one      heads  ledger heads, published
-//! secrets     RuntimeSecret → its run, its status         claims  who was first    status  projection
-//! runs        WorkflowRun → its steps    workflow  which step is next    steps  what each `uses` does
-//! drive       look, ask the protocol, do, look again      observe  fresh reads     effects  conditional writes
-//! bootstrap   the bootstrap Secret       consumers  who must follow      watches  what concerns whom
+//! secrets     RuntimeSecret: alone talks to the authority; its status   claims  who was first    status  projection
+//! runs        WorkflowRun: which step is due, what came of it           workflow, run_status  the same, pure
+//! board       where the two meet    known  when to look again           introduction  runs that it starts itself
+//! steps       what each `uses` does    declared  whose record           names  of runs
+//! session     look, ask the protocol, do    look  reads     effects, random  conditional writes    values  in between
+//! bootstrap   the bootstrap Secret       consumers  who must follow     watches  what concerns whom     ctx  shared
 //! ```
 //!
-//! Decisions are in `regent_protocol`; nothing here keeps a value longer than one read or write.
+//! Decisions are in `regent_protocol`; a value is held from the look that read it until the write that it is for.
 
 mod authority;
+mod board;
 mod bootstrap;
 mod claims;
 mod consumers;
-mod drive;
+mod ctx;
+mod declared;
 mod effects;
 mod error;
 mod heads;
+mod introduction;
+mod known;
+mod look;
 mod names;
-mod observe;
 mod random;
+mod run_status;
 mod runs;
 mod secrets;
+mod session;
 mod status;
 mod steps;
+mod values;
 mod watches;
 mod workflow;
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::{StreamExt, future};
+use futures::{Stream, StreamExt, future};
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::{self, reflector};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{self, ObjectRef, reflector};
+use kube::runtime::{Controller, WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use regent_api::{EncryptedManifest, ExternalSecret, PushSecret, RuntimeSecret, WorkflowRun};
 use regent_types::Explain;
-use tokio::sync::{oneshot, watch};
-use tokio_stream::wrappers::WatchStream;
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_stream::wrappers::{ReceiverStream, WatchStream};
 
 use authority::Gate;
-use drive::World;
+use board::Board;
+use ctx::Ctx;
+use known::{Memory, Wake};
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
 use regent_operator::object_watch;
@@ -68,6 +82,9 @@ impl Default for Args {
     }
 }
 
+/// Objects that one controller has the other look at, until it takes them.
+const WAKES_MAX: usize = 1_024;
+
 /// Runs until the context says stop. While the authority is absent, sealed or unreachable nothing
 /// is asked of it and conditions say so. Fails only where the process cannot start.
 ///
@@ -78,63 +95,42 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     }
     let closed = Gate::Closed("RuntimeAuthority has not been looked at yet".into());
     let (sender, gate) = watch::channel(closed);
-    let config = || Config::default().concurrency(args.concurrency.max(1));
-    let any = watcher::Config::default;
     let secrets = object_watch::controller(Api::<RuntimeSecret>::all(cx.api.clone()));
     let runs = object_watch::controller(Api::<WorkflowRun>::all(cx.api.clone()));
-    let (externals, written) = reflector::store();
+    let (externals, externals_writer) = reflector::store();
+    let (pushes, pushes_writer) = reflector::store();
+    let (wake_secret, woken_secrets) = mpsc::channel(WAKES_MAX);
+    let (wake_run, woken_runs) = mpsc::channel(WAKES_MAX);
     let reporter = Reporter { controller: cx.field_manager(), instance: None };
-    let world = Arc::new(World {
+    let ctx = Arc::new(Ctx {
         cx: cx.clone(),
         gate: gate.clone(),
         listed: CacheSync::of(&externals),
         externals,
+        pushes_listed: CacheSync::of(&pushes),
+        pushes,
         secrets: secrets.store(),
         runs: runs.store(),
+        board: Board::default(),
+        memory: Memory::default(),
+        wake_secret,
+        wake_run,
         recorder: Recorder::new(cx.api.clone(), reporter),
         backoff: Backoff::default(),
     });
-    let opened = || WatchStream::from_changes(gate.clone()).map(|_| ());
-
-    let stop = || cx.shutdown.clone().wait();
-    let externals_api = || Api::<ExternalSecret>::all(cx.api.clone());
-    let externals_seen =
-        reflector(written, object_watch::watch(externals_api(), watcher::Config::default()))
-            .touched_objects();
-    let all = secrets.store();
-    let of_push = secrets.store();
-    let secrets = secrets
-        .with_config(config())
-        .watches_stream(externals_seen, move |e| watches::external_to_secrets(&e, &all))
-        .watches(Api::<PushSecret>::all(cx.api.clone()), any(), move |p| {
-            watches::push_to_secrets(&p, &of_push)
-        })
-        .watches(Api::<WorkflowRun>::all(cx.api.clone()), any(), |r| watches::run_to_secret(&r))
-        .reconcile_all_on(opened())
-        .graceful_shutdown_on(stop())
-        .run(secrets::reconcile, failed::<RuntimeSecret>, Arc::clone(&world))
-        .for_each(watch_error::log_broken_watches("orchestrator"));
-
-    let (of_external, of_manifest) = (world.secrets.clone(), world.secrets.clone());
-    let (started, made, changed) = (runs.store(), runs.store(), runs.store());
-    let manifests = Api::<PartialObjectMeta<EncryptedManifest>>::all(cx.api.clone());
+    let watched = Watched {
+        externals: externals_writer,
+        pushes: pushes_writer,
+        woken: woken_secrets,
+        gate: gate.clone(),
+    };
+    let secrets = follow_secrets(&ctx, secrets, watched, args.concurrency);
     let runs = runs
-        .with_config(config())
-        .watches(externals_api(), any(), move |e| {
-            watches::external_to_runs(&e, &of_external, &started)
-        })
-        .watches(manifests, any(), move |m| {
-            let namespace = m.namespace().unwrap_or_default();
-            watches::manifest_to_runs(&namespace, &m.name_any(), &of_manifest, &made)
-        })
-        .watches(Api::<RuntimeSecret>::all(cx.api.clone()), any(), move |s| {
-            watches::secret_to_runs(&s, &changed)
-        })
-        .reconcile_all_on(opened())
-        .graceful_shutdown_on(stop())
-        .run(runs::reconcile, failed::<WorkflowRun>, Arc::clone(&world))
+        .with_config(config(args.concurrency))
+        .reconcile_on(ReceiverStream::new(woken_runs))
+        .graceful_shutdown_on(cx.shutdown.clone().wait())
+        .run(runs::reconcile, failed::<WorkflowRun>, Arc::clone(&ctx))
         .for_each(watch_error::log_broken_watches("orchestrator"));
-
     let (over, drained) = oneshot::channel();
     let controllers = async move {
         future::join(secrets, runs).await;
@@ -146,8 +142,65 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     Ok(())
 }
 
+fn config(concurrency: u16) -> Config {
+    Config::default().concurrency(concurrency.max(1))
+}
+
+/// What has RuntimeSecrets looked at, beside themselves.
+struct Watched {
+    externals: Writer<ExternalSecret>,
+    pushes: Writer<PushSecret>,
+    woken: mpsc::Receiver<ObjectRef<RuntimeSecret>>,
+    gate: watch::Receiver<Gate>,
+}
+
+fn watched_all<K>(api: Api<K>) -> impl Stream<Item = watcher::Result<watcher::Event<K>>> + Send
+where
+    K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    object_watch::watch(api, watcher::Config::default())
+}
+
+/// The RuntimeSecret controller, with everything that has it look.
+fn follow_secrets(
+    ctx: &Arc<Ctx>,
+    secrets: Controller<RuntimeSecret>,
+    watched: Watched,
+    concurrency: u16,
+) -> impl Future<Output = ()> + use<> {
+    let api = ctx.cx.api.clone();
+    let everything = Wake { all: true, consumers: false };
+    let consumers = Wake { all: false, consumers: true };
+    let (of_external, of_push, of_manifest) = (Arc::clone(ctx), Arc::clone(ctx), Arc::clone(ctx));
+    let externals = watched_all(Api::<ExternalSecret>::all(api.clone()));
+    let pushes = watched_all(Api::<PushSecret>::all(api.clone()));
+    let manifests = watched_all(Api::<PartialObjectMeta<EncryptedManifest>>::all(api.clone()));
+    let runs = watched_all(Api::<WorkflowRun>::all(api));
+    secrets
+        .with_config(config(concurrency))
+        .watches_stream(reflector(watched.externals, externals).touched_objects(), move |e| {
+            let all = watches::external_to_secrets(&e, &of_external.secrets);
+            watches::woken(&of_external.memory, all, consumers)
+        })
+        .watches_stream(reflector(watched.pushes, pushes).touched_objects(), move |p| {
+            let all = watches::push_to_secrets(&p, &of_push.secrets);
+            watches::woken(&of_push.memory, all, everything)
+        })
+        .watches_stream(manifests.touched_objects(), move |m| {
+            let namespace = m.namespace().unwrap_or_default();
+            let all = watches::manifest_to_secrets(&namespace, &m.name_any(), &of_manifest.secrets);
+            watches::woken(&of_manifest.memory, all, everything)
+        })
+        .watches_stream(runs.touched_objects(), |r| watches::run_to_secret(&r))
+        .reconcile_on(ReceiverStream::new(watched.woken))
+        .reconcile_all_on(WatchStream::from_changes(watched.gate).map(|_| ()))
+        .graceful_shutdown_on(ctx.cx.shutdown.clone().wait())
+        .run(secrets::reconcile, failed::<RuntimeSecret>, Arc::clone(ctx))
+        .for_each(watch_error::log_broken_watches("orchestrator"))
+}
+
 /// Growing pauses after errors, object by object; a lost race for a status is no error.
-fn failed<K>(object: Arc<K>, error: &Error, w: Arc<World>) -> Action
+fn failed<K>(object: Arc<K>, error: &Error, ctx: Arc<Ctx>) -> Action
 where
     K: kube::Resource<DynamicType = ()>,
 {
@@ -157,9 +210,9 @@ where
         object.namespace().unwrap_or_default(),
         object.name_any()
     );
-    let pause = w.backoff.next(key.clone());
+    let pause = ctx.backoff.next(key.clone());
     if error.is_race() {
-        w.backoff.reset(&key);
+        ctx.backoff.reset(&key);
     } else {
         let reason = error.reason();
         tracing::warn!(component = "orchestrator", object = key, reason, %error, "will be tried again");

@@ -1,351 +1,398 @@
-//! RuntimeSecret: starts its introduction, observes derived secrets, and projects the record into
-//! status.
+//! RuntimeSecret: the one that talks to the authority. Opens one session with the record, carries
+//! out in it what runs have due, and projects the record into status.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::ObjectMeta;
+use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::Action;
-use kube::{Api, Resource, ResourceExt};
-use regent_api::condition;
-use regent_api::condition::READY;
-use regent_api::workflow::Uses;
-use regent_api::workflow_run::{Cause, CauseKind, WorkflowRunSpec};
-use regent_api::{RuntimeSecret, WorkflowRun};
-use regent_protocol::observation::RunRef;
-use regent_protocol::policy::{self, PolicyStep};
-use regent_protocol::record::{Claim, Record, State, StopKind};
-use regent_protocol::{Needs, Protocol, Reason};
-use regent_types::SecretPath;
-use regent_types::identity::Identity;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, ResourceExt};
+use regent_api::condition::{self, READY};
+use regent_api::{RuntimeSecret, RuntimeSecretStatus, WorkflowRun};
+use regent_protocol::record::State;
+use regent_protocol::{Decider, Outcome, Protocol, Reason, Record};
+use regent_types::Explain;
+use regent_types::lifecycle::Stage;
 
 use super::authority::Authority;
+use super::board::{Progress, SecretKey, Work};
 use super::claims::Standing;
-use super::drive::{self, Job, World};
+use super::ctx::Ctx;
+use super::declared::Declared;
 use super::error::Error;
+use super::known::{Due, Known, Now, due};
+use super::run_status::{ended, follows, requeue_at};
+use super::session::{Drive, observer};
 use super::status::{self, Facts};
-use super::{claims, consumers, effects, names, observe, runs};
+use super::{claims, consumers, introduction, look, steps};
 
 /// With nothing to do the policy in the authority is compared this often.
 const POLICY_LOOK: Duration = Duration::from_secs(3_600);
-/// The soonest that something is looked at again by time.
-const SOON: Duration = Duration::from_millis(100);
-/// While consumers are behind, or something is in the way.
-const LOOK: Duration = Duration::from_secs(60);
+/// Where a person or the world must act first.
+const BLOCKED_LOOK: Duration = Duration::from_secs(60);
+/// Where others are awaited; what they do is told by watches, and comes first.
+const WAITING_LOOK: Duration = Duration::from_secs(30);
 
-/// Brings one RuntimeSecret's runs and status up to date.
-pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, w: Arc<World>) -> Result<Action, Error> {
-    let (namespace, name) = (secret.namespace().unwrap_or_default(), secret.name_any());
-    let object = format!("RuntimeSecret {namespace}/{name}");
-    if !w.ready().await {
+/// Brings one RuntimeSecret as far as it goes, and its status up to date.
+pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, ctx: Arc<Ctx>) -> Result<Action, Error> {
+    let key: SecretKey = (secret.namespace().unwrap_or_default(), secret.name_any());
+    let object = format!("RuntimeSecret {}/{}", key.0, key.1);
+    if secret.metadata.deletion_timestamp.is_some() {
+        ctx.memory.forget(&key);
         return Ok(Action::await_change());
     }
-    tracing::debug!(component = "orchestrator", object, "looks");
-    let api: Api<RuntimeSecret> = Api::namespaced(w.cx.api.clone(), &namespace);
-    let found = api.get_opt(&name).await.map_err(|e| Error::api("get", &object, &e))?;
-    let alive = found.filter(|s| s.metadata.deletion_timestamp.is_none());
-    let Some(secret) = alive.map(Arc::new) else { return Ok(Action::await_change()) };
-    let mut again = Action::requeue(POLICY_LOOK);
-    let mut facts = match gather(&w, &secret).await {
-        Ok(facts) => {
-            w.backoff.reset(&object);
-            facts
+    if !ctx.ready().await {
+        return Ok(Action::await_change());
+    }
+    let (wake, known) = ctx.memory.take(&key);
+    let known = known.filter(|k| k.uid == secret.uid());
+    let now = now_of(&ctx, &secret, &key, known.as_ref(), wake.consumers);
+    let mut known = match (due(known.as_ref(), wake, &now), known) {
+        (Due::Nothing(next), _) => return Ok(requeue_at(next, now.at)),
+        (Due::Status, Some(known)) => known,
+        (Due::Status | Due::All, _) => {
+            tracing::debug!(component = "orchestrator", object, "looks");
+            // Where the look fails nothing is known, and everything is looked at again.
+            ctx.memory.forget(&key);
+            bring(&ctx, &secret, &key, &object).await?
         }
+    };
+    known.resource_version = write_status(&ctx, &secret, &known, &key).await?;
+    let next = known.next;
+    ctx.memory.put(&key, known);
+    let at = ctx.cx.now();
+    Ok(next.map_or_else(Action::await_change, |next| requeue_at(next, at)))
+}
+
+fn now_of<'a>(
+    ctx: &Ctx,
+    secret: &'a RuntimeSecret,
+    key: &SecretKey,
+    known: Option<&Known>,
+    consumers_changed: bool,
+) -> Now<'a> {
+    let followed = || {
+        let path = secret.secret_path();
+        path.is_ok_and(|p| consumers::may_have_followed(secret, p.as_str(), &ctx.externals))
+    };
+    let works = ctx.board.of(key);
+    let waiting = works.iter().any(Work::is_waiting);
+    let claim = known.and_then(|k| k.record.as_ref()).and_then(|r| r.claim.as_ref());
+    let abandoned = claim.is_some_and(|claim| {
+        let run = claim.run_name.split_once('/');
+        let run = run.and_then(|(ns, name)| ctx.runs.get(&ObjectRef::new(name).within(ns)));
+        run.is_none_or(|r| r.uid().as_deref() != Some(claim.run.as_str()) || ended(&r))
+    });
+    Now {
+        resource_version: secret.metadata.resource_version.as_deref(),
+        generation: secret.metadata.generation,
+        epoch: ctx.epoch(),
+        work: works.iter().any(|w| w.due) || (waiting && consumers_changed && followed()),
+        abandoned,
+        runs_changed: secret
+            .status
+            .as_ref()
+            .is_some_and(|s| s.last_runs != status::shown(&last_runs(ctx, key))),
+        at: ctx.cx.now(),
+    }
+}
+
+/// Does what is due, and says what there is to say. Fails for reasons of the API server alone.
+async fn bring(
+    ctx: &Ctx,
+    secret: &Arc<RuntimeSecret>,
+    key: &SecretKey,
+    object: &str,
+) -> Result<Known, Error> {
+    let mut known = Known {
+        uid: secret.uid(),
+        generation: secret.metadata.generation,
+        epoch: ctx.epoch(),
+        ..Known::default()
+    };
+    let now = ctx.cx.now();
+    known.next = later(now, POLICY_LOOK);
+    let authority = match ctx.authority() {
+        Ok(authority) => authority,
+        Err(why) => {
+            stop(ctx, key, &mut known, waiting(Reason::AuthorityNotReady, why)).await;
+            return Ok(known);
+        }
+    };
+    let declared = match Declared::of(secret, &authority.installation) {
+        Ok(declared) => declared,
+        Err(error) => {
+            let message = format!("path: {error}; correct spec.path");
+            let outcome = Outcome::Failed { reason: Reason::WrongPath, message };
+            stop(ctx, key, &mut known, outcome).await;
+            return Ok(known);
+        }
+    };
+    match follow(ctx, &authority, &declared, key, &mut known).await {
+        Ok(()) => ctx.backoff.reset(object),
         Err(error) if error.is_authority() => {
-            again = Action::requeue(w.backoff.next(object.clone()));
-            obstacle(Reason::AuthorityNotReady, error.to_string())
+            let outcome = waiting(Reason::AuthorityNotReady, error.to_string());
+            stop(ctx, key, &mut known, outcome).await;
+            known.next = later(ctx.cx.now(), ctx.backoff.next(object.to_owned()));
         }
         Err(error) => return Err(error),
-    };
-    facts.path = secret.secret_path().ok().map(|p| p.to_string());
-    facts.runs = last_runs(&w, &secret);
-    if facts.conflict {
-        again = Action::requeue(LOOK);
     }
-    if let Some(pause) = facts.again {
-        again = Action::requeue(pause);
-    }
-    let now = w.cx.now();
-    let status = status::project(&secret, &facts, now);
-    let reason = condition::get(&status.conditions, READY).map_or("", |c| c.reason.as_str());
-    tracing::debug!(component = "orchestrator", object, reason, "looked at");
-    if secret.status.as_ref() != Some(&status) {
-        report(&object, &secret, &status);
-        let mut new = RuntimeSecret::clone(&secret);
-        new.status = Some(status);
-        let params = w.cx.manager().post();
-        let answer = api.replace_status(&name, &params, &new).await;
-        answer.map_err(|e| Error::api("update status of", &object, &e))?;
-    }
-    Ok(again)
+    Ok(known)
 }
 
-/// One line when a secret reaches another stage.
-fn report(object: &str, old: &RuntimeSecret, new: &regent_api::RuntimeSecretStatus) {
-    let before = old.status.as_ref().and_then(|s| s.stage);
-    if before != new.stage {
-        let ready = condition::get(&new.conditions, READY);
-        let reason = ready.map_or("", |c| c.reason.as_str());
-        let stage = format!("{:?}", new.stage.unwrap_or(regent_types::lifecycle::Stage::Declared));
-        tracing::info!(component = "orchestrator", object, stage, reason, "stage");
-    }
+fn waiting(reason: Reason, message: String) -> Outcome {
+    Outcome::Waiting { reason, message, until: None }
 }
 
-fn obstacle(reason: Reason, message: String) -> Facts {
-    Facts { obstacle: Some((reason.as_str(), message)), ..Facts::default() }
-}
-
-/// Does what is due and says what there is to say.
-async fn gather(w: &World, secret: &Arc<RuntimeSecret>) -> Result<Facts, Error> {
-    let path = match secret.secret_path() {
-        Ok(path) => path,
-        Err(error) => {
-            let obstacle = Some(("WrongPath", format!("path: {error}; correct spec.path")));
-            return Ok(Facts { obstacle, ..Facts::default() });
-        }
-    };
-    let a = match w.authority() {
-        Ok(authority) => authority,
-        Err(why) => return Ok(obstacle(Reason::AuthorityNotReady, why)),
-    };
-    let job = Job::new(Arc::clone(secret), path.clone(), &a.installation, observer());
-    let stored = drive::load(&a, &path).await?;
-    if let Some((record, _)) = &stored
-        && record.owner != job.owner
+/// Nothing can be done: the status says why, and so does every run.
+async fn stop(ctx: &Ctx, key: &SecretKey, known: &mut Known, outcome: Outcome) {
+    if let Outcome::Waiting { reason, message, .. }
+    | Outcome::Blocked { reason, message, .. }
+    | Outcome::Failed { reason, message } = &outcome
     {
-        let owner = &record.owner;
-        let message = format!(
-            "path {path} belongs to RuntimeSecret {}/{} of installation {}; declare another path",
-            owner.namespace, owner.name, owner.installation
-        );
-        let reason = match owner.installation == job.owner.installation {
-            true => Reason::PathClaimed,
-            false => Reason::OtherInstallation,
-        };
-        return Ok(Facts { conflict: true, ..obstacle(reason, message) });
+        let conflict = matches!(outcome, Outcome::Blocked { by: Decider::Person, .. });
+        known.obstacle = Some((*reason, message.clone(), conflict));
     }
-    if stored.is_none() {
-        match claims::standing(secret, path.as_str(), &w.secrets, w.cx.now()) {
-            Standing::First => {}
-            Standing::Unknown(pause) => {
-                return Ok(Facts { again: Some(pause), ..Facts::default() });
-            }
-            Standing::Later(reason, message) => {
-                return Ok(Facts { conflict: true, ..obstacle(reason, message) });
-            }
-        }
-    }
-    if secret.spec.introduce.derived.is_some() {
-        return derived(w, &a, &job).await;
-    }
-    introduce(w, &job).await?;
-    let mut facts = Facts { waits: waits(w, secret), ..Facts::default() };
-    if let Some((record, number)) = stored {
-        let record = settle(w, &a, &job, record, number, &mut facts).await?;
-        observe_consumers(w, &job, &record, &mut facts).await?;
-        facts.record = Some(record);
-    }
-    Ok(facts)
-}
-
-/// Whoever looks without a run.
-fn observer() -> RunRef {
-    RunRef {
-        uid: String::new(),
-        name: String::new(),
-        actor: "orchestrator".into(),
-        cause: "observed".into(),
-        slot: None,
-        compromise: false,
-        renew: Default::default(),
-        finishes: false,
+    for work in ctx.board.of(key) {
+        report(ctx, &work, steps::stopped(outcome.clone(), ctx.cx.now())).await;
     }
 }
 
-/// A derived secret has no run: it is observed here.
-async fn derived(w: &World, a: &Authority, job: &Job) -> Result<Facts, Error> {
-    let pass = drive::drive(w, a, job, Protocol::Derived).await?;
-    let mut facts = Facts::default();
-    match pass.outcome {
-        drive::Outcome::Wait { why, message, until } => {
-            let left = until.map(|until| until.duration_since(w.cx.now()));
-            facts.again = left.map(|left| Duration::try_from(left).unwrap_or(SOON).max(SOON));
-            facts.waits = Some((why, message));
-        }
-        // Without a record nothing else says so.
-        drive::Outcome::Stopped { kind, reason, message } if pass.record.is_none() => {
-            let conflict = kind == StopKind::Conflict;
-            return Ok(Facts { conflict, ..obstacle(reason, message) });
-        }
-        _ => {}
-    }
-    if let Some(record) = &pass.record {
-        observe_consumers(w, job, record, &mut facts).await?;
-    }
-    facts.record = pass.record;
-    Ok(facts)
-}
-
-/// Makes sure that the run which introduces the secret exists. In a new cluster it is made again,
-/// finds the record and disposes of a bootstrap Secret that Git brought back.
-async fn introduce(w: &World, job: &Job) -> Result<(), Error> {
-    let (kind, uses) = match job.secret.spec.introduce.handover {
-        Some(_) => ("handover", Uses::Handover),
-        None => ("generate", Uses::Generate),
-    };
-    let (namespace, name) = (&job.owner.namespace, &job.owner.name);
-    let run = names::run(kind, namespace, name, job.path.as_str());
-    create(w, job, &run, uses, declared("declared in Git")).await
-}
-
-fn declared(reason: &str) -> Cause {
-    let by = Identity::Orchestrator.name().to_owned();
-    Cause { kind: CauseKind::Declared, by, slot: None, reason: reason.to_owned() }
-}
-
-async fn create(w: &World, job: &Job, name: &str, uses: Uses, cause: Cause) -> Result<(), Error> {
-    let namespace = &job.owner.namespace;
-    let reference = kube::runtime::reflector::ObjectRef::<WorkflowRun>::new(name).within(namespace);
-    if w.runs.get(&reference).is_some() {
-        return Ok(());
-    }
-    let spec = WorkflowRunSpec {
-        runtime_secret: job.owner.name.clone(),
-        workflow: None,
-        uses: Some(uses),
-        cause,
-    };
-    let mut run = WorkflowRun::new(name, spec);
-    run.metadata = ObjectMeta {
-        name: Some(name.to_owned()),
-        namespace: Some(namespace.clone()),
-        owner_references: job.secret.owner_ref(&()).map(|r| vec![r]),
-        ..ObjectMeta::default()
-    };
-    let api: Api<WorkflowRun> = Api::namespaced(w.cx.api.clone(), namespace);
-    match api.create(&w.cx.manager().post(), &run).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
-        Err(error) => Err(Error::api("create", format!("WorkflowRun {namespace}/{name}"), &error)),
+/// Hands what came of a step to its run.
+async fn report(ctx: &Ctx, work: &Work, progress: Progress) {
+    if ctx.board.report(work, progress) {
+        // Where nobody listens any more it is time to stop.
+        let _stopped = ctx.wake_run.send(ObjectRef::from_obj(work.run.as_ref())).await;
     }
 }
 
-/// Policy and forgotten rotations: what a record needs while no run of its own looks after it.
-async fn settle(
-    w: &World,
+/// Follows the protocols of the path in one session.
+async fn follow(
+    ctx: &Ctx,
     a: &Authority,
-    job: &Job,
-    record: Record,
-    number: i64,
-    facts: &mut Facts,
-) -> Result<Record, Error> {
-    if let Some(claim) = record.claim.as_ref().filter(|_| record.state == State::Rotating) {
-        if !observe::alive(w, &claim.run, &claim.run_name).await? {
-            // A run ends after its claim did: whether this one was left behind says a later look at the record alone.
-            let left = drive::load(a, &job.path).await?;
-            let left = left.and_then(|(record, _)| record.claim);
-            if left.is_some_and(|left| left.run == claim.run) {
-                finish(w, job, claim).await?;
-            }
-        }
-        return Ok(record);
-    }
-    if record.state != State::Done || record.stop.is_some() {
-        return Ok(record);
-    }
-    let none = Default::default();
-    let needs = Needs::default();
-    let protocol = Protocol::Rotation;
-    let seen = observe::observe(w, a, job, protocol, Some(&record), &needs, &none).await?;
-    match policy::reconcile(&record, &seen, w.cx.now()) {
-        PolicyStep::Same => Ok(record),
-        PolicyStep::Reported(why) => {
-            facts.drift = Some(why);
-            Ok(record)
-        }
-        PolicyStep::Changed(event, next) => {
-            a.ledger.append(*event).await?;
-            let saved = drive::save(a, &next, number).await?;
-            let path = job.path.as_str();
-            tracing::info!(
-                component = "orchestrator",
-                path,
-                saved,
-                "policy changed in the authority"
-            );
-            Ok(if saved { *next } else { record })
-        }
-        PolicyStep::Restore(event) => {
-            let path = job.path.as_str();
-            tracing::warn!(
-                component = "orchestrator",
-                path,
-                reason = "PolicyDrift",
-                "policy restored"
-            );
-            let write = regent_protocol::Effect::WritePolicy(record.policy.clone());
-            // The condition is seen for as long as the restoring fails.
-            facts.drift = Some(event.detail.clone());
-            if effects::run(w, a, job, write, &mut Default::default()).await?.is_ok() {
-                a.ledger.append(*event).await?;
-                facts.drift = None;
-            }
-            Ok(record)
-        }
-    }
-}
-
-/// Makes the run that finishes what the run of `claim` began.
-async fn finish(w: &World, job: &Job, claim: &Claim) -> Result<(), Error> {
-    let name = names::resume(&job.owner.namespace, &job.owner.name, &claim.run);
-    let cause = declared("finishes a rotation whose run is gone");
-    let cause = Cause { slot: Some(claim.run.clone()), ..cause };
-    create(w, job, &name, Uses::Rotate, cause).await
-}
-
-async fn observe_consumers(
-    w: &World,
-    job: &Job,
-    record: &Record,
-    facts: &mut Facts,
+    declared: &Declared,
+    key: &SecretKey,
+    known: &mut Known,
 ) -> Result<(), Error> {
-    if let Some(version) = &record.current {
-        let (api, store, path) = (&w.cx.api, &w.externals, job.path.as_str());
-        let seen = consumers::observe(api, store, &job.secret, path, version, false).await?;
-        facts.observed = Some(seen.observed);
+    let mut drive = Drive::open(ctx, a, declared).await?;
+    match standing(ctx, declared, drive.record()) {
+        Standing::First => {}
+        Standing::Unknown(pause) => {
+            known.next = later(ctx.cx.now(), pause);
+            return Ok(());
+        }
+        Standing::Later(reason, message) => {
+            let outcome = Outcome::Blocked { by: Decider::Person, reason, message };
+            stop(ctx, key, known, outcome).await;
+            known.next = later(ctx.cx.now(), BLOCKED_LOOK);
+            return Ok(());
+        }
+    }
+    if declared.secret.spec.introduce.derived.is_some() {
+        let outcome = drive.follow(Protocol::Derived, observer(), false).await?;
+        known.next = known.next.min(look_again(&outcome, ctx.cx.now()));
+        match (&outcome, drive.record()) {
+            // Without a record nothing else says so.
+            (Outcome::Blocked { .. }, None) => stop(ctx, key, known, outcome).await,
+            _ => known.waits = reason_of(&outcome),
+        }
+    } else {
+        introduction::introduce(ctx, declared).await?;
+    }
+    carry_out(ctx, &mut drive, key, known).await?;
+    finish_abandoned(ctx, &mut drive).await?;
+    let outcome = drive.follow(Protocol::Policy, observer(), false).await?;
+    known.drift = reason_of(&outcome).map(|(_, message)| message);
+    known.record = drive.record().cloned();
+    Ok(())
+}
+
+/// Whether the path is this RuntimeSecret's: by its record, and where there is none by age and name.
+fn standing(ctx: &Ctx, declared: &Declared, record: Option<&Record>) -> Standing {
+    let path = declared.path.as_str();
+    let Some(record) = record else {
+        return claims::standing(&declared.secret, path, &ctx.secrets, ctx.cx.now());
+    };
+    let owner = &record.owner;
+    if *owner == declared.owner {
+        return Standing::First;
+    }
+    let reason = match owner.installation == declared.owner.installation {
+        true => Reason::PathClaimed,
+        false => Reason::OtherInstallation,
+    };
+    let message = format!(
+        "path {path} belongs to RuntimeSecret {}/{} of installation {}; declare another path",
+        owner.namespace, owner.name, owner.installation
+    );
+    Standing::Later(reason, message)
+}
+
+/// Carries out every step that is due, oldest run first.
+async fn carry_out(
+    ctx: &Ctx,
+    drive: &mut Drive<'_>,
+    key: &SecretKey,
+    known: &mut Known,
+) -> Result<(), Error> {
+    for work in ctx.board.of(key) {
+        if !is_there(ctx, &work) {
+            ctx.board.remove(&work.run);
+            continue;
+        }
+        if !work.due && !work.is_waiting() {
+            continue;
+        }
+        let now = ctx.cx.now();
+        let progress = match steps::execute(drive, &work, now).await {
+            Ok(progress) => progress,
+            Err(error) if error.is_authority() => return Err(error),
+            Err(error) => {
+                let run = work.run.name_any();
+                let reason = error.reason();
+                tracing::warn!(component = "orchestrator", run, reason, %error, "step will be tried again");
+                let progress = steps::failed(&error, now);
+                drive.reload().await?;
+                progress
+            }
+        };
+        known.waits = reason_of(&progress.outcome);
+        known.next = known.next.min(look_again(&progress.outcome, now));
+        report(ctx, &work, progress).await;
     }
     Ok(())
 }
 
-fn runs_of(w: &World, secret: &RuntimeSecret) -> Vec<Arc<WorkflowRun>> {
-    let (namespace, name) = (secret.metadata.namespace.as_deref(), secret.name_any());
-    let mut all: Vec<Arc<WorkflowRun>> = w
+/// Whether the run exists; one that was just made is not in the cache yet.
+fn is_there(ctx: &Ctx, work: &Work) -> bool {
+    let found = ctx.runs.get(&ObjectRef::from_obj(work.run.as_ref()));
+    work.is_new || found.is_some_and(|run| run.uid() == work.run.uid())
+}
+
+/// When to look again at a step that ended so.
+fn look_again(outcome: &Outcome, now: Timestamp) -> Option<Timestamp> {
+    let pause = match outcome {
+        Outcome::Waiting { reason: Reason::Retrying, .. } => POLICY_LOOK,
+        Outcome::Waiting { reason, until: Some(until), .. } if !follows(*reason) => {
+            return Some(*until);
+        }
+        Outcome::Waiting { until: Some(until), .. } => {
+            return later(now, WAITING_LOOK).min(Some(*until));
+        }
+        Outcome::Waiting { .. } => WAITING_LOOK,
+        Outcome::Blocked { .. } => BLOCKED_LOOK,
+        Outcome::Done | Outcome::Covered | Outcome::Failed { .. } => POLICY_LOOK,
+    };
+    later(now, pause)
+}
+
+fn later(now: Timestamp, pause: Duration) -> Option<Timestamp> {
+    Some(now.checked_add(pause).unwrap_or(Timestamp::MAX))
+}
+
+fn reason_of(outcome: &Outcome) -> Option<(Reason, String)> {
+    match outcome {
+        Outcome::Waiting { reason, message, .. } | Outcome::Blocked { reason, message, .. } => {
+            Some((*reason, message.clone()))
+        }
+        Outcome::Done | Outcome::Covered | Outcome::Failed { .. } => None,
+    }
+}
+
+/// A rotation whose run is gone is finished by another one. A run ends after its claim did: whether
+/// this one was left behind says a look at the record after the run was seen to be gone.
+async fn finish_abandoned(ctx: &Ctx, drive: &mut Drive<'_>) -> Result<(), Error> {
+    let rotating = drive.record().filter(|r| r.state == State::Rotating);
+    let Some(claim) = rotating.and_then(|r| r.claim.clone()) else { return Ok(()) };
+    if look::claimant_alive(ctx, &claim).await? {
+        return Ok(());
+    }
+    drive.reload().await?;
+    let left = drive.record().and_then(|r| r.claim.as_ref());
+    match left.is_some_and(|left| left.run == claim.run) {
+        true => introduction::finish(ctx, drive.declared, &claim).await,
+        false => Ok(()),
+    }
+}
+
+/// Writes the status if it says something new; the object's resourceVersion afterwards.
+async fn write_status(
+    ctx: &Ctx,
+    secret: &RuntimeSecret,
+    known: &Known,
+    key: &SecretKey,
+) -> Result<Option<String>, Error> {
+    let (namespace, name) = key;
+    let object = format!("RuntimeSecret {namespace}/{name}");
+    let facts = Facts {
+        path: secret.secret_path().ok().map(|p| p.to_string()),
+        record: known.record.clone(),
+        obstacle: known.obstacle.as_ref().map(|(reason, message, _)| (*reason, message.clone())),
+        conflict: known.obstacle.as_ref().is_some_and(|o| o.2),
+        waits: known.waits.clone(),
+        observed: observed(ctx, secret, known).await?,
+        runs: last_runs(ctx, key),
+        drift: known.drift.clone(),
+    };
+    let status = status::project(secret, &facts, ctx.cx.now());
+    let reason = condition::get(&status.conditions, READY).map_or("", |c| c.reason.as_str());
+    tracing::debug!(component = "orchestrator", object, reason, "looked at");
+    if secret.status.as_ref() == Some(&status) {
+        return Ok(secret.metadata.resource_version.clone());
+    }
+    log_stage(&object, secret, &status);
+    let mut new = RuntimeSecret::clone(secret);
+    new.status = Some(status);
+    let api: Api<RuntimeSecret> = Api::namespaced(ctx.cx.api.clone(), namespace);
+    let written = api.replace_status(name, &ctx.cx.manager().post(), &new).await;
+    let written = written.map_err(|e| Error::api("update status of", &object, &e))?;
+    Ok(written.metadata.resource_version)
+}
+
+/// One line when a secret reaches another stage.
+fn log_stage(object: &str, old: &RuntimeSecret, new: &RuntimeSecretStatus) {
+    let before = old.status.as_ref().and_then(|s| s.stage);
+    if before != new.stage {
+        let ready = condition::get(&new.conditions, READY);
+        let reason = ready.map_or("", |c| c.reason.as_str());
+        let stage = format!("{:?}", new.stage.unwrap_or(Stage::Declared));
+        tracing::info!(component = "orchestrator", object, stage, reason, "stage");
+    }
+}
+
+/// Who is served at the version in force.
+async fn observed(
+    ctx: &Ctx,
+    secret: &RuntimeSecret,
+    known: &Known,
+) -> Result<Option<Vec<String>>, Error> {
+    let version = known.record.as_ref().and_then(|r| r.current.as_ref());
+    let (Some(version), Ok(path)) = (version, secret.secret_path()) else { return Ok(None) };
+    let (api, store) = (&ctx.cx.api, &ctx.externals);
+    let seen = consumers::observed(api, store, secret, path.as_str(), version).await?;
+    Ok(Some(seen))
+}
+
+/// Names of the runs of a secret, newest first; those that were just made too.
+fn last_runs(ctx: &Ctx, key: &SecretKey) -> Vec<String> {
+    let (namespace, name) = key;
+    let mut all: Vec<Arc<WorkflowRun>> = ctx
         .runs
         .state()
         .into_iter()
-        .filter(|r| r.spec.runtime_secret == name && r.metadata.namespace.as_deref() == namespace)
+        .filter(|r| {
+            r.spec.runtime_secret == *name && r.metadata.namespace.as_ref() == Some(namespace)
+        })
         .collect();
+    for work in ctx.board.of(key).into_iter().filter(|w| w.is_new) {
+        if !all.iter().any(|r| r.uid() == work.run.uid()) {
+            all.push(work.run);
+        }
+    }
     all.sort_by_key(|r| {
         let created = r.metadata.creation_timestamp.as_ref().map(|t| t.0);
         std::cmp::Reverse((created, r.name_any()))
     });
-    all
-}
-
-fn last_runs(w: &World, secret: &RuntimeSecret) -> Vec<String> {
-    runs_of(w, secret).iter().map(|r| r.name_any()).collect()
-}
-
-/// Why the newest run that is under way does not go on.
-fn waits(w: &World, secret: &RuntimeSecret) -> Option<(Reason, String)> {
-    let run = runs_of(w, secret).into_iter().find(|r| !runs::ended(r))?;
-    let ready = condition::get(&run.status.as_ref()?.conditions, READY)?;
-    Some((Reason::parse(&ready.reason)?, ready.message.clone()))
-}
-
-/// The path that a RuntimeSecret of this name has by default.
-pub(super) fn default_owner(path: &str) -> Option<(String, String)> {
-    let path = SecretPath::parse(path).ok()?;
-    (path.tree() == regent_types::path::Tree::Runtime)
-        .then(|| Some((path.segment(1)?.to_owned(), path.segment(2)?.to_owned())))?
+    all.iter().map(|r| r.name_any()).collect()
 }

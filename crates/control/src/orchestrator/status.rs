@@ -1,16 +1,13 @@
 //! RuntimeSecret status as a projection of the record: it decides nothing (PROTOCOLS.md §1.4).
 //! Pure.
 
-use std::time::Duration;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use regent_api::condition;
-use regent_api::condition::{READY, Verdict};
+use regent_api::condition::{self, READY, Verdict};
 use regent_api::{RuntimeSecret, RuntimeSecretStatus};
-use regent_protocol::Reason;
 use regent_protocol::policy::next_rotation;
-use regent_protocol::record::{Origin, Record, State, StopKind};
+use regent_protocol::record::{Origin, Record, State};
+use regent_protocol::{Decider, Reason};
 use regent_types::lifecycle::Stage;
 
 /// Condition: whether the policy in the authority is the one in force.
@@ -27,7 +24,7 @@ pub(super) struct Facts {
     /// The record, where it belongs to this RuntimeSecret.
     pub(super) record: Option<Record>,
     /// Why it goes no further, where no record says so: claims, a wrong path, no authority.
-    pub(super) obstacle: Option<(&'static str, String)>,
+    pub(super) obstacle: Option<(Reason, String)>,
     /// Whether the obstacle is for a person to decide.
     pub(super) conflict: bool,
     /// Why the newest run waits.
@@ -38,8 +35,11 @@ pub(super) struct Facts {
     pub(super) runs: Vec<String>,
     /// What is wrong with the policy in the authority.
     pub(super) drift: Option<String>,
-    /// When to look again, where time alone changes the answer.
-    pub(super) again: Option<Duration>,
+}
+
+/// Those of a secret's runs, newest first, that its status names.
+pub(super) fn shown(runs: &[String]) -> Vec<String> {
+    runs.iter().take(RUNS_MAX).cloned().collect()
 }
 
 /// The status that follows `old`.
@@ -53,7 +53,7 @@ pub(super) fn project(
     let mut new = old.clone();
     new.path = facts.path.clone().or(new.path);
     new.observed_generation = generation;
-    new.last_runs = facts.runs.iter().take(RUNS_MAX).cloned().collect();
+    new.last_runs = shown(&facts.runs);
     if let Some(observed) = &facts.observed {
         new.consumers_observed = observed.iter().take(CONSUMERS_MAX).cloned().collect();
     }
@@ -122,7 +122,7 @@ fn stage(record: Option<&Record>, waits: Option<&(Reason, String)>) -> Stage {
         };
     };
     match (&record.stop, record.state) {
-        (Some(stop), _) if stop.kind == StopKind::Conflict => Stage::Conflict,
+        (Some(stop), _) if stop.by == Decider::Person => Stage::Conflict,
         (Some(_), _) => Stage::Held,
         (None, State::Intent) if record.origin == Origin::Derived => Stage::Declared,
         (None, State::Intent) if waits.is_some_and(|w| w.0 == Reason::BootstrapSecretMissing) => {
@@ -137,7 +137,7 @@ fn stage(record: Option<&Record>, waits: Option<&(Reason, String)>) -> Stage {
 
 fn verdict(facts: &Facts, behind: bool) -> Verdict {
     if let Some((reason, message)) = &facts.obstacle {
-        return Verdict::no(reason, message.clone());
+        return Verdict::no(reason.as_str(), message.clone());
     }
     if behind {
         return Verdict::no(

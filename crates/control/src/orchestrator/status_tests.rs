@@ -55,7 +55,7 @@ fn the_status_follows_the_record() {
     let consumers = Some(Reason::ConsumersNotReady);
     let mut stopped = record(State::Intent);
     stopped.stop = Some(Stop {
-        kind: StopKind::Conflict,
+        by: Decider::Person,
         reason: Reason::Occupied,
         message: "m".into(),
         since: at(0),

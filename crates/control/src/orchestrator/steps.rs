@@ -1,114 +1,40 @@
-//! The registry of step types: what each `uses` does.
+//! The registry of step types that talk to the authority: what each `uses` does.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::runtime::events::{Event, EventType};
-use kube::{Resource, ResourceExt};
-use regent_api::workflow::{Uses, WorkflowStep};
+use kube::ResourceExt;
+use regent_api::WorkflowRun;
+use regent_api::workflow::Uses;
 use regent_api::workflow_run::CauseKind;
-use regent_api::{RuntimeSecret, WorkflowRun};
 use regent_protocol::observation::RunRef;
-use regent_protocol::record::{Slot, State, StopKind};
-use regent_protocol::{Protocol, Reason, Record};
-use regent_types::{Explain, VersionPair};
+use regent_protocol::record::{Slot, State};
+use regent_protocol::{Outcome, Protocol, Reason, Record};
+use regent_types::VersionPair;
 
-use super::authority::Authority;
-use super::drive::{self, Job, Outcome, Pass, World};
+use super::board::{Progress, Work};
 use super::effects;
 use super::error::Error;
-use super::workflow::Tried;
+use super::session::Drive;
 
-/// Longest note of a Kubernetes Event, in characters.
-const NOTE_LEN_MAX: usize = 1_000;
-
-/// How a step went.
-pub(super) struct Report {
-    /// Its end, for now.
-    pub(super) end: End,
-    /// Protocol steps it went through.
-    pub(super) stages: Vec<&'static str>,
-    /// Version that it made or acknowledged.
-    pub(super) version: Option<VersionPair>,
-}
-
-/// The end of a step, for now.
-pub(super) enum End {
-    /// Done, or tried in vain.
-    Tried(Tried),
-    /// The slot was covered before.
-    AlreadyDone,
-    /// The authority is away.
-    Away(String),
-    /// It waits.
-    Waits {
-        /// Why.
-        why: Reason,
-        /// For people.
-        message: String,
-        /// When time alone may change the answer.
-        until: Option<Timestamp>,
-        /// Whether its intent is persisted.
-        committed: bool,
-    },
-    /// Somebody must decide.
-    Stopped {
-        /// Who.
-        kind: StopKind,
-        /// Why.
-        reason: Reason,
-        /// For people.
-        message: String,
-    },
-}
-
-impl Report {
-    fn bare(end: End) -> Self {
-        Self { end, stages: Vec::new(), version: None }
-    }
-
-    /// Whether the step is done.
-    pub(super) fn is_done(&self) -> bool {
-        matches!(self.end, End::Tried(Tried::Done))
-    }
-}
-
-/// Carries out `step` of `run` on `secret` as far as it goes.
+/// Carries out the step of `work` as far as it goes.
 pub(super) async fn execute(
-    w: &World,
-    a: &Authority,
-    run: &WorkflowRun,
-    secret: &Arc<RuntimeSecret>,
-    step: &WorkflowStep,
-) -> Report {
-    let path = match secret.secret_path() {
-        Ok(path) => path,
-        Err(error) => return Report::bare(End::Tried(Tried::Failed(format!("path: {error}")))),
-    };
-    let mut cause = run_ref(run);
-    if step.uses == Uses::Rotate {
-        cause.renew = drive::renewed(secret, &step.with);
-    }
-    let job = Job::new(Arc::clone(secret), path, &a.installation, cause);
-    let answer = match step.uses {
-        Uses::Handover => drive::drive(w, a, &job, Protocol::Handover).await,
-        Uses::Generate => drive::drive(w, a, &job, Protocol::Generate).await,
-        Uses::Rotate => rotate(w, a, job).await,
-        Uses::Notify => return Report::bare(notify(w, secret, &step.with).await),
-    };
-    match answer {
-        Ok(pass) => of_pass(pass, run),
-        Err(error) if error.is_authority() => {
-            tracing::debug!(component = "orchestrator", %error, "authority away");
-            Report::bare(End::Away(error.to_string()))
+    drive: &mut Drive<'_>,
+    work: &Work,
+    now: Timestamp,
+) -> Result<Progress, Error> {
+    let run = run_ref(&work.run);
+    let outcome = match work.step.uses {
+        Uses::Handover => drive.follow(Protocol::Handover, run, false).await?,
+        Uses::Generate => drive.follow(Protocol::Generate, run, false).await?,
+        Uses::Rotate => {
+            let renew = effects::renewed(&drive.declared.secret, &work.step.with);
+            rotate(drive, RunRef { renew, ..run }).await?
         }
-        Err(error) => {
-            let (path, reason) = (secret.name_any(), error.reason());
-            tracing::warn!(component = "orchestrator", path, reason, %error, "step will be tried again");
-            Report::bare(End::Tried(Tried::Transient(error.to_string())))
-        }
-    }
+        // It asks nothing of the authority; the run does it itself.
+        Uses::Notify => Outcome::Done,
+    };
+    Ok(progress(outcome, drive, &work.run, now))
 }
 
 /// The run as records and ledger know it.
@@ -134,69 +60,54 @@ pub(super) fn run_ref(run: &WorkflowRun) -> RunRef {
     }
 }
 
-/// Rotation. A leak does not wait for consumers of the bootstrap Secret (PROTOCOLS.md §5.1), and
-/// nothing is claimed that could not be carried out.
-async fn rotate(w: &World, a: &Authority, mut job: Job) -> Result<Pass, Error> {
-    let record = drive::load(a, &job.path).await?.map(|(r, _)| r);
+/// Rotation. A leak does not wait for consumers of the bootstrap Secret (PROTOCOLS.md §5.1).
+async fn rotate(drive: &mut Drive<'_>, run: RunRef) -> Result<Outcome, Error> {
     let introducing = |r: &Record| matches!(r.state, State::Acknowledged | State::Disposing);
-    let handover = job.secret.spec.introduce.handover.is_some();
-    if job.run.compromise && handover && record.as_ref().is_some_and(introducing) {
-        job.request.hurry = true;
-        let pass = drive::drive(w, a, &job, Protocol::Handover).await?;
-        if pass.outcome != Outcome::Done {
-            return Ok(pass);
+    let handover = drive.declared.secret.spec.introduce.handover.is_some();
+    if run.compromise && handover && drive.record().is_some_and(introducing) {
+        let outcome = drive.follow(Protocol::Handover, run.clone(), true).await?;
+        if outcome != Outcome::Done {
+            return Ok(outcome);
         }
     }
-    let ours = |r: &Record| r.owner == job.owner && r.state == State::Done;
-    let closed = |r: &Record| r.runs.iter().any(|c| c.run == job.run.uid);
-    if record.as_ref().is_some_and(|r| ours(r) && !closed(r))
-        && job.secret.spec.introduce.derived.is_none()
-        && let Err(refusal) = effects::renewable(a, &job, &job.run.renew).await?
-    {
-        let outcome = Outcome::Refused(refusal.message);
-        return Ok(Pass { outcome, stages: Vec::new(), record });
-    }
-    drive::drive(w, a, &job, Protocol::Rotation).await
+    drive.follow(Protocol::Rotation, run, false).await
 }
 
-fn of_pass(pass: Pass, run: &WorkflowRun) -> Report {
-    let record = pass.record.as_ref();
+fn progress(outcome: Outcome, drive: &Drive<'_>, run: &WorkflowRun, now: Timestamp) -> Progress {
+    let record = drive.record();
     let uid = run.uid().unwrap_or_default();
     let claimed = record.and_then(|r| r.claim.as_ref()).is_some_and(|c| c.run == uid);
     let introducing = record.is_some_and(|r| r.state != State::Done && r.state != State::Rotating);
-    let version = record.and_then(|r| {
-        let closed = r.runs.iter().find(|c| c.run == uid).map(|c| c.version.clone());
-        let promoted = r.claim.as_ref().filter(|c| c.run == uid).and_then(|c| c.promoted.clone());
-        closed
-            .or(promoted)
-            .or_else(|| r.acknowledged.clone().filter(|_| run.spec.uses != Some(Uses::Rotate)))
-    });
-    let end = match pass.outcome {
-        Outcome::Done => End::Tried(Tried::Done),
-        Outcome::AlreadyDone => End::AlreadyDone,
-        Outcome::Refused(message) => End::Tried(Tried::Failed(message)),
-        Outcome::Wait { why, message, until } => {
-            End::Waits { why, message, until, committed: claimed || introducing }
-        }
-        Outcome::Stopped { kind, reason, message } => End::Stopped { kind, reason, message },
-    };
-    Report { end, stages: pass.stages, version }
+    let rotates = run.spec.uses == Some(Uses::Rotate);
+    Progress {
+        outcome,
+        committed: claimed || introducing,
+        stages: drive.stages(),
+        version: record.and_then(|r| version_of(r, &uid, rotates)),
+        since: now,
+    }
 }
 
-async fn notify(w: &World, secret: &RuntimeSecret, with: &BTreeMap<String, String>) -> End {
-    let note = with.get("message").map(|m| m.chars().take(NOTE_LEN_MAX).collect());
-    let event = Event {
-        type_: EventType::Normal,
-        reason: with.get("reason").cloned().unwrap_or_else(|| "Notify".into()),
-        note,
-        action: "Notify".into(),
-        secondary: None,
+/// Version that the run `uid` made, or with which the secret was introduced.
+fn version_of(record: &Record, uid: &str, rotates: bool) -> Option<VersionPair> {
+    let closed = record.runs.iter().find(|c| c.run == uid).map(|c| c.version.clone());
+    let promoted = record.claim.as_ref().filter(|c| c.run == uid).and_then(|c| c.promoted.clone());
+    closed.or(promoted).or_else(|| record.acknowledged.clone().filter(|_| !rotates))
+}
+
+/// What is said of a step that an error ended: the authority is awaited, anything else is tried
+/// again as the step says.
+pub(super) fn failed(error: &Error, now: Timestamp) -> Progress {
+    let reason = match error.is_authority() {
+        true => Reason::AuthorityNotReady,
+        false => Reason::Retrying,
     };
-    let answer = w.recorder.publish(&event, &secret.object_ref(&())).await;
-    End::Tried(match answer {
-        Ok(()) => Tried::Done,
-        Err(error) => Tried::Transient(Error::api("create", "Event", &error).to_string()),
-    })
+    stopped(Outcome::Waiting { reason, message: error.to_string(), until: None }, now)
+}
+
+/// What is said of a step that was not begun.
+pub(super) fn stopped(outcome: Outcome, now: Timestamp) -> Progress {
+    Progress { outcome, committed: false, stages: Vec::new(), version: None, since: now }
 }
 
 #[cfg(test)]

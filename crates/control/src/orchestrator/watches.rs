@@ -7,10 +7,11 @@ use std::sync::Arc;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use regent_api::{ExternalSecret, PushSecret, RuntimeSecret, WorkflowRun};
+use regent_types::SecretPath;
+use regent_types::path::Tree;
 
 use super::consumers::{paths, target};
-use super::runs::ended;
-use super::secrets::default_owner;
+use super::known::{Memory, Wake};
 
 /// RuntimeSecrets that an ExternalSecret may concern: those whose path it names, and the one whose
 /// bootstrap Secret has the name that it targets.
@@ -47,28 +48,19 @@ fn of_bootstrap(
     }
 }
 
+/// The RuntimeSecret that has this path by default.
+fn default_owner(path: &str) -> Option<(String, String)> {
+    let path = SecretPath::parse(path).ok()?;
+    (path.tree() == Tree::Runtime)
+        .then(|| Some((path.segment(1)?.to_owned(), path.segment(2)?.to_owned())))?
+}
+
 fn references(all: Vec<Arc<RuntimeSecret>>) -> BTreeSet<(String, String)> {
     all.iter().map(|s| (s.namespace().unwrap_or_default(), s.name_any())).collect()
 }
 
 fn secret_refs(all: BTreeSet<(String, String)>) -> Vec<ObjectRef<RuntimeSecret>> {
     all.iter().map(|(namespace, name)| ObjectRef::new(name).within(namespace)).collect()
-}
-
-/// Runs under way of these RuntimeSecrets.
-fn run_refs(
-    of: &BTreeSet<(String, String)>,
-    runs: &Store<WorkflowRun>,
-) -> Vec<ObjectRef<WorkflowRun>> {
-    if of.is_empty() {
-        return Vec::new();
-    }
-    let concerned = |r: &WorkflowRun| {
-        let namespace = r.metadata.namespace.as_deref().unwrap_or_default();
-        of.iter().any(|(n, secret)| *secret == r.spec.runtime_secret && n == namespace) && !ended(r)
-    };
-    let found = runs.state().into_iter().filter(|r| concerned(r));
-    found.map(|r| ObjectRef::from_obj(r.as_ref())).collect()
 }
 
 /// An ExternalSecret changed: RuntimeSecrets to look at.
@@ -79,32 +71,13 @@ pub(super) fn external_to_secrets(
     secret_refs(references(of_external(external, all)))
 }
 
-/// An ExternalSecret changed: runs to look at.
-pub(super) fn external_to_runs(
-    external: &ExternalSecret,
-    all: &Store<RuntimeSecret>,
-    runs: &Store<WorkflowRun>,
-) -> Vec<ObjectRef<WorkflowRun>> {
-    run_refs(&references(of_external(external, all)), runs)
-}
-
-/// A manifest changed, and so perhaps the bootstrap Secret of its name: runs to look at.
-pub(super) fn manifest_to_runs(
+/// A manifest changed, and so perhaps the bootstrap Secret of its name: RuntimeSecrets to look at.
+pub(super) fn manifest_to_secrets(
     namespace: &str,
     name: &str,
     all: &Store<RuntimeSecret>,
-    runs: &Store<WorkflowRun>,
-) -> Vec<ObjectRef<WorkflowRun>> {
-    run_refs(&references(of_bootstrap(namespace, name, all)), runs)
-}
-
-/// A RuntimeSecret changed: runs to look at.
-pub(super) fn secret_to_runs(
-    secret: &RuntimeSecret,
-    runs: &Store<WorkflowRun>,
-) -> Vec<ObjectRef<WorkflowRun>> {
-    let one = (secret.namespace().unwrap_or_default(), secret.name_any());
-    run_refs(&BTreeSet::from([one]), runs)
+) -> Vec<ObjectRef<RuntimeSecret>> {
+    secret_refs(references(of_bootstrap(namespace, name, all)))
 }
 
 /// A run changed: the RuntimeSecret to look at.
@@ -125,6 +98,18 @@ pub(super) fn push_to_secrets(
     };
     let found = all.state().into_iter().filter(|s| observes(s));
     found.map(|s| ObjectRef::from_obj(s.as_ref())).collect()
+}
+
+/// Notes for each of `all` what has happened, so that it is looked at.
+pub(super) fn woken(
+    memory: &Memory,
+    all: Vec<ObjectRef<RuntimeSecret>>,
+    wake: Wake,
+) -> Vec<ObjectRef<RuntimeSecret>> {
+    for one in &all {
+        memory.wake((one.namespace.clone().unwrap_or_default(), one.name.clone()), wake);
+    }
+    all
 }
 
 #[cfg(test)]

@@ -4,6 +4,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use regent_api::workflow::{Retry, Uses, WorkflowSpec, WorkflowStep};
 use regent_api::workflow_run::{RunPhase, StepRecord, WorkflowRunSpec};
+use regent_protocol::{Outcome, Reason};
+
+use super::board::Progress;
 
 /// Step records in one run, as in its schema.
 const RECORDS_MAX: usize = 64;
@@ -30,25 +33,6 @@ pub(super) enum Next {
     End(RunPhase),
 }
 
-/// How a try ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Tried {
-    /// The step is done.
-    Done,
-    /// It goes on later. `committed`: its intent is persisted, so that it must be brought to its
-    /// end.
-    Waits {
-        /// What for.
-        message: String,
-        /// Whether its intent is persisted.
-        committed: bool,
-    },
-    /// Trying again may help.
-    Transient(String),
-    /// Trying again does not help.
-    Failed(String),
-}
-
 impl Plan {
     /// The Workflow's steps, or the single step of a run without one.
     pub(super) fn of(run: &WorkflowRunSpec, workflow: Option<&WorkflowSpec>) -> Self {
@@ -56,16 +40,20 @@ impl Plan {
             let (steps, finally) = (workflow.steps.clone(), workflow.finally.clone());
             return Self { steps, finally, patient: false };
         }
-        let uses = run.uses.unwrap_or(Uses::Handover);
-        let step = WorkflowStep {
+        let step = Self::single(run.uses.unwrap_or(Uses::Handover));
+        Self { steps: vec![step], finally: Vec::new(), patient: true }
+    }
+
+    /// The one step of a run without a Workflow.
+    pub(super) fn single(uses: Uses) -> WorkflowStep {
+        WorkflowStep {
             name: name_of(uses).to_owned(),
             uses,
             with: Default::default(),
             depends_on: Vec::new(),
             retry: Retry::default(),
             timeout_seconds: i64::MAX,
-        };
-        Self { steps: vec![step], finally: Vec::new(), patient: true }
+        }
     }
 
     /// The next step, by the records of those before it.
@@ -99,12 +87,12 @@ impl Plan {
         }
     }
 
-    /// Writes down how a try of `step` ended.
+    /// Writes down what came of `step`.
     pub(super) fn record(
         &self,
         records: &mut Vec<StepRecord>,
         step: &WorkflowStep,
-        tried: &Tried,
+        progress: &Progress,
         now: Timestamp,
     ) {
         let mut record =
@@ -112,17 +100,14 @@ impl Plan {
         let since = record.started_at.as_ref().map_or(now, |t| t.0);
         let late = !self.patient && now > later(since, step.timeout_seconds);
         record.finished_at = None;
-        match tried {
-            Tried::Done => {
+        let committed = progress.committed || matches!(progress.outcome, Outcome::Blocked { .. });
+        match &progress.outcome {
+            Outcome::Done | Outcome::Covered => {
                 record.phase = "Succeeded".into();
                 record.finished_at = Some(Time(now));
                 record.message = String::new();
             }
-            Tried::Waits { message, committed } if *committed || !late => {
-                record.phase = "Waiting".into();
-                record.message = message.clone();
-            }
-            Tried::Transient(message)
+            Outcome::Waiting { reason: Reason::Retrying, message, .. }
                 if self.patient || (!late && record.attempts <= step.retry.limit) =>
             {
                 record.phase = "Waiting".into();
@@ -130,7 +115,15 @@ impl Plan {
                 record.finished_at = Some(Time(now));
                 record.message = message.clone();
             }
-            Tried::Waits { message, .. } | Tried::Transient(message) | Tried::Failed(message) => {
+            Outcome::Waiting { reason, message, .. } | Outcome::Blocked { reason, message, .. }
+                if *reason != Reason::Retrying && (committed || !late) =>
+            {
+                record.phase = "Waiting".into();
+                record.message = message.clone();
+            }
+            Outcome::Waiting { message, .. }
+            | Outcome::Blocked { message, .. }
+            | Outcome::Failed { message, .. } => {
                 record.phase = "Failed".into();
                 record.finished_at = Some(Time(now));
                 record.message = match late {
@@ -227,7 +220,7 @@ fn later(at: Timestamp, seconds: i64) -> Timestamp {
 }
 
 /// Name of the single step of a run without a Workflow.
-pub(super) fn name_of(uses: Uses) -> &'static str {
+fn name_of(uses: Uses) -> &'static str {
     match uses {
         Uses::Handover => "handover",
         Uses::Generate => "generate",
@@ -243,6 +236,14 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
+    }
+
+    fn progress(outcome: Outcome, committed: bool) -> Progress {
+        Progress { outcome, committed, stages: Vec::new(), version: None, since: at(0) }
+    }
+
+    fn waiting(reason: Reason) -> Outcome {
+        Outcome::Waiting { reason, message: "m".into(), until: None }
     }
 
     fn plan(workflow: serde_json::Value) -> Plan {
@@ -261,11 +262,14 @@ mod tests {
             match plan.next(&records, at(0)) {
                 Next::Run(step) => {
                     names.push(step.name.clone());
-                    let tried = match step.name == fail {
-                        true => Tried::Failed("broken".into()),
-                        false => Tried::Done,
+                    let outcome = match step.name == fail {
+                        true => Outcome::Failed {
+                            reason: Reason::NothingToRotate,
+                            message: "broken".into(),
+                        },
+                        false => Outcome::Done,
                     };
-                    plan.record(&mut records, &step, &tried, at(0));
+                    plan.record(&mut records, &step, &progress(outcome, false), at(0));
                 }
                 Next::End(phase) => return (names, phase),
                 Next::Pause(_) => panic!("nothing was transient"),
@@ -311,7 +315,8 @@ mod tests {
         loop {
             match plan.next(&records, now) {
                 Next::Run(step) => {
-                    plan.record(&mut records, &step, &Tried::Transient("away".into()), now);
+                    let away = waiting(Reason::Retrying);
+                    plan.record(&mut records, &step, &progress(away, false), now);
                 }
                 Next::Pause(until) => {
                     pauses.push(until.as_second() - now.as_second());
@@ -331,7 +336,7 @@ mod tests {
         let plan =
             plan(json!({ "steps": [{ "name": "a", "uses": "rotate", "timeoutSeconds": 10 }] }));
         let Next::Run(step) = plan.next(&[], at(0)) else { panic!("expected the step") };
-        let waits = |committed| Tried::Waits { message: "m".into(), committed };
+        let waits = |committed| progress(waiting(Reason::ConsumersNotReady), committed);
         let mut records = Vec::new();
         plan.record(&mut records, &step, &waits(false), at(0));
         plan.record(&mut records, &step, &waits(true), at(1_000));

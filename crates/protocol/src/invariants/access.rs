@@ -7,8 +7,8 @@ use regent_types::identity::Identity;
 use regent_types::neighbour::parts_of;
 use regent_types::path::Tree;
 
-use super::snapshot::name_of;
-use super::{Findings, Snapshot};
+use super::finding::Findings;
+use super::snapshot::Snapshot;
 
 /// Prefixes of API paths that hold secret state.
 const SECRET_STATE: [&str; 2] = ["secret/", "regent/"];
@@ -140,15 +140,10 @@ fn allowed(s: &Snapshot, namespace: &str, path: &str) -> bool {
         Some(Tree::PlatformData | Tree::PlatformConfig) => segment(2) == Some(namespace),
         _ => false,
     };
-    let declared = s.declaring(path).any(|r| {
-        name_of(r).split('/').next() == Some(namespace)
-            || r.spec.consumers.iter().any(|c| c.namespace == namespace)
-    });
-    let annotated = s.publishing(path).any(|p| {
-        let all = p.metadata.annotations.as_ref().and_then(|a| a.get("regent.dev/consumers"));
-        all.is_some_and(|all| all.split(',').any(|n| n.trim() == namespace))
-            || p.metadata.namespace.as_deref() == Some(namespace)
-    });
+    let declared =
+        s.declaring(path).any(|r| r.namespace == namespace || r.consumers.contains(namespace));
+    let annotated =
+        s.publishing(path).any(|p| p.namespace == namespace || p.consumers.contains(namespace));
     own || declared || annotated
 }
 

@@ -4,8 +4,8 @@
 use regent_types::labels;
 use regent_types::lifecycle::Disposition;
 
-use super::snapshot::name_of;
-use super::{Findings, Snapshot};
+use super::finding::Findings;
+use super::snapshot::{DeclaredSecret, Snapshot};
 use crate::record::{Origin, Record, State};
 
 /// One RuntimeSecret, one record, one path; and the status says what the record says.
@@ -37,7 +37,7 @@ pub(super) fn one_authority(s: &Snapshot, found: &mut Findings) {
                 ],
             );
         }
-        let declared: Vec<String> = s.declaring(path).map(name_of).collect();
+        let declared: Vec<String> = s.declaring(path).map(DeclaredSecret::full_name).collect();
         let owner = format!("{}/{}", record.owner.namespace, record.owner.name);
         for other in declared.iter().filter(|d| **d != owner) {
             found.add(
@@ -48,9 +48,9 @@ pub(super) fn one_authority(s: &Snapshot, found: &mut Findings) {
         }
     }
     for secret in &s.secrets {
-        let (name, status) = (name_of(secret), secret.status.clone().unwrap_or_default());
+        let name = secret.full_name();
         let record = s.record_of(secret);
-        let says = status.authority.as_deref() == Some("runtime");
+        let says = secret.is_runtime;
         let is = record.is_some_and(Record::is_runtime);
         if says != is {
             let word = |b| if b { "runtime" } else { "git" };
@@ -59,12 +59,12 @@ pub(super) fn one_authority(s: &Snapshot, found: &mut Findings) {
                 "status and record disagree about who is authoritative",
                 [word(is), word(says), "see whether an older state of the authority was restored"],
             );
-        } else if is && status.version != record.and_then(|r| r.current.clone()) {
+        } else if is && secret.version != record.and_then(|r| r.current.clone()) {
             let text = |v: Option<&regent_types::VersionPair>| {
                 v.map_or("none".to_owned(), ToString::to_string)
             };
             let (expected, is) =
-                (text(record.and_then(|r| r.current.as_ref())), text(status.version.as_ref()));
+                (text(record.and_then(|r| r.current.as_ref())), text(secret.version.as_ref()));
             found.add(
                 &name,
                 "status and record disagree about the version in force",
@@ -149,11 +149,7 @@ pub(super) fn always_a_way_out(s: &Snapshot, found: &mut Findings) {
 pub(super) fn bootstrap_retired(s: &Snapshot, found: &mut Findings) {
     for b in s.kube_secrets.iter().filter(|b| b.class.as_deref() == Some(labels::CLASS_BOOTSTRAP)) {
         let object = format!("Secret {}/{}", b.namespace, b.name);
-        let owner = s.secrets.iter().find(|r| {
-            let from = r.spec.introduce.handover.as_ref();
-            r.metadata.namespace.as_deref() == Some(b.namespace.as_str())
-                && from.is_some_and(|h| h.bootstrap_secret == b.name)
-        });
+        let owner = s.handing_over(&b.namespace, &b.name);
         let used = s.bootstrap_uses.contains(&(b.namespace.clone(), b.name.clone()));
         match owner {
             None if used => {}
@@ -179,7 +175,7 @@ pub(super) fn bootstrap_retired(s: &Snapshot, found: &mut Findings) {
                 if !kept {
                     found.add(
                         object,
-                        format!("still there after the handover of {}", name_of(owner)),
+                        format!("still there after the handover of {}", owner.full_name()),
                         [
                             "no bootstrap Secret",
                             "one",
@@ -195,11 +191,7 @@ pub(super) fn bootstrap_retired(s: &Snapshot, found: &mut Findings) {
 /// A manifest whose secret is Runtime produces nothing any more.
 pub(super) fn manifest_silent(s: &Snapshot, found: &mut Findings) {
     for manifest in &s.manifests {
-        let owner = s.secrets.iter().find(|r| {
-            let from = r.spec.introduce.handover.as_ref();
-            r.metadata.namespace.as_deref() == Some(manifest.namespace.as_str())
-                && from.is_some_and(|h| h.bootstrap_secret == manifest.name)
-        });
+        let owner = s.handing_over(&manifest.namespace, &manifest.name);
         let Some(record) = owner.and_then(|o| s.record_of(o)) else { continue };
         if record.is_runtime() && record.state == State::Done && manifest.reason == "Produced" {
             let object = format!("EncryptedManifest {}/{}", manifest.namespace, manifest.name);

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use regent_types::VersionPair;
 
-use super::{Findings, Snapshot};
+use super::finding::Findings;
+use super::snapshot::Snapshot;
 use crate::ledger::{Event, Head, kinds, verify_chain};
 use crate::record::{Origin, Record};
 

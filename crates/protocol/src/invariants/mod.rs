@@ -2,7 +2,7 @@
 //! (PROTOCOLS.md §4, §5, §10).
 //!
 //! ```text
-//! snapshot     what a gatherer saw; no value in it
+//! snapshot     what a gatherer saw; no value in it     finding  what breaks which guarantee
 //! authority    one-authority, value-survives, bootstrap-retired, manifest-silent, restored worlds
 //! sprawl       every-value-accounted, nothing-materialized-early, revoked-unused
 //! access       writers-known, no-upward-write, least-privilege, consumers-declared, root-revoked, unseal-scoped
@@ -14,59 +14,18 @@
 
 mod access;
 mod authority;
+mod finding;
 mod ledger;
 mod snapshot;
 mod sprawl;
 
+pub use finding::{Finding, Guarantee};
 pub use snapshot::{
-    BindingSeen, ConsumerSeen, KvSeen, LedgerSeen, ManifestSeen, MaterializedSeen, PolicyText,
-    SecretSeen, Snapshot, Target, WriteSeen,
+    BindingSeen, ConsumerSeen, DeclaredPush, DeclaredSecret, KvSeen, LedgerSeen, ManifestSeen,
+    MaterializedSeen, PolicyText, SecretSeen, Snapshot, Target, WriteSeen,
 };
 
-use regent_types::Advice;
-
-/// A guarantee of S5.8-1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Guarantee {
-    /// Single authority at any time.
-    SingleAuthority,
-    /// No secret sprawl.
-    NoSprawl,
-    /// No hidden mutation paths.
-    NoHiddenMutation,
-    /// Minimal blast radius.
-    MinimalBlastRadius,
-    /// Auditable lifecycle.
-    AuditableLifecycle,
-}
-
-impl Guarantee {
-    /// As the RFC words it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SingleAuthority => "single authority at any time",
-            Self::NoSprawl => "no secret sprawl",
-            Self::NoHiddenMutation => "no hidden mutation paths",
-            Self::MinimalBlastRadius => "minimal blast radius",
-            Self::AuditableLifecycle => "auditable lifecycle",
-        }
-    }
-}
-
-/// Something that breaks a guarantee.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// Name of the predicate.
-    pub predicate: &'static str,
-    /// Guarantee that it stands for.
-    pub guarantee: Guarantee,
-    /// Object or path it is about.
-    pub object: String,
-    /// What is wrong, in a sentence.
-    pub message: String,
-    /// Expected, found, do.
-    pub advice: Advice,
-}
+use finding::Findings;
 
 /// A predicate.
 pub struct Predicate {
@@ -80,34 +39,9 @@ pub struct Predicate {
 impl Predicate {
     /// What breaks it in `snapshot`.
     pub fn check(&self, snapshot: &Snapshot) -> Vec<Finding> {
-        let mut found =
-            Findings { predicate: self.name, guarantee: self.guarantee, all: Vec::new() };
+        let mut found = Findings::of(self.name, self.guarantee);
         (self.check)(snapshot, &mut found);
-        found.all
-    }
-}
-
-/// Collects what a predicate finds.
-pub(crate) struct Findings {
-    predicate: &'static str,
-    guarantee: Guarantee,
-    all: Vec<Finding>,
-}
-
-impl Findings {
-    fn add(
-        &mut self,
-        object: impl Into<String>,
-        message: impl Into<String>,
-        [expected, found, action]: [&str; 3],
-    ) {
-        self.all.push(Finding {
-            predicate: self.predicate,
-            guarantee: self.guarantee,
-            object: object.into(),
-            message: message.into(),
-            advice: Advice::new(expected, found, action),
-        });
+        found.into_all()
     }
 }
 

@@ -2,13 +2,51 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regent_api::{PushSecret, RuntimeSecret};
 use regent_types::VersionPair;
 use regent_types::grant::PathGrant;
 use regent_types::neighbour::Neighbour;
 
 use crate::ledger::{Entry, kinds};
 use crate::record::Record;
+
+/// A RuntimeSecret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredSecret {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Mount-relative path, declared or by default; `None` where it is not a path.
+    pub path: Option<String>,
+    /// Name of the bootstrap Secret that it hands over, if it does.
+    pub bootstrap_secret: Option<String>,
+    /// Namespaces under `spec.consumers`.
+    pub consumers: BTreeSet<String>,
+    /// Whether its status says that the authority is authoritative.
+    pub is_runtime: bool,
+    /// Version in force, as its status says.
+    pub version: Option<VersionPair>,
+}
+
+impl DeclaredSecret {
+    /// `namespace/name`.
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A PushSecret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredPush {
+    /// Namespace.
+    pub namespace: String,
+    /// Name of the Secret that it publishes, if it names one.
+    pub source: Option<String>,
+    /// Mount-relative paths that it publishes.
+    pub paths: BTreeSet<String>,
+    /// Namespaces in its annotation `regent.dev/consumers`.
+    pub consumers: BTreeSet<String>,
+}
 
 /// A Kubernetes Secret, by metadata.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,9 +169,9 @@ pub struct Snapshot {
     /// Namespace and name of Secrets that initialization of the authority may use.
     pub bootstrap_uses: BTreeSet<Target>,
     /// RuntimeSecrets.
-    pub secrets: Vec<RuntimeSecret>,
+    pub secrets: Vec<DeclaredSecret>,
     /// PushSecrets.
-    pub pushes: Vec<PushSecret>,
+    pub pushes: Vec<DeclaredPush>,
     /// ExternalSecrets.
     pub consumers: Vec<ConsumerSeen>,
     /// Records, by the path at which they lie.
@@ -175,32 +213,32 @@ impl Snapshot {
     pub(crate) fn declaring<'a>(
         &'a self,
         path: &'a str,
-    ) -> impl Iterator<Item = &'a RuntimeSecret> + 'a {
-        self.secrets.iter().filter(move |s| s.secret_path().is_ok_and(|p| p.as_str() == path))
+    ) -> impl Iterator<Item = &'a DeclaredSecret> + 'a {
+        self.secrets.iter().filter(move |s| s.path.as_deref() == Some(path))
     }
 
     /// PushSecrets that publish `path`.
     pub(crate) fn publishing<'a>(
         &'a self,
         path: &'a str,
-    ) -> impl Iterator<Item = &'a PushSecret> + 'a {
-        let key = move |k: &str| {
-            let k = k.strip_prefix("secret/").unwrap_or(k);
-            k.strip_prefix("data/").unwrap_or(k) == path
-        };
-        self.pushes
-            .iter()
-            .filter(move |p| p.spec.data.iter().any(|d| key(&d.mapping.remote_ref.remote_key)))
+    ) -> impl Iterator<Item = &'a DeclaredPush> + 'a {
+        self.pushes.iter().filter(move |p| p.paths.contains(path))
     }
 
-    /// Record of the RuntimeSecret `namespace/name`, by its own path.
-    pub(crate) fn record_of(&self, secret: &RuntimeSecret) -> Option<&Record> {
-        let path = secret.secret_path().ok()?;
-        let owner = (secret.metadata.namespace.as_deref(), secret.metadata.name.as_deref());
-        self.records.get(path.as_str()).filter(|r| {
+    /// Record of a RuntimeSecret, by its own path.
+    pub(crate) fn record_of(&self, secret: &DeclaredSecret) -> Option<&Record> {
+        self.records.get(secret.path.as_deref()?).filter(|r| {
             r.owner.installation == self.installation
-                && (Some(r.owner.namespace.as_str()), Some(r.owner.name.as_str())) == owner
+                && r.owner.namespace == secret.namespace
+                && r.owner.name == secret.name
         })
+    }
+
+    /// The RuntimeSecret that hands over the bootstrap Secret `namespace/name`.
+    pub(crate) fn handing_over(&self, namespace: &str, name: &str) -> Option<&DeclaredSecret> {
+        self.secrets
+            .iter()
+            .find(|s| s.namespace == namespace && s.bootstrap_secret.as_deref() == Some(name))
     }
 
     /// Whether an installation of this name is known to be on the same authority. The mount `kubernetes` does not say
@@ -220,11 +258,4 @@ impl Snapshot {
                 && self.is_neighbour(installation)
         })
     }
-}
-
-/// `namespace/name` of a RuntimeSecret.
-pub(crate) fn name_of(secret: &RuntimeSecret) -> String {
-    let meta = &secret.metadata;
-    let part = |p: &Option<String>| p.clone().unwrap_or_default();
-    format!("{}/{}", part(&meta.namespace), part(&meta.name))
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use regent_types::labels;
 
-use super::{Findings, Snapshot};
+use super::finding::Findings;
+use super::snapshot::{MaterializedSeen, Snapshot};
 use crate::record::{Record, State};
 
 /// Types whose Secrets Kubernetes itself makes.
@@ -31,17 +32,11 @@ pub(super) fn every_value_accounted(s: &Snapshot, found: &mut Findings) {
             );
         }
     }
-    let sources: BTreeSet<(String, String)> = s
-        .pushes
-        .iter()
-        .filter_map(|p| {
-            let source = p.spec.selector.secret.as_ref()?;
-            Some((p.metadata.namespace.clone()?, source.name.clone()))
-        })
-        .collect();
+    let sources: BTreeSet<(String, String)> =
+        s.pushes.iter().filter_map(|p| Some((p.namespace.clone(), p.source.clone()?))).collect();
     for secret in &s.kube_secrets {
         let (namespace, name) = (&secret.namespace, &secret.name);
-        let wanted = |m: &&super::MaterializedSeen| m.namespace == *namespace && m.name == *name;
+        let wanted = |m: &&MaterializedSeen| m.namespace == *namespace && m.name == *name;
         let known = match secret.class.as_deref() {
             // `bootstrap-retired` judges these.
             Some(labels::CLASS_BOOTSTRAP) => true,

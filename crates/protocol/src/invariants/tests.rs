@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::fixture::{self, at, pair};
 use crate::ledger::{Chain, Event, event_id, kinds};
+use crate::outcome::Decider;
 use crate::reason::Reason;
-use crate::record::{ClosedRun, State, Stop, StopKind};
-use regent_api::RuntimeSecret;
+use crate::record::{ClosedRun, State, Stop};
 use regent_types::neighbour::Neighbour;
-use serde_json::json;
 
 const PATH: &str = fixture::PATH;
 
@@ -31,16 +30,16 @@ fn told(kind: &str, number: i64) -> Event {
     }
 }
 
-fn secret(namespace: &str, name: &str) -> RuntimeSecret {
-    serde_json::from_value(json!({
-        "apiVersion": "regent.dev/v1alpha1", "kind": "RuntimeSecret",
-        "metadata": { "namespace": namespace, "name": name },
-        "spec": { "path": PATH, "owner": "o", "purpose": "p",
-            "introduce": { "handover": { "bootstrapSecret": "db" } },
-            "consumers": [{ "namespace": "shop" }] },
-        "status": { "authority": "runtime", "version": { "number": 2, "createdTime": "t2" } },
-    }))
-    .unwrap()
+fn secret(namespace: &str, name: &str) -> DeclaredSecret {
+    DeclaredSecret {
+        namespace: namespace.into(),
+        name: name.into(),
+        path: Some(PATH.into()),
+        bootstrap_secret: Some("db".into()),
+        consumers: ["shop".to_owned()].into(),
+        is_runtime: true,
+        version: Some(pair(2)),
+    }
 }
 
 /// The trail of one handover and one rotation.
@@ -164,7 +163,7 @@ fn breaks() -> Vec<(&'static str, Break)> {
         ("no-blind-overwrite", |s| s.kv.get_mut(PATH).unwrap().current_version = 3),
         ("always-a-way-out", |s| {
             record(s).stop = Some(Stop {
-                kind: StopKind::Held,
+                by: Decider::World,
                 reason: Reason::UnknownValue,
                 message: "m".into(),
                 since: at(0),

@@ -1,19 +1,22 @@
 //! The claim: one run at a time rotates a path, and a run that died never blocks it for ever.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use regent_types::lifecycle::Disposition;
 
-use super::with;
+use super::terms::with;
 use crate::introduce;
-use crate::observation::Observation;
+use crate::observation::{Observation, ValueSeen};
+use crate::outcome::Outcome;
 use crate::reason::Reason;
 use crate::record::{Claim, Origin, Record, RotationStep, State};
-use crate::step::{Step, held, wait};
+use crate::step::{Step, failed, held, wait};
 
 /// Claims a path that is done.
 pub(super) fn take(record: &Record, seen: &Observation, now: Timestamp) -> Step {
     if seen.run.finishes || covered(record, seen) {
-        return Step::AlreadyDone;
+        return Step::End(Outcome::Covered);
     }
     if record.origin == Origin::Derived {
         return held(
@@ -27,6 +30,9 @@ pub(super) fn take(record: &Record, seen: &Observation, now: Timestamp) -> Step 
     let Some(base) = record.current.clone() else {
         return wait(Reason::NotIntroduced, "the secret has no version yet");
     };
+    if let Some(refused) = renewable(seen) {
+        return refused;
+    }
     let ignored = record.disposition == Some(Disposition::Ignore);
     if ignored && !seen.consumers.waiting.is_empty() && !seen.run.compromise {
         let message = format!("waiting for {}", seen.consumers.waiting.join(", "));
@@ -59,7 +65,7 @@ pub(super) fn take(record: &Record, seen: &Observation, now: Timestamp) -> Step 
 pub(super) fn meet(record: &Record, claim: &Claim, seen: &Observation) -> Step {
     let same = claim.run_name == seen.run.name;
     if !same && covered(record, seen) {
-        return Step::AlreadyDone;
+        return Step::End(Outcome::Covered);
     }
     if !same && seen.claimant_alive {
         return wait(
@@ -81,20 +87,35 @@ pub(super) fn meet(record: &Record, claim: &Claim, seen: &Observation) -> Step {
     }
 }
 
-fn covered(record: &Record, seen: &Observation) -> bool {
+/// Stops before the claim where a key that is to be renewed is not in the value.
+fn renewable(seen: &Observation) -> Option<Step> {
+    let keys = &seen.newest_keys;
+    let asked = &seen.run.renew;
+    let known = !asked.is_empty() && asked.keys().all(|k| keys.contains(k));
+    let readable = matches!(seen.newest, ValueSeen::Read { .. });
+    (readable && !known).then(|| failed(Reason::NothingToRotate, nothing_to_rotate(keys)))
+}
+
+/// What is said where a run names no key of the value, whose keys are `known`.
+pub fn nothing_to_rotate(known: &BTreeSet<String>) -> String {
+    let known = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    format!("expected keys to rotate among [{known}]; name them in the step's with.keys")
+}
+
+pub(super) fn covered(record: &Record, seen: &Observation) -> bool {
     seen.run.slot.as_ref().is_some_and(|s| record.covers(s))
 }
 
 /// Stops where the path has a version that no run wrote.
 pub(super) fn unknown(record: &Record, seen: &Observation) -> Option<Step> {
     let pair = record.current.as_ref()?;
-    (seen.seen.current_version > pair.number).then(|| {
+    (seen.metadata.current_version > pair.number).then(|| {
         held(
             Reason::UnknownVersion,
             format!(
                 "expected version {pair} to be the newest at {}, found version {}; find out who \
                  wrote it",
-                seen.path, seen.seen.current_version
+                seen.path, seen.metadata.current_version
             ),
         )
     })

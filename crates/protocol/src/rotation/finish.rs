@@ -5,13 +5,13 @@ use jiff::Timestamp;
 use regent_types::policy::FailureStrategy;
 
 use super::claim::unknown;
-use super::{FOLLOW_GRACE_S, LEASE_S, SET_DEADLINE_S, after, with};
+use super::terms::{FOLLOW_GRACE_S, LEASE_S, SET_DEADLINE_S, after, with};
 use crate::introduce;
 use crate::ledger::kinds;
 use crate::observation::{Login, Observation, Target};
 use crate::reason::Reason;
 use crate::record::{Claim, ClosedRun, RUNS_MAX, Record, RotationStep, State};
-use crate::step::{Effect, Step, event, held, tell};
+use crate::step::{Effect, Step, event, held, tell, wait, wait_until};
 
 /// What must hold in every step after the promotion: the version is there, the newest, and it logs
 /// in.
@@ -58,16 +58,14 @@ fn behind(record: &Record, claim: &Claim, seen: &Observation, now: Timestamp) ->
     let until = after(claim.promoted_at.unwrap_or(claim.claimed_at), patience);
     if now < until {
         let message = format!("waiting for {names}");
-        return Some(Step::Wait { why: Reason::ConsumersNotReady, message, until: Some(until) });
+        return Some(wait_until(Reason::ConsumersNotReady, message, Some(until)));
     }
     let message = format!(
         "max_overlap has passed and these consumers have not followed: {names}; the old version \
          stays until they do"
     );
     Some(match record.policy.failure_strategy {
-        FailureStrategy::Retry | FailureStrategy::Alert => {
-            Step::Wait { why: Reason::ConsumersBehind, message, until: None }
-        }
+        FailureStrategy::Retry | FailureStrategy::Alert => wait(Reason::ConsumersBehind, message),
         FailureStrategy::Hold => held(Reason::ConsumersBehind, message),
     })
 }
@@ -84,10 +82,10 @@ pub(super) fn revoke(record: &Record, claim: &Claim, seen: &Observation, now: Ti
         let until = after(promoted_at, record.policy.max_overlap_seconds);
         if now < until {
             let message = format!("old and new stay valid side by side until {until}");
-            return Step::Wait { why: Reason::Overlap, message, until: Some(until) };
+            return wait_until(Reason::Overlap, message, Some(until));
         }
     }
-    if seen.seen.has_live(&claim.base) {
+    if seen.metadata.has_live(&claim.base) {
         return Step::Do(Effect::Destroy(claim.base.clone()));
     }
     let mut told = event(seen, now, kinds::REVOKED, Some(&claim.base), "", "");
@@ -105,7 +103,7 @@ pub(super) fn close(record: &Record, claim: &Claim, seen: &Observation, now: Tim
         let until = after(sent.at, LEASE_S + SET_DEADLINE_S);
         if now < until {
             let message = format!("a late set may still land until {until}");
-            return Step::Wait { why: Reason::LateSetWindow, message, until: Some(until) };
+            return wait_until(Reason::LateSetWindow, message, Some(until));
         }
     }
     if !seen.leftovers.is_empty() {

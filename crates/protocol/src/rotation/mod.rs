@@ -13,48 +13,58 @@ mod claim;
 mod finish;
 mod promote;
 mod target;
+mod terms;
 
+pub use claim::nothing_to_rotate;
 pub use target::set_token;
+pub use terms::{FOLLOW_GRACE_S, LEASE_S, SET_DEADLINE_S, SETTLING_S, TRIES_MAX};
 
 use jiff::Timestamp;
 use regent_types::lifecycle::Disposition;
 
 use crate::introduce;
+use crate::needs::Needs;
 use crate::observation::Observation;
+use crate::outcome::Outcome;
 use crate::reason::Reason;
-use crate::record::{Claim, Record, RotationStep, State};
-use crate::step::{Needs, Step, wait};
-
-/// Lifetime of the orchestrator's lease: after it a stalled orchestrator knows that it is replaced.
-pub const LEASE_S: i64 = 30;
-/// Deadline of one set on a target.
-pub const SET_DEADLINE_S: i64 = 30;
-/// Time a target is given before a candidate counts as refused.
-pub const SETTLING_S: i64 = 10;
-/// Passwords tried on a target: newest candidate, refused ones, current, previous.
-pub const TRIES_MAX: usize = 4;
-/// Shortest time before consumers that have not followed are called behind.
-pub const FOLLOW_GRACE_S: i64 = 60;
+use crate::record::{Claim, Origin, Record, RotationStep, State};
+use crate::step::{Step, wait};
 
 /// What the next step looks at.
-pub fn needs(record: Option<&Record>) -> Needs {
-    let Some(record) = record else { return Needs::default() };
-    let Some(claim) = record.claim.as_ref().filter(|_| record.state == State::Rotating) else {
-        let ignored = record.disposition == Some(Disposition::Ignore);
-        let consumers = record.current.clone().filter(|_| ignored);
-        return Needs { consumers, ..Needs::default() };
+pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
+    let none = Needs::default();
+    let Some(record) = record else { return none };
+    let Some(held) = record.claim.as_ref().filter(|_| record.state == State::Rotating) else {
+        return before_claim(record, seen);
     };
-    let base = Needs { claimant: true, ..Needs::default() };
-    let candidate = Some(claim.candidate.clone());
-    match claim.step {
-        RotationStep::Create => Needs { candidate, target: true, ..base },
-        RotationStep::Set | RotationStep::Test => Needs { candidate, target: true, ..base },
-        RotationStep::Promote => Needs { candidate, newest: true, ..base },
-        RotationStep::Await | RotationStep::Revoke => {
-            Needs { consumers: claim.promoted.clone(), target: true, ..base }
-        }
-        RotationStep::Close => Needs { leftovers: true, target: true, ..base },
+    if held.run != seen.run.uid {
+        return Needs { claimant: true, ..none };
     }
+    let candidate = Some(held.candidate.clone());
+    match held.step {
+        // Made with `cas=0`, which tells of one that is there.
+        RotationStep::Create if held.hmac.is_none() => Needs { target: true, ..none },
+        RotationStep::Create | RotationStep::Set | RotationStep::Test => {
+            Needs { candidate, target: true, ..none }
+        }
+        RotationStep::Promote => Needs { candidate, newest: true, ..none },
+        RotationStep::Await | RotationStep::Revoke => {
+            Needs { metadata: true, consumers: held.promoted.clone(), target: true, ..none }
+        }
+        RotationStep::Close => Needs { metadata: true, leftovers: true, target: true, ..none },
+    }
+}
+
+/// What is looked at before a path is claimed; nothing where the run has nothing to claim.
+fn before_claim(record: &Record, seen: &Observation) -> Needs {
+    let closed = record.runs.iter().any(|r| r.run == seen.run.uid);
+    let idle = seen.run.finishes || claim::covered(record, seen);
+    if record.state != State::Done || record.origin == Origin::Derived || closed || idle {
+        return Needs::default();
+    }
+    let ignored = record.disposition == Some(Disposition::Ignore);
+    let consumers = record.current.clone().filter(|_| ignored);
+    Needs { metadata: true, newest: true, consumers, ..Needs::default() }
 }
 
 /// The next step of a rotation.
@@ -68,7 +78,7 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
         return stop;
     }
     if record.runs.iter().any(|r| r.run == seen.run.uid) {
-        return Step::Done;
+        return Step::End(Outcome::Done);
     }
     match (record.state, record.claim.as_ref()) {
         (State::Rotating, Some(held)) => under_way(record, held, seen, now),
@@ -90,20 +100,6 @@ fn under_way(record: &Record, held: &Claim, seen: &Observation, now: Timestamp) 
         RotationStep::Revoke => finish::revoke(record, held, seen, now),
         RotationStep::Close => finish::close(record, held, seen, now),
     }
-}
-
-/// The record with its claim changed by `change`.
-fn with(record: &Record, held: &Claim, change: impl FnOnce(&mut Claim)) -> Step {
-    let mut claim = held.clone();
-    change(&mut claim);
-    let mut next = record.to(State::Rotating);
-    next.claim = Some(claim);
-    Step::Persist(Box::new(next))
-}
-
-/// `from` and `seconds` later.
-fn after(from: Timestamp, seconds: i64) -> Timestamp {
-    from.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

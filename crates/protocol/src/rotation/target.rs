@@ -3,11 +3,11 @@
 
 use jiff::Timestamp;
 
-use super::{SET_DEADLINE_S, SETTLING_S, TRIES_MAX, after, with};
+use super::terms::{SET_DEADLINE_S, SETTLING_S, TRIES_MAX, after, with};
 use crate::observation::{Login, Observation, Probes, Target};
 use crate::reason::Reason;
 use crate::record::{Claim, Record, Refused, RotationStep, SetSent, State};
-use crate::step::{Effect, Step, held, wait};
+use crate::step::{Effect, Step, held, wait, wait_until};
 
 /// Mark by which a driver says, in `Observation::appended`, that this set was answered.
 pub fn set_token(candidate: &str, sent: usize) -> String {
@@ -88,8 +88,8 @@ fn settle(record: &Record, claim: &Claim, probes: &Probes, sent: &SetSent, now: 
     let until = after(sent.at, SETTLING_S);
     if now < until || probes.candidate == Login::Unknown {
         let until = until.max(after(now, 1));
-        let message = "the target is given time to settle after the set".to_owned();
-        return Step::Wait { why: Reason::Settling, message, until: Some(until) };
+        let message = "the target is given time to settle after the set";
+        return wait_until(Reason::Settling, message, Some(until));
     }
     if probes.current != Login::Works && probes.previous != Login::Works {
         return no_login(probes);

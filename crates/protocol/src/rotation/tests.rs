@@ -4,6 +4,7 @@ use super::*;
 use crate::fixture::{self, acknowledged as acked, at, pair, record};
 use crate::ledger::kinds;
 use crate::observation::{CandidateSeen, Login, Probes, RunRef, Target, ValueSeen};
+use crate::outcome::Decider;
 use crate::record::{Origin, Slot};
 use crate::step::Effect;
 use regent_types::policy::FailureStrategy;
@@ -29,8 +30,7 @@ fn persisted(step: Step) -> Record {
 
 fn reason(step: &Step) -> Option<Reason> {
     match step {
-        Step::Wait { why, .. } => Some(*why),
-        Step::Conflict { reason, .. } | Step::Held { reason, .. } => Some(*reason),
+        Step::End(outcome) => outcome.reason(),
         _ => None,
     }
 }
@@ -84,12 +84,12 @@ fn a_rotation_goes_from_claim_to_done() {
     assert_eq!((awaiting.current.clone(), awaiting.newest_hmac()), (Some(pair(2)), Some("k:n")));
     let revoking = persisted(go(&awaiting, &mut seen, 0));
     assert_eq!(go(&revoking, &mut seen, 0), Step::Do(Effect::Destroy(pair(1))));
-    seen.seen.versions.get_mut(&1).unwrap().live = false;
+    seen.metadata.versions.get_mut(&1).unwrap().live = false;
     let closing = persisted(go(&revoking, &mut seen, 0));
     let done = persisted(go(&closing, &mut seen, 0));
     assert_eq!((done.state, done.claim.clone()), (State::Done, None));
     assert_eq!(done.leftovers, ["run1"], "removed when the next run closes");
-    assert_eq!(go(&done, &mut seen, 0), Step::Done);
+    assert_eq!(go(&done, &mut seen, 0), Step::End(Outcome::Done));
 }
 
 /// S5.6-2, §7: a slot is rotated for once, by whatever run.
@@ -101,12 +101,12 @@ fn a_covered_slot_is_already_done() {
     done.claim = None;
     seen.run = fixture::run("run2");
     seen.run.slot = Some(Slot { trigger: "schedule/nightly".into(), slot: "s1".into() });
-    assert_eq!(go(&done, &mut seen, 0), Step::AlreadyDone);
+    assert_eq!(go(&done, &mut seen, 0), Step::End(Outcome::Covered));
     seen.claimant_alive = true;
     let mut held = done.clone();
     held.state = State::Rotating;
     held.claim = claimed(RotationStep::Create).claim;
-    assert_eq!(go(&held, &mut seen, 0), Step::AlreadyDone);
+    assert_eq!(go(&held, &mut seen, 0), Step::End(Outcome::Covered));
 }
 
 /// §5.1: when a path can be claimed.
@@ -118,7 +118,7 @@ fn only_a_sound_path_that_is_done_is_claimed() {
         (|r, _| r.state = State::Intent, Reason::NotIntroduced),
         (|r, _| r.owner.name = "other".into(), Reason::PathClaimed),
         (|r, _| r.origin = Origin::Derived, Reason::NothingToRotate),
-        (|_, s| s.seen.versions.clear(), Reason::ValueMissing),
+        (|_, s| s.metadata.versions.clear(), Reason::ValueMissing),
         (|_, s| fixture::write(s, 2, "t2"), Reason::UnknownVersion),
         (|_, s| s.status = Some(pair(3)), Reason::RecordBehindStatus),
         (
@@ -159,7 +159,7 @@ fn a_finishing_run_takes_over_and_begins_nothing() {
     seen.run = RunRef { finishes: true, ..fixture::run("run2") };
     let taken = persisted(go(&claimed(RotationStep::Await), &mut seen, 0));
     assert_eq!(taken.claim.as_ref().map(|c| c.run.as_str()), Some("run2"));
-    assert_eq!(go(&record(State::Done), &mut seen, 0), Step::AlreadyDone);
+    assert_eq!(go(&record(State::Done), &mut seen, 0), Step::End(Outcome::Covered));
 }
 
 /// §1.4: the same run has another uid in a new cluster and goes on with its own claim.
@@ -218,7 +218,7 @@ fn the_old_version_is_revoked_only_after_consumers_and_overlap() {
     assert_eq!(reason(&go(&revoking(0), &mut behind, 1)), Some(Reason::ConsumersNotReady));
     let early = go(&revoking(100), &mut promoted(), 99);
     assert!(
-        matches!(early, Step::Wait { why: Reason::Overlap, until: Some(t), .. } if t == at(100))
+        matches!(early, Step::End(Outcome::Waiting { reason: Reason::Overlap, until: Some(t), .. }) if t == at(100))
     );
     let due = go(&revoking(100), &mut promoted(), 100);
     assert_eq!(due, Step::Do(Effect::Destroy(pair(1))));
@@ -239,7 +239,11 @@ fn the_failure_strategy_decides_about_consumers_that_do_not_follow() {
         assert_eq!(reason(&go(&record, &mut seen, 99)), Some(Reason::ConsumersNotReady));
         let late = go(&record, &mut seen, 100);
         assert_eq!(reason(&late), Some(Reason::ConsumersBehind));
-        assert_eq!(matches!(late, Step::Held { .. }), held, "{strategy:?}");
+        assert_eq!(
+            matches!(late, Step::End(Outcome::Blocked { by: Decider::World, .. })),
+            held,
+            "{strategy:?}"
+        );
     }
 }
 
@@ -254,7 +258,7 @@ fn a_compromise_revokes_regardless_and_names_whom_it_cuts_off() {
     seen.consumers.waiting = vec!["shop/db".into()];
     let revoking = persisted(go(&record, &mut seen, 1));
     assert_eq!(go(&revoking, &mut seen, 1), Step::Do(Effect::Destroy(pair(1))));
-    seen.seen.versions.get_mut(&1).unwrap().live = false;
+    seen.metadata.versions.get_mut(&1).unwrap().live = false;
     let Step::Do(Effect::Ledger(event)) = step(Some(&revoking), &seen, at(1)) else {
         panic!("expected the event")
     };

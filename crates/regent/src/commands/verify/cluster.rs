@@ -9,7 +9,7 @@ use kube::core::PartialObjectMeta;
 use regent_api::condition;
 use regent_api::{EncryptedManifest, ExternalSecret, PushSecret, RuntimeAuthority, RuntimeSecret};
 use regent_protocol::invariants::{
-    ConsumerSeen, ManifestSeen, MaterializedSeen, SecretSeen, Snapshot,
+    ConsumerSeen, DeclaredPush, DeclaredSecret, ManifestSeen, MaterializedSeen, SecretSeen, Snapshot,
 };
 use regent_types::labels;
 use regent_types::version::VersionPair;
@@ -37,8 +37,10 @@ pub(super) async fn gather(api: &kube::Client, s: &mut Snapshot) -> anyhow::Resu
         let uses = authority.spec.bootstrap_secrets.iter();
         s.bootstrap_uses.extend(uses.map(|u| (u.namespace.clone(), u.name.clone())));
     }
-    s.secrets = Api::<RuntimeSecret>::all(api.clone()).list(&all).await?.items;
-    s.pushes = Api::<PushSecret>::all(api.clone()).list(&all).await?.items;
+    let secrets = Api::<RuntimeSecret>::all(api.clone()).list(&all).await?;
+    s.secrets = secrets.iter().map(declared_secret).collect();
+    let pushes = Api::<PushSecret>::all(api.clone()).list(&all).await?;
+    s.pushes = pushes.iter().map(declared_push).collect();
     let externals = Api::<ExternalSecret>::all(api.clone()).list(&all).await?;
     s.consumers = externals.iter().map(consumer).collect();
     let targets: BTreeSet<(String, String)> = externals.iter().map(target).collect();
@@ -80,14 +82,45 @@ fn versions(text: &str) -> std::collections::BTreeMap<String, VersionPair> {
     all.into_iter().filter_map(|(path, v)| Some((path, VersionPair::parse(&v)?))).collect()
 }
 
+fn declared_secret(secret: &RuntimeSecret) -> DeclaredSecret {
+    let status = secret.status.clone().unwrap_or_default();
+    DeclaredSecret {
+        namespace: secret.metadata.namespace.clone().unwrap_or_default(),
+        name: secret.metadata.name.clone().unwrap_or_default(),
+        path: secret.secret_path().ok().map(|p| p.to_string()),
+        bootstrap_secret: secret
+            .spec
+            .introduce
+            .handover
+            .as_ref()
+            .map(|h| h.bootstrap_secret.clone()),
+        consumers: secret.spec.consumers.iter().map(|c| c.namespace.clone()).collect(),
+        is_runtime: status.authority.as_deref() == Some("runtime"),
+        version: status.version,
+    }
+}
+
+fn declared_push(push: &PushSecret) -> DeclaredPush {
+    let annotations = push.metadata.annotations.clone().unwrap_or_default();
+    let consumers = annotations.get("regent.dev/consumers").cloned().unwrap_or_default();
+    DeclaredPush {
+        namespace: push.metadata.namespace.clone().unwrap_or_default(),
+        source: push.spec.selector.secret.as_ref().map(|s| s.name.clone()),
+        paths: push.spec.data.iter().map(|d| bare(&d.mapping.remote_ref.remote_key)).collect(),
+        consumers: consumers.split(',').map(|n| n.trim().to_owned()).collect(),
+    }
+}
+
+/// `key` as a mount-relative path.
+fn bare(key: &str) -> String {
+    let key = key.strip_prefix("secret/").unwrap_or(key);
+    key.strip_prefix("data/").unwrap_or(key).to_owned()
+}
+
 fn consumer(external: &ExternalSecret) -> ConsumerSeen {
     let spec = &external.spec;
     let entries = spec.data.iter().map(|d| d.remote_ref.key.as_str());
     let extracts = spec.data_from.iter().filter_map(|d| d.extract.as_ref().map(|e| e.key.as_str()));
-    let bare = |key: &str| {
-        let key = key.strip_prefix("secret/").unwrap_or(key);
-        key.strip_prefix("data/").unwrap_or(key).to_owned()
-    };
     let conditions = external.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
     ConsumerSeen {
         namespace: external.metadata.namespace.clone().unwrap_or_default(),

@@ -1,0 +1,196 @@
+//! What is known of each RuntimeSecret between two looks, and whether the next look is due. It
+//! decides only *when* to look, never what is true. Pure, but for the lock.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use k8s_openapi::jiff::Timestamp;
+use regent_protocol::{Reason, Record};
+
+use super::board::SecretKey;
+
+/// RuntimeSecrets remembered; the others are looked at whenever something happens to them.
+const SECRETS_MAX: usize = 100_000;
+
+/// What may have happened to a RuntimeSecret.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wake {
+    /// Its source, its publisher or a step that is due: look at everything.
+    pub(super) all: bool,
+    /// Whoever consumes it.
+    pub(super) consumers: bool,
+}
+
+/// What the last look left behind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// uid of the object.
+    pub(super) uid: Option<String>,
+    /// resourceVersion of the object as it was looked at, or written by this controller.
+    pub(super) resource_version: Option<String>,
+    /// Generation that was looked at.
+    pub(super) generation: Option<i64>,
+    /// Opening of the gate at which it was looked at; 0: it was closed.
+    pub(super) epoch: u64,
+    /// The record, where it belongs to this RuntimeSecret.
+    pub(super) record: Option<Record>,
+    /// Why it goes no further, where no record says so, and whether that is for a person to decide.
+    pub(super) obstacle: Option<(Reason, String, bool)>,
+    /// Why the newest run waits.
+    pub(super) waits: Option<(Reason, String)>,
+    /// What is wrong with the policy in the authority.
+    pub(super) drift: Option<String>,
+    /// When everything is looked at again in any case.
+    pub(super) next: Option<Timestamp>,
+}
+
+/// How much is to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nothing before that time.
+    Nothing(Timestamp),
+    /// Who consumes it, and what the status says of runs.
+    Status,
+    /// Everything.
+    All,
+}
+
+/// What the object, its runs and the time say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now<'a> {
+    /// resourceVersion of the object.
+    pub(super) resource_version: Option<&'a str>,
+    /// Its generation.
+    pub(super) generation: Option<i64>,
+    /// Opening of the gate.
+    pub(super) epoch: u64,
+    /// Whether a step of a run is due, or waits for what has happened.
+    pub(super) work: bool,
+    /// Whether the run that holds the claim is gone or over.
+    pub(super) abandoned: bool,
+    /// Whether the status names other runs than there are.
+    pub(super) runs_changed: bool,
+    /// The time.
+    pub(super) at: Timestamp,
+}
+
+/// How much of the RuntimeSecret is to be looked at.
+pub(super) fn due(known: Option<&Known>, wake: Wake, now: &Now<'_>) -> Due {
+    let Some(known) = known else { return Due::All };
+    let next = known.next.filter(|next| now.at < *next);
+    let other = known.generation != now.generation || known.epoch != now.epoch;
+    match next {
+        None => Due::All,
+        Some(_) if other || wake.all || now.work || now.abandoned => Due::All,
+        Some(_) if wake.consumers || now.runs_changed => Due::Status,
+        Some(_) if known.resource_version.as_deref() != now.resource_version => Due::Status,
+        Some(next) => Due::Nothing(next),
+    }
+}
+
+/// Everything that is remembered.
+#[derive(Debug, Default)]
+pub(super) struct Memory(Mutex<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    known: BTreeMap<SecretKey, Known>,
+    wakes: BTreeMap<SecretKey, Wake>,
+}
+
+impl Memory {
+    /// Something has happened to `key`.
+    pub(super) fn wake(&self, key: SecretKey, wake: Wake) {
+        let mut all = self.lock();
+        let old = all.wakes.entry(key).or_default();
+        old.all |= wake.all;
+        old.consumers |= wake.consumers;
+    }
+
+    /// What has happened to `key` since this was asked, and what is known.
+    pub(super) fn take(&self, key: &SecretKey) -> (Wake, Option<Known>) {
+        let mut all = self.lock();
+        (all.wakes.remove(key).unwrap_or_default(), all.known.get(key).cloned())
+    }
+
+    /// Remembers what a look has left behind.
+    pub(super) fn put(&self, key: &SecretKey, known: Known) {
+        let mut all = self.lock();
+        if all.known.len() >= SECRETS_MAX && !all.known.contains_key(key) {
+            return;
+        }
+        all.known.insert(key.clone(), known);
+    }
+
+    /// The look at `key` failed or the object is gone: nothing is known.
+    pub(super) fn forget(&self, key: &SecretKey) {
+        let mut all = self.lock();
+        all.known.remove(key);
+        all.wakes.remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn own_writes_are_not_looked_at_again_and_everything_else_is() {
+        let known = Known {
+            resource_version: Some("7".into()),
+            generation: Some(1),
+            epoch: 1,
+            next: Some(at(100)),
+            ..Known::default()
+        };
+        let now = Now {
+            resource_version: Some("7"),
+            generation: Some(1),
+            epoch: 1,
+            work: false,
+            abandoned: false,
+            runs_changed: false,
+            at: at(0),
+        };
+        let none = Wake::default();
+        let all = Wake { all: true, consumers: false };
+        let consumers = Wake { all: false, consumers: true };
+        for (wake, now, expected) in [
+            (none, now, Due::Nothing(at(100))),
+            (consumers, now, Due::Status),
+            (none, Now { resource_version: Some("8"), ..now }, Due::Status),
+            (none, Now { runs_changed: true, ..now }, Due::Status),
+            (none, Now { generation: Some(2), ..now }, Due::All),
+            (none, Now { epoch: 2, ..now }, Due::All),
+            (none, Now { epoch: 0, ..now }, Due::All),
+            (none, Now { work: true, ..now }, Due::All),
+            (none, Now { abandoned: true, ..now }, Due::All),
+            (none, Now { at: at(100), ..now }, Due::All),
+            (all, now, Due::All),
+        ] {
+            assert_eq!(due(Some(&known), wake, &now), expected, "{wake:?} {now:?}");
+        }
+        assert_eq!(due(None, none, &now), Due::All);
+    }
+
+    #[test]
+    fn what_happens_during_a_look_has_another_one_follow() {
+        let (memory, key) = (Memory::default(), ("n".to_owned(), "s".to_owned()));
+        memory.wake(key.clone(), Wake { all: true, consumers: false });
+        assert!(memory.take(&key).0.all);
+        memory.wake(key.clone(), Wake { all: false, consumers: true });
+        memory.put(&key, Known::default());
+        let (wake, known) = memory.take(&key);
+        assert!(wake.consumers && !wake.all && known.is_some());
+        memory.forget(&key);
+        assert!(memory.take(&key).1.is_none());
+    }
+}

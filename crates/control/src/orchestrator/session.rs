@@ -1,0 +1,183 @@
+//! Follows protocols on one record: looks, saves and acts as a session asks, and decides nothing.
+
+use std::time::Duration;
+
+use regent_protocol::observation::RunRef;
+use regent_protocol::record::{Record, State, record_path};
+use regent_protocol::{Answer, Decider, Next, Outcome, Protocol, Reason, Session};
+use regent_types::SecretPath;
+
+use super::authority::Authority;
+use super::claims::{self, Standing};
+use super::ctx::Ctx;
+use super::declared::Declared;
+use super::effects;
+use super::error::Error;
+use super::look;
+use super::values::Values;
+
+/// A RuntimeSecret that changed during a look is looked at again after this long.
+const CHANGED_LOOK: Duration = Duration::from_secs(1);
+
+/// The record of `path` and the number that a write of it must name.
+async fn load(a: &Authority, path: &SecretPath) -> Result<Option<(Record, i64)>, Error> {
+    let found = a.regent.read_json::<Record>(&record_path(path.as_str())).await?;
+    Ok(found.map(|(record, version)| (record, version.number)))
+}
+
+/// Saves `record` over version `before`; its new version, or `None` where somebody else was faster.
+async fn save(a: &Authority, record: &Record, before: i64) -> Result<Option<i64>, Error> {
+    match a.regent.write_json(&record_path(&record.path), record, Some(before)).await {
+        Ok(version) => Ok(Some(version.number)),
+        Err(error) if error.is_cas() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// One session with the record of one RuntimeSecret.
+pub(super) struct Drive<'a> {
+    ctx: &'a Ctx,
+    authority: &'a Authority,
+    /// Whose record it is.
+    pub(super) declared: &'a Declared,
+    session: Session,
+    values: Values,
+}
+
+impl<'a> Drive<'a> {
+    /// Reads the record and holds it.
+    pub(super) async fn open(
+        ctx: &'a Ctx,
+        authority: &'a Authority,
+        declared: &'a Declared,
+    ) -> Result<Self, Error> {
+        let stored = load(authority, &declared.path).await?;
+        let subject = declared.subject(ctx, authority, observer());
+        let session = Session::open(Protocol::Policy, subject, stored, ctx.cx.now());
+        Ok(Self { ctx, authority, declared, session, values: Values::default() })
+    }
+
+    /// The record as it is known to be.
+    pub(super) fn record(&self) -> Option<&Record> {
+        self.session.record()
+    }
+
+    /// Stages that the protocol followed last went through.
+    pub(super) fn stages(&self) -> Vec<&'static str> {
+        self.session.stages().to_vec()
+    }
+
+    /// Reads the record again.
+    pub(super) async fn reload(&mut self) -> Result<(), Error> {
+        let stored = load(self.authority, &self.declared.path).await?;
+        self.session.reloaded(stored);
+        Ok(())
+    }
+
+    /// Follows `protocol` on behalf of `run` until it ends for now.
+    pub(super) async fn follow(
+        &mut self,
+        protocol: Protocol,
+        run: RunRef,
+        hurry: bool,
+    ) -> Result<Outcome, Error> {
+        self.session.turn_to(protocol, run, hurry);
+        loop {
+            let stages = self.session.stages().len();
+            let next = self.session.next(self.ctx.cx.now());
+            if self.session.stages().len() > stages {
+                self.log_stage(protocol);
+            }
+            match next {
+                Next::Look(needs) => {
+                    let (ctx, a) = (self.ctx, self.authority);
+                    let seen = look::look(ctx, a, self.declared, &self.session, &needs).await?;
+                    seen.fill(&needs, &mut self.session, &mut self.values);
+                }
+                Next::Reload => self.reload().await?,
+                Next::Persist(record) => {
+                    if let Some(outcome) = self.not_first().await? {
+                        return Ok(outcome);
+                    }
+                    match save(self.authority, &record, self.session.version()).await? {
+                        Some(version) => self.session.saved(*record, version),
+                        None => self.session.lost(),
+                    }
+                }
+                Next::Do(effect) => {
+                    let (ctx, a, values) = (self.ctx, self.authority, &mut self.values);
+                    match effects::run(ctx, a, self.declared, effect, values).await? {
+                        Ok(answer) => self.answered(answer),
+                        Err(refusal) => {
+                            let effects::Refusal { reason, message } = refusal;
+                            return Ok(Outcome::Blocked { by: Decider::World, reason, message });
+                        }
+                    }
+                }
+                Next::End(outcome) => return Ok(outcome),
+            }
+        }
+    }
+
+    /// Why no record may be made where there is none. The RuntimeSecret is read for it: another orchestrator
+    /// may have brought it to Runtime, and what was judged before its run began may be judged otherwise now.
+    async fn not_first(&self) -> Result<Option<Outcome>, Error> {
+        if self.session.version() > 0 {
+            return Ok(None);
+        }
+        let until = |pause| self.ctx.cx.now().checked_add(pause).ok();
+        let wait = |message: &str, until| {
+            Outcome::Waiting { reason: Reason::Settling, message: message.to_owned(), until }
+        };
+        let Some(secret) = self.declared.read_again(self.ctx).await? else {
+            let soon = until(CHANGED_LOOK);
+            return Ok(Some(wait("the RuntimeSecret has changed; it is looked at anew", soon)));
+        };
+        let (path, now) = (self.declared.path.as_str(), self.ctx.cx.now());
+        Ok(match claims::standing(&secret, path, &self.ctx.secrets, now) {
+            Standing::First => None,
+            Standing::Unknown(pause) => {
+                Some(wait("who else claims the same is not known yet", until(pause)))
+            }
+            Standing::Later(reason, message) => {
+                Some(Outcome::Blocked { by: Decider::Person, reason, message })
+            }
+        })
+    }
+
+    fn answered(&mut self, answer: Answer) {
+        if answer == Answer::Lost {
+            // Settings of the mount may be why.
+            self.authority.forget_mount();
+        }
+        self.session.did(answer);
+    }
+
+    /// One structured line per stage (C6-3).
+    fn log_stage(&self, protocol: Protocol) {
+        let record = self.session.record();
+        let version = record.and_then(|r| r.current.as_ref()).map(|v| v.number);
+        let (run, path) = (self.session.seen().run.name.as_str(), self.declared.path.as_str());
+        let step = self.session.stages().last().copied().unwrap_or_default();
+        let rotating = record.is_some_and(|r| r.state == State::Rotating);
+        if protocol == Protocol::Rotation && rotating {
+            tracing::info!(component = "orchestrator", run, step, path, version, "rotation step");
+        } else {
+            tracing::debug!(component = "orchestrator", run, step, path, version, "step");
+        }
+    }
+}
+
+/// Whoever looks without a run.
+pub(super) fn observer() -> RunRef {
+    RunRef {
+        uid: String::new(),
+        name: String::new(),
+        actor: "orchestrator".into(),
+        cause: "observed".into(),
+        slot: None,
+        compromise: false,
+        renew: Default::default(),
+        finishes: false,
+    }
+}

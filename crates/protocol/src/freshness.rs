@@ -1,0 +1,50 @@
+//! What is looked at just before an effect, whatever the protocol (PROTOCOLS.md §1.3).
+
+use crate::needs::Needs;
+use crate::step::Effect;
+
+/// What must be fresh just before `effect` (PROTOCOLS.md §1.3): the target of an effect that no
+/// `cas` of its own protects, and what decides that it may happen. What is written under `cas` or
+/// with `cas=0` needs no look: a lost one tells.
+pub fn fresh_before(effect: &Effect) -> Needs {
+    match effect {
+        Effect::Mark { .. } | Effect::Delete { .. } | Effect::Blank { .. } => {
+            Needs { bootstrap: true, metadata: true, ..Needs::default() }
+        }
+        Effect::Destroy(_) | Effect::WritePolicy(_) => Needs { metadata: true, ..Needs::default() },
+        Effect::Set { candidate, .. } => {
+            Needs { target: true, candidate: Some(candidate.clone()), ..Needs::default() }
+        }
+        Effect::WriteFirst { .. }
+        | Effect::Promote { .. }
+        | Effect::CreateCandidate { .. }
+        | Effect::RemoveCandidates(_)
+        | Effect::Ledger(_) => Needs::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step::Source;
+    use regent_types::VersionPair;
+
+    /// §1.3, §4.4, §5.2, §5.6: what no `cas` protects is seen fresh; what one protects is not read
+    /// again.
+    #[test]
+    fn each_effect_without_a_cas_of_its_own_has_its_target_looked_at() {
+        let (uid, rv) = ("u".to_owned(), "1".to_owned());
+        for effect in [
+            Effect::Delete { uid: uid.clone(), rv: rv.clone() },
+            Effect::Blank { uid: uid.clone(), rv: rv.clone() },
+        ] {
+            let needs = fresh_before(&effect);
+            assert!(needs.bootstrap && needs.metadata, "{effect:?}");
+        }
+        assert!(fresh_before(&Effect::Destroy(VersionPair::new(1, "t"))).metadata);
+        let set = fresh_before(&Effect::Set { candidate: "c".into(), login: 0 });
+        assert!(set.target && set.candidate.as_deref() == Some("c"));
+        let first = Effect::WriteFirst { source: Source::Bootstrap, hmac: "k:a".into() };
+        assert!(fresh_before(&first).is_empty());
+    }
+}

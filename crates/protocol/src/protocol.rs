@@ -1,0 +1,91 @@
+//! The protocols, and the one entry point to their steps.
+
+use jiff::Timestamp;
+
+use crate::ledger::kinds;
+use crate::needs::Needs;
+use crate::observation::Observation;
+use crate::outcome::{Decider, Outcome};
+use crate::record::{Record, Stop};
+use crate::step::{Step, event, tell};
+use crate::{derived, generate, handover, policy, rotation};
+
+/// Which protocol is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// From a bootstrap Secret (PROTOCOLS.md §4).
+    Handover,
+    /// First value made in the authority.
+    Generate,
+    /// Published by a PushSecret; regent observes.
+    Derived,
+    /// Rotation (§5).
+    Rotation,
+    /// The policy beside the secret is compared with the record's (§5, C6-1).
+    Policy,
+}
+
+/// What the next step of `protocol` looks at. It may depend on what is known already: ask again
+/// once that was looked at.
+pub fn needs(protocol: Protocol, record: Option<&Record>, seen: &Observation) -> Needs {
+    match protocol {
+        Protocol::Handover => handover::needs(record, seen),
+        Protocol::Generate => generate::needs(record, seen),
+        Protocol::Derived => derived::needs(record, seen),
+        Protocol::Rotation => rotation::needs(record, seen),
+        Protocol::Policy => policy::needs(record, seen),
+    }
+}
+
+/// The next step. What blocks a path is written into the record and the ledger before it is
+/// answered, and taken out again when it is over.
+pub fn step(
+    protocol: Protocol,
+    record: Option<&Record>,
+    seen: &Observation,
+    now: Timestamp,
+) -> Step {
+    let next = match protocol {
+        Protocol::Handover => handover::step(record, seen, now),
+        Protocol::Generate => generate::step(record, seen, now),
+        Protocol::Derived => derived::step(record, seen, now),
+        Protocol::Rotation => rotation::step(record, seen, now),
+        Protocol::Policy => return policy::step(record, seen, now),
+    };
+    match record {
+        Some(record) if record.owner == seen.owner => noted(record, seen, now, next),
+        _ => next,
+    }
+}
+
+fn noted(record: &Record, seen: &Observation, now: Timestamp, next: Step) -> Step {
+    let (by, reason, message) = match &next {
+        Step::Persist(_) | Step::Do(_) => return next,
+        Step::End(Outcome::Blocked { by, reason, message }) => (*by, *reason, message),
+        Step::End(_) => return released(record, seen, now).unwrap_or(next),
+    };
+    if record.stop.as_ref().is_some_and(|s| s.by == by && s.reason == reason) {
+        return next;
+    }
+    let word = match by {
+        Decider::Person => kinds::CONFLICT,
+        Decider::World => kinds::HELD,
+    };
+    let current = record.current.as_ref();
+    let mut told = event(seen, now, word, current, reason.as_str(), &record.stops.to_string());
+    told.result = reason.as_str().to_owned();
+    told.detail = message.clone();
+    tell(seen, told).unwrap_or_else(|| {
+        let stop = Stop { by, reason, message: message.clone(), since: now };
+        let stops = record.stops + 1;
+        Step::Persist(Box::new(Record { stop: Some(stop), stops, ..record.clone() }))
+    })
+}
+
+/// Takes out what blocked the path and no longer does.
+fn released(record: &Record, seen: &Observation, now: Timestamp) -> Option<Step> {
+    let stop = record.stop.as_ref()?;
+    let since = stop.since.to_string();
+    let told = event(seen, now, kinds::RELEASED, None, stop.reason.as_str(), &since);
+    Some(tell(seen, told).unwrap_or_else(|| Step::Persist(Box::new(record.to(record.state)))))
+}
