@@ -7,8 +7,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::fmt::Write as _;
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 
 use crate::fixture::{self, at};
 use crate::freshness::fresh_before;
@@ -63,38 +62,25 @@ struct World {
 impl World {
     /// Tells worlds apart: 128 bits of a hash over everything that matters.
     fn key(&self) -> u128 {
-        let mut key = Key::default();
-        let sessions: Vec<_> = self
-            .workers
-            .iter()
-            .map(|w| w.as_ref().map(|w| (w.session.tells_apart(), &w.next)))
-            .collect();
-        let world = (&self.record, self.record_version, &self.versions, self.policy);
-        let outside = (self.crashes, self.outside, self.next_uid, self.fresh);
-        let broken = (self.deleted_unread, self.overwritten, self.blind);
-        let all = (world, &self.pending, &self.secret, &self.told, sessions, outside, broken);
-        write!(key, "{all:?}").unwrap();
-        key.value()
+        let mut halves = (DefaultHasher::new(), DefaultHasher::new());
+        1_u8.hash(&mut halves.1);
+        self.write_to(&mut halves.0);
+        self.write_to(&mut halves.1);
+        (u128::from(halves.0.finish()) << 64) | u128::from(halves.1.finish())
     }
-}
 
-/// Two hashes of what is written to it.
-#[derive(Default)]
-struct Key(DefaultHasher, usize, DefaultHasher);
-
-impl Key {
-    fn value(&self) -> u128 {
-        (u128::from(self.0.finish()) << 64) | u128::from(self.2.finish())
-    }
-}
-
-impl std::fmt::Write for Key {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.0.write(text.as_bytes());
-        self.1 += text.len();
-        self.2.write_usize(self.1);
-        self.2.write(text.as_bytes());
-        Ok(())
+    fn write_to(&self, key: &mut DefaultHasher) {
+        (&self.record, self.record_version, &self.versions, self.policy).hash(key);
+        (&self.pending, &self.secret, &self.told).hash(key);
+        for worker in &self.workers {
+            worker.is_some().hash(key);
+            if let Some(worker) = worker {
+                worker.session.tells_apart(key);
+                worker.next.hash(key);
+            }
+        }
+        (self.crashes, self.outside, self.next_uid, self.fresh).hash(key);
+        (self.deleted_unread, self.overwritten, self.blind).hash(key);
     }
 }
 

@@ -63,7 +63,7 @@ pub mod kinds {
 
 /// One thing that happened: who, when, why, by which run, which version, with what result. Never a
 /// value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// Made from what happened, not from when ([`event_id`]): a repeat has the same id.
@@ -96,7 +96,7 @@ pub struct Event {
 }
 
 /// One link of the chain.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// Whose chain.
@@ -112,7 +112,7 @@ pub struct Entry {
 }
 
 /// The end of a chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Head {
     /// Day of the newest entry.
     pub day: String,
@@ -123,7 +123,7 @@ pub struct Head {
 }
 
 /// What is wrong with a chain.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum ChainError {
     /// Nothing to judge.
     #[error("expected at least one entry, found none")]

@@ -3,7 +3,7 @@
 use regent_types::VersionPair;
 
 /// Parts of an observation, each of which costs a driver requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Needs {
     /// The bootstrap Secret.
     pub bootstrap: bool,

@@ -10,7 +10,7 @@ use crate::needs::Needs;
 use crate::record::{Owner, Slot};
 
 /// The run on whose behalf steps are taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RunRef {
     /// Its uid: names its candidates.
     pub uid: String,
@@ -31,7 +31,7 @@ pub struct RunRef {
 }
 
 /// What the RuntimeSecret asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Request {
     /// Disposition of the bootstrap Secret, if declared.
     pub disposition: Option<Disposition>,
@@ -43,7 +43,7 @@ pub struct Request {
 }
 
 /// How a mount treats versions where a path says nothing itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mount {
     /// Versions kept.
     pub max_versions: i64,
@@ -58,7 +58,7 @@ impl Default for Mount {
 }
 
 /// One version as metadata shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct VersionSeen {
     /// `created_time`.
     pub created_time: String,
@@ -67,7 +67,7 @@ pub struct VersionSeen {
 }
 
 /// The rotation policy as `custom_metadata` shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PolicySeen {
     /// None of regent's keys is there.
     #[default]
@@ -79,7 +79,7 @@ pub enum PolicySeen {
 }
 
 /// Metadata of the path.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PathSeen {
     /// Newest version; 0 where none was ever written.
     pub current_version: i64,
@@ -108,7 +108,7 @@ impl PathSeen {
 }
 
 /// A version's value, as far as it can be known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ValueSeen {
     /// The path was never written, or the read was not asked for.
     #[default]
@@ -125,7 +125,7 @@ pub enum ValueSeen {
 }
 
 /// A Secret that carries bootstrap's labels.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BootstrapSeen {
     /// uid.
     pub uid: String,
@@ -144,7 +144,7 @@ pub struct BootstrapSeen {
 }
 
 /// The Secret under the bootstrap Secret's name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Bootstrap {
     /// There is none.
     #[default]
@@ -158,7 +158,7 @@ pub enum Bootstrap {
 }
 
 /// A persisted candidate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CandidateSeen {
     /// Name under `regent/pending/`.
     pub name: String,
@@ -167,7 +167,7 @@ pub struct CandidateSeen {
 }
 
 /// Consumers of the path at the version in force.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Consumers {
     /// Served at that version: `namespace/externalsecret`.
     pub observed: Vec<String>,
@@ -176,7 +176,7 @@ pub struct Consumers {
 }
 
 /// A login on a target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Login {
     /// Not tried, or the target did not answer.
     #[default]
@@ -189,7 +189,7 @@ pub enum Login {
 
 /// What each known password did on the target, in the order in which they are tried (PROTOCOLS.md
 /// §5.4).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Probes {
     /// The newest candidate.
     pub candidate: Login,
@@ -202,7 +202,7 @@ pub struct Probes {
 }
 
 /// Where else the credential must be changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Target {
     /// Nowhere: whoever consumes it reads the published value.
     #[default]
@@ -212,7 +212,7 @@ pub enum Target {
 }
 
 /// Everything a step may look at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observation {
     /// The run.
     pub run: RunRef,
@@ -261,7 +261,7 @@ pub struct Observation {
 }
 
 /// Who asks, for which secret: what an observation says before anything was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subject {
     /// The run.
     pub run: RunRef,

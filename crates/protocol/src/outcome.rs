@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::reason::Reason;
 
 /// Who must act before a path goes on. Written in records as `conflict` and `held`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Decider {
     /// A person must decide.
     #[serde(rename = "conflict")]
@@ -18,7 +18,7 @@ pub enum Decider {
 }
 
 /// How a drive ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// Nothing is left to do.
     Done,

@@ -11,7 +11,7 @@ use crate::step::{Step, event, tell};
 use crate::{derived, generate, handover, policy, rotation};
 
 /// Which protocol is followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// From a bootstrap Secret (PROTOCOLS.md §4).
     Handover,

@@ -35,7 +35,7 @@ pub fn pending_path(candidate: &str) -> String {
 }
 
 /// Who a path belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Owner {
     /// `RuntimeAuthority.spec.installation`.
@@ -47,7 +47,7 @@ pub struct Owner {
 }
 
 /// How the secret came into the authority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// From a bootstrap Secret.
@@ -61,7 +61,7 @@ pub enum Origin {
 }
 
 /// How far the path is. A [`Stop`] beside it says that it goes no further.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// What will be done is written down; the authority is not authoritative yet.
@@ -77,7 +77,7 @@ pub enum State {
 }
 
 /// Why the path goes no further, for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stop {
     /// Who must act.
@@ -92,7 +92,7 @@ pub struct Stop {
 }
 
 /// Notes of the run that wrote the record; they decide nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Notes {
     /// uid of the bootstrap Secret last seen.
@@ -107,7 +107,7 @@ pub struct Notes {
 }
 
 /// Steps of a rotation (PROTOCOLS.md §5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RotationStep {
     /// The candidate is made and persisted.
@@ -142,7 +142,7 @@ impl RotationStep {
 }
 
 /// A set that was, or may have been, sent to the target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetSent {
     /// Candidate that was set.
@@ -152,7 +152,7 @@ pub struct SetSent {
 }
 
 /// The claim of the run that rotates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Claim {
     /// uid of the run.
@@ -188,7 +188,7 @@ pub struct Claim {
 }
 
 /// A rotation that ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClosedRun {
     /// uid of the run.
@@ -202,7 +202,7 @@ pub struct ClosedRun {
 }
 
 /// The last slot of a trigger that this path was rotated for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Slot {
     /// The trigger, `kind/name`.
@@ -212,7 +212,7 @@ pub struct Slot {
 }
 
 /// A candidate that the target refused; kept until a later one has passed its test.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refused {
     /// Name under `regent/pending/`.
@@ -222,7 +222,7 @@ pub struct Refused {
 }
 
 /// Everything that decides about one path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     /// [`FORMAT`].

@@ -29,7 +29,7 @@ use crate::step::{Answer, Effect, Step};
 pub const TURNS_MAX: usize = 80;
 
 /// What a driver does next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Next {
     /// Look at this now and say so with [`Session::saw`].
     Look(Needs),
@@ -44,7 +44,7 @@ pub enum Next {
 }
 
 /// One record and what is known about its path, while a protocol is followed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Session {
     protocol: Protocol,
     record: Option<Record>,
@@ -205,14 +205,14 @@ impl Session {
         self.stages.clear();
     }
 
-    /// What tells this session from another of the same run.
+    /// Writes down what tells this session from another of the same run.
     #[cfg(test)]
-    pub(crate) fn tells_apart(&self) -> impl std::fmt::Debug {
+    pub(crate) fn tells_apart(&self, key: &mut impl std::hash::Hasher) {
+        use std::hash::Hash as _;
         let seen = &self.seen;
-        let values = (&seen.first, &seen.newest, &seen.bootstrap, &seen.candidate, &seen.leftovers);
-        let state = (self.reload, self.reloaded, self.last.clone(), self.over.clone());
-        let known = format!("{:?}", (&seen.known, &seen.metadata, &seen.appended, values));
-        (self.record.clone(), self.version, state, known)
+        (&self.record, self.version, self.reload, self.reloaded, &self.last, &self.over).hash(key);
+        (&seen.known, &seen.metadata, &seen.appended).hash(key);
+        (&seen.first, &seen.newest, &seen.bootstrap, &seen.candidate, &seen.leftovers).hash(key);
     }
 
     /// Stages of the protocol that it went through, in order.

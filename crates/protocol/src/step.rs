@@ -14,7 +14,7 @@ use crate::reason::Reason;
 use crate::record::Record;
 
 /// What to do next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Save the record under `cas`, then ask again.
     Persist(Box<Record>),
@@ -25,7 +25,7 @@ pub enum Step {
 }
 
 /// Where the value of a first version is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// In the bootstrap Secret.
     Bootstrap,
@@ -34,7 +34,7 @@ pub enum Source {
 }
 
 /// An effect. Each one names the condition under which it may happen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Write version 1 with `cas=0`, if the value read now has this HMAC.
     WriteFirst {
@@ -103,7 +103,7 @@ pub enum Effect {
 }
 
 /// What became of an effect.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// It took effect.
     Done,

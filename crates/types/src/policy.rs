@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// When a secret is rotated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RotationType {
     /// Never by itself.
@@ -20,7 +20,7 @@ pub enum RotationType {
 }
 
 /// What to do when consumers have not followed within `max_overlap`, or a step fails for good.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureStrategy {
     /// Go on trying.
@@ -33,7 +33,7 @@ pub enum FailureStrategy {
 }
 
 /// The policy of one secret. Durations are whole seconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RotationPolicy {
     /// When it is rotated.
@@ -71,7 +71,7 @@ pub const METADATA_KEYS: [&str; 6] =
     ["rotation_type", "ttl", "rotate_before", "revoke_old", "max_overlap", "failure_strategy"];
 
 /// Why `custom_metadata` holds no policy.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("policy attribute {attribute}: expected {expected}, found {found:?}")]
 pub struct PolicyError {
     /// The RFC's attribute name.
