@@ -17,6 +17,7 @@ use crate::observation::{
 };
 use crate::outcome::Outcome;
 use crate::protocol::Protocol;
+use crate::reason::Reason;
 use crate::record::{Record, State};
 use crate::session::{Next, Session};
 use crate::step::{Answer, Effect, Source};
@@ -335,6 +336,11 @@ fn plan(world: &World, mut session: Session) -> Option<Worker> {
     if let Next::Do(effect) = &next {
         let stale = fresh_before(effect).without(&session.seen().known);
         assert!(stale.is_empty(), "{effect:?} without a look at {stale:?}");
+    }
+    if let Next::End(Outcome::Blocked { reason: Reason::ValueMissing, message, .. }) = &next {
+        let in_force = session.record().and_then(|r| r.current.as_ref()).map_or(0, |v| v.number);
+        let version = world.versions.get(usize::try_from(in_force).unwrap().wrapping_sub(1));
+        assert!(!version.is_some_and(|v| v.1), "what was not looked at is judged: {message}");
     }
     session.count_from_here();
     (!matches!(next, Next::End(_))).then_some(Worker { session, next: Some(next) })

@@ -39,7 +39,10 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
         }
         State::Disposing => {
             let consumers = current.filter(|_| seen.request.hurry);
-            Needs { bootstrap: true, consumers, ..none }
+            // Before B is marked the value is looked at by itself; a B that needs no mark needs that look as well.
+            let unmarked = matches!(&seen.bootstrap, Bootstrap::Live(b) if b.marked.is_none());
+            let metadata = seen.known.bootstrap && !unmarked;
+            Needs { bootstrap: true, metadata, consumers, ..none }
         }
         State::Done => Needs { bootstrap: true, metadata: true, ..none },
         State::Rotating => none,

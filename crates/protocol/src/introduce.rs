@@ -105,10 +105,10 @@ pub(crate) fn behind(record: Option<&Record>, seen: &Observation) -> Option<Step
 }
 
 /// Stops where the version in force is no longer in the authority. Nothing is generated or written
-/// then (§4.5).
+/// then (§4.5). What was not looked at is not judged.
 pub(crate) fn present(record: &Record, seen: &Observation) -> Option<Step> {
     let pair = record.current.as_ref()?;
-    if seen.metadata.has_live(pair) {
+    if !seen.known.metadata || seen.metadata.has_live(pair) {
         return None;
     }
     let found = seen.metadata.pair(pair.number);
