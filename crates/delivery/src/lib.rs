@@ -10,3 +10,4 @@
 
 pub mod materializer;
 pub mod publisher;
+mod secret_values;

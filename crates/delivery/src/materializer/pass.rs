@@ -340,12 +340,8 @@ impl Job<'_> {
                 let mark = existing.map(mark);
                 return Ok(Done::Written { mark, wrote: false });
             }
-            Write::Create(secret) => {
-                let secret = WipedSecret::new(*secret);
-                ("create", self.api().create(&params, &secret).await)
-            }
+            Write::Create(secret) => ("create", self.api().create(&params, &secret).await),
             Write::Replace(secret) => {
-                let secret = WipedSecret::new(*secret);
                 ("update", self.api().replace(&self.request.target, &params, &secret).await)
             }
         };

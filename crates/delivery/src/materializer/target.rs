@@ -12,6 +12,8 @@ use regent_types::{SecretData, SecretPath, VersionPair, labels};
 
 use super::request::{Creation, Request};
 use super::verdict::Refusal;
+use crate::secret_values::{differing, same_values};
+use regent_operator::wiped_secret::WipedSecret;
 
 /// Labels and annotations that a bootstrap Secret has and a materialized one has not.
 const BOOTSTRAP_MARKS: [&str; 9] = [
@@ -45,14 +47,13 @@ pub(crate) struct Owner<'a> {
 }
 
 /// The write to make.
-#[derive(Debug)]
 pub(crate) enum Write {
     /// It is as it should be.
     Nothing,
     /// It is not there.
-    Create(Box<Secret>),
+    Create(WipedSecret),
     /// Replace under uid and resourceVersion.
-    Replace(Box<Secret>),
+    Replace(WipedSecret),
 }
 
 /// What was read, path by path.
@@ -152,40 +153,43 @@ pub(crate) fn plan(
         return Ok(Write::Nothing);
     }
     let Some(secret) = existing else {
-        return Ok(Write::Create(Box::new(desired(request, owner, None, data, versions))));
+        let new = desired(request, owner, None, data, versions);
+        return Ok(Write::Create(WipedSecret::new(new)));
     };
     if is_bootstrap(secret) {
         become_keeps_everything(secret, data)?;
     }
-    let new = desired(request, owner, Some(secret), data, versions);
-    if new == *secret {
+    let new = WipedSecret::new(desired(request, owner, Some(secret), data, versions));
+    let same_data = same_values(new.data.as_ref(), secret.data.as_ref());
+    if same_data && same_but_data(&new, secret) {
         return Ok(Write::Nothing);
     }
-    if secret.immutable == Some(true) && new.data != secret.data {
+    if secret.immutable == Some(true) && !same_data {
         let message = format!("Secret {} is immutable and its data would change", request.target);
         return Err(Refusal::change("SecretSyncedError", message));
     }
-    Ok(Write::Replace(Box::new(new)))
+    Ok(Write::Replace(new))
+}
+
+/// Whether all is the same but what the data hold.
+fn same_but_data(a: &Secret, b: &Secret) -> bool {
+    let Secret { data: _, immutable, metadata, string_data, type_ } = a;
+    *immutable == b.immutable
+        && *metadata == b.metadata
+        && same_values(string_data.as_ref(), b.string_data.as_ref())
+        && *type_ == b.type_
 }
 
 /// PROTOCOLS.md §4.4 `become`: refused while the rendered data would drop or change a key of *B*.
 fn become_keeps_everything(secret: &Secret, data: &SecretData) -> Result<(), Refusal> {
-    for (key, value) in secret.data.iter().flatten() {
-        let kept = data.get(key).is_some_and(|new| same_bytes(new.expose(), &value.0));
-        if !kept {
-            let message = format!(
-                "taking over bootstrap Secret would drop or change its key {key:?}; let the \
-                 ExternalSecret render every key with the value that was handed over"
-            );
-            return Err(Refusal::retry("BecomeWouldDrop", message));
-        }
-    }
-    Ok(())
-}
-
-/// Compared without an early exit; both are secret.
-fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y)) == 0
+    let none = BTreeMap::new();
+    let differing = differing(secret.data.as_ref().unwrap_or(&none), data);
+    let Some(key) = differing.first() else { return Ok(()) };
+    let message = format!(
+        "taking over bootstrap Secret would drop or change its key {key:?}; let the \
+         ExternalSecret render every key with the value that was handed over"
+    );
+    Err(Refusal::retry("BecomeWouldDrop", message))
 }
 
 fn desired(

@@ -11,6 +11,7 @@ use regent_types::{SecretData, SecretPath, VersionPair};
 use regent_vault::{KvSecret, VersionState};
 
 use super::explicit::Refusal;
+use crate::secret_values::{differing, same_values};
 
 /// `custom_metadata` key: who keeps the path.
 pub(crate) const MANAGED_BY: &str = "managed-by";
@@ -61,7 +62,10 @@ pub(crate) fn plan(
         (Some(REGENT), Some(owner)) if owner == publisher => {}
         // Written with cas=0, then the process died before the mark: nobody else writes exactly
         // this there.
-        (None, None) if current.version.number == 1 && live.is_some_and(|d| same(d, wanted)) => {
+        (None, None)
+            if current.version.number == 1
+                && live.is_some_and(|live| same_values(Some(live), Some(wanted))) =>
+        {
             return Ok(Plan::Claim(current.version.clone()));
         }
         (manager, owner) => {
@@ -74,24 +78,12 @@ pub(crate) fn plan(
         }
     }
     let mut data = live.map(duplicate_data).unwrap_or_default();
-    let there = wanted.iter().all(|(key, value)| {
-        data.get(key).is_some_and(|now| same_bytes(now.expose(), value.expose()))
-    });
+    let there = differing(wanted, &data).is_empty();
     if live.is_some() && (there || only_new) {
         return Ok(Plan::Nothing(current.version.clone()));
     }
     data.extend(duplicate_data(wanted));
     Ok(Plan::Write { data, cas: current.version.number, claim: false })
-}
-
-fn same(a: &SecretData, b: &SecretData) -> bool {
-    a.len() == b.len()
-        && a.iter().zip(b).all(|((k, x), (l, y))| k == l && same_bytes(x.expose(), y.expose()))
-}
-
-/// Compared without an early exit; both are secret.
-fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y)) == 0
 }
 
 #[cfg(test)]

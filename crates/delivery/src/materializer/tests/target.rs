@@ -70,8 +70,9 @@ fn written(
 
 fn after(write: Result<Write, Refusal>) -> Secret {
     match write {
-        Ok(Write::Create(secret) | Write::Replace(secret)) => *secret,
-        other => panic!("expected a write, found {other:?}"),
+        Ok(Write::Create(secret) | Write::Replace(secret)) => (*secret).clone(),
+        Ok(Write::Nothing) => panic!("expected a write, found none"),
+        Err(refusal) => panic!("expected a write, found {refusal:?}"),
     }
 }
 
