@@ -9,5 +9,6 @@
 //! no component's module names another's.
 
 pub mod materializer;
+mod not_ready;
 pub mod publisher;
 mod secret_values;

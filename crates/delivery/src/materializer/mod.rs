@@ -28,7 +28,6 @@ mod status;
 mod store;
 mod stores;
 mod target;
-mod verdict;
 mod watch;
 mod worker;
 

@@ -23,8 +23,8 @@ use super::request::{Creation, Place, Request};
 use super::status::{self, Outcome};
 use super::store::{self, Resolution, Served};
 use super::target::{self, Owner, Versions, Write};
-use super::verdict::{Refusal, Until};
 use super::worker::{self, Worker};
+use crate::not_ready::{NotReady, Until};
 use regent_operator::error::ReconcileError;
 
 /// No watch is guaranteed to tell everything: look at least this often, at no cost while nothing
@@ -59,7 +59,7 @@ pub(crate) async fn reconcile(
     }
     worker.tables().prune(&worker.objects);
     worker.secrets.watch(&key.0);
-    let refusal = match prepare(&worker, &es, key.clone()) {
+    let not_ready = match prepare(&worker, &es, key.clone()) {
         Ok(None) => {
             worker.tables().forget(&key);
             return Ok(Action::await_change());
@@ -69,19 +69,19 @@ pub(crate) async fn reconcile(
                 worker.backoff.reset(&key);
                 return Ok(Action::requeue(next.unwrap_or(RECHECK).min(RECHECK)));
             }
-            Ended::Refused(refusal) => refusal,
+            Ended::Refused(not_ready) => not_ready,
         },
-        Err(refusal) => refusal,
+        Err(not_ready) => not_ready,
     };
     worker.tables().block(&key);
-    let until = refusal.until;
-    if said(&es) != Some(refusal.reason) {
+    let until = not_ready.until;
+    if said(&es) != Some(not_ready.reason) {
         tracing::warn!(
             component = "materializer", object = %format!("{}/{}", key.0, key.1),
-            reason = refusal.reason, message = refusal.message, "ExternalSecret is not synced"
+            reason = not_ready.reason, message = not_ready.message, "ExternalSecret is not synced"
         );
     }
-    publish(&worker, &es, &Outcome::Refused(refusal)).await?;
+    publish(&worker, &es, &Outcome::Refused(not_ready)).await?;
     Ok(match until {
         Until::Retry => Action::requeue(worker.backoff.next(key)),
         Until::Change => Action::requeue(RECHECK),
@@ -109,7 +109,7 @@ fn said(es: &ExternalSecret) -> Option<&str> {
 
 enum Ended {
     Well(Option<Duration>),
-    Refused(Refusal),
+    Refused(NotReady),
 }
 
 /// Everything that is decided before anybody is asked anything. `None`: not regent's.
@@ -117,7 +117,7 @@ fn prepare<'a>(
     worker: &'a Worker,
     es: &'a ExternalSecret,
     key: Key,
-) -> Result<Option<Job<'a>>, Refusal> {
+) -> Result<Option<Job<'a>>, NotReady> {
     let Some(store) = served_by(worker, es, &key.0)? else { return Ok(None) };
     let request = Request::parse(&key.1, &es.spec, &store.mount)?;
     let paths: BTreeSet<SecretPath> =
@@ -128,7 +128,7 @@ fn prepare<'a>(
     for path in paths {
         match worker.judge(&key.0, &path) {
             Judgement::Serve(version) => told.extend(version.map(|version| (path, version))),
-            Judgement::Refuse(refusal) => return Err(refusal),
+            Judgement::Refuse(not_ready) => return Err(not_ready),
         }
     }
     Ok(Some(Job { worker, es, key, store, request, told }))
@@ -139,12 +139,12 @@ fn served_by(
     worker: &Worker,
     es: &ExternalSecret,
     namespace: &str,
-) -> Result<Option<Served>, Refusal> {
+) -> Result<Option<Served>, NotReady> {
     let Some(reference) = &es.spec.secret_store_ref else { return Ok(None) };
     let kind = reference.kind.as_deref().unwrap_or("SecretStore");
     let absent = || {
         let message = format!("{kind} {} is not there", reference.name);
-        Refusal::change("StoreNotReady", message)
+        NotReady::until_change("StoreNotReady", message)
     };
     let home = worker.home();
     let resolution = if kind == "ClusterSecretStore" {
@@ -156,7 +156,7 @@ fn served_by(
         if ours && !store::usable_in(&found.spec.conditions, namespace, &labels)? {
             let message =
                 format!("{kind} {} may not be used in namespace {namespace}", reference.name);
-            return Err(Refusal::change("StoreNotReady", message));
+            return Err(NotReady::until_change("StoreNotReady", message));
         }
         resolution
     } else {
@@ -167,7 +167,7 @@ fn served_by(
     match resolution {
         Resolution::Ours(served) => Ok(Some(served)),
         Resolution::NotOurs => Ok(None),
-        Resolution::Refused(refusal) => Err(refusal),
+        Resolution::Refused(not_ready) => Err(not_ready),
     }
 }
 
@@ -214,7 +214,7 @@ impl Job<'_> {
             Ok(Done::Written { mark, wrote }) => {
                 self.settle(mark, nudges, (wrote || cause == Cause::Refresh, wrote)).await
             }
-            Err(refusal) => Ok(Ended::Refused(refusal)),
+            Err(not_ready) => Ok(Ended::Refused(not_ready)),
         }
     }
 
@@ -262,7 +262,7 @@ impl Job<'_> {
     }
 
     /// Reads, renders and writes.
-    async fn sync(&self) -> Result<Result<Done, Refusal>, ReconcileError> {
+    async fn sync(&self) -> Result<Result<Done, NotReady>, ReconcileError> {
         let existing = match self.request.creation {
             Creation::Nothing => None,
             _ => {
@@ -279,21 +279,21 @@ impl Job<'_> {
             meta: &self.es.metadata,
         };
         let existing = existing.as_deref();
-        if let Err(refusal) = target::may_write(&self.request, &owner, existing) {
-            return Ok(Err(refusal));
+        if let Err(not_ready) = target::may_write(&self.request, &owner, existing) {
+            return Ok(Err(not_ready));
         }
         let decided = match self.read().await {
             Ok(reads) => self.decide(&owner, existing, &reads),
-            Err(refusal) => Err(refusal),
+            Err(not_ready) => Err(not_ready),
         };
         match decided {
             Ok(Plan::Write(write)) => self.write(existing, write).await.map(Ok),
             Ok(Plan::Delete) => self.delete(&owner, existing).await.map(Ok),
-            Err(refusal) => Ok(Err(refusal)),
+            Err(not_ready) => Ok(Err(not_ready)),
         }
     }
 
-    async fn read(&self) -> Result<BTreeMap<Place, Read>, Refusal> {
+    async fn read(&self) -> Result<BTreeMap<Place, Read>, NotReady> {
         let places: BTreeSet<&Place> = self.request.entries.iter().map(|e| e.place()).collect();
         let mut reads = BTreeMap::new();
         for place in places {
@@ -309,7 +309,7 @@ impl Job<'_> {
         owner: &Owner<'_>,
         existing: Option<&Secret>,
         reads: &BTreeMap<Place, Read>,
-    ) -> Result<Plan, Refusal> {
+    ) -> Result<Plan, NotReady> {
         let pair = |read: &Read| (**read).as_ref().map(|secret| secret.version.clone());
         // Pinned versions go back and forth as the ExternalSecret says.
         let newest = reads.iter().filter(|(place, _)| place.version.is_none());

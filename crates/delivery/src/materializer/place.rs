@@ -5,16 +5,16 @@
 
 use regent_types::SecretPath;
 
-use super::verdict::Refusal;
+use crate::not_ready::NotReady;
 
 /// The path that `key` means in `mount`. ESO tolerates the mount as a prefix and `data/` after it
 /// (eso.md §1.4); each is taken off once. Dots, empty segments, capitals and escapes are refused by
 /// [`SecretPath`].
-pub(crate) fn normalise(mount: &str, key: &str) -> Result<SecretPath, Refusal> {
+pub(crate) fn normalise(mount: &str, key: &str) -> Result<SecretPath, NotReady> {
     let below = key.strip_prefix(mount).and_then(|rest| rest.strip_prefix('/')).unwrap_or(key);
     let below = below.strip_prefix("data/").unwrap_or(below);
     SecretPath::parse(below)
-        .map_err(|error| Refusal::change("WrongPath", format!("remote key: {error}")))
+        .map_err(|error| NotReady::until_change("WrongPath", format!("remote key: {error}")))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_CA_BUNDLE, CONTROLLER_CLASS, SYSTEM_NAMESPACE};
 use serde_json::Value;
 
-use super::verdict::Refusal;
+use crate::not_ready::NotReady;
 use regent_operator::trusted_authority::{AuthorityEndpoint, TrustedAuthority};
 
 /// Fields of the Vault provider that change what is read or by whom, and that regent does not act
@@ -38,7 +38,7 @@ pub(crate) enum Resolution {
     /// Another controller's or another provider's: untouched, also in its status.
     NotOurs,
     /// Of regent's class, and not to be served.
-    Refused(Refusal),
+    Refused(NotReady),
 }
 
 /// Whose store this is; `home` is the authority of this installation.
@@ -49,27 +49,27 @@ pub(crate) fn resolve(class: &str, provider: &Provider, home: &TrustedAuthority)
     let Some(vault) = &provider.vault else { return Resolution::NotOurs };
     match check(vault, home) {
         Ok(served) => Resolution::Ours(served),
-        Err(refusal) => Resolution::Refused(refusal),
+        Err(not_ready) => Resolution::Refused(not_ready),
     }
 }
 
-fn check(vault: &VaultProvider, home: &TrustedAuthority) -> Result<Served, Refusal> {
+fn check(vault: &VaultProvider, home: &TrustedAuthority) -> Result<Served, NotReady> {
     if vault.version != "v2" {
-        return Err(Refusal::unsupported("provider.vault.version other than v2"));
+        return Err(NotReady::unsupported("provider.vault.version other than v2"));
     }
     for field in UNSUPPORTED_FIELDS {
         if vault.other.contains_key(field) {
-            return Err(Refusal::unsupported(&format!("provider.vault.{field}")));
+            return Err(NotReady::unsupported(&format!("provider.vault.{field}")));
         }
     }
     if let Some(field) = vault.foreign_ca() {
-        return Err(Refusal::unsupported(&format!(
+        return Err(NotReady::unsupported(&format!(
             "provider.vault.{field} other than ConfigMap {SYSTEM_NAMESPACE}/{AUTHORITY_CA_BUNDLE}"
         )));
     }
     let mount = vault.path.as_deref().unwrap_or(SECRET_MOUNT).trim_end_matches('/').to_owned();
     if mount != SECRET_MOUNT {
-        return Err(Refusal::unsupported("provider.vault.path other than secret"));
+        return Err(NotReady::unsupported("provider.vault.path other than secret"));
     }
     let own = |auth: &VaultAuth| own_identity(auth, home.mount());
     let read_only = vault.auth.as_ref().map_or(Ok(false), own)?;
@@ -79,27 +79,27 @@ fn check(vault: &VaultProvider, home: &TrustedAuthority) -> Result<Served, Refus
             "regent's own identity is used only with the authority of this installation, not with \
              {server}; name the address in RuntimeAuthority"
         );
-        Refusal::change("UnknownAuthority", message)
+        NotReady::until_change("UnknownAuthority", message)
     })?;
     Ok(Served { site, mount, read_only })
 }
 
 /// Whether the store names the materializer's own role; an error where it names another login.
-fn own_identity(auth: &VaultAuth, mount: &str) -> Result<bool, Refusal> {
+fn own_identity(auth: &VaultAuth, mount: &str) -> Result<bool, NotReady> {
     if let Some(method) = auth.other.keys().next() {
-        return Err(Refusal::unsupported(&format!("provider.vault.auth.{method}")));
+        return Err(NotReady::unsupported(&format!("provider.vault.auth.{method}")));
     }
     let Some(kubernetes) = &auth.kubernetes else { return Ok(false) };
     if let Some(field) = kubernetes.other.keys().next() {
-        return Err(Refusal::unsupported(&format!("provider.vault.auth.kubernetes.{field}")));
+        return Err(NotReady::unsupported(&format!("provider.vault.auth.kubernetes.{field}")));
     }
     if kubernetes.mount_path.as_deref().is_some_and(|m| m != mount) {
         let field = format!("provider.vault.auth.kubernetes.mountPath other than {mount}");
-        return Err(Refusal::unsupported(&field));
+        return Err(NotReady::unsupported(&field));
     }
     if kubernetes.role != Identity::Materializer.account() {
         let field = format!("provider.vault.auth.kubernetes.role {}", kubernetes.role);
-        return Err(Refusal::unsupported(&field));
+        return Err(NotReady::unsupported(&field));
     }
     Ok(true)
 }
@@ -112,12 +112,12 @@ pub(crate) fn verdict(resolution: &Resolution) -> Option<(Verdict, &'static str)
             Some((Verdict::yes("Valid", "store validated"), "ReadOnly"))
         }
         Resolution::Ours(_) => Some((Verdict::yes("Valid", "store validated"), "ReadWrite")),
-        Resolution::Refused(refusal) => {
-            let reason = match refusal.reason {
+        Resolution::Refused(not_ready) => {
+            let reason = match not_ready.reason {
                 "Unsupported" => "Unsupported",
                 _ => "InvalidProviderConfig",
             };
-            Some((Verdict::no(reason, refusal.message.clone()), "ReadOnly"))
+            Some((Verdict::no(reason, not_ready.message.clone()), "ReadOnly"))
         }
     }
 }
@@ -128,20 +128,20 @@ pub(crate) fn usable_in(
     conditions: &[Value],
     namespace: &str,
     labels: &BTreeMap<String, String>,
-) -> Result<bool, Refusal> {
+) -> Result<bool, NotReady> {
     if conditions.is_empty() {
         return Ok(true);
     }
     let mut usable = false;
     for condition in conditions {
         let fields =
-            condition.as_object().ok_or_else(|| Refusal::unsupported("spec.conditions"))?;
+            condition.as_object().ok_or_else(|| NotReady::unsupported("spec.conditions"))?;
         for (field, value) in fields {
             usable |= match field.as_str() {
                 "namespaces" => texts(value).any(|n| n == namespace),
                 "namespaceRegexes" => matches_any(value, namespace)?,
                 "namespaceSelector" => selects(value, labels)?,
-                other => return Err(Refusal::unsupported(&format!("spec.conditions.{other}"))),
+                other => return Err(NotReady::unsupported(&format!("spec.conditions.{other}"))),
             };
         }
     }
@@ -152,10 +152,10 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
-fn matches_any(value: &Value, namespace: &str) -> Result<bool, Refusal> {
+fn matches_any(value: &Value, namespace: &str) -> Result<bool, NotReady> {
     for pattern in texts(value) {
         let regex = regex::Regex::new(pattern)
-            .map_err(|_| Refusal::unsupported(&format!("spec.conditions regex {pattern:?}")))?;
+            .map_err(|_| NotReady::unsupported(&format!("spec.conditions regex {pattern:?}")))?;
         if regex.is_match(namespace) {
             return Ok(true);
         }
@@ -163,10 +163,10 @@ fn matches_any(value: &Value, namespace: &str) -> Result<bool, Refusal> {
     Ok(false)
 }
 
-fn selects(value: &Value, labels: &BTreeMap<String, String>) -> Result<bool, Refusal> {
+fn selects(value: &Value, labels: &BTreeMap<String, String>) -> Result<bool, NotReady> {
     let expressions = value.get("matchExpressions").and_then(Value::as_array);
     if expressions.is_some_and(|e| !e.is_empty()) {
-        return Err(Refusal::unsupported("spec.conditions.namespaceSelector.matchExpressions"));
+        return Err(NotReady::unsupported("spec.conditions.namespaceSelector.matchExpressions"));
     }
     let Some(wanted) = value.get("matchLabels").and_then(Value::as_object) else { return Ok(true) };
     Ok(wanted.iter().all(|(k, v)| labels.get(k).map(String::as_str) == v.as_str()))
@@ -184,7 +184,9 @@ mod tests {
         match resolve(class, &provider, &TrustedAuthority::at(HOME, "east")) {
             Resolution::Ours(served) => format!("ours {} {}", served.mount, served.read_only),
             Resolution::NotOurs => "not ours".into(),
-            Resolution::Refused(refusal) => format!("{}: {}", refusal.reason, refusal.message),
+            Resolution::Refused(not_ready) => {
+                format!("{}: {}", not_ready.reason, not_ready.message)
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use regent_types::{SecretData, SecretPath, VersionPair, labels};
 
 use super::request::{Creation, Request};
-use super::verdict::Refusal;
+use crate::not_ready::NotReady;
 use crate::secret_values::{differing, same_values};
 use regent_operator::wiped_secret::WipedSecret;
 
@@ -64,7 +64,7 @@ pub(crate) type Versions = BTreeMap<SecretPath, VersionPair>;
 pub(crate) fn went_back(
     existing: Option<&Secret>,
     read: &BTreeMap<SecretPath, Option<VersionPair>>,
-) -> Result<(), Refusal> {
+) -> Result<(), NotReady> {
     let recorded = existing.map(recorded).unwrap_or_default();
     for (path, now) in read {
         let Some(before) = recorded.get(path.as_str()) else { continue };
@@ -81,7 +81,7 @@ pub(crate) fn went_back(
                 "{path} went back: the Secret holds {before}, the authority {now}; the Secret is kept \
                  until a person accepts the restore"
             );
-            return Err(Refusal::retry("AuthorityWentBack", message));
+            return Err(NotReady::until_retry("AuthorityWentBack", message));
         }
     }
     Ok(())
@@ -101,11 +101,11 @@ pub(crate) fn may_write(
     request: &Request,
     owner: &Owner<'_>,
     existing: Option<&Secret>,
-) -> Result<(), Refusal> {
+) -> Result<(), NotReady> {
     let Some(secret) = existing else {
         if request.creation == Creation::Merge {
             let message = format!("Secret {} to merge into is not there", request.target);
-            return Err(Refusal::retry("SecretMissing", message));
+            return Err(NotReady::until_retry("SecretMissing", message));
         }
         return Ok(());
     };
@@ -117,7 +117,7 @@ pub(crate) fn may_write(
             "Secret {} is a bootstrap Secret and stays authoritative until its handover is done",
             request.target
         );
-        return Err(Refusal::change("AwaitingHandover", message));
+        return Err(NotReady::until_change("AwaitingHandover", message));
     }
     let controller =
         secret.metadata.owner_references.iter().flatten().find(|r| r.controller == Some(true));
@@ -136,7 +136,7 @@ pub(crate) fn may_write(
              merge with creationPolicy Merge",
             request.target
         );
-        return Err(Refusal::retry("SecretNotMine", message));
+        return Err(NotReady::until_retry("SecretNotMine", message));
     }
     Ok(())
 }
@@ -148,7 +148,7 @@ pub(crate) fn plan(
     existing: Option<&Secret>,
     data: &SecretData,
     versions: &Versions,
-) -> Result<Write, Refusal> {
+) -> Result<Write, NotReady> {
     if request.creation == Creation::Nothing {
         return Ok(Write::Nothing);
     }
@@ -166,7 +166,7 @@ pub(crate) fn plan(
     }
     if secret.immutable == Some(true) && !same_data {
         let message = format!("Secret {} is immutable and its data would change", request.target);
-        return Err(Refusal::change("SecretSyncedError", message));
+        return Err(NotReady::until_change("SecretSyncedError", message));
     }
     Ok(Write::Replace(new))
 }
@@ -181,7 +181,7 @@ fn same_but_data(a: &Secret, b: &Secret) -> bool {
 }
 
 /// PROTOCOLS.md §4.4 `become`: refused while the rendered data would drop or change a key of *B*.
-fn become_keeps_everything(secret: &Secret, data: &SecretData) -> Result<(), Refusal> {
+fn become_keeps_everything(secret: &Secret, data: &SecretData) -> Result<(), NotReady> {
     let none = BTreeMap::new();
     let differing = differing(secret.data.as_ref().unwrap_or(&none), data);
     let Some(key) = differing.first() else { return Ok(()) };
@@ -189,7 +189,7 @@ fn become_keeps_everything(secret: &Secret, data: &SecretData) -> Result<(), Ref
         "taking over bootstrap Secret would drop or change its key {key:?}; let the \
          ExternalSecret render every key with the value that was handed over"
     );
-    Err(Refusal::retry("BecomeWouldDrop", message))
+    Err(NotReady::until_retry("BecomeWouldDrop", message))
 }
 
 fn desired(

@@ -236,7 +236,7 @@ impl Tables {
         self.known.insert(key.clone(), known);
     }
 
-    /// The pass of `key` ended in a refusal: the next one compares everything anew.
+    /// The pass of `key` ended without effect: the next one compares everything anew.
     pub(crate) fn block(&mut self, key: &Key) {
         self.known.remove(key);
         self.blocked.insert(key.clone());

@@ -15,10 +15,11 @@ use regent_operator::wiped_secret::WipedSecret;
 use regent_types::{SecretData, Sensitive, labels};
 
 use super::authority::{Author, Authorities};
-use super::explicit::{Refusal, Wanted};
+use super::explicit::Wanted;
 use super::status::{self, Outcome, Versions};
 use super::store;
 use super::watch::{Key, Sources};
+use crate::not_ready::{NotReady, Until};
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
@@ -78,17 +79,19 @@ pub(crate) async fn reconcile(
             worker.backoff.reset(&key);
             Ok(Action::requeue(next.min(RECHECK)))
         }
-        Err(refusal) => {
+        Err(not_ready) => {
             worker.known().remove(&key);
-            if said(&object) != Some(refusal.reason) {
+            if said(&object) != Some(not_ready.reason) {
                 tracing::warn!(
                     component = "publisher", object = %format!("{}/{}", key.0, key.1),
-                    reason = refusal.reason, message = refusal.message, "PushSecret is not published"
+                    reason = not_ready.reason, message = not_ready.message, "PushSecret is not published"
                 );
             }
-            worker.publish_status(&object, &Outcome::Refused(&refusal)).await?;
-            let retry = refusal.retry;
-            Ok(Action::requeue(if retry { worker.backoff.next(key) } else { RECHECK }))
+            worker.publish_status(&object, &Outcome::Refused(&not_ready)).await?;
+            Ok(Action::requeue(match not_ready.until {
+                Until::Retry => worker.backoff.next(key),
+                Until::Change => RECHECK,
+            }))
         }
     }
 }
@@ -154,18 +157,18 @@ impl Worker {
         &self,
         object: &PushSecret,
         key: &Key,
-    ) -> Result<Result<Option<Duration>, Refusal>, ReconcileError> {
+    ) -> Result<Result<Option<Duration>, NotReady>, ReconcileError> {
         let prepared = self.prepare(object, key);
         let (wanted, servers, installation) = match prepared {
             Ok(Some(prepared)) => prepared,
             Ok(None) => return Ok(Ok(None)),
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(not_ready) => return Ok(Err(not_ready)),
         };
         self.sources.uses(key, &wanted.source);
         let Some(source) = self.source(key, &wanted).await? else {
             let message =
                 format!("source Secret {} is not there; it is published once it is", wanted.source);
-            return Ok(Err(Refusal::retry("SourceMissing", message)));
+            return Ok(Err(NotReady::until_retry("SourceMissing", message)));
         };
         let now = self.cx.now();
         let seen = Known {
@@ -191,7 +194,7 @@ impl Worker {
                 self.known().insert(key.clone(), seen);
                 Ok(Ok(Some(wanted.interval.unwrap_or(RECHECK))))
             }
-            Err(refusal) => Ok(Err(refusal)),
+            Err(not_ready) => Ok(Err(not_ready)),
         }
     }
 
@@ -200,14 +203,14 @@ impl Worker {
         &self,
         object: &PushSecret,
         key: &Key,
-    ) -> Result<Option<(Wanted, Vec<AuthorityEndpoint>, String)>, Refusal> {
+    ) -> Result<Option<(Wanted, Vec<AuthorityEndpoint>, String)>, NotReady> {
         let wanted = Wanted::parse(&object.spec)?;
         let home = TrustedAuthority::of(&self.cx, &self.runtime.state());
         let mut servers = Vec::new();
         for name in &wanted.stores {
             let found = self.stores.get(&ObjectRef::new(name)).ok_or_else(|| {
                 let message = format!("ClusterSecretStore {name} is not there");
-                Refusal::change("StoreNotReady", message)
+                NotReady::until_change("StoreNotReady", message)
             })?;
             let Some(site) = store::server(name, &found.spec, &home)? else { return Ok(None) };
             servers.push(site);
@@ -220,7 +223,7 @@ impl Worker {
         })?;
         let runtime = self.runtime.get(&ObjectRef::new(labels::AUTHORITY_NAME));
         let installation = runtime.map(|r| r.spec.installation.clone()).ok_or_else(|| {
-            Refusal::change(
+            NotReady::until_change(
                 "NoInstallation",
                 "there is no RuntimeAuthority that names the installation",
             )
@@ -249,7 +252,7 @@ impl Worker {
         source: &Secret,
         author: &Author<'_>,
         now: Timestamp,
-    ) -> Result<Versions, Refusal> {
+    ) -> Result<Versions, NotReady> {
         // All values before the first write: a source that lacks one key publishes nothing.
         let mut all = Vec::with_capacity(wanted.paths.len());
         for (path, properties) in &wanted.paths {
@@ -304,16 +307,16 @@ impl Worker {
     }
 }
 
-fn value(source: &Secret, key: &str) -> Result<Sensitive<Vec<u8>>, Refusal> {
+fn value(source: &Secret, key: &str) -> Result<Sensitive<Vec<u8>>, NotReady> {
     let found = source.data.as_ref().and_then(|data| data.get(key)).ok_or_else(|| {
-        Refusal::retry("Errored", format!("the source Secret has no key {key:?}"))
+        NotReady::until_retry("Errored", format!("the source Secret has no key {key:?}"))
     })?;
     if std::str::from_utf8(&found.0).is_err() {
         let message = format!(
             "the value of key {key:?} is no UTF-8 text; store it as base64 and read it with \
              decodingStrategy Base64"
         );
-        return Err(Refusal::retry("NotText", message));
+        return Err(NotReady::until_retry("NotText", message));
     }
     Ok(Sensitive::new(found.0.clone()))
 }

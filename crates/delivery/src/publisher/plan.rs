@@ -10,7 +10,7 @@ use regent_types::sensitive::duplicate_data;
 use regent_types::{SecretData, SecretPath, VersionPair};
 use regent_vault::{KvSecret, VersionState};
 
-use super::explicit::Refusal;
+use crate::not_ready::NotReady;
 use crate::secret_values::{differing, same_values};
 
 /// `custom_metadata` key: who keeps the path.
@@ -52,7 +52,7 @@ pub(crate) fn plan(
     publisher: &str,
     wanted: &SecretData,
     only_new: bool,
-) -> Result<Plan, Refusal> {
+) -> Result<Plan, NotReady> {
     let Some(current) = current else {
         return Ok(Plan::Write { data: duplicate_data(wanted), cas: 0, claim: true });
     };
@@ -74,7 +74,7 @@ pub(crate) fn plan(
                 "{path} is kept by {owner}, not by {publisher}; it is left as it is. Choose another path, \
                  or remove the other publisher and the path"
             );
-            return Err(Refusal::retry("NotMine", message));
+            return Err(NotReady::until_retry("NotMine", message));
         }
     }
     let mut data = live.map(duplicate_data).unwrap_or_default();
@@ -123,7 +123,7 @@ mod tests {
                     .collect();
                 format!("write {} cas={cas} claim={claim}", keys.join(","))
             }
-            Err(refusal) => refusal.reason.to_owned(),
+            Err(not_ready) => not_ready.reason.to_owned(),
         }
     }
 

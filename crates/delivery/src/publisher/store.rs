@@ -9,7 +9,7 @@ use regent_types::authority_names::SECRET_MOUNT;
 use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_CA_BUNDLE, CONTROLLER_CLASS, SYSTEM_NAMESPACE};
 
-use super::explicit::Refusal;
+use crate::not_ready::NotReady;
 use regent_operator::trusted_authority::{AuthorityEndpoint, TrustedAuthority};
 
 /// The authority behind a store; `None` where the store is another controller's.
@@ -17,10 +17,10 @@ pub(crate) fn server(
     name: &str,
     spec: &ClusterSecretStoreSpec,
     home: &TrustedAuthority,
-) -> Result<Option<AuthorityEndpoint>, Refusal> {
+) -> Result<Option<AuthorityEndpoint>, NotReady> {
     let ours = spec.controller.is_empty() || spec.controller == CONTROLLER_CLASS;
     let Some(vault) = spec.provider.vault.as_ref().filter(|_| ours) else { return Ok(None) };
-    let unsupported = |what: &str| Refusal::unsupported(&format!("{what} of store {name}"));
+    let unsupported = |what: &str| NotReady::unsupported(&format!("{what} of store {name}"));
     if vault.version != "v2" {
         return Err(unsupported("provider.vault.version other than v2"));
     }
@@ -51,7 +51,7 @@ pub(crate) fn server(
             "store {name}: regent's own identity is used only with the authority of this installation, \
              not with {server}; name the address in RuntimeAuthority"
         );
-        Refusal::change("UnknownAuthority", message)
+        NotReady::until_change("UnknownAuthority", message)
     })?;
     Ok(Some(site))
 }
@@ -84,7 +84,7 @@ mod tests {
         let spec = serde_json::from_value(spec).expect("a spec");
         match server("vault-backend", &spec, &TrustedAuthority::at("https://home:8200/", "east")) {
             Ok(site) => site.map_or("not ours".into(), |s| format!("{} {}", s.address, s.mount)),
-            Err(refusal) => refusal.reason.into(),
+            Err(not_ready) => not_ready.reason.into(),
         }
     }
 
