@@ -12,3 +12,4 @@ pub mod materializer;
 mod not_ready;
 pub mod publisher;
 mod secret_values;
+mod served_namespaces;

@@ -34,6 +34,7 @@ mod worker;
 use std::sync::{Arc, Mutex};
 
 use futures::{Stream, StreamExt, stream};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::runtime::controller::Config;
 use kube::runtime::reflector::store::Writer;
@@ -42,6 +43,7 @@ use kube::runtime::{Controller, WatchStreamExt, reflector};
 use regent_api::{ClusterSecretStore, ExternalSecret, RuntimeAuthority, SecretStore};
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::served_namespaces::ServedNamespaces;
 use index::key_of;
 use regent_operator::cache_sync::CacheSync;
 use regent_operator::error::ReconcileError;
@@ -71,7 +73,9 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         return Ok(());
     }
     let owned = Arc::<owned::Owned>::default();
-    let (secrets, changed) = watch::Secrets::new(cx.clone(), Arc::clone(&owned));
+    let served = Arc::new(ServedNamespaces::new(cx.clone(), "list"));
+    let (secrets, changed) =
+        watch::Secrets::new(cx.clone(), Arc::clone(&owned), Arc::clone(&served));
     let (namespaces, namespace_writer) = reflector::store();
     let (runtime, runtime_writer) = reflector::store();
     let (cluster_stores, cluster_writer) = reflector::store();
@@ -86,6 +90,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         authorities: authority::Authorities::new(cx.clone()),
         secrets,
         owned,
+        served,
         backoff: regent_operator::backoff::Backoff::default(),
         objects: external.store(),
         listings: [
@@ -113,7 +118,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         .reconcile_on(events(&worker, Worker::on_runtime_secret))
         .reconcile_on(events(&worker, Worker::on_push_secret))
         .reconcile_on(on_secret)
-        .reconcile_on(kept(&worker, namespace_writer, Worker::on_namespace))
+        .reconcile_on(kept_namespaces(&worker, namespace_writer))
         .reconcile_on(kept(&worker, runtime_writer, Worker::on_runtime_authority))
         .reconcile_on(kept(&worker, cluster_writer, |worker, store: &ClusterSecretStore| {
             worker.on_store("ClusterSecretStore", &key_of(store), store.metadata.generation)
@@ -210,6 +215,21 @@ where
         let refs = match object {
             Ok(object) => concerns(&worker, &object),
             Err(error) => broke::<K>(&error),
+        };
+        stream::iter(refs)
+    })
+}
+
+/// The same for namespaces, of which it matters too that one is gone.
+fn kept_namespaces(
+    worker: &Arc<Worker>,
+    writer: Writer<Namespace>,
+) -> impl Stream<Item = Ref> + Send + 'static {
+    let worker = Arc::clone(worker);
+    objects::<Namespace>(&worker).reflect(writer).flat_map(move |event| {
+        let refs = match event {
+            Ok(event) => worker.on_namespace(&event),
+            Err(error) => broke::<Namespace>(&error),
         };
         stream::iter(refs)
     })

@@ -25,6 +25,7 @@ use super::store::{self, Resolution, Served};
 use super::target::{self, Owner, Versions, Write};
 use super::worker::{self, Worker};
 use crate::not_ready::{NotReady, Until};
+use crate::served_namespaces;
 use regent_operator::error::ReconcileError;
 
 /// No watch is guaranteed to tell everything: look at least this often, at no cost while nothing
@@ -58,20 +59,16 @@ pub(crate) async fn reconcile(
         return Ok(Action::await_change());
     }
     worker.tables().prune(&worker.objects);
-    worker.secrets.watch(&key.0);
-    let not_ready = match prepare(&worker, &es, key.clone()) {
-        Ok(None) => {
+    let not_ready = match attempt(&worker, &es, &key).await? {
+        None => {
             worker.tables().forget(&key);
             return Ok(Action::await_change());
         }
-        Ok(Some(job)) => match job.run().await? {
-            Ended::Well(next) => {
-                worker.backoff.reset(&key);
-                return Ok(Action::requeue(next.unwrap_or(RECHECK).min(RECHECK)));
-            }
-            Ended::Refused(not_ready) => not_ready,
-        },
-        Err(not_ready) => not_ready,
+        Some(Ended::Well(next)) => {
+            worker.backoff.reset(&key);
+            return Ok(Action::requeue(next.unwrap_or(RECHECK).min(RECHECK)));
+        }
+        Some(Ended::NotReady(not_ready)) => not_ready,
     };
     worker.tables().block(&key);
     let until = not_ready.until;
@@ -109,21 +106,62 @@ fn said(es: &ExternalSecret) -> Option<&str> {
 
 enum Ended {
     Well(Option<Duration>),
-    Refused(NotReady),
+    NotReady(NotReady),
 }
 
-/// Everything that is decided before anybody is asked anything. `None`: not regent's.
-fn prepare<'a>(
-    worker: &'a Worker,
-    es: &'a ExternalSecret,
-    key: Key,
-) -> Result<Option<Job<'a>>, NotReady> {
+/// One try. `None`: not regent's.
+async fn attempt(
+    worker: &Worker,
+    es: &ExternalSecret,
+    key: &Key,
+) -> Result<Option<Ended>, ReconcileError> {
+    let (store, request) = match declared(worker, es, key) {
+        Ok(Some(declared)) => declared,
+        Ok(None) => return Ok(None),
+        Err(not_ready) => return Ok(Some(Ended::NotReady(not_ready))),
+    };
+    let (namespace, now) = (&key.0, worker.cx.now());
+    let not_served = || Some(Ended::NotReady(served_namespaces::not_served(namespace)));
+    if !worker.served.is_served(namespace, now).await? {
+        return Ok(not_served());
+    }
+    worker.secrets.watch(namespace);
+    let job = match judged(worker, es, key, store, request) {
+        Ok(job) => job,
+        Err(not_ready) => return Ok(Some(Ended::NotReady(not_ready))),
+    };
+    match job.run().await {
+        Err(error) if served_namespaces::is_refused_read(&error) => {
+            worker.served.refused(namespace, now);
+            Ok(not_served())
+        }
+        ended => ended.map(Some),
+    }
+}
+
+/// What `es` asks for, of which store. `None`: not regent's.
+fn declared(
+    worker: &Worker,
+    es: &ExternalSecret,
+    key: &Key,
+) -> Result<Option<(Served, Request)>, NotReady> {
     let Some(store) = served_by(worker, es, &key.0)? else { return Ok(None) };
     let request = Request::parse(&key.1, &es.spec, &store.mount)?;
+    Ok(Some((store, request)))
+}
+
+/// Whether it may have that now; decided before the authority is asked anything.
+fn judged<'a>(
+    worker: &'a Worker,
+    es: &'a ExternalSecret,
+    key: &Key,
+    store: Served,
+    request: Request,
+) -> Result<Job<'a>, NotReady> {
     let paths: BTreeSet<SecretPath> =
         request.entries.iter().map(|entry| entry.place().path.clone()).collect();
     // Before judging, so that a change after it is not lost.
-    worker.tables().asks(&key, paths.clone(), &request.target);
+    worker.tables().asks(key, paths.clone(), &request.target);
     let mut told = Told::new();
     for path in paths {
         match worker.judge(&key.0, &path) {
@@ -131,7 +169,7 @@ fn prepare<'a>(
             Judgement::Refuse(not_ready) => return Err(not_ready),
         }
     }
-    Ok(Some(Job { worker, es, key, store, request, told }))
+    Ok(Job { worker, es, key: key.clone(), store, request, told })
 }
 
 /// The store that `es` names, if it is regent's.
@@ -214,7 +252,7 @@ impl Job<'_> {
             Ok(Done::Written { mark, wrote }) => {
                 self.settle(mark, nudges, (wrote || cause == Cause::Refresh, wrote)).await
             }
-            Err(not_ready) => Ok(Ended::Refused(not_ready)),
+            Err(not_ready) => Ok(Ended::NotReady(not_ready)),
         }
     }
 

@@ -25,6 +25,7 @@ use super::index::{ByPath, ByTarget, Key, key_of};
 use super::owned::Owned;
 use super::place;
 use super::watch::Secrets;
+use crate::served_namespaces::ServedNamespaces;
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
@@ -48,6 +49,7 @@ pub(crate) struct Worker {
     pub(crate) authorities: Authorities,
     pub(crate) secrets: Secrets,
     pub(crate) owned: Arc<Owned>,
+    pub(crate) served: Arc<ServedNamespaces>,
     pub(crate) backoff: Backoff<Key>,
     pub(crate) objects: Store<ExternalSecret>,
     pub(crate) namespaces: Store<Namespace>,
@@ -143,10 +145,27 @@ impl Worker {
         self.blocked_if_new(format!("authority/{}", object.name_any()), digest)
     }
 
-    /// A namespace's labels changed: those that wait.
-    pub(crate) fn on_namespace(&self, object: &Namespace) -> Vec<Ref> {
-        let digest = digest(&object.metadata.labels);
-        self.blocked_if_new(format!("namespace/{}", object.name_any()), digest)
+    /// A namespace's labels changed: those that wait. With a namespace that is gone its watch of Secrets ends. The store
+    /// of namespaces has taken `event` in.
+    pub(crate) fn on_namespace(&self, event: &Event<Namespace>) -> Vec<Ref> {
+        match event {
+            Event::Apply(object) | Event::InitApply(object) => {
+                let digest = digest(&object.metadata.labels);
+                return self.blocked_if_new(format!("namespace/{}", object.name_any()), digest);
+            }
+            Event::Delete(object) => {
+                self.tables().digests.remove(&format!("namespace/{}", object.name_any()));
+                self.secrets.leave(&object.name_any());
+            }
+            Event::InitDone => self.secrets.leave_others(|namespace| self.exists(namespace)),
+            Event::Init => {}
+        }
+        Vec::new()
+    }
+
+    /// Whether there is a namespace of this name.
+    pub(crate) fn exists(&self, namespace: &str) -> bool {
+        self.namespaces.get(&ObjectRef::new(namespace)).is_some()
     }
 
     /// A store's spec changed: those that name it.

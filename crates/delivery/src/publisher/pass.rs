@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::Event;
 use kube::{Api, ResourceExt};
 use regent_api::condition;
 use regent_api::{ClusterSecretStore, PushSecret, RuntimeAuthority};
@@ -20,6 +21,7 @@ use super::status::{self, Outcome, Versions};
 use super::store;
 use super::watch::{Key, Sources};
 use crate::not_ready::{NotReady, Until};
+use crate::served_namespaces::{self, ServedNamespaces};
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
@@ -38,6 +40,7 @@ pub(crate) struct Worker {
     pub(crate) cx: Context,
     pub(crate) authorities: Authorities,
     pub(crate) sources: Sources,
+    pub(crate) served: ServedNamespaces,
     pub(crate) backoff: Backoff<Key>,
     pub(crate) objects: Store<PushSecret>,
     pub(crate) namespaces: Store<Namespace>,
@@ -57,7 +60,6 @@ pub(crate) struct Known {
     at: Timestamp,
 }
 
-/// Source values, wiped when dropped.
 /// The controller's reconcile.
 pub(crate) async fn reconcile(
     object: Arc<PushSecret>,
@@ -134,6 +136,15 @@ impl Worker {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What ends with a namespace. The store of namespaces has taken `event` in.
+    pub(crate) fn on_namespace(&self, event: &Event<Namespace>) {
+        if let Event::Delete(namespace) = event {
+            self.served.forget(&namespace.name_any());
+        }
+        let exists = |name: &str| self.namespaces.get(&ObjectRef::new(name)).is_some();
+        self.sources.on_namespace(event, exists);
+    }
+
     fn forget(&self, key: &Key) {
         self.known().remove(key);
         self.sources.leave(key);
@@ -164,13 +175,11 @@ impl Worker {
             Ok(None) => return Ok(Ok(None)),
             Err(not_ready) => return Ok(Err(not_ready)),
         };
-        self.sources.uses(key, &wanted.source);
-        let Some(source) = self.source(key, &wanted).await? else {
-            let message =
-                format!("source Secret {} is not there; it is published once it is", wanted.source);
-            return Ok(Err(NotReady::until_retry("SourceMissing", message)));
-        };
         let now = self.cx.now();
+        let source = match self.source(key, &wanted, now).await? {
+            Ok(source) => source,
+            Err(not_ready) => return Ok(Err(not_ready)),
+        };
         let seen = Known {
             fingerprint: status::fingerprint(&object.metadata),
             servers: servers.clone(),
@@ -231,18 +240,36 @@ impl Worker {
         Ok(Some((wanted, servers, installation)))
     }
 
+    /// The source Secret, read fresh and watched from now on.
     async fn source(
         &self,
         key: &Key,
         wanted: &Wanted,
-    ) -> Result<Option<WipedSecret>, ReconcileError> {
-        let api: Api<Secret> = Api::namespaced(self.cx.api.clone(), &key.0);
-        let object = format!("Secret {}/{}", key.0, wanted.source);
-        let found = api
-            .get_opt(&wanted.source)
-            .await
-            .map_err(|e| ReconcileError::api("get", &object, &e))?;
-        Ok(found.map(WipedSecret::new))
+        now: Timestamp,
+    ) -> Result<Result<WipedSecret, NotReady>, ReconcileError> {
+        let (namespace, name) = (&key.0, &wanted.source);
+        if !self.served.is_served(namespace, now).await? {
+            self.sources.leave(key);
+            return Ok(Err(served_namespaces::not_served(namespace)));
+        }
+        self.sources.uses(key, name);
+        let api: Api<Secret> = Api::namespaced(self.cx.api.clone(), namespace);
+        let object = format!("Secret {namespace}/{name}");
+        let found = api.get_opt(name).await.map_err(|e| ReconcileError::api("get", &object, &e));
+        match found {
+            Ok(Some(source)) => Ok(Ok(WipedSecret::new(source))),
+            Ok(None) => {
+                let message =
+                    format!("source Secret {name} is not there; it is published once it is");
+                Ok(Err(NotReady::until_retry("SourceMissing", message)))
+            }
+            Err(error) if served_namespaces::is_refused_read(&error) => {
+                self.served.refused(namespace, now);
+                self.sources.leave(key);
+                Ok(Err(served_namespaces::not_served(namespace)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn write(
