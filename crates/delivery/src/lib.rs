@@ -13,3 +13,4 @@ mod not_ready;
 pub mod publisher;
 mod secret_values;
 mod served_namespaces;
+mod store;

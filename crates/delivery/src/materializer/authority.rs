@@ -13,8 +13,8 @@ use regent_types::identity::Identity;
 use regent_vault::{Error, KvSecret, Session};
 
 use super::request::Place;
-use super::store::Served;
 use crate::not_ready::NotReady;
+use crate::store::Served;
 use regent_operator::Context;
 use regent_operator::trusted_authority::AuthorityEndpoint;
 
@@ -77,12 +77,12 @@ impl Authorities {
         told: Option<&VersionPair>,
     ) -> Result<Read, NotReady> {
         let began = Instant::now();
-        if let Some((at, not_ready)) = lock(&self.down).get(&store.site)
+        if let Some((at, not_ready)) = lock(&self.down).get(&store.endpoint)
             && began.duration_since(*at) < DOWN
         {
             return Err(not_ready.clone());
         }
-        let slot = self.slot(&store.site, place);
+        let slot = self.slot(&store.endpoint, place);
         let mut held = slot.lock().await;
         if let Some((asked, read)) = &*held {
             let version = (**read).as_ref().map(|secret| &secret.version);
@@ -91,10 +91,10 @@ impl Authorities {
             }
         }
         let asked = Instant::now();
-        let kv = self.session(&store.site).map_err(|e| unread(&e))?.kv(&store.mount);
+        let kv = self.session(&store.endpoint).map_err(|e| unread(&e))?.kv(&store.mount);
         match kv.read(place.path.as_str(), place.version).await {
             Ok(secret) => {
-                lock(&self.down).remove(&store.site);
+                lock(&self.down).remove(&store.endpoint);
                 let read = Arc::new(secret);
                 *held = Some((asked, Arc::clone(&read)));
                 Ok(read)
@@ -102,7 +102,7 @@ impl Authorities {
             Err(error) => {
                 let not_ready = unread(&error);
                 if error.is_sealed() || error.is_transient() {
-                    lock(&self.down).insert(store.site.clone(), (asked, not_ready.clone()));
+                    lock(&self.down).insert(store.endpoint.clone(), (asked, not_ready.clone()));
                 }
                 Err(not_ready)
             }

@@ -25,7 +25,6 @@ mod render;
 mod request;
 mod retire;
 mod status;
-mod store;
 mod stores;
 mod target;
 mod watch;

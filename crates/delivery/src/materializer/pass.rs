@@ -21,11 +21,11 @@ use super::index::Key;
 use super::render::{Reads, Rendered, render};
 use super::request::{Creation, Place, Request};
 use super::status::{self, Outcome};
-use super::store::{self, Resolution, Served};
 use super::target::{self, Owner, Versions, Write};
 use super::worker::{self, Worker};
 use crate::not_ready::{NotReady, Until};
 use crate::served_namespaces;
+use crate::store::{self, Purpose, Resolution, Served};
 use regent_operator::error::ReconcileError;
 
 /// No watch is guaranteed to tell everything: look at least this often, at no cost while nothing
@@ -188,7 +188,8 @@ fn served_by(
     let resolution = if kind == "ClusterSecretStore" {
         let found =
             worker.cluster_stores.get(&ObjectRef::new(&reference.name)).ok_or_else(absent)?;
-        let resolution = store::resolve(&found.spec.controller, &found.spec.provider, &home);
+        let resolution =
+            store::resolve(&found.spec.controller, &found.spec.provider, Purpose::Read, &home);
         let labels = worker::labels_of(&worker.namespaces, namespace);
         let ours = matches!(resolution, Resolution::Ours(_));
         if ours && !store::usable_in(&found.spec.conditions, namespace, &labels)? {
@@ -200,7 +201,7 @@ fn served_by(
     } else {
         let wanted = ObjectRef::new(&reference.name).within(namespace);
         let found = worker.stores.get(&wanted).ok_or_else(absent)?;
-        store::resolve(&found.spec.controller, &found.spec.provider, &home)
+        store::resolve(&found.spec.controller, &found.spec.provider, Purpose::Read, &home)
     };
     match resolution {
         Resolution::Ours(served) => Ok(Some(served)),

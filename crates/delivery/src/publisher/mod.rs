@@ -15,7 +15,6 @@ mod heads;
 mod pass;
 mod plan;
 mod status;
-mod store;
 mod watch;
 
 use std::sync::{Arc, Mutex};

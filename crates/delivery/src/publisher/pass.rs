@@ -11,17 +11,17 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use kube::{Api, ResourceExt};
 use regent_api::condition;
-use regent_api::{ClusterSecretStore, PushSecret, RuntimeAuthority};
+use regent_api::{ClusterSecretStore, ClusterSecretStoreSpec, PushSecret, RuntimeAuthority};
 use regent_operator::wiped_secret::WipedSecret;
 use regent_types::{SecretData, Sensitive, labels};
 
 use super::authority::{Author, Authorities};
 use super::explicit::Wanted;
 use super::status::{self, Outcome, Versions};
-use super::store;
 use super::watch::{Key, Sources};
 use crate::not_ready::{NotReady, Until};
 use crate::served_namespaces::{self, ServedNamespaces};
+use crate::store::{self, Purpose, Resolution};
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
@@ -221,8 +221,10 @@ impl Worker {
                 let message = format!("ClusterSecretStore {name} is not there");
                 NotReady::until_change("StoreNotReady", message)
             })?;
-            let Some(site) = store::server(name, &found.spec, &home)? else { return Ok(None) };
-            servers.push(site);
+            match endpoint(name, &found.spec, &home)? {
+                Some(endpoint) => servers.push(endpoint),
+                None => return Ok(None),
+            }
         }
         let namespace = self.namespaces.get(&ObjectRef::new(&key.0));
         wanted.owned(&key.0, |datasource| {
@@ -334,6 +336,27 @@ impl Worker {
     }
 }
 
+/// The authority behind store `name`; `None` where the store is another controller's.
+fn endpoint(
+    name: &str,
+    spec: &ClusterSecretStoreSpec,
+    trusted: &TrustedAuthority,
+) -> Result<Option<AuthorityEndpoint>, NotReady> {
+    let served = match store::resolve(&spec.controller, &spec.provider, Purpose::Write, trusted) {
+        Resolution::NotOurs => return Ok(None),
+        Resolution::Ours(_) if !spec.conditions.is_empty() => {
+            Err(NotReady::unsupported("spec.conditions"))
+        }
+        Resolution::Ours(served) => Ok(served),
+        Resolution::Refused(not_ready) => Err(not_ready),
+    };
+    let of_store = |not_ready: NotReady| NotReady {
+        message: format!("store {name}: {}", not_ready.message),
+        ..not_ready
+    };
+    served.map(|served| Some(served.endpoint)).map_err(of_store)
+}
+
 fn value(source: &Secret, key: &str) -> Result<Sensitive<Vec<u8>>, NotReady> {
     let found = source.data.as_ref().and_then(|data| data.get(key)).ok_or_else(|| {
         NotReady::until_retry("Errored", format!("the source Secret has no key {key:?}"))
@@ -391,5 +414,24 @@ mod tests {
         let source = Secret { data: Some(data), ..Secret::default() };
         assert_eq!(value(&source, "b").err().map(|r| r.reason), Some("NotText"));
         assert_eq!(value(&source, "a").err().map(|r| r.reason), Some("Errored"));
+    }
+
+    #[test]
+    fn a_store_that_is_refused_is_named_and_one_of_another_controller_is_not_regents() {
+        let found = |patch: serde_json::Value| {
+            let mut spec =
+                serde_json::json!({ "provider": { "vault": { "server": "https://home" } } });
+            for (key, value) in patch.as_object().expect("an object") {
+                spec[key] = value.clone();
+            }
+            let spec = serde_json::from_value(spec).expect("a spec");
+            let found = endpoint("shared", &spec, &TrustedAuthority::at("https://home", "east"));
+            found.map(|endpoint| endpoint.map(|e| e.address)).map_err(|e| e.message)
+        };
+        assert_eq!(found(serde_json::json!({})), Ok(Some("https://home".into())));
+        assert_eq!(found(serde_json::json!({ "controller": "default" })), Ok(None));
+        let conditions = serde_json::json!({ "conditions": [{ "namespaces": ["data"] }] });
+        let message = found(conditions).expect_err("refused");
+        assert!(message.starts_with("store shared: spec.conditions is not supported"), "{message}");
     }
 }

@@ -83,11 +83,11 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "own-token-own-authority",
         held: Held::Test(
-            "crates/delivery/src/publisher/store.rs",
-            "the_own_identity_writes_only_to_the_own_authority",
+            "crates/delivery/src/store/tests.rs",
+            "only_stores_of_the_own_class_and_authority_are_served",
         ),
         broken: Broken::By(
-            "crates/delivery/src/materializer/store.rs",
+            "crates/delivery/src/store/tests.rs",
             "the_own_identity_is_not_shown_to_another_server",
         ),
     },
