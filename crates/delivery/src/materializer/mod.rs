@@ -3,7 +3,7 @@
 //! ```text
 //!   watches ─► worker (tables by path)  ─► ExternalSecrets that are concerned
 //!                                              │
-//!   place ─► allow ─► due ─► target(may?) ─► authority(read) ─► render ─► target(plan) ─► pass (write, status)
+//!   request ─► allow ─► due ─► target(may?) ─► authority(read) ─► render ─► target(plan) ─► pass (write, status)
 //! ```
 //!
 //! A Secret whose ExternalSecret is gone ends in `retire`, by what `owned` kept of both.
@@ -20,7 +20,6 @@ mod due;
 mod index;
 mod owned;
 mod pass;
-mod place;
 mod render;
 mod request;
 mod retire;

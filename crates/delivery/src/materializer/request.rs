@@ -1,16 +1,19 @@
 //! What an ExternalSecret asks for, parsed once; a field that regent does not act on refuses the
 //! whole ExternalSecret, so that nothing other than what was asked for is ever written. Pure.
+//!
+//! **Architecture invariant `checked-is-asked`:** `allow` judges the same [`SecretPath`] value that `authority` sends
+//! (C7-3).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 use regent_api::ExternalSecretSpec;
-use regent_api::eso::external_secret::{DataFromEntry, RemoteRef, StoreRef, Target};
+use regent_api::eso::external_secret::{DataFromEntry, RemoteRef as Reference, StoreRef, Target};
 use regent_types::SecretPath;
+use regent_types::remote_ref::{RemoteRef, RemoteRefError};
 use serde_json::Value;
 
-use super::place;
 use crate::not_ready::NotReady;
 
 /// ESO's default refresh interval.
@@ -154,12 +157,11 @@ impl Request {
             if entry.source_ref.is_some() {
                 return Err(NotReady::unsupported(&format!("{field}.sourceRef")));
             }
-            let (place, decoding) = remote(&field, &entry.remote_ref, mount)?;
-            let property = entry.remote_ref.property.clone().filter(|p| !p.is_empty());
+            let (remote, decoding) = remote(&field, &entry.remote_ref, mount)?;
             entries.push(Entry::Key {
                 secret_key: entry.secret_key.clone(),
-                place,
-                property,
+                place: Place { path: remote.path, version: remote.version },
+                property: remote.property,
                 decoding,
             });
         }
@@ -227,14 +229,19 @@ fn extract(index: usize, entry: &DataFromEntry, mount: &str) -> Result<Entry, No
         return unsupported("sourceRef");
     }
     let Some(reference) = &entry.extract else { return unsupported("without extract") };
-    if reference.property.as_deref().is_some_and(|p| !p.is_empty()) {
+    let (remote, decoding) = remote(&format!("{field}.extract"), reference, mount)?;
+    if remote.property.is_some() {
         return unsupported("extract.property");
     }
-    let (place, decoding) = remote(&format!("{field}.extract"), reference, mount)?;
+    let place = Place { path: remote.path, version: remote.version };
     Ok(Entry::Extract { place, decoding })
 }
 
-fn remote(field: &str, reference: &RemoteRef, mount: &str) -> Result<(Place, Decoding), NotReady> {
+fn remote(
+    field: &str,
+    reference: &Reference,
+    mount: &str,
+) -> Result<(RemoteRef, Decoding), NotReady> {
     let unsupported = |name: &str| NotReady::unsupported(&format!("{field}.remoteRef.{name}"));
     if !matches!(reference.metadata_policy.as_deref(), None | Some("" | "None")) {
         return Err(unsupported("metadataPolicy Fetch"));
@@ -242,13 +249,16 @@ fn remote(field: &str, reference: &RemoteRef, mount: &str) -> Result<(Place, Dec
     if !matches!(reference.conversion_strategy.as_deref(), None | Some("" | "None" | "Default")) {
         return Err(unsupported("conversionStrategy Unicode"));
     }
-    let version = match reference.version.as_deref() {
-        None | Some("" | "latest") => None,
-        Some(text) => {
-            let number = text.parse().ok().filter(|n: &i64| *n >= 1);
-            Some(number.ok_or_else(|| unsupported("version that is no number"))?)
-        }
-    };
+    let (property, version) = (reference.property.as_deref(), reference.version.as_deref());
+    let remote =
+        RemoteRef::parse(mount, &reference.key, property, version).map_err(
+            |error| match error {
+                RemoteRefError::Version(_) => unsupported("version that is no number"),
+                RemoteRefError::Path(error) => {
+                    NotReady::until_change("WrongPath", format!("remote key: {error}"))
+                }
+            },
+        )?;
     let decoding = match reference.decoding_strategy.as_deref() {
         None | Some("" | "None") => Decoding::Plain,
         Some("Base64") => Decoding::Base64,
@@ -256,7 +266,7 @@ fn remote(field: &str, reference: &RemoteRef, mount: &str) -> Result<(Place, Dec
         Some("Auto") => Decoding::Auto,
         Some(_) => return Err(unsupported("decodingStrategy")),
     };
-    Ok((Place { path: place::normalise(mount, &reference.key)?, version }, decoding))
+    Ok((remote, decoding))
 }
 
 fn refresh(spec: &ExternalSecretSpec) -> Result<Refresh, NotReady> {

@@ -23,7 +23,6 @@ use super::authority::Authorities;
 use super::due::Known;
 use super::index::{ByPath, ByTarget, Key, key_of};
 use super::owned::Owned;
-use super::place;
 use super::watch::Secrets;
 use crate::served_namespaces::ServedNamespaces;
 use regent_operator::Context;
@@ -311,7 +310,7 @@ fn publications(object: &PushSecret) -> Vec<(SecretPath, Published)> {
     let keys: BTreeSet<&str> =
         object.spec.data.iter().map(|d| d.mapping.remote_ref.remote_key.as_str()).collect();
     keys.into_iter()
-        .filter_map(|key| place::normalise(SECRET_MOUNT, key).ok())
+        .filter_map(|key| SecretPath::from_remote_key(SECRET_MOUNT, key).ok())
         .map(|path| (path, (publication.clone(), at.clone())))
         .collect()
 }

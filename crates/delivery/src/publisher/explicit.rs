@@ -171,12 +171,7 @@ fn path(field: &str, remote_key: &str) -> Result<SecretPath, NotReady> {
         );
         NotReady::until_change("WrongPath", message)
     };
-    let below = remote_key
-        .strip_prefix(SECRET_MOUNT)
-        .and_then(|r| r.strip_prefix('/'))
-        .unwrap_or(remote_key);
-    let below = below.strip_prefix("data/").unwrap_or(below);
-    let path = SecretPath::parse(below).map_err(|_| wrong())?;
+    let path = SecretPath::from_remote_key(SECRET_MOUNT, remote_key).map_err(|_| wrong())?;
     match path.tree() {
         // RFC row C5a-2: lowercase with hyphens.
         Tree::PlatformData | Tree::PlatformConfig if !path.as_str().contains('.') => Ok(path),

@@ -72,11 +72,11 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "checked-is-asked",
         held: Held::Test(
-            "crates/delivery/src/materializer/place.rs",
+            "crates/types/src/remote_ref.rs",
             "every_spelling_of_a_path_becomes_the_same_path",
         ),
         broken: Broken::By(
-            "crates/delivery/src/materializer/place.rs",
+            "crates/types/src/remote_ref.rs",
             "spellings_that_could_leave_the_path_are_refused",
         ),
     },
