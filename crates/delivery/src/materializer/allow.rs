@@ -105,12 +105,7 @@ fn may_own(namespace: &str, path: &SecretPath, facts: &Facts<'_>) -> bool {
         }
         Tree::Other => false,
     };
-    by_tree || facts.grants.iter().any(|g| g.namespace == namespace && covers(&g.path, path))
-}
-
-/// A grant ending in `/` is a prefix, any other is one path.
-fn covers(grant: &str, path: &SecretPath) -> bool {
-    if grant.ends_with('/') { path.as_str().starts_with(grant) } else { path.as_str() == grant }
+    by_tree || facts.grants.iter().any(|grant| grant.covers(namespace, path))
 }
 
 #[cfg(test)]
