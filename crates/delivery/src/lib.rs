@@ -9,4 +9,8 @@
 //! no component's module names another's.
 
 pub mod materializer;
+mod not_ready;
 pub mod publisher;
+mod secret_values;
+mod served_namespaces;
+mod store;

@@ -7,6 +7,7 @@
 //! version     (number, created_time)                lifecycle  where a secret stands
 //! policy      rotation policy, custom_metadata      login      how components log in
 //! seal        shares as ciphertext                  authority_names, neighbour  names in the authority
+//! remote_ref  what a key in a manifest leads to
 //! ```
 //!
 //! **Architecture invariant `types-are-data`:** nothing here opens a socket, a file or a clock.
@@ -21,6 +22,7 @@ pub mod login;
 pub mod neighbour;
 pub mod path;
 pub mod policy;
+pub mod remote_ref;
 pub mod seal;
 pub mod sensitive;
 pub mod version;

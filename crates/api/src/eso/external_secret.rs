@@ -168,7 +168,7 @@ pub struct ExternalSecretStatus {
     /// servicebinding.io binding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding: Option<crate::git_source::LocalRef>,
-    /// `Ready` with ESO's reasons, and regent's: `NotAConsumer`, `NotRuntime`, `AuthorityWentBack`, `Unsupported`.
+    /// `Ready` with ESO's reasons, and regent's: `NamespaceNotServed`, `NotAConsumer`, `NotRuntime`, `AuthorityWentBack`, `Unsupported`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

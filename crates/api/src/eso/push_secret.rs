@@ -144,7 +144,7 @@ pub struct PushSecretStatus {
     /// `Kind/Store` → `remoteKey/property` → the mapping that was published.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub synced_push_secrets: BTreeMap<String, BTreeMap<String, PushData>>,
-    /// `Ready` with ESO's reasons, and regent's: `NotOwner`, `NotExplicit`, `Unsupported`.
+    /// `Ready` with ESO's reasons, and regent's: `NamespaceNotServed`, `NotOwner`, `NotExplicit`, `Unsupported`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

@@ -14,7 +14,7 @@ use regent_types::grant::PathGrant;
 use regent_types::path::Tree;
 use regent_types::{SecretPath, VersionPair};
 
-use super::verdict::Refusal;
+use crate::not_ready::NotReady;
 
 /// What one RuntimeSecret says about the path it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(crate) enum Judgement {
     /// It may be read; the version that the RuntimeSecret knows, if there is one.
     Serve(Option<VersionPair>),
     /// Not now or never.
-    Refuse(Refusal),
+    Refuse(NotReady),
 }
 
 /// Whether `namespace` may read `path` now.
@@ -67,7 +67,7 @@ pub(crate) fn judge(namespace: &str, path: &SecretPath, facts: &Facts<'_>) -> Ju
             .filter(|p| may_own(&p.namespace, path, facts))
             .any(|p| listed(&p.consumers));
     if !allowed {
-        return Judgement::Refuse(Refusal::not_a_consumer(namespace, path));
+        return Judgement::Refuse(not_a_consumer(namespace, path));
     }
     // Invariant nothing-materialized-early (PROTOCOLS.md §4). One owner at most is Runtime; a second declaration
     // of its path is in conflict for ever and stops nobody.
@@ -75,9 +75,17 @@ pub(crate) fn judge(namespace: &str, path: &SecretPath, facts: &Facts<'_>) -> Ju
     if owner.is_none() && !claims.is_empty() {
         let message =
             format!("{path} is not in the authority's hands yet: its RuntimeSecret is not Runtime");
-        return Judgement::Refuse(Refusal::change("NotRuntime", message));
+        return Judgement::Refuse(NotReady::until_change("NotRuntime", message));
     }
     Judgement::Serve(owner.and_then(|c| c.version.clone()))
+}
+
+fn not_a_consumer(namespace: &str, path: &SecretPath) -> NotReady {
+    let message = format!(
+        "namespace {namespace} is no declared consumer of {path}; its owner can list {namespace} \
+         under consumers of its RuntimeSecret or PushSecret"
+    );
+    NotReady::until_change("NotAConsumer", message)
 }
 
 fn own(namespace: &str, path: &SecretPath) -> bool {
@@ -97,12 +105,7 @@ fn may_own(namespace: &str, path: &SecretPath, facts: &Facts<'_>) -> bool {
         }
         Tree::Other => false,
     };
-    by_tree || facts.grants.iter().any(|g| g.namespace == namespace && covers(&g.path, path))
-}
-
-/// A grant ending in `/` is a prefix, any other is one path.
-fn covers(grant: &str, path: &SecretPath) -> bool {
-    if grant.ends_with('/') { path.as_str().starts_with(grant) } else { path.as_str() == grant }
+    by_tree || facts.grants.iter().any(|grant| grant.covers(namespace, path))
 }
 
 #[cfg(test)]
@@ -139,7 +142,7 @@ mod tests {
         let facts = Facts { claims, publications, grants: &grants, owns: &owns };
         match judge(namespace, &path, &facts) {
             Judgement::Serve(_) => "served",
-            Judgement::Refuse(refusal) => refusal.reason,
+            Judgement::Refuse(not_ready) => not_ready.reason,
         }
     }
 

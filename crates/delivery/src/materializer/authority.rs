@@ -13,8 +13,8 @@ use regent_types::identity::Identity;
 use regent_vault::{Error, KvSecret, Session};
 
 use super::request::Place;
-use super::store::Served;
-use super::verdict::Refusal;
+use crate::not_ready::NotReady;
+use crate::store::Served;
 use regent_operator::Context;
 use regent_operator::trusted_authority::AuthorityEndpoint;
 
@@ -36,7 +36,7 @@ pub(crate) struct Authorities {
     cx: Context,
     sessions: Mutex<HashMap<AuthorityEndpoint, Session>>,
     slots: Mutex<HashMap<(AuthorityEndpoint, Place), Slot>>,
-    down: Mutex<HashMap<AuthorityEndpoint, (Instant, Refusal)>>,
+    down: Mutex<HashMap<AuthorityEndpoint, (Instant, NotReady)>>,
     passes: AtomicUsize,
 }
 
@@ -75,14 +75,14 @@ impl Authorities {
         store: &Served,
         place: &Place,
         told: Option<&VersionPair>,
-    ) -> Result<Read, Refusal> {
+    ) -> Result<Read, NotReady> {
         let began = Instant::now();
-        if let Some((at, refusal)) = lock(&self.down).get(&store.site)
+        if let Some((at, not_ready)) = lock(&self.down).get(&store.endpoint)
             && began.duration_since(*at) < DOWN
         {
-            return Err(refusal.clone());
+            return Err(not_ready.clone());
         }
-        let slot = self.slot(&store.site, place);
+        let slot = self.slot(&store.endpoint, place);
         let mut held = slot.lock().await;
         if let Some((asked, read)) = &*held {
             let version = (**read).as_ref().map(|secret| &secret.version);
@@ -91,20 +91,20 @@ impl Authorities {
             }
         }
         let asked = Instant::now();
-        let kv = self.session(&store.site).map_err(|e| refusal(&e))?.kv(&store.mount);
+        let kv = self.session(&store.endpoint).map_err(|e| unread(&e))?.kv(&store.mount);
         match kv.read(place.path.as_str(), place.version).await {
             Ok(secret) => {
-                lock(&self.down).remove(&store.site);
+                lock(&self.down).remove(&store.endpoint);
                 let read = Arc::new(secret);
                 *held = Some((asked, Arc::clone(&read)));
                 Ok(read)
             }
             Err(error) => {
-                let refusal = refusal(&error);
+                let not_ready = unread(&error);
                 if error.is_sealed() || error.is_transient() {
-                    lock(&self.down).insert(store.site.clone(), (asked, refusal.clone()));
+                    lock(&self.down).insert(store.endpoint.clone(), (asked, not_ready.clone()));
                 }
-                Err(refusal)
+                Err(not_ready)
             }
         }
     }
@@ -133,7 +133,7 @@ impl Authorities {
 }
 
 /// What a person sees of a failed read. The Secret is kept in every case.
-fn refusal(error: &Error) -> Refusal {
+fn unread(error: &Error) -> NotReady {
     let reason = if error.is_sealed() {
         "AuthoritySealed"
     } else if error.is_unreachable() || error.is_transient() {
@@ -143,7 +143,7 @@ fn refusal(error: &Error) -> Refusal {
     } else {
         "SecretSyncedError"
     };
-    Refusal::retry(reason, format!("{error}; the Secret is kept"))
+    NotReady::until_retry(reason, format!("{error}; the Secret is kept"))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

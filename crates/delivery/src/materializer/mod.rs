@@ -3,7 +3,7 @@
 //! ```text
 //!   watches ─► worker (tables by path)  ─► ExternalSecrets that are concerned
 //!                                              │
-//!   place ─► allow ─► due ─► target(may?) ─► authority(read) ─► render ─► target(plan) ─► pass (write, status)
+//!   request ─► allow ─► due ─► target(may?) ─► authority(read) ─► render ─► target(plan) ─► pass (write, status)
 //! ```
 //!
 //! A Secret whose ExternalSecret is gone ends in `retire`, by what `owned` kept of both.
@@ -20,21 +20,19 @@ mod due;
 mod index;
 mod owned;
 mod pass;
-mod place;
 mod render;
 mod request;
 mod retire;
 mod status;
-mod store;
 mod stores;
 mod target;
-mod verdict;
 mod watch;
 mod worker;
 
 use std::sync::{Arc, Mutex};
 
 use futures::{Stream, StreamExt, stream};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::runtime::controller::Config;
 use kube::runtime::reflector::store::Writer;
@@ -43,6 +41,7 @@ use kube::runtime::{Controller, WatchStreamExt, reflector};
 use regent_api::{ClusterSecretStore, ExternalSecret, RuntimeAuthority, SecretStore};
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::served_namespaces::ServedNamespaces;
 use index::key_of;
 use regent_operator::cache_sync::CacheSync;
 use regent_operator::error::ReconcileError;
@@ -72,7 +71,9 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         return Ok(());
     }
     let owned = Arc::<owned::Owned>::default();
-    let (secrets, changed) = watch::Secrets::new(cx.clone(), Arc::clone(&owned));
+    let served = Arc::new(ServedNamespaces::new(cx.clone(), "list"));
+    let (secrets, changed) =
+        watch::Secrets::new(cx.clone(), Arc::clone(&owned), Arc::clone(&served));
     let (namespaces, namespace_writer) = reflector::store();
     let (runtime, runtime_writer) = reflector::store();
     let (cluster_stores, cluster_writer) = reflector::store();
@@ -87,6 +88,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         authorities: authority::Authorities::new(cx.clone()),
         secrets,
         owned,
+        served,
         backoff: regent_operator::backoff::Backoff::default(),
         objects: external.store(),
         listings: [
@@ -114,7 +116,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         .reconcile_on(events(&worker, Worker::on_runtime_secret))
         .reconcile_on(events(&worker, Worker::on_push_secret))
         .reconcile_on(on_secret)
-        .reconcile_on(kept(&worker, namespace_writer, Worker::on_namespace))
+        .reconcile_on(kept_namespaces(&worker, namespace_writer))
         .reconcile_on(kept(&worker, runtime_writer, Worker::on_runtime_authority))
         .reconcile_on(kept(&worker, cluster_writer, |worker, store: &ClusterSecretStore| {
             worker.on_store("ClusterSecretStore", &key_of(store), store.metadata.generation)
@@ -211,6 +213,21 @@ where
         let refs = match object {
             Ok(object) => concerns(&worker, &object),
             Err(error) => broke::<K>(&error),
+        };
+        stream::iter(refs)
+    })
+}
+
+/// The same for namespaces, of which it matters too that one is gone.
+fn kept_namespaces(
+    worker: &Arc<Worker>,
+    writer: Writer<Namespace>,
+) -> impl Stream<Item = Ref> + Send + 'static {
+    let worker = Arc::clone(worker);
+    objects::<Namespace>(&worker).reflect(writer).flat_map(move |event| {
+        let refs = match event {
+            Ok(event) => worker.on_namespace(&event),
+            Err(error) => broke::<Namespace>(&error),
         };
         stream::iter(refs)
     })

@@ -83,6 +83,13 @@ impl Owned {
         self.tell(tables);
     }
 
+    /// `namespace` is gone, with its Secrets and whatever was to be looked at there.
+    pub(crate) fn forget_namespace(&self, namespace: &str) {
+        let mut tables = self.lock();
+        tables.owners.retain(|place, _| place.0 != namespace);
+        tables.pending.retain(|place, _| place.0 != namespace);
+    }
+
     /// Looks at Secret `place` again, with what was known of its ExternalSecret.
     pub(crate) fn again(&self, place: Key, former: Former) {
         let mut tables = self.lock();

@@ -21,10 +21,11 @@ use super::index::Key;
 use super::render::{Reads, Rendered, render};
 use super::request::{Creation, Place, Request};
 use super::status::{self, Outcome};
-use super::store::{self, Resolution, Served};
 use super::target::{self, Owner, Versions, Write};
-use super::verdict::{Refusal, Until};
 use super::worker::{self, Worker};
+use crate::not_ready::{NotReady, Until};
+use crate::served_namespaces;
+use crate::store::{self, Purpose, Resolution, Served};
 use regent_operator::error::ReconcileError;
 
 /// No watch is guaranteed to tell everything: look at least this often, at no cost while nothing
@@ -58,30 +59,26 @@ pub(crate) async fn reconcile(
         return Ok(Action::await_change());
     }
     worker.tables().prune(&worker.objects);
-    worker.secrets.watch(&key.0);
-    let refusal = match prepare(&worker, &es, key.clone()) {
-        Ok(None) => {
+    let not_ready = match attempt(&worker, &es, &key).await? {
+        None => {
             worker.tables().forget(&key);
             return Ok(Action::await_change());
         }
-        Ok(Some(job)) => match job.run().await? {
-            Ended::Well(next) => {
-                worker.backoff.reset(&key);
-                return Ok(Action::requeue(next.unwrap_or(RECHECK).min(RECHECK)));
-            }
-            Ended::Refused(refusal) => refusal,
-        },
-        Err(refusal) => refusal,
+        Some(Ended::Well(next)) => {
+            worker.backoff.reset(&key);
+            return Ok(Action::requeue(next.unwrap_or(RECHECK).min(RECHECK)));
+        }
+        Some(Ended::NotReady(not_ready)) => not_ready,
     };
     worker.tables().block(&key);
-    let until = refusal.until;
-    if said(&es) != Some(refusal.reason) {
+    let until = not_ready.until;
+    if said(&es) != Some(not_ready.reason) {
         tracing::warn!(
             component = "materializer", object = %format!("{}/{}", key.0, key.1),
-            reason = refusal.reason, message = refusal.message, "ExternalSecret is not synced"
+            reason = not_ready.reason, message = not_ready.message, "ExternalSecret is not synced"
         );
     }
-    publish(&worker, &es, &Outcome::Refused(refusal)).await?;
+    publish(&worker, &es, &Outcome::Refused(not_ready)).await?;
     Ok(match until {
         Until::Retry => Action::requeue(worker.backoff.next(key)),
         Until::Change => Action::requeue(RECHECK),
@@ -109,29 +106,70 @@ fn said(es: &ExternalSecret) -> Option<&str> {
 
 enum Ended {
     Well(Option<Duration>),
-    Refused(Refusal),
+    NotReady(NotReady),
 }
 
-/// Everything that is decided before anybody is asked anything. `None`: not regent's.
-fn prepare<'a>(
-    worker: &'a Worker,
-    es: &'a ExternalSecret,
-    key: Key,
-) -> Result<Option<Job<'a>>, Refusal> {
+/// One try. `None`: not regent's.
+async fn attempt(
+    worker: &Worker,
+    es: &ExternalSecret,
+    key: &Key,
+) -> Result<Option<Ended>, ReconcileError> {
+    let (store, request) = match declared(worker, es, key) {
+        Ok(Some(declared)) => declared,
+        Ok(None) => return Ok(None),
+        Err(not_ready) => return Ok(Some(Ended::NotReady(not_ready))),
+    };
+    let (namespace, now) = (&key.0, worker.cx.now());
+    let not_served = || Some(Ended::NotReady(served_namespaces::not_served(namespace)));
+    if !worker.served.is_served(namespace, now).await? {
+        return Ok(not_served());
+    }
+    worker.secrets.watch(namespace);
+    let job = match judged(worker, es, key, store, request) {
+        Ok(job) => job,
+        Err(not_ready) => return Ok(Some(Ended::NotReady(not_ready))),
+    };
+    match job.run().await {
+        Err(error) if served_namespaces::is_refused_read(&error) => {
+            worker.served.refused(namespace, now);
+            Ok(not_served())
+        }
+        ended => ended.map(Some),
+    }
+}
+
+/// What `es` asks for, of which store. `None`: not regent's.
+fn declared(
+    worker: &Worker,
+    es: &ExternalSecret,
+    key: &Key,
+) -> Result<Option<(Served, Request)>, NotReady> {
     let Some(store) = served_by(worker, es, &key.0)? else { return Ok(None) };
     let request = Request::parse(&key.1, &es.spec, &store.mount)?;
+    Ok(Some((store, request)))
+}
+
+/// Whether it may have that now; decided before the authority is asked anything.
+fn judged<'a>(
+    worker: &'a Worker,
+    es: &'a ExternalSecret,
+    key: &Key,
+    store: Served,
+    request: Request,
+) -> Result<Job<'a>, NotReady> {
     let paths: BTreeSet<SecretPath> =
         request.entries.iter().map(|entry| entry.place().path.clone()).collect();
     // Before judging, so that a change after it is not lost.
-    worker.tables().asks(&key, paths.clone(), &request.target);
+    worker.tables().asks(key, paths.clone(), &request.target);
     let mut told = Told::new();
     for path in paths {
         match worker.judge(&key.0, &path) {
             Judgement::Serve(version) => told.extend(version.map(|version| (path, version))),
-            Judgement::Refuse(refusal) => return Err(refusal),
+            Judgement::Refuse(not_ready) => return Err(not_ready),
         }
     }
-    Ok(Some(Job { worker, es, key, store, request, told }))
+    Ok(Job { worker, es, key: key.clone(), store, request, told })
 }
 
 /// The store that `es` names, if it is regent's.
@@ -139,35 +177,36 @@ fn served_by(
     worker: &Worker,
     es: &ExternalSecret,
     namespace: &str,
-) -> Result<Option<Served>, Refusal> {
+) -> Result<Option<Served>, NotReady> {
     let Some(reference) = &es.spec.secret_store_ref else { return Ok(None) };
     let kind = reference.kind.as_deref().unwrap_or("SecretStore");
     let absent = || {
         let message = format!("{kind} {} is not there", reference.name);
-        Refusal::change("StoreNotReady", message)
+        NotReady::until_change("StoreNotReady", message)
     };
     let home = worker.home();
     let resolution = if kind == "ClusterSecretStore" {
         let found =
             worker.cluster_stores.get(&ObjectRef::new(&reference.name)).ok_or_else(absent)?;
-        let resolution = store::resolve(&found.spec.controller, &found.spec.provider, &home);
+        let resolution =
+            store::resolve(&found.spec.controller, &found.spec.provider, Purpose::Read, &home);
         let labels = worker::labels_of(&worker.namespaces, namespace);
         let ours = matches!(resolution, Resolution::Ours(_));
         if ours && !store::usable_in(&found.spec.conditions, namespace, &labels)? {
             let message =
                 format!("{kind} {} may not be used in namespace {namespace}", reference.name);
-            return Err(Refusal::change("StoreNotReady", message));
+            return Err(NotReady::until_change("StoreNotReady", message));
         }
         resolution
     } else {
         let wanted = ObjectRef::new(&reference.name).within(namespace);
         let found = worker.stores.get(&wanted).ok_or_else(absent)?;
-        store::resolve(&found.spec.controller, &found.spec.provider, &home)
+        store::resolve(&found.spec.controller, &found.spec.provider, Purpose::Read, &home)
     };
     match resolution {
         Resolution::Ours(served) => Ok(Some(served)),
         Resolution::NotOurs => Ok(None),
-        Resolution::Refused(refusal) => Err(refusal),
+        Resolution::Refused(not_ready) => Err(not_ready),
     }
 }
 
@@ -214,7 +253,7 @@ impl Job<'_> {
             Ok(Done::Written { mark, wrote }) => {
                 self.settle(mark, nudges, (wrote || cause == Cause::Refresh, wrote)).await
             }
-            Err(refusal) => Ok(Ended::Refused(refusal)),
+            Err(not_ready) => Ok(Ended::NotReady(not_ready)),
         }
     }
 
@@ -262,7 +301,7 @@ impl Job<'_> {
     }
 
     /// Reads, renders and writes.
-    async fn sync(&self) -> Result<Result<Done, Refusal>, ReconcileError> {
+    async fn sync(&self) -> Result<Result<Done, NotReady>, ReconcileError> {
         let existing = match self.request.creation {
             Creation::Nothing => None,
             _ => {
@@ -279,21 +318,21 @@ impl Job<'_> {
             meta: &self.es.metadata,
         };
         let existing = existing.as_deref();
-        if let Err(refusal) = target::may_write(&self.request, &owner, existing) {
-            return Ok(Err(refusal));
+        if let Err(not_ready) = target::may_write(&self.request, &owner, existing) {
+            return Ok(Err(not_ready));
         }
         let decided = match self.read().await {
             Ok(reads) => self.decide(&owner, existing, &reads),
-            Err(refusal) => Err(refusal),
+            Err(not_ready) => Err(not_ready),
         };
         match decided {
             Ok(Plan::Write(write)) => self.write(existing, write).await.map(Ok),
             Ok(Plan::Delete) => self.delete(&owner, existing).await.map(Ok),
-            Err(refusal) => Ok(Err(refusal)),
+            Err(not_ready) => Ok(Err(not_ready)),
         }
     }
 
-    async fn read(&self) -> Result<BTreeMap<Place, Read>, Refusal> {
+    async fn read(&self) -> Result<BTreeMap<Place, Read>, NotReady> {
         let places: BTreeSet<&Place> = self.request.entries.iter().map(|e| e.place()).collect();
         let mut reads = BTreeMap::new();
         for place in places {
@@ -309,7 +348,7 @@ impl Job<'_> {
         owner: &Owner<'_>,
         existing: Option<&Secret>,
         reads: &BTreeMap<Place, Read>,
-    ) -> Result<Plan, Refusal> {
+    ) -> Result<Plan, NotReady> {
         let pair = |read: &Read| (**read).as_ref().map(|secret| secret.version.clone());
         // Pinned versions go back and forth as the ExternalSecret says.
         let newest = reads.iter().filter(|(place, _)| place.version.is_none());
@@ -340,12 +379,8 @@ impl Job<'_> {
                 let mark = existing.map(mark);
                 return Ok(Done::Written { mark, wrote: false });
             }
-            Write::Create(secret) => {
-                let secret = WipedSecret::new(*secret);
-                ("create", self.api().create(&params, &secret).await)
-            }
+            Write::Create(secret) => ("create", self.api().create(&params, &secret).await),
             Write::Replace(secret) => {
-                let secret = WipedSecret::new(*secret);
                 ("update", self.api().replace(&self.request.target, &params, &secret).await)
             }
         };

@@ -9,7 +9,7 @@ use regent_types::{SecretData, Sensitive};
 use zeroize::Zeroizing;
 
 use super::request::{Decoding, Deletion, Entry, Place, Request};
-use super::verdict::Refusal;
+use crate::not_ready::NotReady;
 
 /// ESO's reason for any failed sync.
 const SYNC_ERROR: &str = "SecretSyncedError";
@@ -29,7 +29,7 @@ pub(crate) enum Rendered {
 }
 
 /// Renders `request` from `reads`, which must hold every place it names.
-pub(crate) fn render(request: &Request, reads: &Reads<'_>) -> Result<Rendered, Refusal> {
+pub(crate) fn render(request: &Request, reads: &Reads<'_>) -> Result<Rendered, NotReady> {
     let mut data = SecretData::new();
     let mut found = false;
     for entry in &request.entries {
@@ -63,11 +63,11 @@ pub(crate) fn render(request: &Request, reads: &Reads<'_>) -> Result<Rendered, R
     Ok(Rendered::Data(data))
 }
 
-fn missing(place: &Place) -> Refusal {
+fn missing(place: &Place) -> NotReady {
     let version = place.version.map(|v| format!(" at version {v}")).unwrap_or_default();
     let message =
         format!("the authority holds no value at {}{version}; the Secret is kept", place.path);
-    Refusal::retry(SYNC_ERROR, message)
+    NotReady::until_retry(SYNC_ERROR, message)
 }
 
 /// A literal top-level key wins, as in ESO. ESO then tries GJSON; regent says that it does not.
@@ -75,24 +75,24 @@ fn picked<'a>(
     secret: &'a SecretData,
     place: &Place,
     property: &str,
-) -> Result<&'a Sensitive<Vec<u8>>, Refusal> {
+) -> Result<&'a Sensitive<Vec<u8>>, NotReady> {
     if let Some(value) = secret.get(property) {
         return Ok(value);
     }
     if property.contains(EXPRESSION) {
-        return Err(Refusal::unsupported(&format!(
+        return Err(NotReady::unsupported(&format!(
             "remoteRef.property {property:?} as an expression"
         )));
     }
     let message = format!("{} has no property {property:?}; the Secret is kept", place.path);
-    Err(Refusal::retry(SYNC_ERROR, message))
+    Err(NotReady::until_retry(SYNC_ERROR, message))
 }
 
 /// The whole secret as compact JSON with sorted keys and Go's HTML escapes.
-fn whole(secret: &SecretData, place: &Place) -> Result<Sensitive<Vec<u8>>, Refusal> {
+fn whole(secret: &SecretData, place: &Place) -> Result<Sensitive<Vec<u8>>, NotReady> {
     let odd = |key: &str| {
         let message = format!("property {key:?} of {} is not text; name the property", place.path);
-        Refusal::retry(SYNC_ERROR, message)
+        NotReady::until_retry(SYNC_ERROR, message)
     };
     let mut json = Zeroizing::new(Vec::with_capacity(capacity(secret)));
     json.push(b'{');
@@ -135,11 +135,11 @@ fn quoted(json: &mut Vec<u8>, text: &str) {
 }
 
 /// ESO's `Default` conversion: each character that a Secret's key may not hold becomes `_`.
-fn converted(key: &str) -> Result<String, Refusal> {
+fn converted(key: &str) -> Result<String, NotReady> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let key: String = key.chars().map(|c| if fine(c) { c } else { '_' }).collect();
     if key.is_empty() || key.len() > 253 {
-        return Err(Refusal::retry(SYNC_ERROR, "a property's name is no key of a Secret"));
+        return Err(NotReady::until_retry(SYNC_ERROR, "a property's name is no key of a Secret"));
     }
     Ok(key)
 }
@@ -148,11 +148,11 @@ fn decoded(
     key: &str,
     value: &Sensitive<Vec<u8>>,
     decoding: Decoding,
-) -> Result<Sensitive<Vec<u8>>, Refusal> {
+) -> Result<Sensitive<Vec<u8>>, NotReady> {
     let standard = || STANDARD.decode(value.expose()).ok().map(Sensitive::new);
     let url_safe = || URL_SAFE.decode(value.expose()).ok().map(Sensitive::new);
     let wrong = |form: &str| {
-        Refusal::retry(
+        NotReady::until_retry(
             SYNC_ERROR,
             format!("the value for key {key:?} is not {form} as decodingStrategy says"),
         )

@@ -1,17 +1,20 @@
 //! What an ExternalSecret asks for, parsed once; a field that regent does not act on refuses the
 //! whole ExternalSecret, so that nothing other than what was asked for is ever written. Pure.
+//!
+//! **Architecture invariant `checked-is-asked`:** `allow` judges the same [`SecretPath`] value that `authority` sends
+//! (C7-3).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 use regent_api::ExternalSecretSpec;
-use regent_api::eso::external_secret::{DataFromEntry, RemoteRef, StoreRef, Target};
+use regent_api::eso::external_secret::{DataFromEntry, RemoteRef as Reference, StoreRef, Target};
 use regent_types::SecretPath;
+use regent_types::remote_ref::{RemoteRef, RemoteRefError};
 use serde_json::Value;
 
-use super::place;
-use super::verdict::Refusal;
+use crate::not_ready::NotReady;
 
 /// ESO's default refresh interval.
 const REFRESH_DEFAULT: Duration = Duration::from_secs(3_600);
@@ -139,11 +142,11 @@ impl Request {
         name: &str,
         spec: &ExternalSecretSpec,
         mount: &str,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, NotReady> {
         let store = spec.secret_store_ref.clone();
-        let store = store.ok_or_else(|| Refusal::unsupported("a missing secretStoreRef"))?;
+        let store = store.ok_or_else(|| NotReady::unsupported("a missing secretStoreRef"))?;
         if spec.sync_windows.is_some() {
-            return Err(Refusal::unsupported("syncWindows"));
+            return Err(NotReady::unsupported("syncWindows"));
         }
         let mut entries = Vec::new();
         for (index, entry) in spec.data_from.iter().enumerate() {
@@ -152,23 +155,22 @@ impl Request {
         for (index, entry) in spec.data.iter().enumerate() {
             let field = format!("data[{index}]");
             if entry.source_ref.is_some() {
-                return Err(Refusal::unsupported(&format!("{field}.sourceRef")));
+                return Err(NotReady::unsupported(&format!("{field}.sourceRef")));
             }
-            let (place, decoding) = remote(&field, &entry.remote_ref, mount)?;
-            let property = entry.remote_ref.property.clone().filter(|p| !p.is_empty());
+            let (remote, decoding) = remote(&field, &entry.remote_ref, mount)?;
             entries.push(Entry::Key {
                 secret_key: entry.secret_key.clone(),
-                place,
-                property,
+                place: Place { path: remote.path, version: remote.version },
+                property: remote.property,
                 decoding,
             });
         }
         if entries.is_empty() || entries.len() > ENTRIES_MAX {
-            return Err(Refusal::unsupported("an ExternalSecret with no entry or with over 1000"));
+            return Err(NotReady::unsupported("an ExternalSecret with no entry or with over 1000"));
         }
         let target = &spec.target;
         if target.manifest.is_some() {
-            return Err(Refusal::unsupported("target.manifest"));
+            return Err(NotReady::unsupported("target.manifest"));
         }
         let request = Self {
             store,
@@ -188,16 +190,16 @@ impl Request {
     }
 
     /// ESO's admission rules (externalsecret_validator.go), checked again here.
-    fn consistent(self) -> Result<Self, Refusal> {
+    fn consistent(self) -> Result<Self, NotReady> {
         let merges =
             matches!(self.creation, Creation::Merge | Creation::Nothing | Creation::CreateOrMerge);
         if self.deletion == Deletion::Delete && merges {
-            return Err(Refusal::unsupported(
+            return Err(NotReady::unsupported(
                 "target.deletionPolicy Delete with a merging creationPolicy",
             ));
         }
         if self.deletion == Deletion::Merge && self.creation == Creation::Nothing {
-            return Err(Refusal::unsupported(
+            return Err(NotReady::unsupported(
                 "target.deletionPolicy Merge with creationPolicy None",
             ));
         }
@@ -206,7 +208,7 @@ impl Request {
             kind,
             Some("bootstrap.kubernetes.io/token" | "kubernetes.io/service-account-token")
         ) {
-            return Err(Refusal::unsupported(
+            return Err(NotReady::unsupported(
                 "target.template.type of a token that Kubernetes acts on",
             ));
         }
@@ -214,9 +216,9 @@ impl Request {
     }
 }
 
-fn extract(index: usize, entry: &DataFromEntry, mount: &str) -> Result<Entry, Refusal> {
+fn extract(index: usize, entry: &DataFromEntry, mount: &str) -> Result<Entry, NotReady> {
     let field = format!("dataFrom[{index}]");
-    let unsupported = |name: &str| Err(Refusal::unsupported(&format!("{field}.{name}")));
+    let unsupported = |name: &str| Err(NotReady::unsupported(&format!("{field}.{name}")));
     if entry.find.is_some() {
         return unsupported("find");
     }
@@ -227,28 +229,36 @@ fn extract(index: usize, entry: &DataFromEntry, mount: &str) -> Result<Entry, Re
         return unsupported("sourceRef");
     }
     let Some(reference) = &entry.extract else { return unsupported("without extract") };
-    if reference.property.as_deref().is_some_and(|p| !p.is_empty()) {
+    let (remote, decoding) = remote(&format!("{field}.extract"), reference, mount)?;
+    if remote.property.is_some() {
         return unsupported("extract.property");
     }
-    let (place, decoding) = remote(&format!("{field}.extract"), reference, mount)?;
+    let place = Place { path: remote.path, version: remote.version };
     Ok(Entry::Extract { place, decoding })
 }
 
-fn remote(field: &str, reference: &RemoteRef, mount: &str) -> Result<(Place, Decoding), Refusal> {
-    let unsupported = |name: &str| Refusal::unsupported(&format!("{field}.remoteRef.{name}"));
+fn remote(
+    field: &str,
+    reference: &Reference,
+    mount: &str,
+) -> Result<(RemoteRef, Decoding), NotReady> {
+    let unsupported = |name: &str| NotReady::unsupported(&format!("{field}.remoteRef.{name}"));
     if !matches!(reference.metadata_policy.as_deref(), None | Some("" | "None")) {
         return Err(unsupported("metadataPolicy Fetch"));
     }
     if !matches!(reference.conversion_strategy.as_deref(), None | Some("" | "None" | "Default")) {
         return Err(unsupported("conversionStrategy Unicode"));
     }
-    let version = match reference.version.as_deref() {
-        None | Some("" | "latest") => None,
-        Some(text) => {
-            let number = text.parse().ok().filter(|n: &i64| *n >= 1);
-            Some(number.ok_or_else(|| unsupported("version that is no number"))?)
-        }
-    };
+    let (property, version) = (reference.property.as_deref(), reference.version.as_deref());
+    let remote =
+        RemoteRef::parse(mount, &reference.key, property, version).map_err(
+            |error| match error {
+                RemoteRefError::Version(_) => unsupported("version that is no number"),
+                RemoteRefError::Path(error) => {
+                    NotReady::until_change("WrongPath", format!("remote key: {error}"))
+                }
+            },
+        )?;
     let decoding = match reference.decoding_strategy.as_deref() {
         None | Some("" | "None") => Decoding::Plain,
         Some("Base64") => Decoding::Base64,
@@ -256,14 +266,14 @@ fn remote(field: &str, reference: &RemoteRef, mount: &str) -> Result<(Place, Dec
         Some("Auto") => Decoding::Auto,
         Some(_) => return Err(unsupported("decodingStrategy")),
     };
-    Ok((Place { path: place::normalise(mount, &reference.key)?, version }, decoding))
+    Ok((remote, decoding))
 }
 
-fn refresh(spec: &ExternalSecretSpec) -> Result<Refresh, Refusal> {
+fn refresh(spec: &ExternalSecretSpec) -> Result<Refresh, NotReady> {
     let interval = match spec.refresh_interval.as_deref() {
         None | Some("") => REFRESH_DEFAULT,
         Some(text) => {
-            duration(text).ok_or_else(|| Refusal::unsupported("refreshInterval as written"))?
+            duration(text).ok_or_else(|| NotReady::unsupported("refreshInterval as written"))?
         }
     };
     match spec.refresh_policy.as_deref() {
@@ -272,7 +282,7 @@ fn refresh(spec: &ExternalSecretSpec) -> Result<Refresh, Refusal> {
         // Observed on ESO: with interval 0 even spec changes are ignored.
         None | Some("" | "Periodic") if interval.is_zero() => Ok(Refresh::Once),
         None | Some("" | "Periodic") => Ok(Refresh::Every(interval.max(Duration::from_secs(1)))),
-        Some(_) => Err(Refusal::unsupported("refreshPolicy")),
+        Some(_) => Err(NotReady::unsupported("refreshPolicy")),
     }
 }
 
@@ -284,28 +294,28 @@ fn duration(text: &str) -> Option<Duration> {
     text.parse::<SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok())
 }
 
-fn creation(target: &Target) -> Result<Creation, Refusal> {
+fn creation(target: &Target) -> Result<Creation, NotReady> {
     Ok(match target.creation_policy.as_deref() {
         None | Some("" | "Owner") => Creation::Owner,
         Some("Orphan") => Creation::Orphan,
         Some("Merge") => Creation::Merge,
         Some("None") => Creation::Nothing,
         Some("CreateOrMerge") => Creation::CreateOrMerge,
-        Some(_) => return Err(Refusal::unsupported("target.creationPolicy")),
+        Some(_) => return Err(NotReady::unsupported("target.creationPolicy")),
     })
 }
 
-fn deletion(target: &Target) -> Result<Deletion, Refusal> {
+fn deletion(target: &Target) -> Result<Deletion, NotReady> {
     Ok(match target.deletion_policy.as_deref() {
         None | Some("" | "Retain") => Deletion::Retain,
         Some("Delete") => Deletion::Delete,
         Some("Merge") => Deletion::Merge,
-        Some(_) => return Err(Refusal::unsupported("target.deletionPolicy")),
+        Some(_) => return Err(NotReady::unsupported("target.deletionPolicy")),
     })
 }
 
-fn template(value: &Value) -> Result<Template, Refusal> {
-    let unsupported = |name: &str| Refusal::unsupported(&format!("target.template.{name}"));
+fn template(value: &Value) -> Result<Template, NotReady> {
+    let unsupported = |name: &str| NotReady::unsupported(&format!("target.template.{name}"));
     let mut template = Template::default();
     for (field, value) in value.as_object().into_iter().flatten() {
         match field.as_str() {
@@ -321,20 +331,20 @@ fn template(value: &Value) -> Result<Template, Refusal> {
     Ok(template)
 }
 
-fn metadata(value: &Value, template: &mut Template) -> Result<(), Refusal> {
+fn metadata(value: &Value, template: &mut Template) -> Result<(), NotReady> {
     for (field, value) in value.as_object().into_iter().flatten() {
         let texts = match field.as_str() {
             "labels" => &mut template.labels,
             "annotations" => &mut template.annotations,
             other => {
-                return Err(Refusal::unsupported(&format!("target.template.metadata.{other}")));
+                return Err(NotReady::unsupported(&format!("target.template.metadata.{other}")));
             }
         };
         for (key, text) in value.as_object().into_iter().flatten() {
             let text = text.as_str().unwrap_or_default();
             if text.contains("{{") {
                 let field = format!("target.template.metadata.{field} as a template");
-                return Err(Refusal::unsupported(&field));
+                return Err(NotReady::unsupported(&field));
             }
             texts.insert(key.clone(), text.to_owned());
         }

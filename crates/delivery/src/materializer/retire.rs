@@ -10,9 +10,6 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -86,6 +83,8 @@ pub(crate) async fn run(worker: &Worker) {
         while let Some((place, former)) = worker.owned.next() {
             match retire(worker, &place, &former).await {
                 Ok(()) => backoff.reset(&place),
+                // Nothing is left of it, and no right to look.
+                Err(_) if !worker.exists(&place.0) => backoff.reset(&place),
                 Err(error) => {
                     let object = format!("{}/{}", place.0, place.1);
                     tracing::warn!(component = "materializer", object, %error, "the end of a Secret is tried again");
@@ -102,14 +101,14 @@ async fn after<T>(pause: Duration, what: T) -> T {
 }
 
 /// Follows the Secrets of every namespace that the installation names, so that one whose last ExternalSecret was
-/// deleted while nobody looked is found. Asked, not tried: a refused watch would be somebody's alarm.
+/// deleted while nobody looked is found.
 async fn watch_served(worker: &Worker) {
     for listed in &worker.listings {
         listed.wait().await;
     }
     for namespace in worker.namespaces.state() {
         let name = namespace.name_any();
-        match may_list(worker, &name).await {
+        match worker.served.is_served(&name, worker.cx.now()).await {
             Ok(true) => worker.secrets.watch(&name),
             Ok(false) => {}
             Err(error) => {
@@ -117,27 +116,6 @@ async fn watch_served(worker: &Worker) {
             }
         }
     }
-}
-
-async fn may_list(worker: &Worker, namespace: &str) -> Result<bool, ReconcileError> {
-    let attributes = ResourceAttributes {
-        namespace: Some(namespace.to_owned()),
-        verb: Some("list".into()),
-        resource: Some("secrets".into()),
-        ..ResourceAttributes::default()
-    };
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec {
-            resource_attributes: Some(attributes),
-            ..SelfSubjectAccessReviewSpec::default()
-        },
-        ..SelfSubjectAccessReview::default()
-    };
-    let api: Api<SelfSubjectAccessReview> = Api::all(worker.cx.api.clone());
-    let answer = api.create(&worker.cx.manager().post(), &review).await;
-    let answer =
-        answer.map_err(|e| ReconcileError::api("create", "SelfSubjectAccessReview", &e))?;
-    Ok(answer.status.is_some_and(|status| status.allowed))
 }
 
 /// Looks at Secret `place` and at what it needs, fresh, and does what follows.

@@ -8,7 +8,7 @@ use regent_api::condition::{READY, Verdict};
 use regent_api::git_source::LocalRef;
 use sha2::{Digest, Sha256};
 
-use super::verdict::Refusal;
+use crate::not_ready::NotReady;
 
 /// The precision of times in Kubernetes (RFC 3339 without fractions).
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
@@ -28,7 +28,7 @@ pub(crate) enum Outcome {
     /// All sources are gone and the Secret was deleted, as the policy says.
     Deleted,
     /// Not this time; the Secret was left as it is.
-    Refused(Refusal),
+    Refused(NotReady),
 }
 
 /// `generation-hash` of labels and annotations, ESO's form with another hash: any change of an
@@ -57,7 +57,7 @@ pub(crate) fn after(
     let verdict = match outcome {
         Outcome::Synced { .. } => Verdict::yes("SecretSynced", "secret synced"),
         Outcome::Deleted => Verdict::yes("SecretDeleted", "secret deleted due to DeletionPolicy"),
-        Outcome::Refused(refusal) => Verdict::no(refusal.reason, refusal.message.clone()),
+        Outcome::Refused(not_ready) => Verdict::no(not_ready.reason, not_ready.message.clone()),
     };
     let (refreshed, wrote) = match outcome {
         Outcome::Synced { target, refreshed, wrote } => {
@@ -101,8 +101,8 @@ mod tests {
         let first = after(&old, &meta("1"), &synced(true), at(10));
         assert_eq!(first.refresh_time, Some(Time(at(10))));
         assert_eq!(after(&first, &meta("1"), &synced(false), at(20)), first);
-        let refusal = Refusal::retry("AuthoritySealed", "sealed");
-        let sealed = after(&first, &meta("1"), &Outcome::Refused(refusal), at(30));
+        let not_ready = NotReady::until_retry("AuthoritySealed", "sealed");
+        let sealed = after(&first, &meta("1"), &Outcome::Refused(not_ready), at(30));
         assert_eq!(sealed.refresh_time, Some(Time(at(10))));
         assert_eq!(sealed.conditions[0].reason, "AuthoritySealed");
     }

@@ -6,13 +6,13 @@ use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt};
 use regent_api::condition;
-use regent_api::condition::READY;
+use regent_api::condition::{READY, Verdict};
 use regent_api::eso::secret_store::StoreStatus;
 use regent_api::{ClusterSecretStore, SecretStore};
 
 use super::index::{Key, key_of};
-use super::store::{self, Resolution};
 use super::worker::Worker;
+use crate::store::{self, Purpose, Resolution};
 use regent_operator::backoff::Backoff;
 use regent_operator::error::ReconcileError;
 
@@ -29,7 +29,7 @@ fn next(
     generation: Option<i64>,
     now: Timestamp,
 ) -> Option<StoreStatus> {
-    let (verdict, capabilities) = store::verdict(resolution)?;
+    let (verdict, capabilities) = verdict(resolution)?;
     let before = old.cloned().unwrap_or_default();
     let new = StoreStatus {
         capabilities: Some(capabilities.to_owned()),
@@ -38,13 +38,36 @@ fn next(
     (old != Some(&new)).then_some(new)
 }
 
+/// What a store's status says (ESO reasons `Valid`, `InvalidProviderConfig`), and its capabilities.
+fn verdict(resolution: &Resolution) -> Option<(Verdict, &'static str)> {
+    match resolution {
+        Resolution::NotOurs => None,
+        Resolution::Ours(served) if served.read_only => {
+            Some((Verdict::yes("Valid", "store validated"), "ReadOnly"))
+        }
+        Resolution::Ours(_) => Some((Verdict::yes("Valid", "store validated"), "ReadWrite")),
+        Resolution::Refused(not_ready) => {
+            let reason = match not_ready.reason {
+                "Unsupported" => "Unsupported",
+                _ => "InvalidProviderConfig",
+            };
+            Some((Verdict::no(reason, not_ready.message.clone()), "ReadOnly"))
+        }
+    }
+}
+
 pub(crate) async fn cluster(
     object: Arc<ClusterSecretStore>,
     keeper: Arc<Keeper>,
 ) -> Result<Action, ReconcileError> {
     let worker = &keeper.worker;
     worker.runtime_listed.wait().await;
-    let resolution = store::resolve(&object.spec.controller, &object.spec.provider, &worker.home());
+    let resolution = store::resolve(
+        &object.spec.controller,
+        &object.spec.provider,
+        Purpose::Read,
+        &worker.home(),
+    );
     let generation = object.metadata.generation;
     let status = next(object.status.as_ref(), &resolution, generation, worker.cx.now());
     if let Some(status) = status {
@@ -65,7 +88,12 @@ pub(crate) async fn namespaced(
 ) -> Result<Action, ReconcileError> {
     let worker = &keeper.worker;
     worker.runtime_listed.wait().await;
-    let resolution = store::resolve(&object.spec.controller, &object.spec.provider, &worker.home());
+    let resolution = store::resolve(
+        &object.spec.controller,
+        &object.spec.provider,
+        Purpose::Read,
+        &worker.home(),
+    );
     let generation = object.metadata.generation;
     let status = next(object.status.as_ref(), &resolution, generation, worker.cx.now());
     if let Some(status) = status {

@@ -11,7 +11,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use regent_types::{SecretData, SecretPath, VersionPair, labels};
 
 use super::request::{Creation, Request};
-use super::verdict::Refusal;
+use crate::not_ready::NotReady;
+use crate::secret_values::{differing, same_values};
+use regent_operator::wiped_secret::WipedSecret;
 
 /// Labels and annotations that a bootstrap Secret has and a materialized one has not.
 const BOOTSTRAP_MARKS: [&str; 9] = [
@@ -45,14 +47,13 @@ pub(crate) struct Owner<'a> {
 }
 
 /// The write to make.
-#[derive(Debug)]
 pub(crate) enum Write {
     /// It is as it should be.
     Nothing,
     /// It is not there.
-    Create(Box<Secret>),
+    Create(WipedSecret),
     /// Replace under uid and resourceVersion.
-    Replace(Box<Secret>),
+    Replace(WipedSecret),
 }
 
 /// What was read, path by path.
@@ -63,7 +64,7 @@ pub(crate) type Versions = BTreeMap<SecretPath, VersionPair>;
 pub(crate) fn went_back(
     existing: Option<&Secret>,
     read: &BTreeMap<SecretPath, Option<VersionPair>>,
-) -> Result<(), Refusal> {
+) -> Result<(), NotReady> {
     let recorded = existing.map(recorded).unwrap_or_default();
     for (path, now) in read {
         let Some(before) = recorded.get(path.as_str()) else { continue };
@@ -80,7 +81,7 @@ pub(crate) fn went_back(
                 "{path} went back: the Secret holds {before}, the authority {now}; the Secret is kept \
                  until a person accepts the restore"
             );
-            return Err(Refusal::retry("AuthorityWentBack", message));
+            return Err(NotReady::until_retry("AuthorityWentBack", message));
         }
     }
     Ok(())
@@ -100,11 +101,11 @@ pub(crate) fn may_write(
     request: &Request,
     owner: &Owner<'_>,
     existing: Option<&Secret>,
-) -> Result<(), Refusal> {
+) -> Result<(), NotReady> {
     let Some(secret) = existing else {
         if request.creation == Creation::Merge {
             let message = format!("Secret {} to merge into is not there", request.target);
-            return Err(Refusal::retry("SecretMissing", message));
+            return Err(NotReady::until_retry("SecretMissing", message));
         }
         return Ok(());
     };
@@ -116,7 +117,7 @@ pub(crate) fn may_write(
             "Secret {} is a bootstrap Secret and stays authoritative until its handover is done",
             request.target
         );
-        return Err(Refusal::change("AwaitingHandover", message));
+        return Err(NotReady::until_change("AwaitingHandover", message));
     }
     let controller =
         secret.metadata.owner_references.iter().flatten().find(|r| r.controller == Some(true));
@@ -135,7 +136,7 @@ pub(crate) fn may_write(
              merge with creationPolicy Merge",
             request.target
         );
-        return Err(Refusal::retry("SecretNotMine", message));
+        return Err(NotReady::until_retry("SecretNotMine", message));
     }
     Ok(())
 }
@@ -147,45 +148,48 @@ pub(crate) fn plan(
     existing: Option<&Secret>,
     data: &SecretData,
     versions: &Versions,
-) -> Result<Write, Refusal> {
+) -> Result<Write, NotReady> {
     if request.creation == Creation::Nothing {
         return Ok(Write::Nothing);
     }
     let Some(secret) = existing else {
-        return Ok(Write::Create(Box::new(desired(request, owner, None, data, versions))));
+        let new = desired(request, owner, None, data, versions);
+        return Ok(Write::Create(WipedSecret::new(new)));
     };
     if is_bootstrap(secret) {
         become_keeps_everything(secret, data)?;
     }
-    let new = desired(request, owner, Some(secret), data, versions);
-    if new == *secret {
+    let new = WipedSecret::new(desired(request, owner, Some(secret), data, versions));
+    let same_data = same_values(new.data.as_ref(), secret.data.as_ref());
+    if same_data && same_but_data(&new, secret) {
         return Ok(Write::Nothing);
     }
-    if secret.immutable == Some(true) && new.data != secret.data {
+    if secret.immutable == Some(true) && !same_data {
         let message = format!("Secret {} is immutable and its data would change", request.target);
-        return Err(Refusal::change("SecretSyncedError", message));
+        return Err(NotReady::until_change("SecretSyncedError", message));
     }
-    Ok(Write::Replace(Box::new(new)))
+    Ok(Write::Replace(new))
+}
+
+/// Whether all is the same but what the data hold.
+fn same_but_data(a: &Secret, b: &Secret) -> bool {
+    let Secret { data: _, immutable, metadata, string_data, type_ } = a;
+    *immutable == b.immutable
+        && *metadata == b.metadata
+        && same_values(string_data.as_ref(), b.string_data.as_ref())
+        && *type_ == b.type_
 }
 
 /// PROTOCOLS.md §4.4 `become`: refused while the rendered data would drop or change a key of *B*.
-fn become_keeps_everything(secret: &Secret, data: &SecretData) -> Result<(), Refusal> {
-    for (key, value) in secret.data.iter().flatten() {
-        let kept = data.get(key).is_some_and(|new| same_bytes(new.expose(), &value.0));
-        if !kept {
-            let message = format!(
-                "taking over bootstrap Secret would drop or change its key {key:?}; let the \
-                 ExternalSecret render every key with the value that was handed over"
-            );
-            return Err(Refusal::retry("BecomeWouldDrop", message));
-        }
-    }
-    Ok(())
-}
-
-/// Compared without an early exit; both are secret.
-fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y)) == 0
+fn become_keeps_everything(secret: &Secret, data: &SecretData) -> Result<(), NotReady> {
+    let none = BTreeMap::new();
+    let differing = differing(secret.data.as_ref().unwrap_or(&none), data);
+    let Some(key) = differing.first() else { return Ok(()) };
+    let message = format!(
+        "taking over bootstrap Secret would drop or change its key {key:?}; let the \
+         ExternalSecret render every key with the value that was handed over"
+    );
+    Err(NotReady::until_retry("BecomeWouldDrop", message))
 }
 
 fn desired(

@@ -1,6 +1,6 @@
-//! The states of Secrets, by metadata alone, in each namespace that has an ExternalSecret. Secrets
-//! are granted namespace by namespace (DESIGN.md §2), so there is one watch a namespace and none of
-//! the cluster.
+//! The states of Secrets, by metadata alone, in each served namespace that has an ExternalSecret. Secrets are granted
+//! namespace by namespace (DESIGN.md §2), so there is one watch a namespace and none of the cluster. It ends with its
+//! namespace.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,14 +11,15 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, ResourceExt};
 use regent_types::labels;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::due::Mark;
 use super::index::{Key, key_of};
 use super::owned::Owned;
-use regent_operator::Context;
+use crate::served_namespaces::ServedNamespaces;
 use regent_operator::error::ReconcileError;
 use regent_operator::object_watch;
+use regent_operator::{Context, Shutdown};
 
 /// Namespaces watched; beyond it drift is found at the next refresh.
 const NAMESPACES_MAX: usize = 5_000;
@@ -28,65 +29,155 @@ const EVENTS_MAX: usize = 1_024;
 /// The watches, and what they have seen.
 pub(crate) struct Secrets {
     cx: Context,
-    started: Mutex<HashSet<String>>,
-    marks: Arc<Mutex<HashMap<Key, Mark>>>,
+    state: Arc<Mutex<State>>,
     owned: Arc<Owned>,
+    served: Arc<ServedNamespaces>,
     events: mpsc::Sender<Key>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Namespaces that are watched, each with what ends its watch.
+    watched: HashMap<String, watch::Sender<bool>>,
+    marks: HashMap<Key, Mark>,
 }
 
 impl Secrets {
     /// Nothing is watched yet. The receiver is told each Secret that changed.
-    pub(crate) fn new(cx: Context, owned: Arc<Owned>) -> (Self, mpsc::Receiver<Key>) {
+    pub(crate) fn new(
+        cx: Context,
+        owned: Arc<Owned>,
+        served: Arc<ServedNamespaces>,
+    ) -> (Self, mpsc::Receiver<Key>) {
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
-        (Self { cx, started: Mutex::default(), marks: Arc::default(), owned, events }, receiver)
+        (Self { cx, state: Arc::default(), owned, served, events }, receiver)
     }
 
     /// The last state that the watch told of. Own writes are seen by it too, and nowhere else: noting them here would
     /// undo what it has told of since, such as a deletion a moment after the write.
     pub(crate) fn mark(&self, place: &Key) -> Option<Mark> {
-        lock(&self.marks).get(place).cloned()
+        lock(&self.state).marks.get(place).cloned()
     }
 
-    /// Watches `namespace` from now on.
+    /// Watches `namespace` from now on, until it is gone.
     pub(crate) fn watch(&self, namespace: &str) {
+        let (end, ended) = Shutdown::new();
         {
-            let mut started = lock(&self.started);
-            if started.len() >= NAMESPACES_MAX || !started.insert(namespace.to_owned()) {
+            let mut state = lock(&self.state);
+            let watched = &mut state.watched;
+            if watched.len() >= NAMESPACES_MAX || watched.contains_key(namespace) {
                 return;
             }
+            watched.insert(namespace.to_owned(), end);
         }
-        let api: Api<PartialObjectMeta<Secret>> = Api::namespaced(self.cx.api.clone(), namespace);
+        let watch = NamespaceWatch {
+            cx: self.cx.clone(),
+            namespace: namespace.to_owned(),
+            ended,
+            state: Arc::clone(&self.state),
+            owned: Arc::clone(&self.owned),
+            served: Arc::clone(&self.served),
+            events: self.events.clone(),
+        };
+        tokio::spawn(watch.run());
+    }
+
+    /// `namespace` is gone, and its Secrets with it: its watch ends.
+    pub(crate) fn leave(&self, namespace: &str) {
+        let mut state = lock(&self.state);
+        state.watched.remove(namespace);
+        state.marks.retain(|place, _| place.0 != namespace);
+        self.owned.forget_namespace(namespace);
+        self.served.forget(namespace);
+    }
+
+    /// Ends the watches of namespaces that do not exist.
+    pub(crate) fn leave_others(&self, exists: impl Fn(&str) -> bool) {
+        let gone: Vec<String> =
+            lock(&self.state).watched.keys().filter(|name| !exists(name)).cloned().collect();
+        for namespace in gone {
+            self.leave(&namespace);
+        }
+    }
+}
+
+/// The watch of one namespace.
+struct NamespaceWatch {
+    cx: Context,
+    namespace: String,
+    ended: Shutdown,
+    state: Arc<Mutex<State>>,
+    owned: Arc<Owned>,
+    served: Arc<ServedNamespaces>,
+    events: mpsc::Sender<Key>,
+}
+
+impl NamespaceWatch {
+    async fn run(self) {
+        let api: Api<PartialObjectMeta<Secret>> =
+            Api::namespaced(self.cx.api.clone(), &self.namespace);
         // Bootstrap Secrets too: one that is marked `become` is taken over at once.
         let config = watcher::Config::default().labels(labels::CLASS);
         let stop = self.cx.shutdown.clone().wait();
-        let stream = object_watch::watch(api, config).take_until(Box::pin(stop));
-        let (marks, events) = (Arc::clone(&self.marks), self.events.clone());
-        let owned = Arc::clone(&self.owned);
-        let namespace = namespace.to_owned();
-        tokio::spawn(async move {
-            let mut stream = std::pin::pin!(stream);
-            let mut listing = HashSet::new();
-            while let Some(event) = stream.next().await {
-                let changed = match event {
-                    Ok(event) => {
-                        owned.on_secret(&namespace, &event);
-                        take(&mut lock(&marks), &namespace, &mut listing, event)
+        let stop = futures::future::select(Box::pin(stop), Box::pin(self.ended.clone().wait()));
+        let mut stream = std::pin::pin!(object_watch::watch(api, config).take_until(stop));
+        let mut listing = HashSet::new();
+        let mut refused = false;
+        while let Some(event) = stream.next().await {
+            let changed = match event {
+                // Each try begins with it, whatever comes of the try.
+                Ok(Event::Init) => self.take(&mut listing, Event::Init),
+                Ok(event) => {
+                    if std::mem::take(&mut refused) {
+                        self.served.served(&self.namespace);
                     }
-                    Err(error) => {
-                        let error = ReconcileError::watch("Secret", &error);
-                        tracing::warn!(component = "materializer", namespace, %error, "watch of Secrets broke");
-                        continue;
-                    }
-                };
-                for place in changed {
-                    // The receiver is gone when the component ends.
-                    if events.send(place).await.is_err() {
-                        return;
-                    }
+                    self.take(&mut listing, event)
+                }
+                Err(error) => {
+                    let first = !std::mem::replace(&mut refused, is_refused(&error));
+                    self.broke(&error, refused && first)
+                }
+            };
+            for place in changed {
+                // The receiver is gone when the component ends.
+                if self.events.send(place).await.is_err() {
+                    return;
                 }
             }
-        });
+        }
     }
+
+    /// Takes in one event; returns the Secrets whose state is another now.
+    fn take(
+        &self,
+        listing: &mut HashSet<Key>,
+        event: Event<PartialObjectMeta<Secret>>,
+    ) -> Vec<Key> {
+        let mut state = lock(&self.state);
+        if self.ended.given() {
+            return Vec::new();
+        }
+        self.owned.on_secret(&self.namespace, &event);
+        take(&mut state.marks, &self.namespace, listing, event)
+    }
+
+    /// Says that the watch broke; returns the Secrets whose ExternalSecrets have to say that nothing is served here
+    /// any more.
+    fn broke(&self, error: &watcher::Error, first_refused: bool) -> Vec<Key> {
+        let namespace = &self.namespace;
+        let error = ReconcileError::watch("Secret", error);
+        tracing::warn!(component = "materializer", namespace, %error, "watch of Secrets broke");
+        if !first_refused {
+            return Vec::new();
+        }
+        self.served.refused(namespace, self.cx.now());
+        let state = lock(&self.state);
+        state.marks.keys().filter(|place| place.0 == *namespace).cloned().collect()
+    }
+}
+
+fn is_refused(error: &watcher::Error) -> bool {
+    matches!(ReconcileError::watch("Secret", error), ReconcileError::Api(e) if e.code == 403)
 }
 
 /// Takes in one event; returns the Secrets whose state is another now.
@@ -144,40 +235,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use kube::core::ObjectMeta;
-    use kube::core::PartialObjectMetaExt;
-
-    fn secret(name: &str, uid: &str, version: &str) -> PartialObjectMeta<Secret> {
-        ObjectMeta {
-            namespace: Some("a".into()),
-            name: Some(name.into()),
-            uid: Some(uid.into()),
-            resource_version: Some(version.into()),
-            ..ObjectMeta::default()
-        }
-        .into_response_partial()
-    }
-
-    #[test]
-    fn each_state_is_told_once() {
-        let place: Key = ("a".into(), "db".into());
-        let mut marks = HashMap::new();
-        let mut taken = |event| take(&mut marks, "a", &mut HashSet::new(), event);
-        assert_eq!(taken(Event::Apply(secret("db", "u", "7"))), std::slice::from_ref(&place));
-        assert!(taken(Event::Apply(secret("db", "u", "7"))).is_empty());
-        assert_eq!(taken(Event::Delete(secret("db", "u", "9"))), std::slice::from_ref(&place));
-        assert_eq!(taken(Event::Apply(secret("db", "v", "10"))), [place]);
-    }
-
-    #[test]
-    fn a_listing_forgets_secrets_of_its_namespace_alone() {
-        let mark = Mark { uid: "u".into(), resource_version: "1".into() };
-        let (here, there): (Key, Key) = (("a".into(), "gone".into()), ("b".into(), "kept".into()));
-        let mut marks = HashMap::from([(here.clone(), mark.clone()), (there, mark)]);
-        let mut listing = HashSet::new();
-        assert_eq!(take(&mut marks, "a", &mut listing, Event::InitDone), [here]);
-        assert_eq!(marks.len(), 1);
-    }
-}
+#[path = "tests/watch.rs"]
+mod tests;

@@ -23,8 +23,8 @@ use super::authority::Authorities;
 use super::due::Known;
 use super::index::{ByPath, ByTarget, Key, key_of};
 use super::owned::Owned;
-use super::place;
 use super::watch::Secrets;
+use crate::served_namespaces::ServedNamespaces;
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
@@ -48,6 +48,7 @@ pub(crate) struct Worker {
     pub(crate) authorities: Authorities,
     pub(crate) secrets: Secrets,
     pub(crate) owned: Arc<Owned>,
+    pub(crate) served: Arc<ServedNamespaces>,
     pub(crate) backoff: Backoff<Key>,
     pub(crate) objects: Store<ExternalSecret>,
     pub(crate) namespaces: Store<Namespace>,
@@ -143,10 +144,27 @@ impl Worker {
         self.blocked_if_new(format!("authority/{}", object.name_any()), digest)
     }
 
-    /// A namespace's labels changed: those that wait.
-    pub(crate) fn on_namespace(&self, object: &Namespace) -> Vec<Ref> {
-        let digest = digest(&object.metadata.labels);
-        self.blocked_if_new(format!("namespace/{}", object.name_any()), digest)
+    /// A namespace's labels changed: those that wait. With a namespace that is gone its watch of Secrets ends. The store
+    /// of namespaces has taken `event` in.
+    pub(crate) fn on_namespace(&self, event: &Event<Namespace>) -> Vec<Ref> {
+        match event {
+            Event::Apply(object) | Event::InitApply(object) => {
+                let digest = digest(&object.metadata.labels);
+                return self.blocked_if_new(format!("namespace/{}", object.name_any()), digest);
+            }
+            Event::Delete(object) => {
+                self.tables().digests.remove(&format!("namespace/{}", object.name_any()));
+                self.secrets.leave(&object.name_any());
+            }
+            Event::InitDone => self.secrets.leave_others(|namespace| self.exists(namespace)),
+            Event::Init => {}
+        }
+        Vec::new()
+    }
+
+    /// Whether there is a namespace of this name.
+    pub(crate) fn exists(&self, namespace: &str) -> bool {
+        self.namespaces.get(&ObjectRef::new(namespace)).is_some()
     }
 
     /// A store's spec changed: those that name it.
@@ -236,7 +254,7 @@ impl Tables {
         self.known.insert(key.clone(), known);
     }
 
-    /// The pass of `key` ended in a refusal: the next one compares everything anew.
+    /// The pass of `key` ended without effect: the next one compares everything anew.
     pub(crate) fn block(&mut self, key: &Key) {
         self.known.remove(key);
         self.blocked.insert(key.clone());
@@ -292,7 +310,7 @@ fn publications(object: &PushSecret) -> Vec<(SecretPath, Published)> {
     let keys: BTreeSet<&str> =
         object.spec.data.iter().map(|d| d.mapping.remote_ref.remote_key.as_str()).collect();
     keys.into_iter()
-        .filter_map(|key| place::normalise(SECRET_MOUNT, key).ok())
+        .filter_map(|key| SecretPath::from_remote_key(SECRET_MOUNT, key).ok())
         .map(|path| (path, (publication.clone(), at.clone())))
         .collect()
 }

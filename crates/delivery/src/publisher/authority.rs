@@ -11,10 +11,11 @@ use regent_types::identity::Identity;
 use regent_types::{Explain, SecretData, SecretPath, VersionPair};
 use regent_vault::{Kv, Session};
 
-use super::explicit::Refusal;
 use super::plan::{Plan, marks, plan};
+use crate::not_ready::NotReady;
 use regent_operator::Context;
 use regent_operator::ledger::{Ledger, LedgerError};
+use regent_operator::ledger_heads::LedgerHeads;
 use regent_operator::trusted_authority::AuthorityEndpoint;
 
 /// Authorities of one installation: its own and a few external ones.
@@ -59,14 +60,14 @@ impl Authorities {
         wanted: &SecretData,
         author: &Author<'_>,
         now: Timestamp,
-    ) -> Result<VersionPair, Refusal> {
-        let open = self.open(server).map_err(|e| refused(&e))?;
+    ) -> Result<VersionPair, NotReady> {
+        let open = self.open(server).map_err(|e| unwritten(&e))?;
         let kv = open.session.kv(SECRET_MOUNT);
         let mut hasher = DefaultHasher::new();
         path.hash(&mut hasher);
         let shard = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default();
         let _one_at_a_time = self.shards[shard].lock().await;
-        let current = kv.read(path.as_str(), None).await.map_err(|e| refused(&e))?;
+        let current = kv.read(path.as_str(), None).await.map_err(|e| unwritten(&e))?;
         let step = plan(path, current.as_ref(), author.publisher, wanted, author.only_new)?;
         drop(current);
         let version = match step {
@@ -78,7 +79,7 @@ impl Authorities {
             }
             Plan::Write { data, cas, claim: claimed } => {
                 let written = kv.write(path.as_str(), &data, Some(cas)).await;
-                let version = written.map_err(|e| refused(&e))?;
+                let version = written.map_err(|e| unwritten(&e))?;
                 if claimed {
                     claim(&kv, path, author.publisher).await?;
                 }
@@ -105,7 +106,11 @@ impl Authorities {
         if all.is_empty() {
             // The heads of the installation's own authority; others are judged by their entries
             // alone.
-            tokio::spawn(super::heads::follow(self.cx.clone(), chain, ledger.heads()));
+            let (cx, heads) = (self.cx.clone(), ledger.heads());
+            tokio::spawn(async move {
+                let stop = cx.shutdown.clone().wait();
+                LedgerHeads::new(cx).follow(&chain, heads, stop).await
+            });
         }
         if all.len() >= SERVERS_MAX {
             all.clear();
@@ -116,9 +121,9 @@ impl Authorities {
     }
 }
 
-async fn claim(kv: &Kv, path: &SecretPath, publisher: &str) -> Result<(), Refusal> {
+async fn claim(kv: &Kv, path: &SecretPath, publisher: &str) -> Result<(), NotReady> {
     let claimed = kv.patch_custom_metadata(path.as_str(), &marks(publisher)).await;
-    claimed.map_err(|e| refused(&e))
+    claimed.map_err(|e| unwritten(&e))
 }
 
 /// The event of one publication; the same for a repeat of it (PROTOCOLS.md §8).
@@ -138,7 +143,7 @@ fn event(path: &SecretPath, version: &VersionPair, publisher: &str, now: Timesta
     }
 }
 
-fn refused(error: &regent_vault::Error) -> Refusal {
+fn unwritten(error: &regent_vault::Error) -> NotReady {
     let reason = if error.is_sealed() {
         "AuthoritySealed"
     } else if error.is_unreachable() || error.is_transient() {
@@ -150,11 +155,11 @@ fn refused(error: &regent_vault::Error) -> Refusal {
     } else {
         "Errored"
     };
-    Refusal::retry(reason, error.to_string())
+    NotReady::until_retry(reason, error.to_string())
 }
 
-fn untold(error: &LedgerError) -> Refusal {
+fn untold(error: &LedgerError) -> NotReady {
     let message =
         format!("published, but the ledger does not tell it yet: {} ({error})", error.reason());
-    Refusal::retry("LedgerBehind", message)
+    NotReady::until_retry("LedgerBehind", message)
 }

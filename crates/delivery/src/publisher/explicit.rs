@@ -11,45 +11,12 @@ use regent_types::SecretPath;
 use regent_types::authority_names::SECRET_MOUNT;
 use regent_types::path::Tree;
 
+use crate::not_ready::NotReady;
+
 /// ESO's default refresh interval.
 const REFRESH_DEFAULT: Duration = Duration::from_secs(3_600);
 /// Mappings of one PushSecret; a Secret holds 1 MiB at most anyway.
 const MAPPINGS_MAX: usize = 1_000;
-
-/// Why nothing was published. Never holds a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) reason: &'static str,
-    /// A sentence that says what to do.
-    pub(crate) message: String,
-    /// Whether it is tried again without a change of something that is watched.
-    pub(crate) retry: bool,
-}
-
-impl Refusal {
-    /// Ends when something that is watched changes.
-    pub(crate) fn change(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), retry: false }
-    }
-
-    /// Is tried again with growing pauses.
-    pub(crate) fn retry(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), retry: true }
-    }
-
-    fn not_explicit(field: &str) -> Self {
-        let message = format!(
-            "{field}: every mapping names one ClusterSecretStore, one Secret, secretKey, remoteKey and property"
-        );
-        Self::change("NotExplicit", message)
-    }
-
-    /// A field that regent does not act on.
-    pub(crate) fn unsupported(field: &str) -> Self {
-        let message = format!("{field} is not supported; nothing is published. Remove the field.");
-        Self::change("Unsupported", message)
-    }
-}
 
 /// What a PushSecret publishes.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,15 +35,15 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    pub(crate) fn parse(spec: &PushSecretSpec) -> Result<Self, Refusal> {
+    pub(crate) fn parse(spec: &PushSecretSpec) -> Result<Self, NotReady> {
         if !spec.data_to.is_empty() {
-            return Err(Refusal::not_explicit("dataTo"));
+            return Err(not_explicit("dataTo"));
         }
         if spec.deletion_policy.as_deref() == Some("Delete") {
-            return Err(Refusal::unsupported("deletionPolicy Delete"));
+            return Err(NotReady::unsupported("deletionPolicy Delete"));
         }
         if spec.template.is_some() {
-            return Err(Refusal::unsupported("template"));
+            return Err(NotReady::unsupported("template"));
         }
         let mut wanted = Self {
             stores: stores(spec)?,
@@ -87,7 +54,7 @@ impl Wanted {
             interval: interval(spec)?,
         };
         if spec.data.is_empty() || spec.data.len() > MAPPINGS_MAX {
-            return Err(Refusal::not_explicit("data with no mapping or over 1000"));
+            return Err(not_explicit("data with no mapping or over 1000"));
         }
         for (index, data) in spec.data.iter().enumerate() {
             wanted.add(&format!("data[{index}]"), data)?;
@@ -95,35 +62,33 @@ impl Wanted {
         Ok(wanted)
     }
 
-    fn add(&mut self, field: &str, data: &PushData) -> Result<(), Refusal> {
+    fn add(&mut self, field: &str, data: &PushData) -> Result<(), NotReady> {
         let mapping = &data.mapping;
         if data.metadata.is_some() {
-            return Err(Refusal::unsupported(&format!("{field}.metadata")));
+            return Err(NotReady::unsupported(&format!("{field}.metadata")));
         }
         if !matches!(data.conversion_strategy.as_deref(), None | Some("" | "None")) {
-            return Err(Refusal::unsupported(&format!("{field}.conversionStrategy")));
+            return Err(NotReady::unsupported(&format!("{field}.conversionStrategy")));
         }
         if mapping.secret_key.is_empty() {
-            return Err(Refusal::not_explicit(&format!("{field}.match.secretKey is empty")));
+            return Err(not_explicit(&format!("{field}.match.secretKey is empty")));
         }
         let property = mapping.remote_ref.property.as_deref().unwrap_or_default();
         if property.is_empty() {
-            return Err(Refusal::not_explicit(&format!(
-                "{field}.match.remoteRef.property is empty"
-            )));
+            return Err(not_explicit(&format!("{field}.match.remoteRef.property is empty")));
         }
         if !is_property(property) {
             let message = format!(
                 "{field}: expected a property of lowercase letters, digits and hyphens (username, \
                  password, host, port, token), found {property:?}"
             );
-            return Err(Refusal::change("WrongProperty", message));
+            return Err(NotReady::until_change("WrongProperty", message));
         }
         let path = path(field, &mapping.remote_ref.remote_key)?;
         self.entries.insert(format!("{path}/{property}"), data.clone());
         let properties = self.paths.entry(path).or_default();
         if properties.insert(property.to_owned(), mapping.secret_key.clone()).is_some() {
-            return Err(Refusal::not_explicit(&format!("{field} names a place twice")));
+            return Err(not_explicit(&format!("{field} names a place twice")));
         }
         Ok(())
     }
@@ -133,7 +98,7 @@ impl Wanted {
         &self,
         namespace: &str,
         owns: impl Fn(&str) -> bool,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), NotReady> {
         for path in self.paths.keys() {
             let datasource = path.segment(1).unwrap_or_default();
             if !owns(datasource) {
@@ -141,47 +106,51 @@ impl Wanted {
                     "namespace {namespace} does not own datasource {datasource}; intent can label it \
                      datasource.regent.dev/{datasource}=true"
                 );
-                return Err(Refusal::change("NotOwner", message));
+                return Err(NotReady::until_change("NotOwner", message));
             }
         }
         Ok(())
     }
 }
 
-fn stores(spec: &PushSecretSpec) -> Result<Vec<String>, Refusal> {
+/// A mapping that leaves open what is published, or where.
+fn not_explicit(field: &str) -> NotReady {
+    let message = format!(
+        "{field}: every mapping names one ClusterSecretStore, one Secret, secretKey, remoteKey and property"
+    );
+    NotReady::until_change("NotExplicit", message)
+}
+
+fn stores(spec: &PushSecretSpec) -> Result<Vec<String>, NotReady> {
     let mut names = Vec::new();
     for (index, reference) in spec.secret_store_refs.iter().enumerate() {
         let field = format!("secretStoreRefs[{index}]");
         if reference.label_selector.is_some() {
-            return Err(Refusal::not_explicit(&format!("{field}.labelSelector")));
+            return Err(not_explicit(&format!("{field}.labelSelector")));
         }
         if reference.kind.as_deref() != Some("ClusterSecretStore") || reference.name.is_empty() {
-            return Err(Refusal::not_explicit(&format!("{field} is no named ClusterSecretStore")));
+            return Err(not_explicit(&format!("{field} is no named ClusterSecretStore")));
         }
         if !names.contains(&reference.name) {
             names.push(reference.name.clone());
         }
     }
-    if names.is_empty() {
-        Err(Refusal::not_explicit("secretStoreRefs is empty"))
-    } else {
-        Ok(names)
-    }
+    if names.is_empty() { Err(not_explicit("secretStoreRefs is empty")) } else { Ok(names) }
 }
 
-fn source(spec: &PushSecretSpec) -> Result<String, Refusal> {
+fn source(spec: &PushSecretSpec) -> Result<String, NotReady> {
     if spec.selector.generator_ref.is_some() {
-        return Err(Refusal::not_explicit("selector.generatorRef"));
+        return Err(not_explicit("selector.generatorRef"));
     }
     let secret = spec.selector.secret.as_ref();
-    let secret = secret.ok_or_else(|| Refusal::not_explicit("selector.secret is missing"))?;
+    let secret = secret.ok_or_else(|| not_explicit("selector.secret is missing"))?;
     if secret.selector.is_some() || secret.name.is_empty() {
-        return Err(Refusal::not_explicit("selector.secret without a name"));
+        return Err(not_explicit("selector.secret without a name"));
     }
     Ok(secret.name.clone())
 }
 
-fn interval(spec: &PushSecretSpec) -> Result<Option<Duration>, Refusal> {
+fn interval(spec: &PushSecretSpec) -> Result<Option<Duration>, NotReady> {
     let Some(text) = spec.refresh_interval.as_deref().filter(|t| !t.is_empty()) else {
         return Ok(Some(REFRESH_DEFAULT));
     };
@@ -189,25 +158,20 @@ fn interval(spec: &PushSecretSpec) -> Result<Option<Duration>, Refusal> {
         return Ok(None);
     }
     let parsed = text.parse::<SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
-    let interval = parsed.ok_or_else(|| Refusal::unsupported("refreshInterval as written"))?;
+    let interval = parsed.ok_or_else(|| NotReady::unsupported("refreshInterval as written"))?;
     Ok((!interval.is_zero()).then(|| interval.max(Duration::from_secs(1))))
 }
 
-fn path(field: &str, remote_key: &str) -> Result<SecretPath, Refusal> {
+fn path(field: &str, remote_key: &str) -> Result<SecretPath, NotReady> {
     let wrong = || {
         let found: String = remote_key.chars().take(80).collect();
         let message = format!(
             "{field}: expected platform-data/{{datasource}}/{{consumer}} or \
              platform-config/{{datasource}}/{{instance}}, found {found:?}"
         );
-        Refusal::change("WrongPath", message)
+        NotReady::until_change("WrongPath", message)
     };
-    let below = remote_key
-        .strip_prefix(SECRET_MOUNT)
-        .and_then(|r| r.strip_prefix('/'))
-        .unwrap_or(remote_key);
-    let below = below.strip_prefix("data/").unwrap_or(below);
-    let path = SecretPath::parse(below).map_err(|_| wrong())?;
+    let path = SecretPath::from_remote_key(SECRET_MOUNT, remote_key).map_err(|_| wrong())?;
     match path.tree() {
         // RFC row C5a-2: lowercase with hyphens.
         Tree::PlatformData | Tree::PlatformConfig if !path.as_str().contains('.') => Ok(path),
@@ -226,7 +190,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn parsed(patch: Value) -> Result<Wanted, Refusal> {
+    fn parsed(patch: Value) -> Result<Wanted, NotReady> {
         let mut spec = json!({
             "secretStoreRefs": [{ "name": "vault-backend", "kind": "ClusterSecretStore" }],
             "selector": { "secret": { "name": "db-app" } },

@@ -11,25 +11,25 @@
 
 mod authority;
 mod explicit;
-mod heads;
 mod pass;
 mod plan;
 mod status;
-mod store;
 mod watch;
 
 use std::sync::{Arc, Mutex};
 
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::runtime::controller::Config;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::watcher;
+use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, reflector};
 use kube::{Api, ResourceExt};
 use regent_api::PushSecret;
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::served_namespaces::ServedNamespaces;
 use pass::Worker;
 use regent_operator::cache_sync::CacheSync;
 use regent_operator::changed_only::changed_only;
@@ -62,6 +62,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
     let worker = Arc::new(Worker {
         authorities: authority::Authorities::new(cx.clone()),
         sources,
+        served: ServedNamespaces::new(cx.clone(), "get"),
         backoff: regent_operator::backoff::Backoff::default(),
         objects: objects.clone(),
         listings: [CacheSync::of(&namespaces), CacheSync::of(&runtime), CacheSync::of(&stores)],
@@ -89,12 +90,16 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
             of.iter().map(|o| ObjectRef::from_obj(&**o)).collect()
         }
     };
+    let on_namespace = {
+        let worker = Arc::clone(&worker);
+        move |event: &Event<Namespace>| worker.on_namespace(event)
+    };
     controller
         .with_config(Config::default().concurrency(args.concurrency))
         .reconcile_on(on_source)
-        .reconcile_on(kept(&cx, namespace_writer, of_namespace))
-        .reconcile_on(kept(&cx, runtime_writer, all()))
-        .reconcile_on(kept(&cx, store_writer, all()))
+        .reconcile_on(kept(&cx, namespace_writer, on_namespace, of_namespace))
+        .reconcile_on(kept(&cx, runtime_writer, |_| (), all()))
+        .reconcile_on(kept(&cx, store_writer, |_| (), all()))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
         .run(pass::reconcile, pass::on_error, worker)
         .for_each(watch_error::log_broken_watches("publisher"))
@@ -102,11 +107,12 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
     Ok(())
 }
 
-/// Keeps a small kind in a store; `concerns` says by name which PushSecrets a change concerns. What
-/// decides about publication is in spec, labels and addresses: other changes concern none.
+/// Keeps a small kind in a store; `tell` is told each event, deletions too, and `concerns` says by name which PushSecrets
+/// a change concerns. What decides about publication is in spec, labels and addresses: other changes concern none.
 fn kept<K>(
     cx: &Context,
     writer: Writer<K>,
+    tell: impl Fn(&Event<K>) + Send + 'static,
     concerns: impl Fn(&str) -> Vec<ObjectRef<PushSecret>> + Send + 'static,
 ) -> impl Stream<Item = ObjectRef<PushSecret>> + Send + 'static
 where
@@ -115,6 +121,7 @@ where
 {
     let api: Api<K> = Api::all(cx.api.clone());
     let watched = object_watch::watch(api, watcher::Config::default()).reflect(writer);
+    let watched = watched.inspect_ok(tell);
     changed_only("publisher", watched, deciding)
         .flat_map(move |object| stream::iter(concerns(&object.name_any())))
 }

@@ -8,17 +8,20 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::Event;
 use kube::{Api, ResourceExt};
 use regent_api::condition;
-use regent_api::{ClusterSecretStore, PushSecret, RuntimeAuthority};
+use regent_api::{ClusterSecretStore, ClusterSecretStoreSpec, PushSecret, RuntimeAuthority};
 use regent_operator::wiped_secret::WipedSecret;
 use regent_types::{SecretData, Sensitive, labels};
 
 use super::authority::{Author, Authorities};
-use super::explicit::{Refusal, Wanted};
+use super::explicit::Wanted;
 use super::status::{self, Outcome, Versions};
-use super::store;
 use super::watch::{Key, Sources};
+use crate::not_ready::{NotReady, Until};
+use crate::served_namespaces::{self, ServedNamespaces};
+use crate::store::{self, Purpose, Resolution};
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
@@ -37,6 +40,7 @@ pub(crate) struct Worker {
     pub(crate) cx: Context,
     pub(crate) authorities: Authorities,
     pub(crate) sources: Sources,
+    pub(crate) served: ServedNamespaces,
     pub(crate) backoff: Backoff<Key>,
     pub(crate) objects: Store<PushSecret>,
     pub(crate) namespaces: Store<Namespace>,
@@ -56,7 +60,6 @@ pub(crate) struct Known {
     at: Timestamp,
 }
 
-/// Source values, wiped when dropped.
 /// The controller's reconcile.
 pub(crate) async fn reconcile(
     object: Arc<PushSecret>,
@@ -78,17 +81,19 @@ pub(crate) async fn reconcile(
             worker.backoff.reset(&key);
             Ok(Action::requeue(next.min(RECHECK)))
         }
-        Err(refusal) => {
+        Err(not_ready) => {
             worker.known().remove(&key);
-            if said(&object) != Some(refusal.reason) {
+            if said(&object) != Some(not_ready.reason) {
                 tracing::warn!(
                     component = "publisher", object = %format!("{}/{}", key.0, key.1),
-                    reason = refusal.reason, message = refusal.message, "PushSecret is not published"
+                    reason = not_ready.reason, message = not_ready.message, "PushSecret is not published"
                 );
             }
-            worker.publish_status(&object, &Outcome::Refused(&refusal)).await?;
-            let retry = refusal.retry;
-            Ok(Action::requeue(if retry { worker.backoff.next(key) } else { RECHECK }))
+            worker.publish_status(&object, &Outcome::Refused(&not_ready)).await?;
+            Ok(Action::requeue(match not_ready.until {
+                Until::Retry => worker.backoff.next(key),
+                Until::Change => RECHECK,
+            }))
         }
     }
 }
@@ -131,6 +136,15 @@ impl Worker {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What ends with a namespace. The store of namespaces has taken `event` in.
+    pub(crate) fn on_namespace(&self, event: &Event<Namespace>) {
+        if let Event::Delete(namespace) = event {
+            self.served.forget(&namespace.name_any());
+        }
+        let exists = |name: &str| self.namespaces.get(&ObjectRef::new(name)).is_some();
+        self.sources.on_namespace(event, exists);
+    }
+
     fn forget(&self, key: &Key) {
         self.known().remove(key);
         self.sources.leave(key);
@@ -154,20 +168,18 @@ impl Worker {
         &self,
         object: &PushSecret,
         key: &Key,
-    ) -> Result<Result<Option<Duration>, Refusal>, ReconcileError> {
+    ) -> Result<Result<Option<Duration>, NotReady>, ReconcileError> {
         let prepared = self.prepare(object, key);
         let (wanted, servers, installation) = match prepared {
             Ok(Some(prepared)) => prepared,
             Ok(None) => return Ok(Ok(None)),
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        self.sources.uses(key, &wanted.source);
-        let Some(source) = self.source(key, &wanted).await? else {
-            let message =
-                format!("source Secret {} is not there; it is published once it is", wanted.source);
-            return Ok(Err(Refusal::retry("SourceMissing", message)));
+            Err(not_ready) => return Ok(Err(not_ready)),
         };
         let now = self.cx.now();
+        let source = match self.source(key, &wanted, now).await? {
+            Ok(source) => source,
+            Err(not_ready) => return Ok(Err(not_ready)),
+        };
         let seen = Known {
             fingerprint: status::fingerprint(&object.metadata),
             servers: servers.clone(),
@@ -191,7 +203,7 @@ impl Worker {
                 self.known().insert(key.clone(), seen);
                 Ok(Ok(Some(wanted.interval.unwrap_or(RECHECK))))
             }
-            Err(refusal) => Ok(Err(refusal)),
+            Err(not_ready) => Ok(Err(not_ready)),
         }
     }
 
@@ -200,17 +212,19 @@ impl Worker {
         &self,
         object: &PushSecret,
         key: &Key,
-    ) -> Result<Option<(Wanted, Vec<AuthorityEndpoint>, String)>, Refusal> {
+    ) -> Result<Option<(Wanted, Vec<AuthorityEndpoint>, String)>, NotReady> {
         let wanted = Wanted::parse(&object.spec)?;
         let home = TrustedAuthority::of(&self.cx, &self.runtime.state());
         let mut servers = Vec::new();
         for name in &wanted.stores {
             let found = self.stores.get(&ObjectRef::new(name)).ok_or_else(|| {
                 let message = format!("ClusterSecretStore {name} is not there");
-                Refusal::change("StoreNotReady", message)
+                NotReady::until_change("StoreNotReady", message)
             })?;
-            let Some(site) = store::server(name, &found.spec, &home)? else { return Ok(None) };
-            servers.push(site);
+            match endpoint(name, &found.spec, &home)? {
+                Some(endpoint) => servers.push(endpoint),
+                None => return Ok(None),
+            }
         }
         let namespace = self.namespaces.get(&ObjectRef::new(&key.0));
         wanted.owned(&key.0, |datasource| {
@@ -220,7 +234,7 @@ impl Worker {
         })?;
         let runtime = self.runtime.get(&ObjectRef::new(labels::AUTHORITY_NAME));
         let installation = runtime.map(|r| r.spec.installation.clone()).ok_or_else(|| {
-            Refusal::change(
+            NotReady::until_change(
                 "NoInstallation",
                 "there is no RuntimeAuthority that names the installation",
             )
@@ -228,18 +242,36 @@ impl Worker {
         Ok(Some((wanted, servers, installation)))
     }
 
+    /// The source Secret, read fresh and watched from now on.
     async fn source(
         &self,
         key: &Key,
         wanted: &Wanted,
-    ) -> Result<Option<WipedSecret>, ReconcileError> {
-        let api: Api<Secret> = Api::namespaced(self.cx.api.clone(), &key.0);
-        let object = format!("Secret {}/{}", key.0, wanted.source);
-        let found = api
-            .get_opt(&wanted.source)
-            .await
-            .map_err(|e| ReconcileError::api("get", &object, &e))?;
-        Ok(found.map(WipedSecret::new))
+        now: Timestamp,
+    ) -> Result<Result<WipedSecret, NotReady>, ReconcileError> {
+        let (namespace, name) = (&key.0, &wanted.source);
+        if !self.served.is_served(namespace, now).await? {
+            self.sources.leave(key);
+            return Ok(Err(served_namespaces::not_served(namespace)));
+        }
+        self.sources.uses(key, name);
+        let api: Api<Secret> = Api::namespaced(self.cx.api.clone(), namespace);
+        let object = format!("Secret {namespace}/{name}");
+        let found = api.get_opt(name).await.map_err(|e| ReconcileError::api("get", &object, &e));
+        match found {
+            Ok(Some(source)) => Ok(Ok(WipedSecret::new(source))),
+            Ok(None) => {
+                let message =
+                    format!("source Secret {name} is not there; it is published once it is");
+                Ok(Err(NotReady::until_retry("SourceMissing", message)))
+            }
+            Err(error) if served_namespaces::is_refused_read(&error) => {
+                self.served.refused(namespace, now);
+                self.sources.leave(key);
+                Ok(Err(served_namespaces::not_served(namespace)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn write(
@@ -249,7 +281,7 @@ impl Worker {
         source: &Secret,
         author: &Author<'_>,
         now: Timestamp,
-    ) -> Result<Versions, Refusal> {
+    ) -> Result<Versions, NotReady> {
         // All values before the first write: a source that lacks one key publishes nothing.
         let mut all = Vec::with_capacity(wanted.paths.len());
         for (path, properties) in &wanted.paths {
@@ -304,16 +336,37 @@ impl Worker {
     }
 }
 
-fn value(source: &Secret, key: &str) -> Result<Sensitive<Vec<u8>>, Refusal> {
+/// The authority behind store `name`; `None` where the store is another controller's.
+fn endpoint(
+    name: &str,
+    spec: &ClusterSecretStoreSpec,
+    trusted: &TrustedAuthority,
+) -> Result<Option<AuthorityEndpoint>, NotReady> {
+    let served = match store::resolve(&spec.controller, &spec.provider, Purpose::Write, trusted) {
+        Resolution::NotOurs => return Ok(None),
+        Resolution::Ours(_) if !spec.conditions.is_empty() => {
+            Err(NotReady::unsupported("spec.conditions"))
+        }
+        Resolution::Ours(served) => Ok(served),
+        Resolution::Refused(not_ready) => Err(not_ready),
+    };
+    let of_store = |not_ready: NotReady| NotReady {
+        message: format!("store {name}: {}", not_ready.message),
+        ..not_ready
+    };
+    served.map(|served| Some(served.endpoint)).map_err(of_store)
+}
+
+fn value(source: &Secret, key: &str) -> Result<Sensitive<Vec<u8>>, NotReady> {
     let found = source.data.as_ref().and_then(|data| data.get(key)).ok_or_else(|| {
-        Refusal::retry("Errored", format!("the source Secret has no key {key:?}"))
+        NotReady::until_retry("Errored", format!("the source Secret has no key {key:?}"))
     })?;
     if std::str::from_utf8(&found.0).is_err() {
         let message = format!(
             "the value of key {key:?} is no UTF-8 text; store it as base64 and read it with \
              decodingStrategy Base64"
         );
-        return Err(Refusal::retry("NotText", message));
+        return Err(NotReady::until_retry("NotText", message));
     }
     Ok(Sensitive::new(found.0.clone()))
 }
@@ -361,5 +414,24 @@ mod tests {
         let source = Secret { data: Some(data), ..Secret::default() };
         assert_eq!(value(&source, "b").err().map(|r| r.reason), Some("NotText"));
         assert_eq!(value(&source, "a").err().map(|r| r.reason), Some("Errored"));
+    }
+
+    #[test]
+    fn a_store_that_is_refused_is_named_and_one_of_another_controller_is_not_regents() {
+        let found = |patch: serde_json::Value| {
+            let mut spec =
+                serde_json::json!({ "provider": { "vault": { "server": "https://home" } } });
+            for (key, value) in patch.as_object().expect("an object") {
+                spec[key] = value.clone();
+            }
+            let spec = serde_json::from_value(spec).expect("a spec");
+            let found = endpoint("shared", &spec, &TrustedAuthority::at("https://home", "east"));
+            found.map(|endpoint| endpoint.map(|e| e.address)).map_err(|e| e.message)
+        };
+        assert_eq!(found(serde_json::json!({})), Ok(Some("https://home".into())));
+        assert_eq!(found(serde_json::json!({ "controller": "default" })), Ok(None));
+        let conditions = serde_json::json!({ "conditions": [{ "namespaces": ["data"] }] });
+        let message = found(conditions).expect_err("refused");
+        assert!(message.starts_with("store shared: spec.conditions is not supported"), "{message}");
     }
 }

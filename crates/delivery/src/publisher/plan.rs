@@ -10,7 +10,8 @@ use regent_types::sensitive::duplicate_data;
 use regent_types::{SecretData, SecretPath, VersionPair};
 use regent_vault::{KvSecret, VersionState};
 
-use super::explicit::Refusal;
+use crate::not_ready::NotReady;
+use crate::secret_values::{differing, same_values};
 
 /// `custom_metadata` key: who keeps the path.
 pub(crate) const MANAGED_BY: &str = "managed-by";
@@ -51,7 +52,7 @@ pub(crate) fn plan(
     publisher: &str,
     wanted: &SecretData,
     only_new: bool,
-) -> Result<Plan, Refusal> {
+) -> Result<Plan, NotReady> {
     let Some(current) = current else {
         return Ok(Plan::Write { data: duplicate_data(wanted), cas: 0, claim: true });
     };
@@ -61,7 +62,10 @@ pub(crate) fn plan(
         (Some(REGENT), Some(owner)) if owner == publisher => {}
         // Written with cas=0, then the process died before the mark: nobody else writes exactly
         // this there.
-        (None, None) if current.version.number == 1 && live.is_some_and(|d| same(d, wanted)) => {
+        (None, None)
+            if current.version.number == 1
+                && live.is_some_and(|live| same_values(Some(live), Some(wanted))) =>
+        {
             return Ok(Plan::Claim(current.version.clone()));
         }
         (manager, owner) => {
@@ -70,28 +74,16 @@ pub(crate) fn plan(
                 "{path} is kept by {owner}, not by {publisher}; it is left as it is. Choose another path, \
                  or remove the other publisher and the path"
             );
-            return Err(Refusal::retry("NotMine", message));
+            return Err(NotReady::until_retry("NotMine", message));
         }
     }
     let mut data = live.map(duplicate_data).unwrap_or_default();
-    let there = wanted.iter().all(|(key, value)| {
-        data.get(key).is_some_and(|now| same_bytes(now.expose(), value.expose()))
-    });
+    let there = differing(wanted, &data).is_empty();
     if live.is_some() && (there || only_new) {
         return Ok(Plan::Nothing(current.version.clone()));
     }
     data.extend(duplicate_data(wanted));
     Ok(Plan::Write { data, cas: current.version.number, claim: false })
-}
-
-fn same(a: &SecretData, b: &SecretData) -> bool {
-    a.len() == b.len()
-        && a.iter().zip(b).all(|((k, x), (l, y))| k == l && same_bytes(x.expose(), y.expose()))
-}
-
-/// Compared without an early exit; both are secret.
-fn same_bytes(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y)) == 0
 }
 
 #[cfg(test)]
@@ -131,7 +123,7 @@ mod tests {
                     .collect();
                 format!("write {} cas={cas} claim={claim}", keys.join(","))
             }
-            Err(refusal) => refusal.reason.to_owned(),
+            Err(not_ready) => not_ready.reason.to_owned(),
         }
     }
 

@@ -10,7 +10,8 @@ use regent_api::condition::{READY, Verdict};
 use regent_types::{SecretPath, VersionPair};
 use sha2::{Digest, Sha256};
 
-use super::explicit::{Refusal, Wanted};
+use super::explicit::Wanted;
+use crate::not_ready::NotReady;
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
@@ -28,7 +29,7 @@ pub(crate) enum Outcome<'a> {
         versions: &'a Versions,
     },
     /// Not this time.
-    Refused(&'a Refusal),
+    Refused(&'a NotReady),
 }
 
 /// `generation-hash` of labels and annotations, as ESO forms it with another hash.
@@ -89,7 +90,7 @@ pub(crate) fn after(
             }
             Verdict::yes("Synced", message)
         }
-        Outcome::Refused(refusal) => Verdict::no(refusal.reason, refusal.message.clone()),
+        Outcome::Refused(not_ready) => Verdict::no(not_ready.reason, not_ready.message.clone()),
     };
     new.conditions = condition::set(&old.conditions, READY, &verdict, meta.generation, now);
     new
@@ -131,8 +132,8 @@ mod tests {
         assert_eq!(synced(&first, 2, 30).refresh_time, Some(Time(at(30))));
         let same_second = synced(&first, 2, 10).refresh_time;
         assert_eq!(same_second, Some(Time(at(11))), "two writes within a second are told apart");
-        let refusal = Refusal::retry("NotMine", "somebody's");
-        let refused = after(&first, &meta, &Outcome::Refused(&refusal), at(40));
+        let not_ready = NotReady::until_retry("NotMine", "somebody's");
+        let refused = after(&first, &meta, &Outcome::Refused(&not_ready), at(40));
         assert_eq!(refused.refresh_time, first.refresh_time);
         assert_eq!(refused.conditions[0].reason, "NotMine");
         assert_eq!(synced(&refused, 1, 50).refresh_time, Some(Time(at(50))));

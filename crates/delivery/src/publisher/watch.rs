@@ -2,13 +2,14 @@
 //! them (DESIGN.md §2). Metadata only.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
-use tokio::sync::mpsc;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::runtime::watcher::Event;
+use kube::{Api, ResourceExt};
+use tokio::sync::{mpsc, watch};
 
-use regent_operator::{Context, watch_one};
+use regent_operator::{Context, Shutdown, watch_one};
 
 /// Sources watched; those beyond it are looked at every refresh interval.
 const SOURCES_MAX: usize = 1_024;
@@ -20,56 +21,60 @@ pub(crate) type Key = (String, String);
 /// The watches, and which PushSecrets each is for.
 pub(crate) struct Sources {
     cx: Context,
-    users: Arc<Mutex<Users>>,
+    users: Mutex<Users>,
     events: mpsc::Sender<Key>,
 }
 
 #[derive(Default)]
 struct Users {
-    /// Source → PushSecrets of its namespace.
-    of: HashMap<Key, BTreeSet<String>>,
+    of: HashMap<Key, Source>,
     /// PushSecret → source.
     uses: HashMap<Key, String>,
+}
+
+/// One source that is watched.
+struct Source {
+    /// PushSecrets of its namespace that read from it.
+    readers: BTreeSet<String>,
+    /// Ends the watch when it is dropped.
+    _end: watch::Sender<bool>,
 }
 
 impl Sources {
     /// Nothing is watched yet. The receiver is told each source that may have changed.
     pub(crate) fn new(cx: Context) -> (Self, mpsc::Receiver<Key>) {
         let (events, receiver) = mpsc::channel(EVENTS_MAX);
-        (Self { cx, users: Arc::default(), events }, receiver)
+        (Self { cx, users: Mutex::default(), events }, receiver)
     }
 
     /// PushSecret `key` reads from `source`: watch it, and leave the one it read from before.
     pub(crate) fn uses(&self, key: &Key, source: &str) {
+        let Some(ended) = lock(&self.users).uses(key, source) else { return };
         let place = (key.0.clone(), source.to_owned());
-        {
-            let mut users = lock(&self.users);
-            if users.uses.get(key).map(String::as_str) == Some(source) {
-                return;
-            }
-            users.leave(key);
-            if users.of.len() >= SOURCES_MAX && !users.of.contains_key(&place) {
-                return;
-            }
-            users.uses.insert(key.clone(), source.to_owned());
-            let names = users.of.entry(place.clone()).or_default();
-            names.insert(key.1.clone());
-            if names.len() > 1 {
-                return;
-            }
-        }
-        let users = Arc::clone(&self.users);
-        tokio::spawn(follow(self.cx.clone(), place, users, self.events.clone()));
+        tokio::spawn(follow(self.cx.clone(), place, ended, self.events.clone()));
     }
 
-    /// PushSecret `key` is gone: its source is watched no longer.
+    /// PushSecret `key` is gone, or may not read: its source is watched for it no longer.
     pub(crate) fn leave(&self, key: &Key) {
         lock(&self.users).leave(key);
     }
 
+    /// The watches of a namespace that is gone end with it. `exists` has taken `event` in.
+    pub(crate) fn on_namespace(&self, event: &Event<Namespace>, exists: impl Fn(&str) -> bool) {
+        match event {
+            Event::Delete(namespace) => {
+                let gone = namespace.name_any();
+                lock(&self.users).leave_namespaces(|name| name == gone);
+            }
+            Event::InitDone => lock(&self.users).leave_namespaces(|name| !exists(name)),
+            Event::Init | Event::InitApply(_) | Event::Apply(_) => {}
+        }
+    }
+
     /// PushSecrets that read from `place`.
     pub(crate) fn users(&self, place: &Key) -> Vec<String> {
-        lock(&self.users).of.get(place).into_iter().flatten().cloned().collect()
+        let users = lock(&self.users);
+        users.of.get(place).into_iter().flat_map(|source| source.readers.iter().cloned()).collect()
     }
 
     /// PushSecrets that read from anywhere.
@@ -79,24 +84,53 @@ impl Sources {
 }
 
 impl Users {
+    /// Notes that `key` reads from `source`; returns what ends its watch, where one is to begin.
+    fn uses(&mut self, key: &Key, source: &str) -> Option<Shutdown> {
+        let place = (key.0.clone(), source.to_owned());
+        if self.uses.get(key).map(String::as_str) == Some(source) {
+            return None;
+        }
+        self.leave(key);
+        if self.of.len() >= SOURCES_MAX && !self.of.contains_key(&place) {
+            return None;
+        }
+        self.uses.insert(key.clone(), source.to_owned());
+        if let Some(watched) = self.of.get_mut(&place) {
+            watched.readers.insert(key.1.clone());
+            return None;
+        }
+        let (end, ended) = Shutdown::new();
+        let readers = BTreeSet::from([key.1.clone()]);
+        self.of.insert(place, Source { readers, _end: end });
+        Some(ended)
+    }
+
     fn leave(&mut self, key: &Key) {
         let Some(source) = self.uses.remove(key) else { return };
         let place = (key.0.clone(), source);
-        if let Some(names) = self.of.get_mut(&place) {
-            names.remove(&key.1);
-            if names.is_empty() {
+        if let Some(source) = self.of.get_mut(&place) {
+            source.readers.remove(&key.1);
+            if source.readers.is_empty() {
                 self.of.remove(&place);
             }
         }
     }
+
+    fn leave_namespaces(&mut self, gone: impl Fn(&str) -> bool) {
+        self.of.retain(|place, _| !gone(&place.0));
+        self.uses.retain(|key, _| !gone(&key.0));
+    }
 }
 
-/// Watches one source until nobody reads from it any more or the component ends.
-async fn follow(cx: Context, place: Key, users: Arc<Mutex<Users>>, events: mpsc::Sender<Key>) {
+/// Watches one source until nobody reads from it any more, its namespace is gone, or the component ends.
+async fn follow(cx: Context, place: Key, ended: Shutdown, events: mpsc::Sender<Key>) {
     let api: Api<Secret> = Api::namespaced(cx.api.clone(), &place.0);
-    let wanted = || lock(&users).of.contains_key(&place);
-    watch_one::follow(cx.shutdown.clone(), api, place.1.clone(), events, place.clone(), wanted)
-        .await;
+    let name = place.1.clone();
+    let watch = watch_one::follow(cx.shutdown.clone(), api, name, events, place, || true);
+    tokio::select! {
+        () = watch => {}
+        () = ended.wait() => {}
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -107,18 +141,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    fn key(namespace: &str, name: &str) -> Key {
+        (namespace.into(), name.into())
+    }
+
     #[test]
     fn a_source_is_left_with_its_last_reader() {
         let mut users = Users::default();
-        let (a, b): (Key, Key) = (("n".into(), "a".into()), ("n".into(), "b".into()));
-        let place: Key = ("n".into(), "s".into());
-        for key in [&a, &b] {
-            users.uses.insert(key.clone(), "s".into());
-            users.of.entry(place.clone()).or_default().insert(key.1.clone());
-        }
+        let (a, b) = (key("n", "a"), key("n", "b"));
+        let ended = users.uses(&a, "s").expect("a watch begins");
+        assert!(users.uses(&b, "s").is_none(), "it is watched once");
         users.leave(&a);
-        assert!(users.of.contains_key(&place));
+        assert!(!ended.given());
         users.leave(&b);
-        assert!(!users.of.contains_key(&place) && users.uses.is_empty());
+        assert!(ended.given() && users.of.is_empty() && users.uses.is_empty());
+    }
+
+    /// A refused watch would be taken up again for ever.
+    #[test]
+    fn a_watch_ends_with_its_namespace() {
+        let mut users = Users::default();
+        let ended = users.uses(&key("gone", "a"), "s").expect("a watch begins");
+        let other = users.uses(&key("kept", "a"), "s").expect("a watch begins");
+        users.leave_namespaces(|namespace| namespace == "gone");
+        assert!(ended.given() && !other.given());
+        assert_eq!(users.uses.len(), 1);
+        assert!(users.uses(&key("gone", "a"), "s").is_some(), "it may be made again");
     }
 }

@@ -72,22 +72,22 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "checked-is-asked",
         held: Held::Test(
-            "crates/delivery/src/materializer/place.rs",
+            "crates/types/src/remote_ref.rs",
             "every_spelling_of_a_path_becomes_the_same_path",
         ),
         broken: Broken::By(
-            "crates/delivery/src/materializer/place.rs",
+            "crates/types/src/remote_ref.rs",
             "spellings_that_could_leave_the_path_are_refused",
         ),
     },
     Invariant {
         name: "own-token-own-authority",
         held: Held::Test(
-            "crates/delivery/src/publisher/store.rs",
-            "the_own_identity_writes_only_to_the_own_authority",
+            "crates/delivery/src/store/tests.rs",
+            "only_stores_of_the_own_class_and_authority_are_served",
         ),
         broken: Broken::By(
-            "crates/delivery/src/materializer/store.rs",
+            "crates/delivery/src/store/tests.rs",
             "the_own_identity_is_not_shown_to_another_server",
         ),
     },

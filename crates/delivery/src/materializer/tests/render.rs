@@ -22,7 +22,7 @@ fn place(path: &str) -> Place {
     Place { path: SecretPath::parse(path).expect("a path"), version: None }
 }
 
-fn text(rendered: Result<Rendered, Refusal>) -> String {
+fn text(rendered: Result<Rendered, NotReady>) -> String {
     match rendered {
         Ok(Rendered::Gone) => "gone".into(),
         Ok(Rendered::Data(data)) => data
@@ -30,7 +30,7 @@ fn text(rendered: Result<Rendered, Refusal>) -> String {
             .map(|(k, v)| format!("{k}={}", String::from_utf8_lossy(v.expose())))
             .collect::<Vec<_>>()
             .join(" "),
-        Err(refusal) => format!("{}: {}", refusal.reason, refusal.message),
+        Err(not_ready) => format!("{}: {}", not_ready.reason, not_ready.message),
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-fn parsed(patch: Value) -> Result<Request, Refusal> {
+fn parsed(patch: Value) -> Result<Request, NotReady> {
     let mut spec = json!({
         "secretStoreRef": { "name": "vault-backend", "kind": "ClusterSecretStore" },
         "data": [{ "secretKey": "password", "remoteRef": {
@@ -82,9 +82,9 @@ fn what_is_not_acted_on_is_refused_by_name() {
         (json!({ "secretStoreRef": null }), "secretStoreRef"),
     ];
     for (patch, field) in table {
-        let refusal = parsed(patch.clone()).expect_err("a refusal");
-        assert_eq!(refusal.reason, "Unsupported", "{patch}");
-        assert!(refusal.message.contains(field), "{patch}: {}", refusal.message);
+        let not_ready = parsed(patch.clone()).expect_err("a not_ready");
+        assert_eq!(not_ready.reason, "Unsupported", "{patch}");
+        assert!(not_ready.message.contains(field), "{patch}: {}", not_ready.message);
     }
 }
 

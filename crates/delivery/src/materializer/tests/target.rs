@@ -60,7 +60,7 @@ fn written(
     existing: Option<&Secret>,
     pairs: &[(&str, &str)],
     number: i64,
-) -> Result<Write, Refusal> {
+) -> Result<Write, NotReady> {
     with(|owner| {
         let request = request(target);
         may_write(&request, owner, existing)?;
@@ -68,15 +68,16 @@ fn written(
     })
 }
 
-fn after(write: Result<Write, Refusal>) -> Secret {
+fn after(write: Result<Write, NotReady>) -> Secret {
     match write {
-        Ok(Write::Create(secret) | Write::Replace(secret)) => *secret,
-        other => panic!("expected a write, found {other:?}"),
+        Ok(Write::Create(secret) | Write::Replace(secret)) => (*secret).clone(),
+        Ok(Write::Nothing) => panic!("expected a write, found none"),
+        Err(not_ready) => panic!("expected a write, found {not_ready:?}"),
     }
 }
 
-fn reason(write: Result<Write, Refusal>) -> &'static str {
-    write.map(|_| "written").unwrap_or_else(|refusal| refusal.reason)
+fn reason(write: Result<Write, NotReady>) -> &'static str {
+    write.map(|_| "written").unwrap_or_else(|not_ready| not_ready.reason)
 }
 
 #[test]
