@@ -182,7 +182,7 @@ pub(super) async fn note(driver: &Driver, fields: Value) -> Result<(), Error> {
     let patch = Patch::Merge(json!({ "status": fields }));
     let params = driver.cx.manager().apply();
     let written = driver.api.patch_status(AUTHORITY_NAME, &params, &patch).await;
-    written.map(drop).map_err(Error::api("writing", "status of RuntimeAuthority regent"))
+    written.map(drop).map_err(Error::api("update status of", "RuntimeAuthority regent"))
 }
 
 /// An event of warden's, as of now.

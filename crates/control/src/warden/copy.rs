@@ -57,7 +57,7 @@ impl Copies {
 
     pub(super) async fn read(&self) -> Result<Copy, Error> {
         let found = self.api.get_opt(SEALED_SHARES).await;
-        found.map(Copy::of).map_err(Error::api("reading", &name()))
+        found.map(Copy::of).map_err(Error::api("read", &name()))
     }
 
     /// Stores shares that exist nowhere else: only where none are, and read back before they count
@@ -68,7 +68,7 @@ impl Copies {
             Ok(_) => {}
             // Perhaps by an earlier try whose answer was lost: the reading tells.
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-            Err(error) => return Err(Error::api("creating", &name())(error)),
+            Err(error) => return Err(Error::api("create", &name())(error)),
         }
         match self.read().await?.shares {
             Some(read) if read == *shares => Ok(()),
@@ -89,7 +89,7 @@ impl Copies {
             false => self.api.create(&self.post, &map).await,
             true => self.api.replace(SEALED_SHARES, &self.post, &map).await,
         };
-        written.map(drop).map_err(Error::api("writing", &name()))
+        written.map(drop).map_err(Error::api("write", &name()))
     }
 
     /// Takes the note of a recovery away; the shares stay.

@@ -10,7 +10,7 @@ use kube::api::Patch;
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use regent_api::RuntimeAuthority;
-use regent_api::condition::{READY, Verdict, get, is_true};
+use regent_api::condition::{READY, Verdict, is_true};
 use regent_api::runtime_authority::ReviewedBy;
 use regent_protocol::ledger::Event;
 use regent_types::Explain;
@@ -24,7 +24,7 @@ use super::apply::happened;
 use super::copy::Copies;
 use super::objects::Objects;
 use super::observe::health;
-use super::plan::{Rest, Step, plan};
+use super::plan::{Rest, RestState, Step, plan};
 use super::repairs::Repairs;
 use super::seen::Health;
 use super::status::{self, Outcome};
@@ -77,9 +77,16 @@ pub(super) struct Memory {
     /// Certificates whose issue this process has put among the events; the chain drops repeats.
     certificates: BTreeSet<String>,
     link: Option<Arc<Link>>,
-    /// Generation and time of the last full look that found everything in order.
-    in_order: Option<(Option<i64>, Timestamp)>,
+    /// The last full look, if it found everything in order.
+    in_order: Option<InOrder>,
     waits: u32,
+}
+
+/// A full look that found everything in order.
+struct InOrder {
+    generation: Option<i64>,
+    at: Timestamp,
+    rest: Rest,
 }
 
 impl Memory {
@@ -136,7 +143,7 @@ impl Driver {
 
     async fn fresh(&self, name: &str) -> Result<Option<RuntimeAuthority>, Error> {
         let object = format!("RuntimeAuthority {name}");
-        self.api.get_opt(name).await.map_err(Error::api("reading", &object))
+        self.api.get_opt(name).await.map_err(Error::api("read", &object))
     }
 
     /// The connection to the authority that the spec names; the old one is kept while it is the
@@ -193,7 +200,7 @@ impl Driver {
             }
         }
         let message = "more steps than any sequence needs; it goes on at the next pass";
-        Ok(Rest { verdict: Verdict::no("Busy", message), active: false })
+        Ok(Rest::waiting("Busy", message))
     }
 
     /// An unseal that was not warden's own is in the ledger as well.
@@ -213,20 +220,17 @@ impl Driver {
 
     /// The short look: an authority that was in order is asked for its health alone.
     async fn short_look(&self, authority: &RuntimeAuthority, memory: &mut Memory) -> Option<Rest> {
-        let (generation, at) = memory.in_order?;
-        let status = authority.status.as_ref()?;
-        let due = self.cx.now().duration_since(at) >= LOOK_EVERY;
-        let ready =
-            get(&status.conditions, READY).filter(|_| is_true(&status.conditions, READY))?;
-        if ready.reason != "Active" {
+        let last = memory.in_order.as_ref()?;
+        let due = self.cx.now().duration_since(last.at) >= LOOK_EVERY;
+        if due || last.generation != authority.metadata.generation || !memory.pending.is_empty() {
             return None;
         }
-        if due || generation != authority.metadata.generation || !memory.pending.is_empty() {
+        if !is_true(&authority.status.as_ref()?.conditions, READY) {
             return None;
         }
+        let rest = last.rest.clone();
         let link = self.link(authority, memory).ok()?;
-        let fine = health(&link.client).await == Health::Unsealed;
-        fine.then(|| Rest { verdict: Verdict::yes("Active", ready.message.clone()), active: true })
+        (health(&link.client).await == Health::Unsealed).then_some(rest)
     }
 
     /// Takes in what was issued since the last pass.
@@ -277,7 +281,7 @@ impl Driver {
     ) -> Option<serde_json::Value> {
         let old = authority.status.clone().unwrap_or_default();
         let (verdict, active) = match &pass.result {
-            Ok(rest) => (rest.verdict.clone(), Some(rest.active)),
+            Ok(rest) => (rest.verdict.clone(), Some(rest.is_active())),
             Err(error) => {
                 let message = format!("{error}; do: {}", error.advice().action);
                 (Verdict::no(error.reason(), message), None)
@@ -318,7 +322,7 @@ impl Driver {
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
             other => other
                 .map(drop)
-                .map_err(Error::api("writing", &format!("status of RuntimeAuthority {name}"))),
+                .map_err(Error::api("update status of", &format!("RuntimeAuthority {name}"))),
         }
     }
 
@@ -336,8 +340,7 @@ impl Driver {
 }
 
 fn gone() -> Rest {
-    let message = "there is no RuntimeAuthority regent";
-    Rest { verdict: Verdict::no("Gone", message), active: false }
+    Rest::waiting("Gone", "there is no RuntimeAuthority regent")
 }
 
 /// Entry point of the controller. Failures become the `Ready` condition; only a status that cannot
@@ -360,14 +363,16 @@ pub(super) async fn reconcile(
         tracing::warn!(reason = error.reason(), %error, "warden pass failed");
     }
     driver.report(&authority, &pass, &memory).await?;
-    let active = pass.result.as_ref().is_ok_and(|rest| rest.active);
-    if !active {
+    let active = pass.result.ok().filter(Rest::is_active);
+    let Some(rest) = active else {
         memory.in_order = None;
         return Ok(Action::requeue(memory.next_wait()));
-    }
+    };
     if pass.full {
         memory.repairs.helped();
-        memory.in_order = Some((authority.metadata.generation, driver.cx.now()));
+        let (generation, at) = (authority.metadata.generation, driver.cx.now());
+        let whole = rest.state == RestState::Active;
+        memory.in_order = whole.then_some(InOrder { generation, at, rest });
     }
     memory.waits = 0;
     Ok(Action::requeue(HEALTH_EVERY))

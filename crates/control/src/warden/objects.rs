@@ -37,7 +37,7 @@ impl Objects {
     pub(super) async fn identity(&self) -> Result<Option<Identities>, Error> {
         let object = format!("Secret {UNSEAL_IDENTITY_SECRET}");
         let found = self.secrets.get_opt(UNSEAL_IDENTITY_SECRET).await;
-        let Some(secret) = found.map_err(Error::api("reading", &object))? else { return Ok(None) };
+        let Some(secret) = found.map_err(Error::api("read", &object))? else { return Ok(None) };
         let expected = "an age identity under the key identity";
         let bytes = secret.data.and_then(|mut data| data.remove(IDENTITY_KEY));
         let bytes = bytes.map(|b| Zeroizing::new(b.0));
@@ -73,7 +73,7 @@ impl Objects {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
             Err(error) => {
                 let object = format!("Secret {UNSEAL_IDENTITY_SECRET}");
-                return Err(Error::api("creating", &object)(error));
+                return Err(Error::api("create", &object)(error));
             }
         }
         Ok(())

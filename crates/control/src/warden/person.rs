@@ -272,7 +272,7 @@ impl Person<'_> {
         let patch = Patch::Merge(json!({ "status": { "rootRevoked": false } }));
         let noted =
             api.patch_status(AUTHORITY_NAME, &FieldManager::new(MANAGER).apply(), &patch).await;
-        noted.map_err(Error::api("writing", "status of RuntimeAuthority regent"))?;
+        noted.map_err(Error::api("update status of", "RuntimeAuthority regent"))?;
         self.vault.generate_root(shares).await.map_err(authority("generating a root token"))
     }
 
@@ -286,7 +286,7 @@ impl Person<'_> {
 
 async fn declared(api: &kube::Client) -> Result<RuntimeAuthority, Error> {
     let found = Api::<RuntimeAuthority>::all(api.clone()).get(AUTHORITY_NAME).await;
-    found.map_err(Error::api("reading", "RuntimeAuthority regent"))
+    found.map_err(Error::api("read", "RuntimeAuthority regent"))
 }
 
 /// The holders' sealed shares as they are, and the opened ones sealed to `recipient`.

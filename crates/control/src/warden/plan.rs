@@ -49,12 +49,34 @@ pub(super) enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rest {
     pub(super) verdict: Verdict,
+    pub(super) state: RestState,
+}
+
+/// How the authority is while there is nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RestState {
+    /// Not usable yet: something or somebody is waited for.
+    Waiting,
+    /// Initialized, unsealed and configured (phase 3 and up), and its sealed shares are lost.
+    Degraded,
+    /// The same, with nothing missing.
+    Active,
+}
+
+impl Rest {
+    /// Nothing can be done before something else happens.
+    pub(super) fn waiting(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { verdict: Verdict::no(reason, message), state: RestState::Waiting }
+    }
+
     /// Whether the authority is initialized, unsealed and configured (phase 3 and up).
-    pub(super) active: bool,
+    pub(super) fn is_active(&self) -> bool {
+        self.state != RestState::Waiting
+    }
 }
 
 fn wait(reason: &'static str, message: impl Into<String>) -> Step {
-    Step::Rest(Rest { verdict: Verdict::no(reason, message), active: false })
+    Step::Rest(Rest::waiting(reason, message))
 }
 
 pub(super) fn plan(seen: &Seen) -> Step {
@@ -185,20 +207,20 @@ fn plan_unsealed(seen: &Seen) -> Step {
         }
         Look::Same if seen.recovery_noted => Step::Acknowledge,
         Look::Same if seen.events_due => Step::Record,
-        Look::Same => Step::Rest(Rest { verdict: active(seen), active: true }),
+        Look::Same => Step::Rest(active(seen)),
     }
 }
 
-fn active(seen: &Seen) -> Verdict {
+fn active(seen: &Seen) -> Rest {
     if seen.kept() && !seen.shares.known {
         // Still usable, and the one thing that a later restart would wait for is missing.
-        return Verdict::yes(
-            "SealedSharesLost",
-            format!(
-                "in order, but ConfigMap {SEALED_SHARES} is gone: put a copy back with \
-                 `regent authority recover --identity FILE --shares FILE` before it is sealed"
-            ),
+        let message = format!(
+            "in order, but ConfigMap {SEALED_SHARES} is gone: put a copy back with \
+             `regent authority recover --identity FILE --shares FILE` before it is sealed"
         );
+        let verdict = Verdict::yes("SealedSharesLost", message);
+        return Rest { verdict, state: RestState::Degraded };
     }
-    Verdict::yes("Active", "initialized, unsealed, configured; no root token")
+    let verdict = Verdict::yes("Active", "initialized, unsealed, configured; no root token");
+    Rest { verdict, state: RestState::Active }
 }

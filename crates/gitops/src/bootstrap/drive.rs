@@ -18,8 +18,9 @@ use super::error::BootstrapError;
 use super::hmac::HmacKey;
 use super::keys::Keys;
 use super::open::{self, Opened};
-use super::plan::{Closed, Holder, Look, Plan, SILENT, Write, plan};
+use super::plan::{Closed, Holder, Look, Plan, Write, plan};
 use super::produce::{self, Current, Trace};
+use super::reason::Reason;
 use super::source::{self, Source};
 use super::status::{self, Product};
 use super::{Args, reference};
@@ -86,14 +87,13 @@ pub(super) async fn reconcile(
             return Err(error);
         }
     };
-    if matches!(plan.reason, "NoIdentity" | "WrongIdentity") {
+    if plan.reason.awaits_identity() {
         // The identity may come at any time, and nothing tells.
         return Ok(Action::requeue(driver.backoff.next(name)));
     }
     driver.backoff.reset(&name);
     Ok(match plan.reason {
-        reason if SILENT.contains(&reason) => Action::await_change(),
-        "Produced" | "NotMine" => Action::requeue(LOOK_EVERY),
+        Reason::Produced | Reason::NotMine => Action::requeue(LOOK_EVERY),
         _ => Action::await_change(),
     })
 }
@@ -198,7 +198,7 @@ impl Driver {
                 Err(closed) => Err(closed),
             };
             let may_be_stale = newer_than.is_none()
-                && matches!(&outcome, Err(c) if matches!(c.reason, "NoIdentity" | "WrongIdentity"));
+                && outcome.as_ref().is_err_and(|closed| closed.reason.awaits_identity());
             if !may_be_stale {
                 return Ok(outcome);
             }
@@ -248,7 +248,7 @@ impl Driver {
             StatusWrite::Gone => return Ok(()),
             StatusWrite::Changed => return Err(BootstrapError::Changed),
         }
-        if before.as_deref() != Some(plan.reason) {
+        if before.as_deref() != Some(plan.reason.text()) {
             self.announce(manifest, plan).await;
         }
         Ok(())
@@ -258,7 +258,7 @@ impl Driver {
     /// manifest that is silent stays so: its status is what remembers that.
     async fn confess(&self, manifest: &EncryptedManifest, error: &BootstrapError) {
         let lasting = match error {
-            BootstrapError::Secret { code, .. } => !matches!(code, 0 | 409 | 500..),
+            BootstrapError::Secret(error) => !error.is_transient(),
             BootstrapError::BadKey { .. } => true,
             BootstrapError::Api(_)
             | BootstrapError::Changed
@@ -276,7 +276,7 @@ impl Driver {
     }
 
     async fn announce(&self, manifest: &EncryptedManifest, plan: &Plan) {
-        let (object, reason) = (title(manifest), plan.reason);
+        let (object, reason) = (title(manifest), plan.reason.text());
         if plan.ready {
             tracing::info!(component = "bootstrap", object, reason, "manifest settled");
             return;
@@ -320,7 +320,7 @@ fn decide(
 fn was_silent(manifest: &EncryptedManifest) -> bool {
     let conditions = manifest.status.as_ref().map(|s| s.conditions.as_slice());
     condition::get(conditions.unwrap_or_default(), READY)
-        .is_some_and(|c| SILENT.contains(&c.reason.as_str()))
+        .is_some_and(|c| Reason::was_silent(&c.reason))
 }
 
 fn names(secret: &RuntimeSecret, bootstrap_secret: &str) -> bool {

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::BootstrapError;
 use super::hmac::{HmacKey, KEY_LEN};
 use super::plan::Closed;
+use super::reason::Reason;
 
 /// How long identities are used before the Secret is read again.
 const IDENTITIES_AGE_MAX: Duration = Duration::from_secs(30);
@@ -131,7 +132,7 @@ fn new_key() -> Result<Secret, BootstrapError> {
 
 fn parse(secret: Option<Secret>) -> Result<Arc<Identities>, Closed> {
     let none = |problem: String| Closed {
-        reason: "NoIdentity",
+        reason: Reason::NoIdentity,
         message: format!(
             "{problem}: put an age identity into key `identities` of Secret {}/{}",
             labels::SYSTEM_NAMESPACE,

@@ -21,6 +21,7 @@ mod keys;
 mod open;
 mod plan;
 mod produce;
+mod reason;
 mod source;
 mod status;
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use regent_api::EncryptedManifest;
+use regent_manifest::Error;
 use regent_manifest::keys::Identities;
 use regent_manifest::secret::PlainSecret;
 use regent_manifest::sops;
@@ -12,6 +13,7 @@ use regent_types::Explain;
 use super::BootstrapError;
 use super::hmac::HmacKey;
 use super::plan::Closed;
+use super::reason::Reason;
 
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -52,7 +54,7 @@ fn read(
     if opened.mac_only_encrypted {
         let message = "its MAC leaves plain values out (mac_only_encrypted), so that nothing binds \
                        it to a namespace and name: seal it again without that option";
-        return Err(Closed { reason: "WrongTarget", message: message.to_owned() });
+        return Err(Closed { reason: Reason::Refused("WrongTarget"), message: message.to_owned() });
     }
     let secret = PlainSecret::parse(&opened.plaintext).map_err(closed)?;
     let found = secret.namespace.as_deref().unwrap_or("(none)");
@@ -62,19 +64,21 @@ fn read(
              the manifest that namespace and name, or seal it again",
             secret.name
         );
-        return Err(Closed { reason: "WrongTarget", message });
+        return Err(Closed { reason: Reason::Refused("WrongTarget"), message });
     }
     Ok(secret)
 }
 
 /// The reason and message of an error about a manifest. They name places and recipients and never a
 /// value.
-fn closed(error: regent_manifest::Error) -> Closed {
-    let reason = match error.reason() {
-        "NotSecret" | "BadSecret" => "NotASecret",
+fn closed(error: Error) -> Closed {
+    let reason = match &error {
+        Error::NoIdentity => Reason::NoIdentity,
+        Error::WrongIdentity { .. } => Reason::WrongIdentity,
+        Error::NotSecret { .. } | Error::BadSecret { .. } => Reason::Refused("NotASecret"),
         // A ciphertext that was altered or moved is found before the MAC over all of them.
-        "BadCiphertext" | "PlainUnderRule" => "BadMac",
-        reason => reason,
+        Error::BadCiphertext { .. } | Error::PlainUnderRule { .. } => Reason::Refused("BadMac"),
+        other => Reason::Refused(other.reason()),
     };
     let advice = error.advice();
     Closed { reason, message: format!("{error}; {}", advice.action) }
@@ -120,7 +124,7 @@ mod tests {
     fn reason(text: &str, identities: &Identities, namespace: &str, name: &str) -> &'static str {
         let closed = read(text, identities, namespace, name).unwrap_err();
         assert!(!format!("{closed:?}").contains("planted-value"));
-        closed.reason
+        closed.reason.text()
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What one manifest comes to: pure, from what was seen to what is done and said.
 
 use super::hmac::comparable;
+use super::reason::Reason;
 use super::source::Source;
 
 /// What RuntimeSecrets say about the bootstrap Secret of a manifest.
@@ -19,7 +20,7 @@ pub(super) enum Holder {
 /// Why a manifest could not be opened, or opened to something else than its own Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Closed {
-    pub(super) reason: &'static str,
+    pub(super) reason: Reason,
     /// For people; names, places and recipients, never a value.
     pub(super) message: String,
 }
@@ -75,29 +76,26 @@ pub(super) enum Write {
 pub(super) struct Plan {
     pub(super) write: Write,
     pub(super) ready: bool,
-    pub(super) reason: &'static str,
+    pub(super) reason: Reason,
     pub(super) message: String,
     /// Whether the plaintext's HMAC is what is produced now.
     pub(super) produces: bool,
 }
 
 impl Plan {
-    fn quiet(ready: bool, reason: &'static str, message: impl Into<String>) -> Self {
+    fn quiet(ready: bool, reason: Reason, message: impl Into<String>) -> Self {
         Self { write: Write::Nothing, ready, reason, message: message.into(), produces: false }
     }
 
     /// What is said when a step failed.
     pub(super) fn failed(reason: &'static str, message: String) -> Self {
-        Self::quiet(false, reason, message)
+        Self::quiet(false, Reason::Failed(reason), message)
     }
 
     fn produce(write: Write, message: &str) -> Self {
-        Self { write, ready: true, reason: "Produced", message: message.into(), produces: true }
+        Self { write, ready: true, reason: Reason::Produced, message: message.into(), produces: true }
     }
 }
-
-/// Reasons of a manifest that produces nothing any more.
-pub(super) const SILENT: [&str; 2] = ["HandedOver", "IgnoredGitValue"];
 
 pub(super) fn plan(look: &Look<'_>) -> Plan {
     let latched = look.was_silent && look.holder != Holder::Git;
@@ -122,25 +120,25 @@ fn silent(look: &Look<'_>) -> Plan {
         Ok(hmac) => hmac,
         Err(closed) => {
             let message =
-                format!("the authority holds it; Git's value was not compared ({})", closed.reason);
-            return Plan::quiet(true, "HandedOver", message);
+                format!("the authority holds it; Git's value was not compared ({})", closed.reason.text());
+            return Plan::quiet(true, Reason::HandedOver, message);
         }
     };
     match look.produced {
         Some(before) if before == hmac => Plan::quiet(
             true,
-            "HandedOver",
+            Reason::HandedOver,
             "the authority holds it; this manifest produces nothing",
         ),
         Some(before) if comparable(before, hmac) => Plan::quiet(
             false,
-            "IgnoredGitValue",
+            Reason::IgnoredGitValue,
             "Git holds another value than the one that was handed over: it is ignored. To change \
              the secret, rotate it; to end this report, restore the manifest or remove it from Git",
         ),
         _ => Plan::quiet(
             true,
-            "HandedOver",
+            Reason::HandedOver,
             "the authority holds it; whether Git still holds the value that was handed over is \
              unknown, because nothing from before this cluster says so",
         ),
@@ -155,7 +153,7 @@ fn not_mine(existing: &Existing) -> Plan {
     };
     let message =
         format!("a Secret of this name {by}: it is left alone; remove or rename one of them");
-    Plan::quiet(false, "NotMine", message)
+    Plan::quiet(false, Reason::NotMine, message)
 }
 
 fn produce(look: &Look<'_>, existing: Option<&Existing>) -> Plan {

@@ -23,6 +23,7 @@ use super::status::{self, Synced};
 use super::{Args, IntentError, impersonate, prune};
 use crate::gitrepo::GitError;
 use regent_operator::Context;
+use regent_operator::api_error::{ApiError, Category};
 use regent_operator::backoff::Growth;
 
 /// Longest a look at a remote repository may take; a fetch beyond it is stopped and begun again.
@@ -231,15 +232,15 @@ impl Driver {
         };
         let secrets: Api<Secret> =
             Api::namespaced(self.cx.api.clone(), &self.args.system_namespace);
-        // The refusal is not repeated: it is about a Secret.
-        let secret = match secrets.get(name).await {
-            Ok(secret) => secret,
-            Err(kube::Error::Api(s)) if s.is_not_found() => return Err(problem("not found")),
-            Err(kube::Error::Api(s)) if s.is_forbidden() => {
-                return Err(problem("intent may not read it; its name is regent-git-credentials"));
-            }
-            Err(_) => return Err(problem("the API server could not be asked")),
-        };
+        let secret = secrets.get(name).await.map_err(|error| {
+            problem(match ApiError::new("get", format!("Secret {name}"), &error).category() {
+                Category::NotFound => "not found",
+                Category::Forbidden => "intent may not read it; its name is regent-git-credentials",
+                Category::Conflict | Category::Invalid | Category::Transient => {
+                    "the API server could not be asked"
+                }
+            })
+        })?;
         let mut data = secret.data.unwrap_or_default();
         let mut take = |key: &str| {
             data.remove(key)
@@ -352,7 +353,8 @@ impl Driver {
             // The source is gone, and with it whoever would read the status.
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
             Err(error) => {
-                Err(IntentError::Api { verb: "write the status", source: Box::new(error) })
+                let object = format!("GitSource {}", source.name_any());
+                Err(ApiError::new("update status of", object, &error).into())
             }
         }
     }

@@ -2,6 +2,7 @@
 //! there.
 
 use regent_manifest::claims::Rivals;
+use regent_operator::api_error::ApiError;
 use regent_types::{Advice, Explain};
 
 use crate::gitrepo::GitError;
@@ -134,15 +135,9 @@ pub enum IntentError {
         /// Label of the owning source.
         owner: String,
     },
-    /// The API server refused something else.
-    #[error("{verb}")]
-    Api {
-        /// What was asked.
-        verb: &'static str,
-        /// The answer.
-        #[source]
-        source: Box<kube::Error>,
-    },
+    /// The API server refused something else, or did not answer.
+    #[error(transparent)]
+    Api(#[from] ApiError),
     /// A thread that reads the repository ended without an answer.
     #[error("reading the repository was interrupted")]
     Interrupted,
@@ -164,7 +159,7 @@ impl IntentError {
         match self {
             Self::Repository { source, .. } => matches!(source, GitError::Git { .. }),
             Self::Credentials { .. } | Self::Apply { .. } | Self::Claimed { .. } => true,
-            Self::Api { .. } | Self::Interrupted => true,
+            Self::Api(_) | Self::Interrupted => true,
             Self::Url { .. } | Self::Lint { .. } | Self::Invalid { .. } => false,
             Self::ForbiddenKind { .. } | Self::Duplicate { .. } | Self::Rivals { .. } => false,
             Self::Empty { .. } | Self::OwnAccount { .. } => false,
@@ -187,7 +182,7 @@ impl Explain for IntentError {
             Self::OwnAccount { .. } => "ForbiddenAccount",
             Self::Apply { .. } => "ApplyFailed",
             Self::Claimed { .. } => "ClaimedByAnotherSource",
-            Self::Api { .. } => "ApiRefused",
+            Self::Api(_) => "ApiRefused",
             Self::Interrupted => "Interrupted",
         }
     }
@@ -241,7 +236,7 @@ impl Explain for IntentError {
                 text,
                 "remove it from one repository; or remove its label regent.dev/source to move it",
             ),
-            Self::Apply { .. } | Self::Api { .. } | Self::Interrupted => Advice::new(
+            Self::Apply { .. } | Self::Api(_) | Self::Interrupted => Advice::new(
                 "the API server to accept every object",
                 text,
                 "read the refusal; it is tried again by itself",

@@ -34,7 +34,7 @@ fn reason(step: &Step) -> &'static str {
 #[test]
 fn an_authority_in_order_rests_active() {
     let step = plan(&good());
-    assert!(matches!(&step, Step::Rest(rest) if rest.active), "{step:?}");
+    assert!(matches!(&step, Step::Rest(rest) if rest.is_active()), "{step:?}");
     assert_eq!(plan(&Seen { events_due: true, ..good() }), Step::Record);
 }
 
@@ -226,11 +226,11 @@ fn missing_shares_are_told_before_they_are_needed() {
     let gone = Seen { embedded: false, shares: Shares::default(), ..good() };
     let step = plan(&gone);
     assert_eq!(reason(&step), "SealedSharesLost");
-    assert!(matches!(&step, Step::Rest(rest) if rest.active));
+    assert!(matches!(&step, Step::Rest(rest) if rest.is_active()));
     let sealed = Seen { health: Health::Sealed, ..gone };
     let step = plan(&sealed);
     assert_eq!(reason(&step), "SealedSharesLost");
-    assert!(matches!(&step, Step::Rest(rest) if !rest.active));
+    assert!(matches!(&step, Step::Rest(rest) if !rest.is_active()));
     assert!(format!("{step:?}").contains("--shares FILE"));
 }
 

@@ -24,6 +24,7 @@ use super::plan::{Needed, Published, Seen, Step};
 use crate::warden::Error;
 use crate::warden::objects::{internal, part_of};
 use regent_operator::Context;
+use regent_operator::api_error::{ApiError, Category};
 
 /// Type of the serving Secret, as others expect it.
 const TLS_TYPE: &str = "kubernetes.io/tls";
@@ -83,7 +84,7 @@ impl Objects {
     /// Reads everything, fresh. Where the certificates are not warden's it looks no further.
     pub(super) async fn read(&self) -> Result<Found, Error> {
         let authority = self.authorities.get_opt(AUTHORITY_NAME).await;
-        let authority = authority.map_err(Error::api("reading", "RuntimeAuthority regent"))?;
+        let authority = authority.map_err(Error::api("read", "RuntimeAuthority regent"))?;
         let needed = match authority.map(|a| a.spec) {
             None => Needed::Nothing,
             Some(spec) if spec.external.is_some() => Needed::Nothing,
@@ -94,7 +95,7 @@ impl Objects {
             ca = self.secret(AUTHORITY_CA_SECRET).await?;
             tls = self.secret(AUTHORITY_TLS_SECRET).await?;
             let found = self.maps.get_opt(AUTHORITY_CA_BUNDLE).await;
-            map = found.map_err(Error::api("reading", "ConfigMap regent-authority-ca"))?;
+            map = found.map_err(Error::api("read", "ConfigMap regent-authority-ca"))?;
         }
         let seen = Seen {
             needed,
@@ -110,7 +111,7 @@ impl Objects {
 
     async fn secret(&self, name: &str) -> Result<Kept, Error> {
         let found = self.secrets.get_opt(name).await;
-        let found = found.map_err(Error::api("reading", &format!("Secret {name}")))?;
+        let found = found.map_err(Error::api("read", &format!("Secret {name}")))?;
         let Some(secret) = found else { return Ok(Kept::default()) };
         let data = secret.data.unwrap_or_default().into_iter();
         Ok(Kept {
@@ -221,13 +222,13 @@ fn published(map: &ConfigMap) -> Published {
 
 /// A lost race is no failure: the next look sees who won. Their number is bounded by the caller.
 fn settled(written: kube::Result<()>, object: &str) -> Result<(), Error> {
-    match written {
-        Err(kube::Error::Api(status))
-            if status.is_conflict() || status.is_already_exists() || status.is_not_found() =>
-        {
+    let Err(error) = written else { return Ok(()) };
+    let error = ApiError::new("write", object, &error);
+    match error.category() {
+        Category::Conflict | Category::NotFound => {
             tracing::debug!(object, "changed meanwhile; looks again");
             Ok(())
         }
-        other => other.map_err(Error::api("writing", object)),
+        Category::Forbidden | Category::Invalid | Category::Transient => Err(error.into()),
     }
 }
