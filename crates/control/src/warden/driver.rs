@@ -31,6 +31,7 @@ use super::status::{self, Outcome};
 use super::transport::Told;
 use super::{Args, Error};
 use regent_operator::Context;
+use regent_operator::backoff::{Backoff, Growth};
 use regent_operator::ledger::Ledger;
 
 /// Steps in one pass: a whole initialization takes ten.
@@ -43,10 +44,8 @@ const PASS_DEADLINE: Duration = Duration::from_secs(180);
 const HEALTH_EVERY: Duration = Duration::from_secs(5);
 /// How often the configuration of an authority in order is compared.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(600);
-/// First wait while it is not in order, doubled up to [`WAIT_MAX`].
-const WAIT_MIN: Duration = Duration::from_millis(200);
-/// Longest wait while it is not in order.
-const WAIT_MAX: Duration = Duration::from_secs(5);
+/// Pauses while it is not in order. The longest is how late warden may notice that somebody helped.
+const PAUSES: Growth = Growth::new(Duration::from_millis(200), Duration::from_secs(5));
 /// Events kept while the ledger cannot be written; one unseal makes one.
 const PENDING_MAX: usize = 256;
 
@@ -79,7 +78,6 @@ pub(super) struct Memory {
     link: Option<Arc<Link>>,
     /// The last full look, if it found everything in order.
     in_order: Option<InOrder>,
-    waits: u32,
 }
 
 /// A full look that found everything in order.
@@ -101,12 +99,6 @@ impl Memory {
         }
         self.pending.push_back(event);
     }
-
-    fn next_wait(&mut self) -> Duration {
-        let wait = WAIT_MIN.saturating_mul(1 << self.waits.min(10)).min(WAIT_MAX);
-        self.waits = self.waits.saturating_add(1);
-        wait
-    }
 }
 
 /// Shared by all reconciliations.
@@ -119,6 +111,8 @@ pub(super) struct Driver {
     served: watch::Receiver<Option<bool>>,
     transport: watch::Receiver<Option<Told>>,
     memory: Mutex<Memory>,
+    /// By the RuntimeAuthority's name.
+    backoff: Backoff<String>,
 }
 
 /// What a pass ended with.
@@ -138,7 +132,8 @@ impl Driver {
     ) -> Self {
         let (api, objects) = (Api::all(cx.api.clone()), Objects::new(&cx));
         let copies = Copies::new(cx.api.clone(), cx.field_manager());
-        Self { cx, args, api, objects, copies, served, transport, memory: Mutex::default() }
+        let (memory, backoff) = (Mutex::default(), Backoff::new(PAUSES));
+        Self { cx, args, api, objects, copies, served, transport, memory, backoff }
     }
 
     async fn fresh(&self, name: &str) -> Result<Option<RuntimeAuthority>, Error> {
@@ -354,6 +349,7 @@ pub(super) async fn reconcile(
     }
     if authority.name_any() != AUTHORITY_NAME {
         driver.refuse(&authority).await?;
+        driver.backoff.reset(&authority.name_any());
         return Ok(Action::await_change());
     }
     let mut memory = driver.memory.lock().await;
@@ -366,7 +362,7 @@ pub(super) async fn reconcile(
     let active = pass.result.ok().filter(Rest::is_active);
     let Some(rest) = active else {
         memory.in_order = None;
-        return Ok(Action::requeue(memory.next_wait()));
+        return Ok(Action::requeue(driver.backoff.next(authority.name_any())));
     };
     if pass.full {
         memory.repairs.helped();
@@ -374,17 +370,16 @@ pub(super) async fn reconcile(
         let whole = rest.state == RestState::Active;
         memory.in_order = whole.then_some(InOrder { generation, at, rest });
     }
-    memory.waits = 0;
+    driver.backoff.reset(&authority.name_any());
     Ok(Action::requeue(HEALTH_EVERY))
 }
 
 /// Only for a status that could not be written.
 pub(super) fn error_policy(
-    _authority: Arc<RuntimeAuthority>,
+    authority: Arc<RuntimeAuthority>,
     error: &Error,
     driver: Arc<Driver>,
 ) -> Action {
     tracing::warn!(reason = error.reason(), %error, "status of RuntimeAuthority was not written");
-    let wait = driver.memory.try_lock().map_or(WAIT_MAX, |mut memory| memory.next_wait());
-    Action::requeue(wait)
+    Action::requeue(driver.backoff.next(authority.name_any()))
 }

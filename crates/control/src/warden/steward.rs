@@ -2,6 +2,7 @@
 //! lives for this one pass, is never stored, and is revoked at its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use regent_api::RuntimeAuthority;
 use regent_types::authority_names::CONFIGURATOR;
@@ -15,14 +16,16 @@ use super::observe::{Access, Observation};
 use super::plan::Cause;
 use super::seen::Stage;
 use super::{Error, unseal};
-use regent_operator::object_watch::WatchBackoff;
+use regent_operator::backoff::Growth;
 
 /// Most accessors looked at when root tokens are hunted; more live tokens than that would be an
 /// attack on storage.
 const ACCESSORS_MAX: usize = 100_000;
 
-/// WatchBackoff for a mount that does not serve yet, about ten seconds in all; then the next look goes on.
-const UPGRADE_TRIES: usize = 6;
+/// Tries while a mount does not serve yet, with about ten seconds of pauses in all; then the next look goes on.
+const UPGRADE_TRIES: u32 = 6;
+/// Pauses between them.
+const UPGRADE_PAUSES: Growth = Growth::new(Duration::from_millis(250), Duration::from_secs(3));
 
 /// A strong token and what it is.
 struct Strong {
@@ -180,9 +183,11 @@ async fn write_when_it_serves(
     path: &str,
     body: &Value,
 ) -> Result<(), regent_vault::Error> {
-    for pause in WatchBackoff::default().take(UPGRADE_TRIES) {
+    for failures in 0..UPGRADE_TRIES {
         match access.request(Change::METHOD, path, Some(body)).await {
-            Err(error) if error.is_upgrading() => tokio::time::sleep(pause).await,
+            Err(error) if error.is_upgrading() => {
+                tokio::time::sleep(UPGRADE_PAUSES.pause(failures)).await;
+            }
             other => return other.map(drop),
         }
     }

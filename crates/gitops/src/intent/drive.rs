@@ -24,7 +24,7 @@ use super::{Args, IntentError, impersonate, prune};
 use crate::gitrepo::GitError;
 use regent_operator::Context;
 use regent_operator::api_error::{ApiError, Category};
-use regent_operator::backoff::Growth;
+use regent_operator::backoff::Backoff;
 
 /// Longest a look at a remote repository may take; a fetch beyond it is stopped and begun again.
 const FETCH_MAX: Duration = Duration::from_secs(120);
@@ -44,7 +44,6 @@ struct Memory {
     settled: Option<String>,
     full_pass: Instant,
     due: Instant,
-    failures: u32,
 }
 
 /// Shared by all reconciliations.
@@ -53,11 +52,14 @@ pub(super) struct Driver {
     args: Args,
     copies: Copies,
     memory: Mutex<BTreeMap<String, Memory>>,
+    /// By the source's uid.
+    backoff: Backoff<String>,
 }
 
 impl Driver {
     pub(super) fn new(cx: Context, args: Args) -> Self {
-        Self { cx, args, copies: Copies::default(), memory: Mutex::default() }
+        let (copies, memory, backoff) = (Copies::default(), Mutex::default(), Backoff::default());
+        Self { cx, args, copies, memory, backoff }
     }
 
     fn recall(&self, uid: &str) -> Option<Memory> {
@@ -83,63 +85,69 @@ pub(super) async fn reconcile(
     let uid = source.uid().unwrap_or_default();
     if source.meta().deletion_timestamp.is_some() {
         driver.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+        driver.backoff.reset(&uid);
         return Ok(Action::await_change());
     }
     let generation = source.meta().generation;
     let known = driver.recall(&uid).filter(|m| m.generation == generation);
     if source.spec.suspend {
         driver.write_status(&source, &Synced::Suspended).await?;
+        driver.backoff.reset(&uid);
         return Ok(Action::await_change());
     }
     let now = Instant::now();
     if let Some(memory) = known.as_ref().filter(|m| m.due > now) {
         return Ok(Action::requeue(memory.due - now));
     }
-    let failures = known.as_ref().map_or(0, |m| m.failures);
     let outcome = driver.sync(&source, known.as_ref()).await;
     let every =
         Duration::from_secs(u64::try_from(source.spec.interval_seconds).unwrap_or(60).max(1));
-    let fresh = |settled: Option<String>, wait: Duration, failures: u32| Memory {
+    let fresh = |settled: Option<String>, wait: Duration| Memory {
         generation,
         settled,
         full_pass: Instant::now(),
         due: Instant::now() + wait,
-        failures,
     };
     let memory = match outcome {
         Looked::Same => Memory {
             due: Instant::now() + every,
-            failures: 0,
-            ..known.unwrap_or_else(|| fresh(None, every, 0))
+            ..known.unwrap_or_else(|| fresh(None, every))
         },
         Looked::Synced { commit, synced } => {
             let written = driver.write_status(&source, &synced).await;
             if let Err(error) = written {
-                driver.remember(uid, fresh(None, Duration::ZERO, failures));
+                driver.remember(uid, fresh(None, Duration::ZERO));
                 return Err(error);
             }
-            match synced {
-                Synced::Not { error, .. } if error.is_transient() || commit.is_none() => {
-                    report(&name, &error);
-                    fresh(None, backoff(failures).min(every), failures.saturating_add(1))
-                }
+            let failed = match &synced {
                 Synced::Not { error, .. } => {
-                    report(&name, &error);
-                    fresh(commit, every, 0)
+                    report(&name, error);
+                    error.is_transient() || commit.is_none()
                 }
-                Synced::Whole { .. } | Synced::Suspended => fresh(commit, every, 0),
+                Synced::Whole { .. } | Synced::Suspended => false,
+            };
+            if failed {
+                let wait = driver.backoff.next(uid.clone()).min(every);
+                driver.remember(uid, fresh(None, wait));
+                return Ok(Action::requeue(wait));
             }
+            fresh(commit, every)
         }
     };
+    driver.backoff.reset(&uid);
     let wait = memory.due.saturating_duration_since(Instant::now());
     driver.remember(uid, memory);
     Ok(Action::requeue(wait))
 }
 
-/// A status that could not be written: tried again.
-pub(super) fn on_error(_: Arc<GitSource>, error: &IntentError, _: Arc<Driver>) -> Action {
+/// A status that could not be written: tried again, ever more slowly.
+pub(super) fn on_error(
+    source: Arc<GitSource>,
+    error: &IntentError,
+    driver: Arc<Driver>,
+) -> Action {
     tracing::warn!(component = "intent", reason = error.reason(), %error, "status not written");
-    Action::requeue(Duration::from_secs(1))
+    Action::requeue(driver.backoff.next(source.uid().unwrap_or_default()))
 }
 
 fn report(name: &str, error: &IntentError) {
@@ -149,10 +157,6 @@ fn report(name: &str, error: &IntentError) {
     } else {
         tracing::error!(component = "intent", object = name, reason, %error, "sync refused");
     }
-}
-
-fn backoff(failures: u32) -> Duration {
-    Growth::RECONCILE.pause(failures)
 }
 
 /// What one look came to.

@@ -44,6 +44,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::Error;
 use objects::Objects;
 use plan::{Step, plan};
+use regent_operator::backoff::{Backoff, Growth};
 use regent_operator::{Context, watch_one};
 
 pub(super) use told::Told;
@@ -51,10 +52,8 @@ pub(super) use told::Told;
 /// Steps in one look: a first start takes three writes, a renewal of everything five.
 const STEPS_PER_LOOK_MAX: usize = 12;
 const LOOK_DEADLINE: Duration = Duration::from_secs(60);
-/// First wait after a failure, doubled up to [`RETRY_MAX`].
-const RETRY_MIN: Duration = Duration::from_secs(1);
-/// Longest wait after a failure.
-const RETRY_MAX: Duration = Duration::from_secs(60);
+/// Pauses after looks that failed.
+const PAUSES: Growth = Growth::new(Duration::from_secs(1), Duration::from_secs(60));
 /// Wake-ups kept: one look answers all of them.
 const WAKES_MAX: usize = 8;
 
@@ -71,12 +70,12 @@ async fn keep(cx: Context, tell: watch::Sender<Option<Told>>, nudge: mpsc::Sende
     let objects = Objects::new(&cx);
     // Ended with this task.
     let (_watches, mut woken) = watches(&cx);
-    let mut retry = RETRY_MIN;
+    let backoff = Backoff::new(PAUSES);
     loop {
         let done = tokio::time::timeout(LOOK_DEADLINE, look(&objects, || cx.now())).await;
         let wait = match done.unwrap_or(Err(Error::Deadline(LOOK_DEADLINE))) {
             Ok((told, wait)) => {
-                retry = RETRY_MIN;
+                backoff.reset(&());
                 say(&tell, &nudge, told);
                 wait
             }
@@ -86,9 +85,7 @@ async fn keep(cx: Context, tell: watch::Sender<Option<Told>>, nudge: mpsc::Sende
                 let message = format!("{error}; do: {}", error.advice().action);
                 let verdict = Some(Verdict::no(error.reason(), message));
                 say(&tell, &nudge, Told { verdict, ..known });
-                let wait = retry;
-                retry = (retry * 2).min(RETRY_MAX);
-                wait
+                backoff.next(())
             }
         };
         tokio::select! {
