@@ -15,9 +15,11 @@ use regent_api::{EventTrigger, RuntimeSecret, Workflow, WorkflowRun, WorkflowRun
 use super::due::{self, Decision, Fire, Run, Secret, Seen, due};
 use super::status;
 use regent_operator::Context;
+use regent_operator::api_error::ApiError;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
 use regent_operator::error::ReconcileError;
+use regent_operator::write::{StatusWrite, write_status};
 
 /// No watch is guaranteed to tell everything, and clocks are set: look at least this often, at no
 /// cost.
@@ -88,7 +90,15 @@ pub(crate) async fn reconcile(
     let new = status::after(&seen, &decision, object.metadata.generation, now);
     if object.status.as_ref() != Some(&new) {
         worker.memory().settled.remove(&uid);
-        worker.persist(&object, &key, new).await?;
+        match worker.persist(&object, &key, new).await? {
+            StatusWrite::Written => {}
+            // Nobody's slots: nothing is started for them.
+            StatusWrite::Gone => return Ok(Action::await_change()),
+            StatusWrite::Changed => {
+                let object = format!("EventTrigger {}/{}", key.0, key.1);
+                return Err(ReconcileError::Changed { object });
+            }
+        }
     }
     worker.create_all(&object, &key, &secrets, &decision.fires, now).await?;
     worker.memory().settled.insert(uid);
@@ -193,19 +203,11 @@ impl Worker {
         object: &EventTrigger,
         key: &Key,
         status: regent_api::EventTriggerStatus,
-    ) -> Result<(), ReconcileError> {
+    ) -> Result<StatusWrite, ApiError> {
         let api: Api<EventTrigger> = Api::namespaced(self.cx.api.clone(), &key.0);
         let mut new = object.clone();
         new.status = Some(status);
-        let written = api.replace_status(&key.1, &self.cx.manager().post(), &new).await;
-        let shown = format!("EventTrigger {}/{}", key.0, key.1);
-        match written {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.is_conflict() => {
-                Err(ReconcileError::Changed { object: shown })
-            }
-            Err(error) => Err(ReconcileError::api("update status of", &shown, &error)),
-        }
+        write_status(&api, &self.cx.manager(), &new).await
     }
 
     async fn create_all(

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
-use kube::api::Patch;
 use regent_api::RuntimeAuthority;
+use regent_operator::write::{StatusWrite, merge_status};
 use regent_protocol::ledger::{Event, event_id};
 use regent_types::identity::Identity;
 use regent_types::labels::AUTHORITY_NAME;
@@ -179,10 +179,10 @@ fn check_shares(request: &InitRequest, shares: &[SealedShare]) -> Result<(), Err
 /// Writes fields of warden's status at once: they are intents and must be durable before the next
 /// step.
 pub(super) async fn note(driver: &Driver, fields: Value) -> Result<(), Error> {
-    let patch = Patch::Merge(json!({ "status": fields }));
-    let params = driver.cx.manager().apply();
-    let written = driver.api.patch_status(AUTHORITY_NAME, &params, &patch).await;
-    written.map(drop).map_err(Error::api("update status of", "RuntimeAuthority regent"))
+    match merge_status(&driver.api, &driver.cx.manager(), AUTHORITY_NAME, &fields).await? {
+        StatusWrite::Written => Ok(()),
+        StatusWrite::Gone | StatusWrite::Changed => Err(Error::changed(AUTHORITY_NAME)),
+    }
 }
 
 /// An event of warden's, as of now.

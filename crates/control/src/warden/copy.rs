@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::api::PostParams;
 use regent_operator::write::FieldManager;
 use regent_types::labels::{RECOVERED_BY, SEALED_SHARES, SYSTEM_NAMESPACE};
 use regent_types::seal::SealedShares;
@@ -20,7 +19,7 @@ const SHARES_KEY: &str = "sealed-shares.json";
 /// Access to them, as warden or as a person.
 pub(super) struct Copies {
     api: Api<ConfigMap>,
-    post: PostParams,
+    manager: FieldManager,
 }
 
 /// The ConfigMap as read, with what a conditional update needs.
@@ -50,9 +49,8 @@ impl Copy {
 }
 
 impl Copies {
-    pub(super) fn new(client: kube::Client, field_manager: String) -> Self {
-        let post = FieldManager::new(field_manager).post();
-        Self { api: Api::namespaced(client, SYSTEM_NAMESPACE), post }
+    pub(super) fn new(client: kube::Client, manager: FieldManager) -> Self {
+        Self { api: Api::namespaced(client, SYSTEM_NAMESPACE), manager }
     }
 
     pub(super) async fn read(&self) -> Result<Copy, Error> {
@@ -64,7 +62,7 @@ impl Copies {
     /// as stored. May be repeated.
     pub(super) async fn store(&self, shares: &SealedShares) -> Result<(), Error> {
         let map = filled(ConfigMap::default(), shares, None)?;
-        match self.api.create(&self.post, &map).await {
+        match self.api.create(&self.manager.post(), &map).await {
             Ok(_) => {}
             // Perhaps by an earlier try whose answer was lost: the reading tells.
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
@@ -86,8 +84,8 @@ impl Copies {
         let exists = before.object.is_some();
         let map = filled(before.object.unwrap_or_default(), shares, recovered_by)?;
         let written = match exists {
-            false => self.api.create(&self.post, &map).await,
-            true => self.api.replace(SEALED_SHARES, &self.post, &map).await,
+            false => self.api.create(&self.manager.post(), &map).await,
+            true => self.api.replace(SEALED_SHARES, &self.manager.post(), &map).await,
         };
         written.map(drop).map_err(Error::api("write", &name()))
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::api::Patch;
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use regent_api::RuntimeAuthority;
@@ -33,6 +32,7 @@ use super::{Args, Error};
 use regent_operator::Context;
 use regent_operator::backoff::{Backoff, Growth};
 use regent_operator::ledger::Ledger;
+use regent_operator::write::{StatusWrite, merge_status};
 
 /// Steps in one pass: a whole initialization takes ten.
 const STEPS_PER_PASS_MAX: usize = 24;
@@ -131,7 +131,7 @@ impl Driver {
         transport: watch::Receiver<Option<Told>>,
     ) -> Self {
         let (api, objects) = (Api::all(cx.api.clone()), Objects::new(&cx));
-        let copies = Copies::new(cx.api.clone(), cx.field_manager());
+        let copies = Copies::new(cx.api.clone(), cx.manager());
         let (memory, backoff) = (Mutex::default(), Backoff::new(PAUSES));
         Self { cx, args, api, objects, copies, served, transport, memory, backoff }
     }
@@ -302,22 +302,18 @@ impl Driver {
         if old.phase != new.phase {
             tracing::info!(phase = new.phase, authoritative = new.authoritative, "phase");
         }
-        status::patch(&old, &new)
+        status::changes(&old, &new)
     }
 
     async fn write_status(
         &self,
         name: &str,
-        patch: Option<serde_json::Value>,
+        fields: Option<serde_json::Value>,
     ) -> Result<(), Error> {
-        let Some(patch) = patch else { return Ok(()) };
-        let params = self.cx.manager().apply();
-        let written = self.api.patch_status(name, &params, &Patch::Merge(patch)).await;
-        match written {
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            other => other
-                .map(drop)
-                .map_err(Error::api("update status of", &format!("RuntimeAuthority {name}"))),
+        let Some(fields) = fields else { return Ok(()) };
+        match merge_status(&self.api, &self.cx.manager(), name, &fields).await? {
+            StatusWrite::Written | StatusWrite::Gone => Ok(()),
+            StatusWrite::Changed => Err(Error::changed(name)),
         }
     }
 
@@ -330,7 +326,7 @@ impl Driver {
         let verdict = Verdict::no("NotTheOne", message);
         new.conditions =
             regent_api::condition::set(&old.conditions, READY, &verdict, generation, now);
-        self.write_status(&other.name_any(), status::patch(&old, &new)).await
+        self.write_status(&other.name_any(), status::changes(&old, &new)).await
     }
 }
 

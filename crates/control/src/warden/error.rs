@@ -171,6 +171,11 @@ impl Error {
         move |error| Self::Api(ApiError::new(verb, object, &error))
     }
 
+    /// RuntimeAuthority `name`, whose status could not be written because it went or changed.
+    pub(super) fn changed(name: &str) -> Self {
+        Self::Changed { object: format!("RuntimeAuthority {name}") }
+    }
+
     /// A failure to deal with the authority.
     pub(super) fn authority(doing: &'static str) -> impl FnOnce(regent_vault::Error) -> Self {
         move |source| Self::Authority { doing, source }

@@ -6,13 +6,14 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::PostParams;
 use regent_manifest::keys::{Identities, NewIdentity, generate};
 use regent_types::labels::{SYSTEM_NAMESPACE, UNSEAL_IDENTITY_SECRET};
 use zeroize::Zeroizing;
 
 use super::Error;
 use regent_operator::Context;
+use regent_operator::wiped_secret::wipe;
+use regent_operator::write::FieldManager;
 
 /// Key of the identity's Secret.
 const IDENTITY_KEY: &str = "identity";
@@ -22,14 +23,14 @@ const CLASS_INTERNAL: &str = "internal";
 /// Access to it, as warden.
 pub(super) struct Objects {
     secrets: Api<Secret>,
-    post: PostParams,
+    manager: FieldManager,
 }
 
 impl Objects {
     pub(super) fn new(cx: &Context) -> Self {
         Self {
             secrets: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
-            post: cx.manager().post(),
+            manager: cx.manager(),
         }
     }
 
@@ -51,7 +52,7 @@ impl Objects {
     pub(super) async fn make_identity(&self) -> Result<(), Error> {
         let NewIdentity { identity, recipient } = generate();
         let bytes = ByteString(identity.expose().as_bytes().to_vec());
-        let secret = Secret {
+        let mut secret = Secret {
             metadata: ObjectMeta {
                 name: Some(UNSEAL_IDENTITY_SECRET.to_owned()),
                 namespace: Some(SYSTEM_NAMESPACE.to_owned()),
@@ -62,12 +63,8 @@ impl Objects {
             data: Some(BTreeMap::from([(IDENTITY_KEY.to_owned(), bytes)])),
             ..Secret::default()
         };
-        let created = self.secrets.create(&self.post, &secret).await;
-        if let Some(mut data) = secret.data
-            && let Some(bytes) = data.get_mut(IDENTITY_KEY)
-        {
-            zeroize::Zeroize::zeroize(&mut bytes.0);
-        }
+        let created = self.secrets.create(&self.manager.post(), &secret).await;
+        wipe(&mut secret);
         match created {
             Ok(_) => tracing::info!(%recipient, "unseal identity made"),
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}

@@ -9,10 +9,9 @@
 //! ```
 
 use kube::Api;
-use kube::api::Patch;
 use regent_api::RuntimeAuthority;
 use regent_manifest::keys::{Identities, seal_share};
-use regent_operator::write::FieldManager;
+use regent_operator::write::{FieldManager, StatusWrite, merge_status};
 use regent_protocol::ledger::Event;
 use regent_types::authority_names::{KUBERNETES_MOUNT, REGENT_MOUNT, chain_name};
 use regent_types::identity::Identity;
@@ -86,7 +85,7 @@ pub async fn sealed_shares(
     match declared(api).await?.spec.external {
         None => vault.sealed_shares().await.map_err(authority("reading the sealed shares")),
         Some(_) => {
-            let copy = Copies::new(api.clone(), MANAGER.to_owned()).read().await?;
+            let copy = Copies::new(api.clone(), FieldManager::new(MANAGER)).read().await?;
             copy.shares.ok_or(RecoverError::NoShares)
         }
     }
@@ -132,7 +131,7 @@ impl Person<'_> {
         let (shares, by) = open_for_holders(&sealed, self.identities)?;
         self.prove(&shares).await?;
         let new = resealed(&sealed, &shares, recipient.as_deref())?;
-        let copies = Copies::new(self.api.clone(), MANAGER.to_owned());
+        let copies = Copies::new(self.api.clone(), FieldManager::new(MANAGER));
         copies.replace(copies.read().await?, &new, Some(&by.join(", "))).await?;
         Ok(outcome(by, &new))
     }
@@ -173,7 +172,7 @@ impl Person<'_> {
         done?;
         revoked?;
         let new = resealed(&sealed, &shares, recipient.as_deref())?;
-        let copies = Copies::new(self.api.clone(), MANAGER.to_owned());
+        let copies = Copies::new(self.api.clone(), FieldManager::new(MANAGER));
         copies.replace(copies.read().await?, &new, None).await?;
         Ok(outcome(by, &new))
     }
@@ -269,10 +268,14 @@ impl Person<'_> {
     async fn root(&self, shares: &[Share]) -> Result<Token, RecoverError> {
         // Intent before effect: from here on a root token may live, and warden looks for it.
         let api: Api<RuntimeAuthority> = Api::all(self.api.clone());
-        let patch = Patch::Merge(json!({ "status": { "rootRevoked": false } }));
-        let noted =
-            api.patch_status(AUTHORITY_NAME, &FieldManager::new(MANAGER).apply(), &patch).await;
-        noted.map_err(Error::api("update status of", "RuntimeAuthority regent"))?;
+        let (manager, fields) = (FieldManager::new(MANAGER), json!({ "rootRevoked": false }));
+        let noted = merge_status(&api, &manager, AUTHORITY_NAME, &fields).await;
+        match noted.map_err(Error::from)? {
+            StatusWrite::Written => {}
+            StatusWrite::Gone | StatusWrite::Changed => {
+                return Err(Error::changed(AUTHORITY_NAME).into());
+            }
+        }
         self.vault.generate_root(shares).await.map_err(authority("generating a root token"))
     }
 

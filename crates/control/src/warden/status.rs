@@ -98,9 +98,9 @@ pub(super) fn next(
     new
 }
 
-/// Merge patch of the fields that warden owns, or `None` if nothing changed. Other writers' ledger
+/// What to merge into the status: the fields that warden owns, or `None` if nothing changed. Other writers' ledger
 /// heads stay.
-pub(super) fn patch(old: &RuntimeAuthorityStatus, new: &RuntimeAuthorityStatus) -> Option<Value> {
+pub(super) fn changes(old: &RuntimeAuthorityStatus, new: &RuntimeAuthorityStatus) -> Option<Value> {
     if old == new {
         return None;
     }
@@ -132,7 +132,7 @@ pub(super) fn patch(old: &RuntimeAuthorityStatus, new: &RuntimeAuthorityStatus) 
     if !heads.is_empty() {
         status["ledgerHeads"] = json!(heads);
     }
-    Some(json!({ "status": status }))
+    Some(status)
 }
 
 #[cfg(test)]
@@ -183,7 +183,7 @@ mod tests {
         let first = after(&RuntimeAuthorityStatus::default(), &outcome(Some(true), None));
         let later = Timestamp::from_second(3_600).unwrap();
         let again = next(&first, &outcome(Some(true), None), Some(1), later);
-        assert_eq!(patch(&first, &again), None);
+        assert_eq!(changes(&first, &again), None);
     }
 
     /// What nobody records is said, and does not go away because one pass could not look.
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(after(&before, &told(None)), before);
         let none = after(&before, &told(Some(Told::default())));
         assert_eq!((none.conditions.len(), none.certificate_expires.is_none()), (1, true));
-        assert!(patch(&before, &none).unwrap()["status"]["certificateExpires"].is_null());
+        assert!(changes(&before, &none).unwrap()["certificateExpires"].is_null());
     }
 
     /// Orchestrator and publisher keep their heads in the same map.
@@ -220,8 +220,8 @@ mod tests {
             head: Some(("warden.east".into(), "d/2:h".into())),
             ..outcome(Some(true), None)
         };
-        let written = patch(&old, &after(&old, &mine)).unwrap();
-        assert_eq!(written["status"]["ledgerHeads"], json!({ "warden.east": "d/2:h" }));
-        assert!(written["status"].get("unsealRecipient").is_none());
+        let written = changes(&old, &after(&old, &mine)).unwrap();
+        assert_eq!(written["ledgerHeads"], json!({ "warden.east": "d/2:h" }));
+        assert!(written.get("unsealRecipient").is_none());
     }
 }

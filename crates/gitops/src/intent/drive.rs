@@ -25,6 +25,7 @@ use crate::gitrepo::GitError;
 use regent_operator::Context;
 use regent_operator::api_error::{ApiError, Category};
 use regent_operator::backoff::Backoff;
+use regent_operator::write::{StatusWrite, write_status};
 
 /// Longest a look at a remote repository may take; a fetch beyond it is stopped and begun again.
 const FETCH_MAX: Duration = Duration::from_secs(120);
@@ -351,15 +352,9 @@ impl Driver {
         let mut object = source.clone();
         object.status = Some(new);
         object.metadata.managed_fields = None;
-        let params = self.cx.manager().post();
-        match sources.replace_status(&source.name_any(), &params, &object).await {
-            Ok(_) => Ok(()),
-            // The source is gone, and with it whoever would read the status.
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(error) => {
-                let object = format!("GitSource {}", source.name_any());
-                Err(ApiError::new("update status of", object, &error).into())
-            }
+        match write_status(&sources, &self.cx.manager(), &object).await? {
+            StatusWrite::Written | StatusWrite::Gone => Ok(()),
+            StatusWrite::Changed => Err(IntentError::Changed),
         }
     }
 }

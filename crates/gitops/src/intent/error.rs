@@ -138,6 +138,9 @@ pub enum IntentError {
     /// The API server refused something else, or did not answer.
     #[error(transparent)]
     Api(#[from] ApiError),
+    /// The GitSource changed while it was synced: its status is not written over the newer one.
+    #[error("the GitSource changed meanwhile")]
+    Changed,
     /// A thread that reads the repository ended without an answer.
     #[error("reading the repository was interrupted")]
     Interrupted,
@@ -159,7 +162,7 @@ impl IntentError {
         match self {
             Self::Repository { source, .. } => matches!(source, GitError::Git { .. }),
             Self::Credentials { .. } | Self::Apply { .. } | Self::Claimed { .. } => true,
-            Self::Api(_) | Self::Interrupted => true,
+            Self::Api(_) | Self::Changed | Self::Interrupted => true,
             Self::Url { .. } | Self::Lint { .. } | Self::Invalid { .. } => false,
             Self::ForbiddenKind { .. } | Self::Duplicate { .. } | Self::Rivals { .. } => false,
             Self::Empty { .. } | Self::OwnAccount { .. } => false,
@@ -183,6 +186,7 @@ impl Explain for IntentError {
             Self::Apply { .. } => "ApplyFailed",
             Self::Claimed { .. } => "ClaimedByAnotherSource",
             Self::Api(_) => "ApiRefused",
+            Self::Changed => "Changed",
             Self::Interrupted => "Interrupted",
         }
     }
@@ -236,6 +240,7 @@ impl Explain for IntentError {
                 text,
                 "remove it from one repository; or remove its label regent.dev/source to move it",
             ),
+            Self::Changed => Advice::new("an unchanged GitSource", text, "none: it is synced anew"),
             Self::Apply { .. } | Self::Api(_) | Self::Interrupted => Advice::new(
                 "the API server to accept every object",
                 text,

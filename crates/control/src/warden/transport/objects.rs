@@ -8,14 +8,12 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
-use kube::api::PostParams;
 use regent_api::RuntimeAuthority;
 use regent_types::Sensitive;
 use regent_types::labels::{
     AUTHORITY_CA_BUNDLE, AUTHORITY_CA_SECRET, AUTHORITY_NAME, AUTHORITY_TLS_SECRET, CA_KEY,
     PUBLISHED_AT, SYSTEM_NAMESPACE,
 };
-use zeroize::Zeroize;
 
 use super::certificate::Certificate;
 use super::check::belongs;
@@ -25,6 +23,8 @@ use crate::warden::Error;
 use crate::warden::objects::{internal, part_of};
 use regent_operator::Context;
 use regent_operator::api_error::{ApiError, Category};
+use regent_operator::wiped_secret::wipe;
+use regent_operator::write::FieldManager;
 
 /// Type of the serving Secret, as others expect it.
 const TLS_TYPE: &str = "kubernetes.io/tls";
@@ -34,7 +34,7 @@ pub(super) struct Objects {
     authorities: Api<RuntimeAuthority>,
     secrets: Api<Secret>,
     maps: Api<ConfigMap>,
-    post: PostParams,
+    manager: FieldManager,
 }
 
 /// What was read, with what a conditional write needs.
@@ -77,7 +77,7 @@ impl Objects {
             authorities: Api::all(cx.api.clone()),
             secrets: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
             maps: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
-            post: cx.manager().post(),
+            manager: cx.manager(),
         }
     }
 
@@ -181,12 +181,10 @@ impl Objects {
         let mut secret =
             Secret { metadata, type_, data: Some(data.collect()), ..Secret::default() };
         let written = match new {
-            true => self.secrets.create(&self.post, &secret).await,
-            false => self.secrets.replace(name, &self.post, &secret).await,
+            true => self.secrets.create(&self.manager.post(), &secret).await,
+            false => self.secrets.replace(name, &self.manager.post(), &secret).await,
         };
-        for bytes in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
-            bytes.0.zeroize();
-        }
+        wipe(&mut secret);
         settled(written.map(drop), &format!("Secret {name}"))
     }
 
@@ -207,8 +205,8 @@ impl Objects {
         map.data = Some(BTreeMap::from([(CA_KEY.to_owned(), bundle.to_owned())]));
         map.binary_data = None;
         let written = match new {
-            true => self.maps.create(&self.post, &map).await,
-            false => self.maps.replace(AUTHORITY_CA_BUNDLE, &self.post, &map).await,
+            true => self.maps.create(&self.manager.post(), &map).await,
+            false => self.maps.replace(AUTHORITY_CA_BUNDLE, &self.manager.post(), &map).await,
         };
         settled(written.map(drop), "ConfigMap regent-authority-ca")
     }
