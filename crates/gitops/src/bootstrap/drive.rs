@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams};
 use kube::runtime::controller::Action;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::EventType;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use regent_api::condition;
@@ -23,10 +23,11 @@ use super::produce::{self, Current, Trace};
 use super::reason::Reason;
 use super::source::{self, Source};
 use super::status::{self, Product};
-use super::{Args, reference};
+use super::Args;
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
+use regent_operator::events::{Announcement, EventRecorder};
 use regent_operator::write::{StatusWrite, write_status};
 
 /// Until handover, a bootstrap Secret that someone deleted is found missing this often: bootstrap
@@ -40,21 +41,16 @@ pub(super) struct Driver {
     cx: Context,
     keys: Keys,
     secrets: Store<RuntimeSecret>,
-    recorder: Recorder,
+    events: EventRecorder,
     listed: CacheSync,
     backoff: Backoff<String>,
 }
 
 impl Driver {
-    pub(super) fn new(
-        cx: Context,
-        args: Args,
-        secrets: Store<RuntimeSecret>,
-        recorder: Recorder,
-    ) -> Self {
-        let keys = Keys::new(&cx, &args.system_namespace);
+    pub(super) fn new(cx: Context, args: Args, secrets: Store<RuntimeSecret>) -> Self {
+        let (keys, events) = (Keys::new(&cx, &args.system_namespace), cx.event_recorder());
         let listed = CacheSync::of(&secrets);
-        Self { cx, keys, secrets, recorder, listed, backoff: Backoff::default() }
+        Self { cx, keys, secrets, events, listed, backoff: Backoff::default() }
     }
 }
 
@@ -282,16 +278,11 @@ impl Driver {
             return;
         }
         tracing::error!(component = "bootstrap", object, reason, detail = plan.message, "manifest");
-        let event = Event {
-            type_: EventType::Warning,
-            reason: reason.to_owned(),
-            note: Some(plan.message.clone()),
-            action: "Open".to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = self.recorder.publish(&event, &reference(manifest)).await {
+        let (severity, action) = (EventType::Warning, "Open");
+        let said = Announcement { severity, reason, action, note: &plan.message };
+        if let Err(error) = self.events.emit(&manifest.object_ref(&()), &said).await {
             // The condition says the same; the Event is a courtesy.
-            tracing::debug!(component = "bootstrap", object, %error, "event not published");
+            tracing::debug!(component = "bootstrap", object, %error, "event not emitted");
         }
     }
 }

@@ -30,11 +30,9 @@ pub use error::BootstrapError;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{WatchStreamExt, controller, reflector, watcher};
-use kube::{Api, Resource};
+use kube::Api;
 use regent_api::{EncryptedManifest, RuntimeSecret};
 use regent_types::labels;
 
@@ -68,10 +66,8 @@ pub async fn run(cx: Context, args: Args) {
         object_watch::watch(Api::<RuntimeSecret>::all(cx.api.clone()), watcher::Config::default())
             .reflect(writer)
             .touched_objects();
-    let reporter = Reporter { controller: cx.field_manager(), instance: None };
-    let recorder = Recorder::new(cx.api.clone(), reporter);
     let stop = cx.shutdown.clone();
-    let driver = Arc::new(drive::Driver::new(cx, args, secrets, recorder));
+    let driver = Arc::new(drive::Driver::new(cx, args, secrets));
     tracing::info!(component = "bootstrap", "started");
     object_watch::controller(manifests)
         .watches_stream(changes, manifest_of)
@@ -88,11 +84,6 @@ fn manifest_of(secret: RuntimeSecret) -> Option<ObjectRef<EncryptedManifest>> {
     let namespace = secret.metadata.namespace?;
     let from = secret.spec.introduce.handover?;
     Some(ObjectRef::new(&from.bootstrap_secret).within(&namespace))
-}
-
-/// What an Event about `manifest` regards.
-fn reference(manifest: &EncryptedManifest) -> ObjectReference {
-    manifest.object_ref(&())
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::{reflector, watcher};
 use regent_api::condition;
 use regent_api::condition::READY;
@@ -39,9 +38,7 @@ fn start(api: &FakeApi) -> (Arc<Driver>, reflector::store::Writer<RuntimeSecret>
     let (store, mut known) = reflector::store();
     known.apply_watcher_event(&watcher::Event::Init);
     known.apply_watcher_event(&watcher::Event::InitDone);
-    let reporter = Reporter { controller: "regent-bootstrap".into(), instance: None };
-    let recorder = Recorder::new(cx.api.clone(), reporter);
-    (Arc::new(Driver::new(cx, Args::default(), store, recorder)), known)
+    (Arc::new(Driver::new(cx, Args::default(), store)), known)
 }
 
 impl World {
