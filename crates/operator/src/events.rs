@@ -62,7 +62,8 @@ impl EventRecorder {
         let published = self.0.publish(&event, about).await;
         published.map_err(|error| {
             let text = |part: &Option<String>| part.clone().unwrap_or_default();
-            let object = format!("{} {}/{}", text(&about.kind), text(&about.namespace), text(&about.name));
+            let object =
+                format!("{} {}/{}", text(&about.kind), text(&about.namespace), text(&about.name));
             ApiError::new("emit Event about", object, &error)
         })
     }

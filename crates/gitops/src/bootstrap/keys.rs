@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::BootstrapError;
 use super::hmac::{HmacKey, KEY_LEN};
-use super::plan::Closed;
+use super::plan::NotReady;
 use super::reason::Reason;
 
 /// How long identities are used before the Secret is read again.
@@ -29,7 +29,7 @@ const IDENTITIES_AGE_MIN: Duration = Duration::from_millis(500);
 struct Cached {
     version: Option<String>,
     read: Instant,
-    identities: Result<Arc<Identities>, Closed>,
+    identities: Result<Arc<Identities>, NotReady>,
 }
 
 /// Reads and keeps the keys.
@@ -41,7 +41,7 @@ pub(super) struct Keys {
 }
 
 /// Identities, and when they were read.
-pub(super) type Held = (Result<Arc<Identities>, Closed>, Instant);
+pub(super) type Held = (Result<Arc<Identities>, NotReady>, Instant);
 
 impl Keys {
     /// Keys in the Secrets of `namespace`.
@@ -130,8 +130,8 @@ fn new_key() -> Result<Secret, BootstrapError> {
     })
 }
 
-fn parse(secret: Option<Secret>) -> Result<Arc<Identities>, Closed> {
-    let none = |problem: String| Closed {
+fn parse(secret: Option<Secret>) -> Result<Arc<Identities>, NotReady> {
+    let none = |problem: String| NotReady {
         reason: Reason::NoIdentity,
         message: format!(
             "{problem}: put an age identity into key `identities` of Secret {}/{}",

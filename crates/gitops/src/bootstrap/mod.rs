@@ -14,14 +14,17 @@
 //!
 //! **Architecture invariant `bootstrap-without-authority`:** nothing here talks to the authority.
 
-mod drive;
+mod ctx;
 mod error;
 mod hmac;
+mod holder;
 mod keys;
 mod open;
 mod plan;
 mod produce;
 mod reason;
+mod reconcile;
+mod report;
 mod source;
 mod status;
 
@@ -30,9 +33,9 @@ pub use error::BootstrapError;
 use std::sync::Arc;
 
 use futures::StreamExt;
+use kube::Api;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{WatchStreamExt, controller, reflector, watcher};
-use kube::Api;
 use regent_api::{EncryptedManifest, RuntimeSecret};
 use regent_types::labels;
 
@@ -67,13 +70,13 @@ pub async fn run(cx: Context, args: Args) {
             .reflect(writer)
             .touched_objects();
     let stop = cx.shutdown.clone();
-    let driver = Arc::new(drive::Driver::new(cx, args, secrets));
+    let ctx = Arc::new(ctx::Ctx::new(cx, args, secrets));
     tracing::info!(component = "bootstrap", "started");
     object_watch::controller(manifests)
         .watches_stream(changes, manifest_of)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop.wait())
-        .run(drive::reconcile, drive::on_error, driver)
+        .run(reconcile::reconcile, reconcile::error_policy, ctx)
         .for_each(regent_operator::watch_error::log_broken_watches("bootstrap"))
         .await;
     tracing::info!(component = "bootstrap", "stopped");
@@ -93,6 +96,6 @@ mod fake_api;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod tests_drive;
+mod tests_reconcile;
 #[cfg(test)]
 mod tests_run;

@@ -19,7 +19,7 @@ pub(super) enum Holder {
 
 /// Why a manifest could not be opened, or opened to something else than its own Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Closed {
+pub(super) struct NotReady {
     pub(super) reason: Reason,
     /// For people; names, places and recipients, never a value.
     pub(super) message: String,
@@ -43,7 +43,7 @@ pub(super) struct Existing {
 }
 
 #[derive(Debug)]
-pub(super) struct Look<'a> {
+pub(super) struct Observed<'a> {
     /// `namespace/name` of the manifest.
     pub(super) manifest: &'a str,
     pub(super) uid: &'a str,
@@ -54,7 +54,7 @@ pub(super) struct Look<'a> {
     /// Its source as intent wrote it; absent under other GitOps controllers.
     pub(super) source: Option<&'a Source>,
     /// HMAC of its plaintext, or why there is none.
-    pub(super) opened: Result<&'a str, &'a Closed>,
+    pub(super) opened: Result<&'a str, &'a NotReady>,
     /// What stands in its place.
     pub(super) existing: Option<&'a Existing>,
     pub(super) holder: Holder,
@@ -93,38 +93,46 @@ impl Plan {
     }
 
     fn produce(write: Write, message: &str) -> Self {
-        Self { write, ready: true, reason: Reason::Produced, message: message.into(), produces: true }
+        Self {
+            write,
+            ready: true,
+            reason: Reason::Produced,
+            message: message.into(),
+            produces: true,
+        }
     }
 }
 
-pub(super) fn plan(look: &Look<'_>) -> Plan {
-    let latched = look.was_silent && look.holder != Holder::Git;
-    if look.holder == Holder::Authority || latched {
-        return silent(look);
+pub(super) fn plan(observed: &Observed<'_>) -> Plan {
+    let latched = observed.was_silent && observed.holder != Holder::Git;
+    if observed.holder == Holder::Authority || latched {
+        return silent(observed);
     }
-    let mine = |e: &Existing| e.class == "bootstrap" && e.manifest == look.manifest;
-    match look.existing {
-        Some(existing) if mine(existing) && existing.handed_over => silent(look),
+    let mine = |e: &Existing| e.class == "bootstrap" && e.manifest == observed.manifest;
+    match observed.existing {
+        Some(existing) if mine(existing) && existing.handed_over => silent(observed),
         // `become` was carried out; the RuntimeSecret's status has not caught up.
-        Some(existing) if existing.class == "materialized" && look.produced.is_some() => {
-            silent(look)
+        Some(existing) if existing.class == "materialized" && observed.produced.is_some() => {
+            silent(observed)
         }
         Some(existing) if !mine(existing) => not_mine(existing),
-        existing => produce(look, existing),
+        existing => produce(observed, existing),
     }
 }
 
 /// The authority has it. Git is compared, reported, and never applied.
-fn silent(look: &Look<'_>) -> Plan {
-    let hmac = match look.opened {
+fn silent(observed: &Observed<'_>) -> Plan {
+    let hmac = match observed.opened {
         Ok(hmac) => hmac,
-        Err(closed) => {
-            let message =
-                format!("the authority holds it; Git's value was not compared ({})", closed.reason.text());
+        Err(not_ready) => {
+            let message = format!(
+                "the authority holds it; Git's value was not compared ({})",
+                not_ready.reason.text()
+            );
             return Plan::quiet(true, Reason::HandedOver, message);
         }
     };
-    match look.produced {
+    match observed.produced {
         Some(before) if before == hmac => Plan::quiet(
             true,
             Reason::HandedOver,
@@ -156,16 +164,16 @@ fn not_mine(existing: &Existing) -> Plan {
     Plan::quiet(false, Reason::NotMine, message)
 }
 
-fn produce(look: &Look<'_>, existing: Option<&Existing>) -> Plan {
-    let hmac = match look.opened {
+fn produce(observed: &Observed<'_>, existing: Option<&Existing>) -> Plan {
+    let hmac = match observed.opened {
         Ok(hmac) => hmac,
-        Err(closed) => return Plan::quiet(false, closed.reason, closed.message.clone()),
+        Err(not_ready) => return Plan::quiet(false, not_ready.reason, not_ready.message.clone()),
     };
     let Some(existing) = existing else {
         return Plan::produce(Write::Create, "the bootstrap Secret exists");
     };
-    let moved = look.source.is_some_and(|source| *source != existing.source);
-    let same = existing.hmac == hmac && existing.manifest_uid == look.uid && !moved;
+    let moved = observed.source.is_some_and(|source| *source != existing.source);
+    let same = existing.hmac == hmac && existing.manifest_uid == observed.uid && !moved;
     let write = if same { Write::Nothing } else { Write::Update };
     Plan::produce(write, "the bootstrap Secret exists")
 }

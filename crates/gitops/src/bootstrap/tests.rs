@@ -1,7 +1,7 @@
 //! The plan, as a table: what is seen → what is done and said.
 
 use super::hmac::comparable;
-use super::plan::{Closed, Existing, Holder, Look, Plan, Write, plan};
+use super::plan::{Existing, Holder, NotReady, Observed, Plan, Write, plan};
 use super::reason::Reason;
 use super::source::Source;
 
@@ -51,15 +51,15 @@ impl Case {
 
     fn run(&self) -> Plan {
         let reason = Reason::Refused(self.opened.err().unwrap_or_default());
-        let closed = Closed { reason, message: String::from("why") };
+        let not_ready = NotReady { reason, message: String::from("why") };
         let source = source("c1");
-        plan(&Look {
+        plan(&Observed {
             manifest: MANIFEST,
             uid: UID,
             produced: self.produced,
             was_silent: self.was_silent,
             source: Some(&source),
-            opened: self.opened.map_err(|_| &closed),
+            opened: self.opened.map_err(|_| &not_ready),
             existing: self.existing.as_ref(),
             holder: self.holder,
         })

@@ -12,14 +12,14 @@ pub(super) const RENAMED_FIELD: &str = "RenamedField";
 
 /// A place in the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct FileLine {
     /// File, by its path inside the repository.
     pub file: String,
     /// Line, from 1.
     pub line: usize,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for FileLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
     }
@@ -54,10 +54,10 @@ pub enum IntentError {
         problem: String,
     },
     /// A rule of the repository was broken: plaintext Secret, private key, unencrypted data.
-    #[error("{place}: {message}")]
+    #[error("{file_line}: {message}")]
     Lint {
         /// Where.
-        place: Place,
+        file_line: FileLine,
         /// Reason of the rule.
         reason: &'static str,
         /// What was found.
@@ -66,38 +66,38 @@ pub enum IntentError {
         advice: &'static str,
     },
     /// A file that cannot be read as YAML or JSON, or an object that is none.
-    #[error("{place}: {problem}")]
+    #[error("{file_line}: {problem}")]
     Invalid {
         /// Where.
-        place: Place,
+        file_line: FileLine,
         /// What is wrong.
         problem: String,
     },
     /// An object of a kind, or in a namespace, that intent may not write.
-    #[error("{place}: intent may not write {what}")]
+    #[error("{file_line}: intent may not write {what}")]
     ForbiddenKind {
         /// Where.
-        place: Place,
+        file_line: FileLine,
         /// Kind, with its namespace where that is the reason.
         what: String,
         /// What to do.
         advice: &'static str,
     },
     /// The same object twice.
-    #[error("{place}: {object} is declared at {first} already")]
+    #[error("{file_line}: {object} is declared at {first} already")]
     Duplicate {
         /// The second place.
-        place: Place,
+        file_line: FileLine,
         /// The object.
         object: String,
         /// The first place.
-        first: Place,
+        first: FileLine,
     },
     /// Two RuntimeSecrets that claim the same.
-    #[error("{place}: {}", rivals.message())]
+    #[error("{file_line}: {}", rivals.message())]
     Rivals {
         /// The second place.
-        place: Place,
+        file_line: FileLine,
         /// What both claim, and the first place.
         rivals: Box<Rivals>,
     },
@@ -148,10 +148,10 @@ pub enum IntentError {
 
 impl IntentError {
     /// The same failure of one object, with the place it stands at in the repository.
-    pub(super) fn in_file(self, place: &Place) -> Self {
+    pub(super) fn in_file(self, file_line: &FileLine) -> Self {
         match self {
             Self::Apply { verb, failed, total, first } => {
-                Self::Apply { verb, failed, total, first: format!("{first} ({place})") }
+                Self::Apply { verb, failed, total, first: format!("{first} ({file_line})") }
             }
             other => other,
         }
@@ -201,14 +201,14 @@ impl Explain for IntentError {
                 format!("Secret {name}: {problem}"),
                 "correct the Secret, or let the GitSource name none",
             ),
-            Self::Lint { place, message, advice, reason: RENAMED_FIELD } => Advice::new(
+            Self::Lint { file_line, message, advice, reason: RENAMED_FIELD } => Advice::new(
                 "fields under the names that they have",
-                format!("{place}: {message}"),
+                format!("{file_line}: {message}"),
                 *advice,
             ),
-            Self::Lint { place, message, advice, .. } => Advice::new(
+            Self::Lint { file_line, message, advice, .. } => Advice::new(
                 "no secret in the clear anywhere in the repository",
-                format!("{place}: {message}"),
+                format!("{file_line}: {message}"),
                 *advice,
             ),
             Self::Invalid { .. } => {

@@ -18,9 +18,9 @@ use regent_types::labels::{
 use super::certificate::Certificate;
 use super::check::belongs;
 use super::issue::{self, Made};
-use super::plan::{Needed, Published, Seen, Step};
+use super::plan::{Needed, Observed, Published, Step};
 use crate::warden::Error;
-use crate::warden::objects::{internal, part_of};
+use crate::warden::labels::{internal, part_of};
 use regent_operator::Context;
 use regent_operator::api_error::{ApiError, Category};
 use regent_operator::wiped_secret::wipe;
@@ -39,7 +39,7 @@ pub(super) struct Objects {
 
 /// What was read, with what a conditional write needs.
 pub(super) struct Found {
-    pub(super) seen: Seen,
+    pub(super) observed: Observed,
     ca: Kept,
     tls: Kept,
     map: Option<ConfigMap>,
@@ -97,7 +97,7 @@ impl Objects {
             let found = self.maps.get_opt(AUTHORITY_CA_BUNDLE).await;
             map = found.map_err(Error::api("read", "ConfigMap regent-authority-ca"))?;
         }
-        let seen = Seen {
+        let observed = Observed {
             needed,
             ca: ca.pair("ca"),
             staged: ca.pair("next"),
@@ -106,7 +106,7 @@ impl Objects {
             carried: tls.text(CA_KEY),
             published: map.as_ref().map(published),
         };
-        Ok(Found { seen, ca, tls, map })
+        Ok(Found { observed, ca, tls, map })
     }
 
     async fn secret(&self, name: &str) -> Result<Kept, Error> {
@@ -128,7 +128,7 @@ impl Objects {
         now: Timestamp,
     ) -> Result<(), Error> {
         let plain = |text: &str| Sensitive::new(text.as_bytes().to_vec());
-        let Found { seen, mut ca, mut tls, map } = found;
+        let Found { observed, mut ca, mut tls, map } = found;
         match step {
             Step::MakeCa => {
                 let Made { certificate, key } = issue::authority(now)?;
@@ -143,7 +143,7 @@ impl Objects {
                 self.write(AUTHORITY_CA_SECRET, ca).await
             }
             Step::PromoteCa => {
-                let retired = seen.old.iter().chain(&seen.ca).filter(|c| c.lives(now));
+                let retired = observed.old.iter().chain(&observed.ca).filter(|c| c.lives(now));
                 let retired: String = retired.map(Certificate::pem).collect();
                 for file in ["crt", "key"] {
                     if let Some(next) = ca.data.remove(&format!("next.{file}")) {

@@ -11,31 +11,27 @@ use regent_types::labels::{SYSTEM_NAMESPACE, UNSEAL_IDENTITY_SECRET};
 use zeroize::Zeroizing;
 
 use super::Error;
+use super::labels::internal;
 use regent_operator::Context;
 use regent_operator::wiped_secret::wipe;
 use regent_operator::write::FieldManager;
 
 /// Key of the identity's Secret.
 const IDENTITY_KEY: &str = "identity";
-/// Value of `regent.dev/class` on Secrets that regent keeps for itself.
-const CLASS_INTERNAL: &str = "internal";
 
 /// Access to it, as warden.
-pub(super) struct Objects {
+pub(super) struct UnsealIdentity {
     secrets: Api<Secret>,
     manager: FieldManager,
 }
 
-impl Objects {
+impl UnsealIdentity {
     pub(super) fn new(cx: &Context) -> Self {
-        Self {
-            secrets: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
-            manager: cx.manager(),
-        }
+        Self { secrets: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE), manager: cx.manager() }
     }
 
     /// The unseal identity of this cluster, if it was made.
-    pub(super) async fn identity(&self) -> Result<Option<Identities>, Error> {
+    pub(super) async fn read(&self) -> Result<Option<Identities>, Error> {
         let object = format!("Secret {UNSEAL_IDENTITY_SECRET}");
         let found = self.secrets.get_opt(UNSEAL_IDENTITY_SECRET).await;
         let Some(secret) = found.map_err(Error::api("read", &object))? else { return Ok(None) };
@@ -49,7 +45,7 @@ impl Objects {
     }
 
     /// Makes the unseal identity, for nothing else; an existing one is never replaced.
-    pub(super) async fn make_identity(&self) -> Result<(), Error> {
+    pub(super) async fn create(&self) -> Result<(), Error> {
         let NewIdentity { identity, recipient } = generate();
         let bytes = ByteString(identity.expose().as_bytes().to_vec());
         let mut secret = Secret {
@@ -75,16 +71,4 @@ impl Objects {
         }
         Ok(())
     }
-}
-
-/// Label of everything that regent keeps.
-pub(super) fn part_of() -> BTreeMap<String, String> {
-    BTreeMap::from([("app.kubernetes.io/part-of".to_owned(), "regent".to_owned())])
-}
-
-/// Labels of Secrets that regent keeps for itself.
-pub(super) fn internal() -> BTreeMap<String, String> {
-    let mut labels = part_of();
-    labels.insert(regent_types::labels::CLASS.to_owned(), CLASS_INTERNAL.to_owned());
-    labels
 }

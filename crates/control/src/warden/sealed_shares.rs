@@ -11,25 +11,25 @@ use regent_types::labels::{RECOVERED_BY, SEALED_SHARES, SYSTEM_NAMESPACE};
 use regent_types::seal::SealedShares;
 
 use super::Error;
-use super::objects::part_of;
+use super::labels::part_of;
 
 /// Key of the shares.
 const SHARES_KEY: &str = "sealed-shares.json";
 
 /// Access to them, as warden or as a person.
-pub(super) struct Copies {
+pub(super) struct SharesStore {
     api: Api<ConfigMap>,
     manager: FieldManager,
 }
 
 /// The ConfigMap as read, with what a conditional update needs.
 #[derive(Clone, Default)]
-pub(super) struct Copy {
+pub(super) struct StoredShares {
     pub(super) shares: Option<SealedShares>,
     object: Option<ConfigMap>,
 }
 
-impl Copy {
+impl StoredShares {
     fn of(object: Option<ConfigMap>) -> Self {
         let text = object.as_ref().and_then(|map| map.data.as_ref()?.get(SHARES_KEY));
         let shares = text.and_then(|text| serde_json::from_str(text).ok());
@@ -48,14 +48,14 @@ impl Copy {
     }
 }
 
-impl Copies {
+impl SharesStore {
     pub(super) fn new(client: kube::Client, manager: FieldManager) -> Self {
         Self { api: Api::namespaced(client, SYSTEM_NAMESPACE), manager }
     }
 
-    pub(super) async fn read(&self) -> Result<Copy, Error> {
+    pub(super) async fn read(&self) -> Result<StoredShares, Error> {
         let found = self.api.get_opt(SEALED_SHARES).await;
-        found.map(Copy::of).map_err(Error::api("read", &name()))
+        found.map(StoredShares::of).map_err(Error::api("read", &name()))
     }
 
     /// Stores shares that exist nowhere else: only where none are, and read back before they count
@@ -77,7 +77,7 @@ impl Copies {
     /// Makes the ConfigMap hold `shares`, on condition that it is still what `before` read.
     pub(super) async fn replace(
         &self,
-        before: Copy,
+        before: StoredShares,
         shares: &SealedShares,
         recovered_by: Option<&str>,
     ) -> Result<(), Error> {
@@ -91,7 +91,7 @@ impl Copies {
     }
 
     /// Takes the note of a recovery away; the shares stay.
-    pub(super) async fn acknowledge(&self, before: Copy) -> Result<(), Error> {
+    pub(super) async fn acknowledge(&self, before: StoredShares) -> Result<(), Error> {
         match before.shares.clone() {
             Some(shares) => self.replace(before, &shares, None).await,
             None => Ok(()),
