@@ -8,6 +8,7 @@
 //! backoff            growing pauses, object by object                       startup      waiting before the work begins
 //! api_error          what the API server refused, and its category          error        why a reconcile ended early
 //! write              field manager, conditions, status writes               changed_only what says something new
+//! events             Kubernetes Events, with series and bounds
 //! wiped_secret       a Secret whose values are wiped                        admission    policies in force before the start
 //! lease/             leader election                                        crd_check/   definitions as this release knows them
 //! ledger             the writer of a hash chain                             ledger_heads where it ends, for all to see
@@ -24,6 +25,7 @@ pub mod changed_only;
 pub mod context;
 pub mod crd_check;
 pub mod error;
+pub mod events;
 pub mod lease;
 pub mod ledger;
 pub mod ledger_heads;

@@ -2,10 +2,11 @@
 
 use std::fmt::Debug;
 
-use kube::api::{DeleteParams, PatchParams, PostParams, Preconditions};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::Context;
 use crate::api_error::{ApiError, Category};
@@ -77,16 +78,39 @@ where
     K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + Debug,
 {
     let name = object.name_any();
-    match api.replace_status(&name, &manager.post(), object).await {
-        Ok(_) => Ok(StatusWrite::Written),
-        Err(error) => {
-            let error = ApiError::new("update status of", key(object), &error);
-            match error.category() {
-                Category::NotFound => Ok(StatusWrite::Gone),
-                Category::Conflict => Ok(StatusWrite::Changed),
-                Category::Forbidden | Category::Invalid | Category::Transient => Err(error),
-            }
-        }
+    outcome(api.replace_status(&name, &manager.post(), object).await, || key(object))
+}
+
+/// Merges `fields` into the status of the cluster-wide object `name`, whatever its resourceVersion: for a status that
+/// several components write, each its own fields.
+///
+/// # Errors
+/// Every refusal but that the object is gone or has changed.
+pub async fn merge_status<K>(
+    api: &Api<K>,
+    manager: &FieldManager,
+    name: &str,
+    fields: &Value,
+) -> Result<StatusWrite, ApiError>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
+{
+    let patch = Patch::Merge(serde_json::json!({ "status": fields }));
+    let patched = api.patch_status(name, &manager.patch(), &patch).await;
+    outcome(patched, || format!("{} {name}", K::kind(&())))
+}
+
+/// The one rule of status writes: who is gone needs none, and who has changed is decided about anew.
+fn outcome<K>(
+    written: kube::Result<K>,
+    object: impl FnOnce() -> String,
+) -> Result<StatusWrite, ApiError> {
+    let Err(error) = written else { return Ok(StatusWrite::Written) };
+    let error = ApiError::new("update status of", object(), &error);
+    match error.category() {
+        Category::NotFound => Ok(StatusWrite::Gone),
+        Category::Conflict => Ok(StatusWrite::Changed),
+        Category::Forbidden | Category::Invalid | Category::Transient => Err(error),
     }
 }
 
@@ -96,5 +120,27 @@ pub fn key<K: Resource<DynamicType = ()>>(object: &K) -> String {
     match object.namespace() {
         Some(namespace) => format!("{kind} {namespace}/{name}"),
         None => format!("{kind} {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::Status;
+
+    #[test]
+    fn an_object_that_is_gone_or_has_changed_is_no_failure() {
+        let answer = |code: u16| {
+            let mut status = Status::failure("no", "Reason");
+            status.code = code;
+            outcome::<()>(Err(kube::Error::Api(Box::new(status))), || "Kind a/b".into())
+        };
+        assert_eq!(outcome(Ok(()), || "Kind a/b".into()), Ok(StatusWrite::Written));
+        assert_eq!(answer(404), Ok(StatusWrite::Gone));
+        assert_eq!(answer(409), Ok(StatusWrite::Changed));
+        for code in [403, 422, 503] {
+            let error = answer(code).unwrap_err().to_string();
+            assert_eq!(error, format!("update status of Kind a/b: {code} Reason"));
+        }
     }
 }

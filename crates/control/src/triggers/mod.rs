@@ -2,15 +2,15 @@
 //! PROTOCOLS.md §7).
 //!
 //! ```text
-//!   clock, RuntimeSecrets ─► due ─► watermark in EventTrigger status (resourceVersion) ─► WorkflowRun
+//!   clock, RuntimeSecrets ─► evaluate ─► watermark in EventTrigger status (resourceVersion) ─► WorkflowRun
 //!        slots, name ──────────┘                                                         (deterministic name)
 //! ```
 //!
 //! Sleeps until the next slot; touches neither the authority nor a Secret.
 
-mod due;
+mod evaluate;
 mod name;
-mod pass;
+mod reconcile;
 mod slots;
 mod status;
 
@@ -31,7 +31,7 @@ use regent_operator::error::ReconcileError;
 use regent_operator::object_watch;
 use regent_operator::watch_error;
 
-use pass::{Memory, Worker};
+use reconcile::{Ctx, Memory};
 use regent_operator::Context;
 
 pub use name::annotation as annotation_slot;
@@ -57,8 +57,8 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
     let (runs, run_writer) = reflector::store();
     let controller = object_watch::controller(Api::<EventTrigger>::all(cx.api.clone()));
     let triggers = controller.store();
-    let worker = Arc::new(Worker {
-        cx: cx.clone(),
+    let ctx = Arc::new(Ctx {
+        operator: cx.clone(),
         backoff: regent_operator::backoff::Backoff::default(),
         listings: [CacheSync::of(&secrets), CacheSync::of(&workflows), CacheSync::of(&runs)],
         secrets,
@@ -78,25 +78,37 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
     let everyone = |_: &EventTrigger, _: &Workflow| true;
     controller
         .with_config(Config::default().concurrency(args.concurrency))
-        .reconcile_on(kept(&cx, &triggers, secret_writer, of_secret, |_, _: &RuntimeSecret| true))
-        .reconcile_on(kept(&cx, &triggers, run_writer, of_run, |trigger, run: &WorkflowRun| {
-            run.spec.cause.slot.is_some() && trigger.name_any() == run.spec.cause.by
-        }))
-        .reconcile_on(kept(&cx, &triggers, workflow_writer, of_workflow, everyone))
+        .reconcile_on(reflect_and_map(
+            &cx,
+            &triggers,
+            secret_writer,
+            of_secret,
+            |_, _: &RuntimeSecret| true,
+        ))
+        .reconcile_on(reflect_and_map(
+            &cx,
+            &triggers,
+            run_writer,
+            of_run,
+            |trigger, run: &WorkflowRun| {
+                run.spec.cause.slot.is_some() && trigger.name_any() == run.spec.cause.by
+            },
+        ))
+        .reconcile_on(reflect_and_map(&cx, &triggers, workflow_writer, of_workflow, everyone))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
-        .run(pass::reconcile, pass::on_error, worker)
+        .run(reconcile::reconcile, reconcile::error_policy, ctx)
         .for_each(watch_error::log_broken_watches("triggers"))
         .await;
     Ok(())
 }
 
-/// Keeps a kind in a store; a change of what `decides` in it concerns the triggers of its namespace
+/// Keeps a kind in a store; a change of what `deciding` says of it concerns the triggers of its namespace
 /// that `concerns` names.
-fn kept<K>(
+fn reflect_and_map<K>(
     cx: &Context,
     triggers: &Store<EventTrigger>,
     writer: Writer<K>,
-    decides: impl Fn(&K) -> String + Send + 'static,
+    deciding: impl Fn(&K) -> String + Send + 'static,
     concerns: impl Fn(&EventTrigger, &K) -> bool + Send + 'static,
 ) -> impl Stream<Item = ObjectRef<EventTrigger>> + Send + 'static
 where
@@ -106,7 +118,7 @@ where
     let api: Api<K> = Api::all(cx.api.clone());
     let triggers = triggers.clone();
     let watched = object_watch::watch(api, watcher::Config::default()).reflect(writer);
-    changed_only("triggers", watched, decides).flat_map(move |object| {
+    changed_only("triggers", watched, deciding).flat_map(move |object| {
         let near = triggers.state_filter(|trigger| {
             trigger.metadata.namespace == object.meta().namespace && concerns(trigger, &object)
         });

@@ -6,64 +6,67 @@ use regent_api::EventTriggerStatus;
 use regent_api::condition;
 use regent_api::condition::{READY, Verdict};
 
-use super::due::{Blocked, Decision, Seen, delivered};
+use super::evaluate::{Decision, NotReady, Observed, deliveries_after};
 
 /// The status that holds the watermark of `decision`.
 pub(crate) fn after(
-    seen: &Seen<'_>,
+    observed: &Observed<'_>,
     decision: &Decision,
     generation: Option<i64>,
     now: Timestamp,
 ) -> EventTriggerStatus {
-    let mut new = seen.status.clone();
+    let mut new = observed.status.clone();
     if let Some(slot) = &decision.last_slot {
         new.last_slot = Some(slot.clone());
     }
-    if let Some(last) = decision.fires.last() {
-        new.deliveries = delivered(seen, &decision.fires);
-        new.last_run = Some(last.run(seen.trigger));
+    if let Some(last) = decision.requests.last() {
+        new.deliveries = deliveries_after(observed, &decision.requests);
+        new.last_run = Some(last.run(observed.trigger));
         new.last_fired = Some(Time(now));
-        let by_slot = seen.spec.source.schedule.is_some() || seen.spec.source.expiry.is_some();
+        let by_slot =
+            observed.spec.source.schedule.is_some() || observed.spec.source.expiry.is_some();
         if !by_slot {
             new.last_slot = Some(last.slot.clone());
         }
     }
     new.observed_generation = generation;
     new.conditions =
-        condition::set(&new.conditions, READY, &verdict(seen, decision), generation, now);
+        condition::set(&new.conditions, READY, &verdict(observed, decision), generation, now);
     new
 }
 
-fn verdict(seen: &Seen<'_>, decision: &Decision) -> Verdict {
-    match &decision.blocked {
+fn verdict(observed: &Observed<'_>, decision: &Decision) -> Verdict {
+    match &decision.not_ready {
         None => Verdict::yes("Armed", "fires as declared"),
-        Some(Blocked::Suspended) => Verdict::no("Suspended", "suspend is true; nothing is started"),
-        Some(Blocked::NoSource) => {
+        Some(NotReady::Suspended) => {
+            Verdict::no("Suspended", "suspend is true; nothing is started")
+        }
+        Some(NotReady::NoSource) => {
             Verdict::no("NoSource", "nothing starts a run: write spec.source in place of spec.on")
         }
-        Some(Blocked::WorkflowMissing) => {
+        Some(NotReady::WorkflowMissing) => {
             let message = format!(
                 "Workflow {} is not in this namespace; nothing is started until it is",
-                seen.spec.workflow
+                observed.spec.workflow
             );
             Verdict::no("WorkflowMissing", message)
         }
-        Some(Blocked::BadSchedule(problem)) => Verdict::no("BadSchedule", problem.clone()),
-        Some(Blocked::TooManySecrets) => {
+        Some(NotReady::BadSchedule(problem)) => Verdict::no("BadSchedule", problem.clone()),
+        Some(NotReady::TooManySecrets) => {
             let message = format!(
                 "selects over {} RuntimeSecrets; select fewer with several triggers",
-                super::due::SECRETS_MAX
+                super::evaluate::SECRETS_MAX
             );
             Verdict::no("TooManySecrets", message)
         }
-        Some(Blocked::RateLimited(deferred)) => {
+        Some(NotReady::RateLimited(deferred)) => {
             let message = format!(
                 "{deferred} runs wait: runsPerHour {} is used up; they start as the hour passes",
-                seen.spec.runs_per_hour
+                observed.spec.runs_per_hour
             );
             Verdict::no("RateLimited", message)
         }
-        Some(Blocked::Waiting(_)) => {
+        Some(NotReady::Waiting(_)) => {
             Verdict::yes("Waiting", "runs wait until the ones of the same secret have ended")
         }
     }

@@ -2,27 +2,22 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::jiff::Timestamp;
-use kube::api::Patch;
 use regent_api::RuntimeAuthority;
-use regent_protocol::ledger::{Event, event_id};
-use regent_types::identity::Identity;
-use regent_types::labels::AUTHORITY_NAME;
 use regent_types::seal::UNATTENDED;
-use regent_vault::{InitRequest, SealedShare, SealedShares, ShareHolder};
-use serde_json::{Value, json};
+use regent_vault::{InitRequest, SealedShare, ShareHolder};
+use serde_json::json;
 
-use super::driver::{Driver, Link, Memory};
+use super::ctx::Ctx;
+use super::ledger_event::recovered;
+use super::link::Link;
+use super::memory::Memory;
 use super::observe::Observation;
+use super::observed::Stage;
 use super::plan::Step;
-use super::seen::Stage;
-use super::split::Split;
+use super::share_plan::SharePlan;
 use super::{Error, unseal};
 
-/// Longest detail kept in an event.
-const DETAIL_LEN_MAX: usize = 2_000;
-
-impl Driver {
+impl Ctx {
     /// Does `step`; [`Step::Rest`] is the caller's.
     pub(super) async fn apply(
         &self,
@@ -30,28 +25,31 @@ impl Driver {
         authority: &RuntimeAuthority,
         link: &Link,
         memory: &mut Memory,
-        observed: Observation,
+        observation: Observation,
     ) -> Result<(), Error> {
         match step {
-            Step::MakeIdentity => self.objects.make_identity().await,
+            Step::MakeIdentity => self.unseal_identity.create().await,
             Step::PublishRecipient => {
-                note(self, json!({ "unsealRecipient": observed.seen.identity })).await
+                let recipient = &observation.observed.identity;
+                self.persist_status(json!({ "unsealRecipient": recipient })).await
             }
-            Step::Note(stage) => {
+            Step::PersistStage(stage) => {
                 let mut fields = json!({ "initialization": stage.text() });
                 if *stage == Stage::Intent {
                     fields["initialized"] = json!(false);
                     fields["rootRevoked"] = json!(false);
                 }
-                note(self, fields).await
+                self.persist_status(fields).await
             }
-            Step::Initialize => self.initialize(authority, link, memory, &observed).await,
+            Step::Initialize => self.initialize(authority, link, memory, &observation).await,
             Step::StoreShares => self.store_shares(memory).await,
-            Step::CopyShares => self.copy_shares(memory, observed).await,
-            Step::Unseal => self.unseal(link, memory, &observed).await,
-            Step::Steward(cause) => self.steward(*cause, authority, link, memory, &observed).await,
-            Step::Record => record(link, memory).await,
-            Step::Acknowledge => self.acknowledge(link, memory, observed).await,
+            Step::CopyShares => self.copy_shares(memory, observation).await,
+            Step::Unseal => self.unseal(link, memory, &observation).await,
+            Step::Reconfigure(cause) => {
+                self.reconfigure(*cause, authority, link, memory, &observation).await
+            }
+            Step::Record => memory.append_events(&link.ledger).await,
+            Step::Acknowledge => self.acknowledge(link, memory, observation).await,
             Step::Rest(_) => Ok(()),
         }
     }
@@ -61,10 +59,10 @@ impl Driver {
         authority: &RuntimeAuthority,
         link: &Link,
         memory: &mut Memory,
-        observed: &Observation,
+        observation: &Observation,
     ) -> Result<(), Error> {
         if authority.spec.external.is_some() {
-            return self.initialize_external(authority, link, memory, observed).await;
+            return self.initialize_external(authority, link, memory, observation).await;
         }
         let seal = &authority.spec.seal;
         let holder = |h: &regent_api::runtime_authority::Holder| ShareHolder {
@@ -74,7 +72,7 @@ impl Driver {
         let request = InitRequest {
             holders: seal.holders.iter().map(holder).collect(),
             threshold: seal.threshold,
-            unseal_recipient: observed.seen.identity.clone(),
+            unseal_recipient: observation.observed.identity.clone(),
         };
         let answer = link.client.init_embedded(&request).await;
         let answer = answer.map_err(Error::authority("initializing"))?;
@@ -89,12 +87,13 @@ impl Driver {
         authority: &RuntimeAuthority,
         link: &Link,
         memory: &mut Memory,
-        observed: &Observation,
+        observation: &Observation,
     ) -> Result<(), Error> {
-        let split = Split::new(&authority.spec.seal, observed.seen.identity.as_deref())?;
-        let answer = link.client.init(split.shares(), split.threshold()).await;
+        let share_plan =
+            SharePlan::new(&authority.spec.seal, observation.observed.identity.as_deref())?;
+        let answer = link.client.init(share_plan.shares(), share_plan.threshold()).await;
         let answer = answer.map_err(Error::authority("initializing"))?;
-        memory.unstored = Some(split.seal(&answer.shares)?);
+        memory.unstored = Some(share_plan.seal(&answer.shares)?);
         memory.root = Some(Arc::new(answer.root_token));
         tracing::info!(address = link.client.address(), "authority initialized");
         self.store_shares(memory).await
@@ -102,7 +101,7 @@ impl Driver {
 
     async fn store_shares(&self, memory: &mut Memory) -> Result<(), Error> {
         if let Some(shares) = &memory.unstored {
-            self.copies.store(shares).await?;
+            self.shares_store.store(shares).await?;
             memory.unstored = None;
             tracing::info!("sealed shares stored and read back");
         }
@@ -114,21 +113,30 @@ impl Driver {
         &self,
         link: &Link,
         memory: &mut Memory,
-        observed: Observation,
+        observation: Observation,
     ) -> Result<(), Error> {
-        let (Some(copy), Some(sealed)) = (observed.copy, observed.sealed) else { return Ok(()) };
-        memory.happened(recovered(self, &sealed, copy.recovered_by().unwrap_or("holder")));
-        record(link, memory).await?;
-        self.copies.acknowledge(copy).await
+        let (Some(stored), Some(sealed)) = (observation.stored, observation.sealed) else {
+            return Ok(());
+        };
+        let actor = stored.recovered_by().unwrap_or("holder");
+        memory.add_event(recovered(self.operator.now(), &sealed, actor));
+        memory.append_events(&link.ledger).await?;
+        self.shares_store.acknowledge(stored).await
     }
 
-    async fn copy_shares(&self, memory: &mut Memory, observed: Observation) -> Result<(), Error> {
-        let (Some(copy), Some(sealed)) = (observed.copy, observed.sealed) else { return Ok(()) };
+    async fn copy_shares(
+        &self,
+        memory: &mut Memory,
+        observation: Observation,
+    ) -> Result<(), Error> {
+        let (Some(stored), Some(sealed)) = (observation.stored, observation.sealed) else {
+            return Ok(());
+        };
         // A copy that merely went missing tells of no recovery; shares that became others do.
-        let resealed = copy.shares.is_some() && observed.seen.shares.openable > 0;
-        self.copies.replace(copy, &sealed, None).await?;
+        let resealed = stored.shares.is_some() && observation.observed.shares.openable > 0;
+        self.shares_store.replace(stored, &sealed, None).await?;
         if resealed {
-            memory.happened(recovered(self, &sealed, "holder"));
+            memory.add_event(recovered(self.operator.now(), &sealed, "holder"));
         }
         Ok(())
     }
@@ -137,17 +145,18 @@ impl Driver {
         &self,
         link: &Link,
         memory: &mut Memory,
-        observed: &Observation,
+        observation: &Observation,
     ) -> Result<(), Error> {
-        let (Some(sealed), Some(identities)) = (&observed.sealed, &observed.identities) else {
+        let (Some(sealed), Some(identities)) = (&observation.sealed, &observation.identities)
+        else {
             return Ok(());
         };
         let shares = unseal::open_unattended(sealed, identities)?;
         let given = unseal::give(&link.client, &shares).await;
         given.map_err(Error::authority("unsealing"))?;
-        memory.sealed_seen = false;
+        memory.was_sealed = false;
         let detail = "by the unseal identity of this cluster";
-        memory.happened(happened(self, "unsealed", &self.cx.now().to_string(), detail));
+        memory.add_event(self.event("unsealed", "", detail));
         tracing::info!(address = link.client.address(), "authority unsealed");
         Ok(())
     }
@@ -174,79 +183,6 @@ fn check_shares(request: &InitRequest, shares: &[SealedShare]) -> Result<(), Err
         return Ok(());
     }
     Err(Error::Shares { expected, found })
-}
-
-/// Writes fields of warden's status at once: they are intents and must be durable before the next
-/// step.
-pub(super) async fn note(driver: &Driver, fields: Value) -> Result<(), Error> {
-    let patch = Patch::Merge(json!({ "status": fields }));
-    let params = driver.cx.manager().apply();
-    let written = driver.api.patch_status(AUTHORITY_NAME, &params, &patch).await;
-    written.map(drop).map_err(Error::api("writing", "status of RuntimeAuthority regent"))
-}
-
-/// An event of warden's, as of now.
-pub(super) fn happened(driver: &Driver, kind: &str, extra: &str, detail: &str) -> Event {
-    event(driver.cx.now(), kind, extra, detail)
-}
-
-/// The same without a driver: of a person's act in warden's chain.
-pub(super) fn event(now: Timestamp, kind: &str, extra: &str, detail: &str) -> Event {
-    let extra = if extra.is_empty() { now.to_string() } else { extra.to_owned() };
-    Event {
-        id: event_id(kind, None, None, None, &extra),
-        kind: kind.to_owned(),
-        at: now,
-        writer: Identity::Warden.name().to_owned(),
-        actor: Identity::Warden.name().to_owned(),
-        cause: "declared".to_owned(),
-        path: None,
-        version: None,
-        run: None,
-        result: "succeeded".to_owned(),
-        detail: detail.chars().take(DETAIL_LEN_MAX).collect(),
-    }
-}
-
-/// What happened before this process and is not known to be recorded: an initialization, or a
-/// recovery into this cluster. The ids are made of what happened, so that a repeat is no second
-/// event.
-pub(super) fn before(
-    driver: &Driver,
-    authority: &RuntimeAuthority,
-    observed: &Observation,
-) -> Option<Event> {
-    match (observed.seen.stage, &observed.sealed) {
-        (Stage::Initialized | Stage::Configured, _) => Some(initialized(driver, authority)),
-        (Stage::Unknown, Some(sealed)) if observed.seen.shares.openable > 0 => {
-            let noted = observed.copy.as_ref().and_then(|copy| copy.recovered_by());
-            Some(recovered(driver, sealed, noted.unwrap_or("holder")))
-        }
-        _ => None,
-    }
-}
-
-fn recovered(driver: &Driver, sealed: &SealedShares, actor: &str) -> Event {
-    let digests: Vec<&str> = sealed.sealed_shares.iter().map(|s| s.digest.as_str()).collect();
-    let detail = "the seal has shares for this cluster's unseal identity";
-    let event = happened(driver, "recovered", &digests.join(","), detail);
-    Event { actor: actor.to_owned(), cause: "manual".to_owned(), ..event }
-}
-
-fn initialized(driver: &Driver, authority: &RuntimeAuthority) -> Event {
-    let uid = authority.metadata.uid.as_deref().unwrap_or_default();
-    let extra = format!("{}|{uid}", authority.spec.installation);
-    let detail = format!("installation {}", authority.spec.installation);
-    happened(driver, "initialized", &extra, &detail)
-}
-
-/// Appends what is due, oldest first; what was appended is forgotten.
-pub(super) async fn record(link: &Link, memory: &mut Memory) -> Result<(), Error> {
-    while let Some(event) = memory.pending.front().cloned() {
-        link.ledger.append(event).await.map_err(Error::Ledger)?;
-        memory.pending.pop_front();
-    }
-    Ok(())
 }
 
 #[cfg(test)]

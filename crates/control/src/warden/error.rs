@@ -1,22 +1,20 @@
 //! What can keep warden from its work.
 
-use regent_types::{Advice, Explain};
-
+use regent_operator::api_error::ApiError;
 use regent_operator::ledger::LedgerError;
+use regent_types::{Advice, Explain};
 
 /// Why a pass ended early. It becomes the `Ready` condition and the pass is made again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server refused or did not answer.
-    #[error("{doing} {object} failed")]
-    Api {
-        /// `reading`, `creating`, …
-        doing: &'static str,
-        /// Kind and name.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The object went or changed while its status was written, so that what was to be durable is not.
+    #[error("{object} changed meanwhile")]
+    Changed {
+        /// `Kind name`.
         object: String,
-        /// What the API server said.
-        #[source]
-        source: kube::Error,
     },
     /// The authority refused or did not answer.
     #[error("{doing} failed: {source}")]
@@ -97,7 +95,8 @@ pub enum Error {
 impl Explain for Error {
     fn reason(&self) -> &'static str {
         match self {
-            Self::Api { .. } => "ApiError",
+            Self::Api(_) => "ApiError",
+            Self::Changed { .. } => "Changed",
             Self::Authority { source, .. } => source.reason(),
             Self::NoWayIn { .. } => "CannotLogIn",
             Self::Conflict(_) => "MountConflict",
@@ -116,9 +115,10 @@ impl Explain for Error {
 
     fn advice(&self) -> Advice {
         let (expected, action) = match self {
-            Self::Api { .. } => {
+            Self::Api(_) => {
                 ("an API server that answers", "check warden's Role with `regent verify`")
             }
+            Self::Changed { .. } => ("an unchanged object", "none: it is decided anew"),
             Self::Authority { source, .. } => return source.advice(),
             Self::Ledger(source) => return source.advice(),
             Self::NoWayIn { threshold: 0, .. } => (
@@ -165,10 +165,15 @@ impl Explain for Error {
 }
 
 impl Error {
-    /// A failure to deal with the API server.
-    pub(super) fn api(doing: &'static str, object: &str) -> impl FnOnce(kube::Error) -> Self {
+    /// A request to the API server that failed: `verb` of `object`, which is `Kind name`.
+    pub(super) fn api(verb: &'static str, object: &str) -> impl FnOnce(kube::Error) -> Self {
         let object = object.to_owned();
-        move |source| Self::Api { doing, object, source }
+        move |error| Self::Api(ApiError::new(verb, object, &error))
+    }
+
+    /// RuntimeAuthority `name`, whose status could not be written because it went or changed.
+    pub(super) fn changed(name: &str) -> Self {
+        Self::Changed { object: format!("RuntimeAuthority {name}") }
     }
 
     /// A failure to deal with the authority.

@@ -1,18 +1,21 @@
-//! The authority's steward (PROTOCOLS.md §3): makes the runtime authority usable and keeps it so,
+//! Warden (PROTOCOLS.md §3): makes the runtime authority usable and keeps it so,
 //! and never sees a secret value.
 //!
 //! ```text
-//!   observe ─► Seen ─► plan (pure) ─► Step ─► apply ─► observe …  until there is only to rest
-//!     RuntimeAuthority, unseal identity,      │
-//!     health, sealed shares, configuration    ├─ split    who gets which share of `sys/init`
-//!                                             ├─ objects  the unseal identity
-//!                                             ├─ copy     the sealed shares in Kubernetes
-//!                                             ├─ unseal   opens shares, gives them
-//!                                             ├─ issuer   the API server's signing keys
-//!                                             ├─ repairs  when another repair may be made
-//!                                             └─ steward  root or configurator, while repairing
-//!   person     what only people do: unseal, recover, repair a login
-//!   transport: a loop of its own over certificates; it tells this one what to report and record
+//!   observe ─► Observed ─► plan (pure) ─► Step ─► apply ─► observe …  until there is only to rest
+//!     RuntimeAuthority, unseal identity,            │
+//!     health, sealed shares, configuration          ├─ share_plan       who gets which share of `sys/init`
+//!                                                   ├─ unseal_identity  made once
+//!                                                   ├─ sealed_shares    in Kubernetes
+//!                                                   ├─ unseal           opens shares, gives them
+//!                                                   ├─ issuer           the API server's signing keys
+//!                                                   ├─ repairs          when another repair may be made
+//!                                                   └─ reconfigure      root or configurator, while repairing
+//!   reconcile         the loop over these steps; ctx, link and memory are what it goes on with
+//!   report            what it came to, in the status; ledger_event: in the ledger
+//!   operator_actions  what only people do: unseal, recover, repair a login
+//!   serving           whether anything is served yet
+//!   transport         a loop of its own over certificates; it reports to this one
 //! ```
 //!
 //! The embedded authority seals its shares itself and commits them with its root key. OpenBao and
@@ -26,23 +29,29 @@
 
 mod apply;
 mod configure;
-mod copy;
-mod driver;
+mod ctx;
 mod error;
 mod issuer;
-mod objects;
+mod labels;
+mod ledger_event;
+mod link;
+mod memory;
 mod observe;
-mod person;
+mod observed;
+mod operator_actions;
 mod plan;
+mod reconcile;
+mod reconfigure;
 mod recover_error;
 mod repairs;
-mod seen;
-mod served;
-mod split;
+mod report;
+mod sealed_shares;
+mod serving;
+mod share_plan;
 mod status;
-mod steward;
 mod transport;
 mod unseal;
+mod unseal_identity;
 
 #[cfg(test)]
 mod tests;
@@ -60,7 +69,7 @@ use regent_operator::Context;
 use regent_operator::object_watch;
 
 pub use error::Error;
-pub use person::{Person, RecoverOutcome, recover, sealed_shares};
+pub use operator_actions::{Person, RecoverOutcome, recover, sealed_shares};
 pub use recover_error::RecoverError;
 
 /// What warden is told beside its identity.
@@ -81,16 +90,16 @@ pub struct Args {
 pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     // One nudge is enough, whoever sent it.
     let (nudge, nudged) = mpsc::channel(1);
-    let (watcher_task, served) = served::spawn(&cx, nudge.clone());
+    let (watcher_task, serving) = serving::spawn(&cx, nudge.clone());
     let (transport_task, transport) = transport::spawn(&cx, nudge);
-    let driver = Arc::new(driver::Driver::new(cx.clone(), args, served, transport));
+    let ctx = Arc::new(ctx::Ctx::new(cx.clone(), args, serving, transport));
     let api: Api<RuntimeAuthority> = Api::all(cx.api.clone());
     object_watch::controller(api)
         // There is one RuntimeAuthority; further ones only learn that they are not it.
         .with_config(Config::default().concurrency(2))
         .reconcile_all_on(ReceiverStream::new(nudged))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
-        .run(driver::reconcile, driver::error_policy, driver)
+        .run(reconcile::reconcile, reconcile::error_policy, ctx)
         .for_each(regent_operator::watch_error::log_broken_watches("warden"))
         .await;
     let mut ended = Ok(());

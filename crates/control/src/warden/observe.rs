@@ -9,10 +9,12 @@ use regent_types::login::Login;
 use regent_vault::{Client, Method, SealedShares, Session, Token};
 use serde_json::Value;
 
-use super::configure::{self, Change, Conflict, Live, Wanted};
-use super::copy::Copy;
-use super::driver::{Driver, Link, Memory};
-use super::seen::{Health, Look, Seen, Shares, Stage};
+use super::configure::{self, Change, Conflict, DesiredConfig, Live};
+use super::ctx::Ctx;
+use super::link::Link;
+use super::memory::Memory;
+use super::observed::{ConfigurationCheck, Health, Observed, Shares, Stage};
+use super::sealed_shares::StoredShares;
 use super::{Error, unseal};
 use regent_manifest::keys::Identities;
 
@@ -21,10 +23,10 @@ const READS_AT_ONCE: usize = 8;
 
 /// What was seen: the part that decides, and the material to act with.
 pub(super) struct Observation {
-    pub(super) seen: Seen,
+    pub(super) observed: Observed,
     pub(super) identities: Option<Identities>,
     pub(super) sealed: Option<SealedShares>,
-    pub(super) copy: Option<Copy>,
+    pub(super) stored: Option<StoredShares>,
     /// Whether an audit device is on, where the configuration was looked at.
     pub(super) audited: Option<bool>,
 }
@@ -80,7 +82,7 @@ pub(super) async fn health(client: &Client) -> Health {
     }
 }
 
-impl Driver {
+impl Ctx {
     /// One look at everything.
     pub(super) async fn observe(
         &self,
@@ -92,27 +94,29 @@ impl Driver {
         let (spec, status) = (&authority.spec, authority.status.clone().unwrap_or_default());
         let embedded = spec.external.is_none();
         let identities = match spec.seal.unattended {
-            true => self.objects.identity().await?,
+            true => self.unseal_identity.read().await?,
             false => None,
         };
         let recipient = identities.as_ref().and_then(|i| i.recipients().into_iter().next());
         let health = health(&link.client).await;
-        let (sealed, copy) = self.shares_in_force(embedded, &health, link).await?;
+        let (sealed, stored) = self.shares_in_force(embedded, &health, link).await?;
         let shares = match &sealed {
             Some(sealed) => Shares {
                 known: true,
-                copied: copy.as_ref().is_some_and(|copy| copy.shares.as_ref() == Some(sealed)),
+                copied: stored
+                    .as_ref()
+                    .is_some_and(|stored| stored.shares.as_ref() == Some(sealed)),
                 openable: recipient.as_deref().map_or(0, |r| unseal::openable(sealed, r)),
                 threshold: sealed.threshold,
             },
             None => Shares::default(),
         };
-        let (look, audited) = match health == Health::Unsealed && memory.root.is_none() {
+        let (configuration, audited) = match health == Health::Unsealed && memory.root.is_none() {
             true => self.compare(authority, link).await?,
-            false => (Look::Untried, None),
+            false => (ConfigurationCheck::Untried, None),
         };
-        let recovery_noted = copy.as_ref().is_some_and(|copy| copy.recovered_by().is_some());
-        let seen = Seen {
+        let recovery_noted = stored.as_ref().is_some_and(|stored| stored.recovered_by().is_some());
+        let observed = Observed {
             embedded,
             unattended: spec.seal.unattended,
             stage: Stage::parse(status.initialization.as_deref()),
@@ -123,12 +127,12 @@ impl Driver {
             shares,
             shares_in_hand: memory.unstored.is_some(),
             root_in_hand: memory.root.is_some(),
-            look,
+            configuration,
             may_repair: memory.repairs.may(authority.metadata.generation, now),
             events_due: !memory.pending.is_empty(),
             recovery_noted,
         };
-        Ok(Observation { seen, identities, sealed, copy, audited })
+        Ok(Observation { observed, identities, sealed, stored, audited })
     }
 
     /// The sealed shares, and what lies in Kubernetes. The embedded authority's own are the truth
@@ -139,20 +143,20 @@ impl Driver {
         embedded: bool,
         health: &Health,
         link: &Link,
-    ) -> Result<(Option<SealedShares>, Option<Copy>), Error> {
+    ) -> Result<(Option<SealedShares>, Option<StoredShares>), Error> {
         if !embedded {
-            let copy = self.copies.read().await?;
-            if copy.unreadable() {
+            let stored = self.shares_store.read().await?;
+            if stored.unreadable() {
                 return Err(Error::SharesCopy("holds no shares that can be read"));
             }
-            return Ok((copy.shares.clone(), Some(copy)));
+            return Ok((stored.shares.clone(), Some(stored)));
         }
         if !matches!(health, Health::Sealed | Health::Unsealed) {
             return Ok((None, None));
         }
         let sealed = link.client.sealed_shares().await;
         let sealed = sealed.map_err(Error::authority("reading the sealed shares"))?;
-        Ok((Some(sealed), Some(self.copies.read().await?)))
+        Ok((Some(sealed), Some(self.shares_store.read().await?)))
     }
 
     /// Compares the configuration with the table, as warden's read-only role, and sees whether an
@@ -161,26 +165,26 @@ impl Driver {
         &self,
         authority: &RuntimeAuthority,
         link: &Link,
-    ) -> Result<(Look, Option<bool>), Error> {
-        let wanted = Wanted::of(authority, &self.args, &self.cx.api).await?;
-        let live = match Access::Role(&link.session).live(&wanted.login).await {
+    ) -> Result<(ConfigurationCheck, Option<bool>), Error> {
+        let desired = DesiredConfig::of(authority, &self.args, &self.operator.api).await?;
+        let live = match Access::Role(&link.session).live(&desired.login).await {
             Ok(live) => live,
             Err(error) => return Ok((refused(link, error).await?, None)),
         };
-        let look = match configure::changes(&wanted, &live) {
-            Err(Conflict(what)) => Look::Conflict(what),
-            Ok(changes) if changes.is_empty() => Look::Same,
-            Ok(changes) => {
-                Look::Differs(changes.into_iter().map(|Change { what, .. }| what).collect())
-            }
+        let configuration = match configure::changes(&desired, &live) {
+            Err(Conflict(what)) => ConfigurationCheck::Conflict(what),
+            Ok(changes) if changes.is_empty() => ConfigurationCheck::Same,
+            Ok(changes) => ConfigurationCheck::Differs(
+                changes.into_iter().map(|Change { what, .. }| what).collect(),
+            ),
         };
-        Ok((look, Some(configure::audited(&live))))
+        Ok((configuration, Some(configure::audited(&live))))
     }
 }
 
 /// Tells a login that is refused for good from a policy that lost something and from a passing
 /// failure.
-async fn refused(link: &Link, error: regent_vault::Error) -> Result<Look, Error> {
+async fn refused(link: &Link, error: regent_vault::Error) -> Result<ConfigurationCheck, Error> {
     use regent_vault::Error as Vault;
     let at_login = |path: &str| path.starts_with("auth/") && path.ends_with("/login");
     Ok(match &error {
@@ -190,7 +194,7 @@ async fn refused(link: &Link, error: regent_vault::Error) -> Result<Look, Error>
         | Vault::Server { path, status: 500, .. }
             if at_login(path) =>
         {
-            Look::Refused(error.to_string())
+            ConfigurationCheck::Refused(error.to_string())
         }
         Vault::Denied { path, .. } => {
             let own = Identity::Warden.account();
@@ -199,7 +203,7 @@ async fn refused(link: &Link, error: regent_vault::Error) -> Result<Look, Error>
                 path,
                 "the read-only role is denied a look"
             );
-            Look::Differs(vec![format!("what {own} may read ({path})")])
+            ConfigurationCheck::Differs(vec![format!("what {own} may read ({path})")])
         }
         _ => return Err(Error::authority("looking at the configuration")(error)),
     })

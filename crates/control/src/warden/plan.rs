@@ -3,7 +3,7 @@
 use regent_api::condition::Verdict;
 use regent_types::labels::SEALED_SHARES;
 
-use super::seen::{Health, Look, Seen, Stage};
+use super::observed::{ConfigurationCheck, Health, Observed, Stage};
 
 /// Why the configuration is repaired with more than the read-only role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) enum Step {
     /// Publish its recipient.
     PublishRecipient,
     /// Persist a stage.
-    Note(Stage),
+    PersistStage(Stage),
     /// Initialize the authority; shares that it answers in clear are sealed in memory.
     Initialize,
     /// Put the shares in hand into Kubernetes and read them back.
@@ -36,7 +36,7 @@ pub(super) enum Step {
     /// Unseal with the shares that the unseal identity opens.
     Unseal,
     /// Repair configuration, logins and root tokens.
-    Steward(Cause),
+    Reconfigure(Cause),
     /// Append due events to the ledger.
     Record,
     /// Record a person's recovery and take its note away.
@@ -49,40 +49,62 @@ pub(super) enum Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rest {
     pub(super) verdict: Verdict,
+    pub(super) state: RestState,
+}
+
+/// How the authority is while there is nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RestState {
+    /// Not usable yet: something or somebody is waited for.
+    Waiting,
+    /// Initialized, unsealed and configured (phase 3 and up), and its sealed shares are lost.
+    Degraded,
+    /// The same, with nothing missing.
+    Active,
+}
+
+impl Rest {
+    /// Nothing can be done before something else happens.
+    pub(super) fn waiting(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { verdict: Verdict::no(reason, message), state: RestState::Waiting }
+    }
+
     /// Whether the authority is initialized, unsealed and configured (phase 3 and up).
-    pub(super) active: bool,
+    pub(super) fn is_active(&self) -> bool {
+        self.state != RestState::Waiting
+    }
 }
 
 fn wait(reason: &'static str, message: impl Into<String>) -> Step {
-    Step::Rest(Rest { verdict: Verdict::no(reason, message), active: false })
+    Step::Rest(Rest::waiting(reason, message))
 }
 
-pub(super) fn plan(seen: &Seen) -> Step {
+pub(super) fn plan(observed: &Observed) -> Step {
     // Before anything that may fail: until they are stored, a crash loses the keys.
-    if seen.shares_in_hand {
+    if observed.shares_in_hand {
         return Step::StoreShares;
     }
     // The unseal identity comes next: its recipient must be known before initialization or
     // recovery.
-    if seen.unattended {
-        match &seen.identity {
+    if observed.unattended {
+        match &observed.identity {
             None => return Step::MakeIdentity,
-            Some(recipient) if seen.published.as_ref() != Some(recipient) => {
+            Some(recipient) if observed.published.as_ref() != Some(recipient) => {
                 return Step::PublishRecipient;
             }
             Some(_) => {}
         }
     }
-    match &seen.health {
+    match &observed.health {
         Health::Silent(why) => wait("Unreachable", format!("{why}; it is asked again")),
         Health::Standby => wait("Standby", "only a standby node answers; it is asked again"),
-        Health::Empty => plan_empty(seen),
-        Health::Sealed | Health::Unsealed => plan_initialized(seen),
+        Health::Empty => plan_empty(observed),
+        Health::Sealed | Health::Unsealed => plan_initialized(observed),
     }
 }
 
-fn plan_empty(seen: &Seen) -> Step {
-    if seen.shares.known {
+fn plan_empty(observed: &Observed) -> Step {
+    if observed.shares.known {
         // Of an external authority: never overwritten, they may be all that opens its storage.
         return wait(
             "AuthorityEmpty",
@@ -92,8 +114,8 @@ fn plan_empty(seen: &Seen) -> Step {
             ),
         );
     }
-    match seen.stage {
-        Stage::Unknown => Step::Note(Stage::Intent),
+    match observed.stage {
+        Stage::Unknown => Step::PersistStage(Stage::Intent),
         Stage::Intent => Step::Initialize,
         Stage::Initialized | Stage::Configured | Stage::RootRevoked => wait(
             "AuthorityEmpty",
@@ -104,20 +126,20 @@ fn plan_empty(seen: &Seen) -> Step {
     }
 }
 
-fn plan_initialized(seen: &Seen) -> Step {
-    if seen.stage == Stage::Intent {
-        return match seen.shares.known {
-            true => Step::Note(Stage::Initialized),
+fn plan_initialized(observed: &Observed) -> Step {
+    if observed.stage == Stage::Intent {
+        return match observed.shares.known {
+            true => Step::PersistStage(Stage::Initialized),
             false => wait("InitializedKeysLost", KEYS_LOST),
         };
     }
-    if seen.shares.known && !seen.shares.copied {
+    if observed.shares.known && !observed.shares.copied {
         return Step::CopyShares;
     }
-    match seen.health {
-        Health::Unsealed => plan_unsealed(seen),
-        _ if seen.shares.suffice() => Step::Unseal,
-        _ => sealed(seen),
+    match observed.health {
+        Health::Unsealed => plan_unsealed(observed),
+        _ if observed.shares.suffice() => Step::Unseal,
+        _ => sealed(observed),
     }
 }
 
@@ -128,9 +150,9 @@ const KEYS_LOST: &str = "the authority was initialized and the answer was lost b
     holds its keys, delete the RuntimeAuthority instead, so that this intent is dropped";
 
 /// Sealed, and warden cannot open it: says who can, and how.
-fn sealed(seen: &Seen) -> Step {
-    if !seen.shares.known {
-        let reason = match (seen.kept(), seen.unattended) {
+fn sealed(observed: &Observed) -> Step {
+    if !observed.shares.known {
+        let reason = match (observed.kept(), observed.unattended) {
             (true, _) => "SealedSharesLost",
             (false, true) => "NoUnsealIdentity",
             (false, false) => "Sealed",
@@ -142,13 +164,13 @@ fn sealed(seen: &Seen) -> Step {
              initialized is unsealed by its own means",
         );
     }
-    if seen.unattended {
+    if observed.unattended {
         return wait(
             "NoUnsealIdentity",
             format!(
                 "the authority is sealed and {} of {} shares are sealed to this cluster's unseal \
                  identity: run `regent authority recover --identity FILE`",
-                seen.shares.openable, seen.shares.threshold
+                observed.shares.openable, observed.shares.threshold
             ),
         );
     }
@@ -159,46 +181,54 @@ fn sealed(seen: &Seen) -> Step {
     )
 }
 
-fn plan_unsealed(seen: &Seen) -> Step {
-    if seen.root_in_hand {
-        return Step::Steward(Cause::First);
+fn plan_unsealed(observed: &Observed) -> Step {
+    if observed.root_in_hand {
+        return Step::Reconfigure(Cause::First);
     }
     // Another's authority may have root tokens that are none of regent's business.
-    let root_may_live = seen.kept() && !seen.root_revoked;
-    match &seen.look {
-        Look::Untried => wait("NotLookedAt", "the configuration was not looked at yet"),
-        Look::Conflict(what) => wait("MountConflict", what.clone()),
-        Look::Refused(_) if seen.may_repair => Step::Steward(Cause::LoginRefused),
-        Look::Refused(why) => {
+    let root_may_live = observed.kept() && !observed.root_revoked;
+    match &observed.configuration {
+        ConfigurationCheck::Untried => {
+            wait("NotLookedAt", "the configuration was not looked at yet")
+        }
+        ConfigurationCheck::Conflict(what) => wait("MountConflict", what.clone()),
+        ConfigurationCheck::Refused(_) if observed.may_repair => {
+            Step::Reconfigure(Cause::LoginRefused)
+        }
+        ConfigurationCheck::Refused(why) => {
             wait("CannotLogIn", format!("{why}; it was still refused after the last repair"))
         }
         // The same repair also looks for root tokens: no second one is due then.
-        Look::Differs(_) if seen.may_repair && root_may_live => Step::Steward(Cause::RootMayLive),
-        Look::Differs(_) if seen.may_repair => Step::Steward(Cause::Differs),
-        Look::Differs(what) => wait(
+        ConfigurationCheck::Differs(_) if observed.may_repair && root_may_live => {
+            Step::Reconfigure(Cause::RootMayLive)
+        }
+        ConfigurationCheck::Differs(_) if observed.may_repair => Step::Reconfigure(Cause::Differs),
+        ConfigurationCheck::Differs(what) => wait(
             "ConfigurationDrift",
             format!("differs from the table again right after a repair: {}", what.join(", ")),
         ),
-        Look::Same if root_may_live && seen.may_repair => Step::Steward(Cause::RootMayLive),
-        Look::Same if root_may_live => {
+        ConfigurationCheck::Same if root_may_live && observed.may_repair => {
+            Step::Reconfigure(Cause::RootMayLive)
+        }
+        ConfigurationCheck::Same if root_may_live => {
             wait("RootTokenAlive", "a root token may be alive; it is looked for again")
         }
-        Look::Same if seen.recovery_noted => Step::Acknowledge,
-        Look::Same if seen.events_due => Step::Record,
-        Look::Same => Step::Rest(Rest { verdict: active(seen), active: true }),
+        ConfigurationCheck::Same if observed.recovery_noted => Step::Acknowledge,
+        ConfigurationCheck::Same if observed.events_due => Step::Record,
+        ConfigurationCheck::Same => Step::Rest(active(observed)),
     }
 }
 
-fn active(seen: &Seen) -> Verdict {
-    if seen.kept() && !seen.shares.known {
+fn active(observed: &Observed) -> Rest {
+    if observed.kept() && !observed.shares.known {
         // Still usable, and the one thing that a later restart would wait for is missing.
-        return Verdict::yes(
-            "SealedSharesLost",
-            format!(
-                "in order, but ConfigMap {SEALED_SHARES} is gone: put a copy back with \
-                 `regent authority recover --identity FILE --shares FILE` before it is sealed"
-            ),
+        let message = format!(
+            "in order, but ConfigMap {SEALED_SHARES} is gone: put a copy back with \
+             `regent authority recover --identity FILE --shares FILE` before it is sealed"
         );
+        let verdict = Verdict::yes("SealedSharesLost", message);
+        return Rest { verdict, state: RestState::Degraded };
     }
-    Verdict::yes("Active", "initialized, unsealed, configured; no root token")
+    let verdict = Verdict::yes("Active", "initialized, unsealed, configured; no root token");
+    Rest { verdict, state: RestState::Active }
 }

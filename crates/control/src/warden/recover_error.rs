@@ -45,7 +45,7 @@ pub enum RecoverError {
     NoKubernetes,
     /// The API server, or a write on the way, failed.
     #[error(transparent)]
-    Steward(#[from] Error),
+    Warden(#[from] Error),
     /// The authority refused or did not answer.
     #[error("{doing} failed: {source}")]
     Authority {
@@ -66,7 +66,7 @@ impl Explain for RecoverError {
             Self::CannotJoin(_) => "CannotJoin",
             Self::NoRecipient => "NoUnsealRecipient",
             Self::NoKubernetes => "NoKubernetes",
-            Self::Steward(source) => source.reason(),
+            Self::Warden(source) => source.reason(),
             Self::Authority { source, .. } => source.reason(),
         }
     }
@@ -102,7 +102,7 @@ impl Explain for RecoverError {
                 self.to_string(),
                 "start warden and try again",
             ),
-            Self::Steward(source) => source.advice(),
+            Self::Warden(source) => source.advice(),
             // Shares of another authority, most likely: the authority says only that they are bad.
             Self::Authority { doing, source: source @ Vault::BadRequest { .. } } => Advice::new(
                 "shares of this very authority",

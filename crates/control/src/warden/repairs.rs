@@ -1,11 +1,13 @@
 //! When warden may repair again: a repair may need a root token, and one that does not help must be no loop of them. Pure.
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
-/// Pause after the first repair, doubled after each that did not bring everything in order.
-const FIRST: SignedDuration = SignedDuration::from_secs(30);
-/// Longest pause: how late a repair may be whose cause went away by itself.
-const LONGEST: SignedDuration = SignedDuration::from_secs(600);
+use k8s_openapi::jiff::Timestamp;
+use regent_operator::backoff::Growth;
+
+/// Pauses after repairs that did not bring everything in order. The longest is how late a repair may be whose cause went
+/// away by itself.
+const PAUSES: Growth = Growth::new(Duration::from_secs(30), Duration::from_secs(600));
 
 /// The repairs of this process since everything was last in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,8 +21,9 @@ impl Repairs {
     pub(super) fn may(&self, generation: Option<i64>, now: Timestamp) -> bool {
         self.last.is_none_or(|(at, of)| {
             let times = if of == generation { self.in_a_row.saturating_sub(1) } else { 0 };
-            let pause = FIRST.saturating_mul(1 << times.min(10)).min(LONGEST);
-            now.duration_since(at) >= pause
+            // A clock that was set back: none may be made before it has caught up.
+            let since = Duration::try_from(now.duration_since(at)).unwrap_or_default();
+            since >= PAUSES.pause(times)
         })
     }
 

@@ -8,8 +8,8 @@ use regent_api::condition::{AUDITED, READY, TRANSPORT, Verdict};
 use regent_api::runtime_authority::ReviewedBy;
 use serde_json::{Value, json};
 
-use super::seen::Health;
-use super::transport::Told;
+use super::observed::Health;
+use super::transport::TransportReport;
 
 /// What a pass came to.
 #[derive(Clone, Debug)]
@@ -20,9 +20,9 @@ pub(super) struct Outcome {
     pub(super) health: Option<Health>,
     pub(super) address: String,
     /// Whether something is served; `None`: not known yet.
-    pub(super) served: Option<bool>,
+    pub(super) serving: Option<bool>,
     /// What is known of the certificates; `None`: nothing yet.
-    pub(super) transport: Option<Told>,
+    pub(super) transport: Option<TransportReport>,
     /// Name and end of warden's ledger chain.
     pub(super) head: Option<(String, String)>,
     /// What the authority's kubernetes auth is to ask.
@@ -51,9 +51,9 @@ pub(super) fn next(
 ) -> RuntimeAuthorityStatus {
     let mut new = old.clone();
     new.phase = Some(match outcome.active {
-        Some(true) if outcome.served == Some(true) => 4,
+        Some(true) if outcome.serving == Some(true) => 4,
         // After a restart of warden nothing is known for a moment; that is no step back.
-        Some(true) if outcome.served.is_none() && old.phase == Some(4) => 4,
+        Some(true) if outcome.serving.is_none() && old.phase == Some(4) => 4,
         Some(true) => 3,
         Some(false) => 2,
         None => old.phase.unwrap_or(2),
@@ -81,9 +81,9 @@ pub(super) fn next(
         let verdict = audit_verdict(on);
         new.conditions = condition::set(&new.conditions, AUDITED, &verdict, generation, now);
     }
-    if let Some(told) = &outcome.transport {
-        new.certificate_expires = told.expires.map(Time);
-        match &told.verdict {
+    if let Some(report) = &outcome.transport {
+        new.certificate_expires = report.expires.map(Time);
+        match &report.verdict {
             Some(verdict) => {
                 new.conditions =
                     condition::set(&new.conditions, TRANSPORT, verdict, generation, now);
@@ -98,9 +98,9 @@ pub(super) fn next(
     new
 }
 
-/// Merge patch of the fields that warden owns, or `None` if nothing changed. Other writers' ledger
+/// What to merge into the status: the fields that warden owns, or `None` if nothing changed. Other writers' ledger
 /// heads stay.
-pub(super) fn patch(old: &RuntimeAuthorityStatus, new: &RuntimeAuthorityStatus) -> Option<Value> {
+pub(super) fn changes(old: &RuntimeAuthorityStatus, new: &RuntimeAuthorityStatus) -> Option<Value> {
     if old == new {
         return None;
     }
@@ -132,20 +132,20 @@ pub(super) fn patch(old: &RuntimeAuthorityStatus, new: &RuntimeAuthorityStatus) 
     if !heads.is_empty() {
         status["ledgerHeads"] = json!(heads);
     }
-    Some(json!({ "status": status }))
+    Some(status)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn outcome(active: Option<bool>, served: Option<bool>) -> Outcome {
+    fn outcome(active: Option<bool>, serving: Option<bool>) -> Outcome {
         Outcome {
             verdict: Verdict::yes("Active", "fine"),
             active,
             health: Some(Health::Unsealed),
             address: "https://a:1".into(),
-            served,
+            serving,
             transport: None,
             head: None,
             kubernetes: ReviewedBy { host: "https://k".into(), ca_cert: None },
@@ -164,17 +164,17 @@ mod tests {
         assert_eq!((before.phase, before.authoritative.as_deref()), (Some(2), Some("git")));
         let active = after(&before, &outcome(Some(true), Some(false)));
         assert_eq!((active.phase, active.authoritative.as_deref()), (Some(3), Some("runtime")));
-        let served = after(&active, &outcome(Some(true), Some(true)));
-        assert_eq!(served.phase, Some(4));
-        let down = after(&served, &outcome(Some(false), Some(true)));
+        let serving = after(&active, &outcome(Some(true), Some(true)));
+        assert_eq!(serving.phase, Some(4));
+        let down = after(&serving, &outcome(Some(false), Some(true)));
         assert_eq!((down.phase, down.authoritative.as_deref()), (Some(2), Some("runtime")));
     }
 
     #[test]
     fn a_restart_of_warden_is_no_step_back() {
-        let served = after(&RuntimeAuthorityStatus::default(), &outcome(Some(true), Some(true)));
-        assert_eq!(after(&served, &outcome(Some(true), None)).phase, Some(4));
-        assert_eq!(after(&served, &outcome(None, None)).phase, Some(4));
+        let serving = after(&RuntimeAuthorityStatus::default(), &outcome(Some(true), Some(true)));
+        assert_eq!(after(&serving, &outcome(Some(true), None)).phase, Some(4));
+        assert_eq!(after(&serving, &outcome(None, None)).phase, Some(4));
     }
 
     /// No self-triggering loop: the same outcome writes nothing, at whatever time.
@@ -183,7 +183,7 @@ mod tests {
         let first = after(&RuntimeAuthorityStatus::default(), &outcome(Some(true), None));
         let later = Timestamp::from_second(3_600).unwrap();
         let again = next(&first, &outcome(Some(true), None), Some(1), later);
-        assert_eq!(patch(&first, &again), None);
+        assert_eq!(changes(&first, &again), None);
     }
 
     /// What nobody records is said, and does not go away because one pass could not look.
@@ -199,16 +199,16 @@ mod tests {
     /// C7-3: what is known of certificates is told, and untold where they are none of warden's.
     #[test]
     fn certificates_are_told_and_untold() {
-        let told = |transport| Outcome { transport, ..outcome(Some(true), None) };
+        let report = |transport| Outcome { transport, ..outcome(Some(true), None) };
         let expires = Some(Timestamp::from_second(9).unwrap());
         let verdict = Some(Verdict::yes("Served", "fine"));
-        let ours = told(Some(Told { verdict, expires, issued: Vec::new() }));
+        let ours = report(Some(TransportReport { verdict, expires, issued: Vec::new() }));
         let before = after(&RuntimeAuthorityStatus::default(), &ours);
         assert!(condition::is_true(&before.conditions, TRANSPORT));
-        assert_eq!(after(&before, &told(None)), before);
-        let none = after(&before, &told(Some(Told::default())));
+        assert_eq!(after(&before, &report(None)), before);
+        let none = after(&before, &report(Some(TransportReport::default())));
         assert_eq!((none.conditions.len(), none.certificate_expires.is_none()), (1, true));
-        assert!(patch(&before, &none).unwrap()["status"]["certificateExpires"].is_null());
+        assert!(changes(&before, &none).unwrap()["certificateExpires"].is_null());
     }
 
     /// Orchestrator and publisher keep their heads in the same map.
@@ -220,8 +220,8 @@ mod tests {
             head: Some(("warden.east".into(), "d/2:h".into())),
             ..outcome(Some(true), None)
         };
-        let written = patch(&old, &after(&old, &mine)).unwrap();
-        assert_eq!(written["status"]["ledgerHeads"], json!({ "warden.east": "d/2:h" }));
-        assert!(written["status"].get("unsealRecipient").is_none());
+        let written = changes(&old, &after(&old, &mine)).unwrap();
+        assert_eq!(written["ledgerHeads"], json!({ "warden.east": "d/2:h" }));
+        assert!(written.get("unsealRecipient").is_none());
     }
 }

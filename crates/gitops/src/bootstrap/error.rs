@@ -1,24 +1,14 @@
-//! What keeps bootstrap from going on. Answers of the API server about Secrets are reduced to code
-//! and reason: their text could quote what was sent.
+//! What keeps bootstrap from going on.
 
-use regent_operator::api_error::ApiError;
+use regent_operator::api_error::{ApiError, Category};
 use regent_types::{Advice, Explain};
 
 /// A step that is tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
     /// A Secret could not be read or written.
-    #[error("{verb} Secret {secret}: {code} {reason}")]
-    Secret {
-        /// What was tried.
-        verb: &'static str,
-        /// `namespace/name`.
-        secret: String,
-        /// HTTP status code; 0 where there was no answer.
-        code: u16,
-        /// Reason of the API server.
-        reason: String,
-    },
+    #[error(transparent)]
+    Secret(ApiError),
     /// Another object could not be read or written.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -44,11 +34,7 @@ pub enum BootstrapError {
 
 impl BootstrapError {
     pub(super) fn secret(verb: &'static str, secret: &str, error: &kube::Error) -> Self {
-        let (code, reason) = match error {
-            kube::Error::Api(status) => (status.code, status.reason.clone()),
-            _ => (0, "NoAnswer".to_owned()),
-        };
-        Self::Secret { verb, secret: secret.to_owned(), code, reason }
+        Self::Secret(ApiError::new(verb, format!("Secret {secret}"), error))
     }
 
     pub(super) fn api(verb: &'static str, object: &str, error: &kube::Error) -> Self {
@@ -59,7 +45,7 @@ impl BootstrapError {
 impl Explain for BootstrapError {
     fn reason(&self) -> &'static str {
         match self {
-            Self::Secret { .. } => "SecretRefused",
+            Self::Secret(_) => "SecretRefused",
             Self::Api(_) => "ApiRefused",
             Self::Changed => "Changed",
             Self::BadKey { .. } => "BadKey",
@@ -71,13 +57,13 @@ impl Explain for BootstrapError {
     fn advice(&self) -> Advice {
         let found = self.to_string();
         match self {
-            Self::Secret { code: 403, .. } => Advice::new(
+            Self::Secret(error) if error.category() == Category::Forbidden => Advice::new(
                 "a RoleBinding of regent-bootstrap-secrets in this namespace",
                 found,
                 "name the namespace in the installation of regent",
             ),
             Self::Api(error) => error.advice(),
-            Self::Secret { .. } | Self::Changed | Self::Blind | Self::Host { .. } => {
+            Self::Secret(_) | Self::Changed | Self::Blind | Self::Host { .. } => {
                 Advice::new("the API server to answer", found, "it is tried again by itself")
             }
             Self::BadKey { .. } => Advice::new(

@@ -17,7 +17,8 @@ use zeroize::Zeroizing;
 
 use super::BootstrapError;
 use super::hmac::{HmacKey, KEY_LEN};
-use super::plan::Closed;
+use super::plan::NotReady;
+use super::reason::Reason;
 
 /// How long identities are used before the Secret is read again.
 const IDENTITIES_AGE_MAX: Duration = Duration::from_secs(30);
@@ -28,7 +29,7 @@ const IDENTITIES_AGE_MIN: Duration = Duration::from_millis(500);
 struct Cached {
     version: Option<String>,
     read: Instant,
-    identities: Result<Arc<Identities>, Closed>,
+    identities: Result<Arc<Identities>, NotReady>,
 }
 
 /// Reads and keeps the keys.
@@ -40,7 +41,7 @@ pub(super) struct Keys {
 }
 
 /// Identities, and when they were read.
-pub(super) type Held = (Result<Arc<Identities>, Closed>, Instant);
+pub(super) type Held = (Result<Arc<Identities>, NotReady>, Instant);
 
 impl Keys {
     /// Keys in the Secrets of `namespace`.
@@ -129,9 +130,9 @@ fn new_key() -> Result<Secret, BootstrapError> {
     })
 }
 
-fn parse(secret: Option<Secret>) -> Result<Arc<Identities>, Closed> {
-    let none = |problem: String| Closed {
-        reason: "NoIdentity",
+fn parse(secret: Option<Secret>) -> Result<Arc<Identities>, NotReady> {
+    let none = |problem: String| NotReady {
+        reason: Reason::NoIdentity,
         message: format!(
             "{problem}: put an age identity into key `identities` of Secret {}/{}",
             labels::SYSTEM_NAMESPACE,

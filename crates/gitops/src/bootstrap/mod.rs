@@ -14,13 +14,17 @@
 //!
 //! **Architecture invariant `bootstrap-without-authority`:** nothing here talks to the authority.
 
-mod drive;
+mod ctx;
 mod error;
 mod hmac;
+mod holder;
 mod keys;
 mod open;
 mod plan;
 mod produce;
+mod reason;
+mod reconcile;
+mod report;
 mod source;
 mod status;
 
@@ -29,11 +33,9 @@ pub use error::BootstrapError;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Recorder, Reporter};
+use kube::Api;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{WatchStreamExt, controller, reflector, watcher};
-use kube::{Api, Resource};
 use regent_api::{EncryptedManifest, RuntimeSecret};
 use regent_types::labels;
 
@@ -67,16 +69,14 @@ pub async fn run(cx: Context, args: Args) {
         object_watch::watch(Api::<RuntimeSecret>::all(cx.api.clone()), watcher::Config::default())
             .reflect(writer)
             .touched_objects();
-    let reporter = Reporter { controller: cx.field_manager(), instance: None };
-    let recorder = Recorder::new(cx.api.clone(), reporter);
     let stop = cx.shutdown.clone();
-    let driver = Arc::new(drive::Driver::new(cx, args, secrets, recorder));
+    let ctx = Arc::new(ctx::Ctx::new(cx, args, secrets));
     tracing::info!(component = "bootstrap", "started");
     object_watch::controller(manifests)
         .watches_stream(changes, manifest_of)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop.wait())
-        .run(drive::reconcile, drive::on_error, driver)
+        .run(reconcile::reconcile, reconcile::error_policy, ctx)
         .for_each(regent_operator::watch_error::log_broken_watches("bootstrap"))
         .await;
     tracing::info!(component = "bootstrap", "stopped");
@@ -89,11 +89,6 @@ fn manifest_of(secret: RuntimeSecret) -> Option<ObjectRef<EncryptedManifest>> {
     Some(ObjectRef::new(&from.bootstrap_secret).within(&namespace))
 }
 
-/// What an Event about `manifest` regards.
-fn reference(manifest: &EncryptedManifest) -> ObjectReference {
-    manifest.object_ref(&())
-}
-
 #[cfg(test)]
 #[allow(clippy::duplicate_mod, reason = "one fake server for the tests of two components")]
 #[path = "../intent/fake_api.rs"]
@@ -101,6 +96,6 @@ mod fake_api;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod tests_drive;
+mod tests_reconcile;
 #[cfg(test)]
 mod tests_run;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use regent_api::EncryptedManifest;
+use regent_manifest::Error;
 use regent_manifest::keys::Identities;
 use regent_manifest::secret::PlainSecret;
 use regent_manifest::sops;
@@ -11,7 +12,8 @@ use regent_types::Explain;
 
 use super::BootstrapError;
 use super::hmac::HmacKey;
-use super::plan::Closed;
+use super::plan::NotReady;
+use super::reason::Reason;
 
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -24,12 +26,12 @@ pub(super) struct Opened {
 /// Opens `manifest` with `identities`.
 ///
 /// # Errors
-/// [`Closed`] says why it yields no Secret; [`BootstrapError`] only where the thread itself failed.
+/// [`NotReady`] says why it yields no Secret; [`BootstrapError`] only where the thread itself failed.
 pub(super) async fn open(
     manifest: &EncryptedManifest,
     identities: Arc<Identities>,
     key: Arc<HmacKey>,
-) -> Result<Result<Opened, Closed>, BootstrapError> {
+) -> Result<Result<Opened, NotReady>, BootstrapError> {
     let text = manifest.spec.sops.clone();
     let namespace = manifest.metadata.namespace.clone().unwrap_or_default();
     let name = manifest.metadata.name.clone().unwrap_or_default();
@@ -47,14 +49,17 @@ fn read(
     identities: &Identities,
     namespace: &str,
     name: &str,
-) -> Result<PlainSecret, Closed> {
-    let opened = sops::open(text, identities).map_err(closed)?;
+) -> Result<PlainSecret, NotReady> {
+    let opened = sops::open(text, identities).map_err(not_ready)?;
     if opened.mac_only_encrypted {
         let message = "its MAC leaves plain values out (mac_only_encrypted), so that nothing binds \
                        it to a namespace and name: seal it again without that option";
-        return Err(Closed { reason: "WrongTarget", message: message.to_owned() });
+        return Err(NotReady {
+            reason: Reason::Refused("WrongTarget"),
+            message: message.to_owned(),
+        });
     }
-    let secret = PlainSecret::parse(&opened.plaintext).map_err(closed)?;
+    let secret = PlainSecret::parse(&opened.plaintext).map_err(not_ready)?;
     let found = secret.namespace.as_deref().unwrap_or("(none)");
     if found != namespace || secret.name != name {
         let message = format!(
@@ -62,22 +67,24 @@ fn read(
              the manifest that namespace and name, or seal it again",
             secret.name
         );
-        return Err(Closed { reason: "WrongTarget", message });
+        return Err(NotReady { reason: Reason::Refused("WrongTarget"), message });
     }
     Ok(secret)
 }
 
 /// The reason and message of an error about a manifest. They name places and recipients and never a
 /// value.
-fn closed(error: regent_manifest::Error) -> Closed {
-    let reason = match error.reason() {
-        "NotSecret" | "BadSecret" => "NotASecret",
+fn not_ready(error: Error) -> NotReady {
+    let reason = match &error {
+        Error::NoIdentity => Reason::NoIdentity,
+        Error::WrongIdentity { .. } => Reason::WrongIdentity,
+        Error::NotSecret { .. } | Error::BadSecret { .. } => Reason::Refused("NotASecret"),
         // A ciphertext that was altered or moved is found before the MAC over all of them.
-        "BadCiphertext" | "PlainUnderRule" => "BadMac",
-        reason => reason,
+        Error::BadCiphertext { .. } | Error::PlainUnderRule { .. } => Reason::Refused("BadMac"),
+        other => Reason::Refused(other.reason()),
     };
     let advice = error.advice();
-    Closed { reason, message: format!("{error}; {}", advice.action) }
+    NotReady { reason, message: format!("{error}; {}", advice.action) }
 }
 
 #[cfg(test)]
@@ -118,9 +125,9 @@ mod tests {
     }
 
     fn reason(text: &str, identities: &Identities, namespace: &str, name: &str) -> &'static str {
-        let closed = read(text, identities, namespace, name).unwrap_err();
-        assert!(!format!("{closed:?}").contains("planted-value"));
-        closed.reason
+        let not_ready = read(text, identities, namespace, name).unwrap_err();
+        assert!(!format!("{not_ready:?}").contains("planted-value"));
+        not_ready.reason.text()
     }
 
     #[test]

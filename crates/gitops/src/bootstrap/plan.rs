@@ -1,6 +1,7 @@
 //! What one manifest comes to: pure, from what was seen to what is done and said.
 
 use super::hmac::comparable;
+use super::reason::Reason;
 use super::source::Source;
 
 /// What RuntimeSecrets say about the bootstrap Secret of a manifest.
@@ -18,8 +19,8 @@ pub(super) enum Holder {
 
 /// Why a manifest could not be opened, or opened to something else than its own Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Closed {
-    pub(super) reason: &'static str,
+pub(super) struct NotReady {
+    pub(super) reason: Reason,
     /// For people; names, places and recipients, never a value.
     pub(super) message: String,
 }
@@ -42,7 +43,7 @@ pub(super) struct Existing {
 }
 
 #[derive(Debug)]
-pub(super) struct Look<'a> {
+pub(super) struct Observed<'a> {
     /// `namespace/name` of the manifest.
     pub(super) manifest: &'a str,
     pub(super) uid: &'a str,
@@ -53,7 +54,7 @@ pub(super) struct Look<'a> {
     /// Its source as intent wrote it; absent under other GitOps controllers.
     pub(super) source: Option<&'a Source>,
     /// HMAC of its plaintext, or why there is none.
-    pub(super) opened: Result<&'a str, &'a Closed>,
+    pub(super) opened: Result<&'a str, &'a NotReady>,
     /// What stands in its place.
     pub(super) existing: Option<&'a Existing>,
     pub(super) holder: Holder,
@@ -75,72 +76,77 @@ pub(super) enum Write {
 pub(super) struct Plan {
     pub(super) write: Write,
     pub(super) ready: bool,
-    pub(super) reason: &'static str,
+    pub(super) reason: Reason,
     pub(super) message: String,
     /// Whether the plaintext's HMAC is what is produced now.
     pub(super) produces: bool,
 }
 
 impl Plan {
-    fn quiet(ready: bool, reason: &'static str, message: impl Into<String>) -> Self {
+    fn quiet(ready: bool, reason: Reason, message: impl Into<String>) -> Self {
         Self { write: Write::Nothing, ready, reason, message: message.into(), produces: false }
     }
 
     /// What is said when a step failed.
     pub(super) fn failed(reason: &'static str, message: String) -> Self {
-        Self::quiet(false, reason, message)
+        Self::quiet(false, Reason::Failed(reason), message)
     }
 
     fn produce(write: Write, message: &str) -> Self {
-        Self { write, ready: true, reason: "Produced", message: message.into(), produces: true }
+        Self {
+            write,
+            ready: true,
+            reason: Reason::Produced,
+            message: message.into(),
+            produces: true,
+        }
     }
 }
 
-/// Reasons of a manifest that produces nothing any more.
-pub(super) const SILENT: [&str; 2] = ["HandedOver", "IgnoredGitValue"];
-
-pub(super) fn plan(look: &Look<'_>) -> Plan {
-    let latched = look.was_silent && look.holder != Holder::Git;
-    if look.holder == Holder::Authority || latched {
-        return silent(look);
+pub(super) fn plan(observed: &Observed<'_>) -> Plan {
+    let latched = observed.was_silent && observed.holder != Holder::Git;
+    if observed.holder == Holder::Authority || latched {
+        return silent(observed);
     }
-    let mine = |e: &Existing| e.class == "bootstrap" && e.manifest == look.manifest;
-    match look.existing {
-        Some(existing) if mine(existing) && existing.handed_over => silent(look),
+    let mine = |e: &Existing| e.class == "bootstrap" && e.manifest == observed.manifest;
+    match observed.existing {
+        Some(existing) if mine(existing) && existing.handed_over => silent(observed),
         // `become` was carried out; the RuntimeSecret's status has not caught up.
-        Some(existing) if existing.class == "materialized" && look.produced.is_some() => {
-            silent(look)
+        Some(existing) if existing.class == "materialized" && observed.produced.is_some() => {
+            silent(observed)
         }
         Some(existing) if !mine(existing) => not_mine(existing),
-        existing => produce(look, existing),
+        existing => produce(observed, existing),
     }
 }
 
 /// The authority has it. Git is compared, reported, and never applied.
-fn silent(look: &Look<'_>) -> Plan {
-    let hmac = match look.opened {
+fn silent(observed: &Observed<'_>) -> Plan {
+    let hmac = match observed.opened {
         Ok(hmac) => hmac,
-        Err(closed) => {
-            let message =
-                format!("the authority holds it; Git's value was not compared ({})", closed.reason);
-            return Plan::quiet(true, "HandedOver", message);
+        Err(not_ready) => {
+            let message = format!(
+                "the authority holds it; Git's value was not compared ({})",
+                not_ready.reason.text()
+            );
+            return Plan::quiet(true, Reason::HandedOver, message);
         }
     };
-    match look.produced {
+    match observed.produced {
         Some(before) if before == hmac => Plan::quiet(
             true,
-            "HandedOver",
+            Reason::HandedOver,
             "the authority holds it; this manifest produces nothing",
         ),
         Some(before) if comparable(before, hmac) => Plan::quiet(
             false,
-            "IgnoredGitValue",
+            Reason::IgnoredGitValue,
             "Git holds another value than the one that was handed over: it is ignored. To change \
              the secret, rotate it; to end this report, restore the manifest or remove it from Git",
         ),
         _ => Plan::quiet(
             true,
-            "HandedOver",
+            Reason::HandedOver,
             "the authority holds it; whether Git still holds the value that was handed over is \
              unknown, because nothing from before this cluster says so",
         ),
@@ -155,19 +161,19 @@ fn not_mine(existing: &Existing) -> Plan {
     };
     let message =
         format!("a Secret of this name {by}: it is left alone; remove or rename one of them");
-    Plan::quiet(false, "NotMine", message)
+    Plan::quiet(false, Reason::NotMine, message)
 }
 
-fn produce(look: &Look<'_>, existing: Option<&Existing>) -> Plan {
-    let hmac = match look.opened {
+fn produce(observed: &Observed<'_>, existing: Option<&Existing>) -> Plan {
+    let hmac = match observed.opened {
         Ok(hmac) => hmac,
-        Err(closed) => return Plan::quiet(false, closed.reason, closed.message.clone()),
+        Err(not_ready) => return Plan::quiet(false, not_ready.reason, not_ready.message.clone()),
     };
     let Some(existing) = existing else {
         return Plan::produce(Write::Create, "the bootstrap Secret exists");
     };
-    let moved = look.source.is_some_and(|source| *source != existing.source);
-    let same = existing.hmac == hmac && existing.manifest_uid == look.uid && !moved;
+    let moved = observed.source.is_some_and(|source| *source != existing.source);
+    let same = existing.hmac == hmac && existing.manifest_uid == observed.uid && !moved;
     let write = if same { Write::Nothing } else { Write::Update };
     Plan::produce(write, "the bootstrap Secret exists")
 }

@@ -33,8 +33,11 @@ pub(super) fn next(
         new.plaintext_hmac = Some(product.hmac.clone());
         new.secret_uid.clone_from(&product.uid);
     }
-    let verdict =
-        Verdict { status: Some(plan.ready), reason: plan.reason, message: plan.message.clone() };
+    let verdict = Verdict {
+        status: Some(plan.ready),
+        reason: plan.reason.text(),
+        message: plan.message.clone(),
+    };
     new.observed_generation = generation;
     new.conditions = condition::set(&old.conditions, READY, &verdict, generation, now);
     new

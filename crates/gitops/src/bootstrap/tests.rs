@@ -1,7 +1,8 @@
 //! The plan, as a table: what is seen → what is done and said.
 
 use super::hmac::comparable;
-use super::plan::{Closed, Existing, Holder, Look, Plan, SILENT, Write, plan};
+use super::plan::{Existing, Holder, NotReady, Observed, Plan, Write, plan};
+use super::reason::Reason;
 use super::source::Source;
 
 const MANIFEST: &str = "payments/db";
@@ -49,16 +50,16 @@ impl Case {
     }
 
     fn run(&self) -> Plan {
-        let closed =
-            Closed { reason: self.opened.err().unwrap_or_default(), message: String::from("why") };
+        let reason = Reason::Refused(self.opened.err().unwrap_or_default());
+        let not_ready = NotReady { reason, message: String::from("why") };
         let source = source("c1");
-        plan(&Look {
+        plan(&Observed {
             manifest: MANIFEST,
             uid: UID,
             produced: self.produced,
             was_silent: self.was_silent,
             source: Some(&source),
-            opened: self.opened.map_err(|_| &closed),
+            opened: self.opened.map_err(|_| &not_ready),
             existing: self.existing.as_ref(),
             holder: self.holder,
         })
@@ -68,8 +69,8 @@ impl Case {
 fn check(cases: Vec<Case>) {
     for case in cases {
         let plan = case.run();
-        assert_eq!((plan.write, plan.reason), case.expected, "{}", case.name);
-        if SILENT.contains(&plan.reason) {
+        assert_eq!((plan.write, plan.reason.text()), case.expected, "{}", case.name);
+        if plan.reason.is_silent() {
             assert_eq!((plan.write, plan.produces), (Write::Nothing, false), "{}", case.name);
         }
     }
@@ -189,7 +190,7 @@ fn a_manifest_that_cannot_be_opened_changes_nothing_and_says_why() {
                 ..Case::new(reason, (Write::Nothing, reason))
             };
             let plan = case.run();
-            assert_eq!((plan.write, plan.reason), case.expected);
+            assert_eq!((plan.write, plan.reason.text()), case.expected);
             assert!(!plan.ready && !plan.produces);
         }
     }

@@ -24,7 +24,7 @@ const CONCURRENCY: usize = 8;
 const REFUSAL_LEN_MAX: usize = 300;
 
 /// Where the objects of one sync go.
-pub(super) struct Target {
+pub(super) struct ObjectWriter {
     pub(super) own: kube::Client,
     /// As the account that the GitSource names.
     pub(super) account: Option<kube::Client>,
@@ -35,7 +35,7 @@ pub(super) struct Target {
 
 /// Where objects of one kind are.
 #[derive(Clone, Debug)]
-struct Place {
+struct ApiTarget {
     resource: ApiResource,
     namespaced: bool,
 }
@@ -69,7 +69,7 @@ pub(super) fn decide(live: Option<&Value>, desired: &Desired, source: &str) -> D
 
 /// What became of a set of objects.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
+pub(super) struct ApplyReport {
     pub(super) written: usize,
     /// Objects that are as Git says now.
     pub(super) good: Vec<InventoryItem>,
@@ -77,51 +77,51 @@ pub(super) struct Outcome {
     pub(super) failures: Vec<IntentError>,
 }
 
-impl Target {
+impl ObjectWriter {
     /// Applies `objects`, Namespaces before all others.
-    pub(super) async fn apply(&self, objects: &[Desired]) -> Outcome {
-        let mut outcome = Outcome::default();
-        let places = match self.places(objects).await {
-            Ok(places) => places,
+    pub(super) async fn apply(&self, objects: &[Desired]) -> ApplyReport {
+        let mut report = ApplyReport::default();
+        let targets = match self.targets(objects).await {
+            Ok(targets) => targets,
             Err(error) => {
-                outcome.failures.push(error);
-                return outcome;
+                report.failures.push(error);
+                return report;
             }
         };
         let cut = objects.partition_point(|o| o.order() == 0);
         for part in [&objects[..cut], &objects[cut..]] {
             // Made before the stream, so that their lifetimes are known where they are polled.
-            let calls: Vec<_> = part.iter().map(|o| self.one(o, &places)).collect();
+            let calls: Vec<_> = part.iter().map(|o| self.apply_one(o, &targets)).collect();
             let mut results = futures::stream::iter(calls).buffer_unordered(CONCURRENCY);
             while let Some(result) = results.next().await {
                 match result {
                     Ok((item, written)) => {
-                        outcome.written += usize::from(written);
-                        outcome.good.push(item);
+                        report.written += usize::from(written);
+                        report.good.push(item);
                     }
-                    Err(error) => outcome.failures.push(error),
+                    Err(error) => report.failures.push(error),
                 }
             }
         }
-        outcome.good.sort();
-        outcome
+        report.good.sort();
+        report
     }
 
     /// Applies one object if it differs; the object, and whether it was written.
-    async fn one(
+    async fn apply_one(
         &self,
         desired: &Desired,
-        places: &BTreeMap<String, Place>,
+        targets: &BTreeMap<String, ApiTarget>,
     ) -> Result<(InventoryItem, bool), IntentError> {
         let item = &desired.item;
         let api = match &desired.writer {
-            Writer::Intent(kind) => own(&self.own, kind, &item.namespace),
+            Writer::Intent(kind) => own_api(&self.own, kind, &item.namespace),
             Writer::Account(gvk) => {
-                let place = places.get(&key(gvk)).ok_or_else(|| unknown(item))?;
-                api(self.account.as_ref().unwrap_or(&self.own), place, &item.namespace)
+                let target = targets.get(&key(gvk)).ok_or_else(|| unknown_kind(item))?;
+                api(self.account.as_ref().unwrap_or(&self.own), target, &item.namespace)
             }
         };
-        let failed = |e| refused(item, &e).in_file(&desired.place);
+        let failed = |e| refused(item, &e).in_file(&desired.file_line);
         let live = api.get_opt(&item.name).await.map_err(failed)?;
         let live = live.and_then(|o| serde_json::to_value(o).ok());
         match decide(live.as_ref(), desired, &self.source) {
@@ -139,44 +139,47 @@ impl Target {
     }
 
     /// Asks the API server where kinds beyond intent's own list are.
-    async fn places(&self, objects: &[Desired]) -> Result<BTreeMap<String, Place>, IntentError> {
-        let mut places = BTreeMap::new();
+    async fn targets(
+        &self,
+        objects: &[Desired],
+    ) -> Result<BTreeMap<String, ApiTarget>, IntentError> {
+        let mut targets = BTreeMap::new();
         for object in objects {
             let Writer::Account(gvk) = &object.writer else { continue };
-            if places.contains_key(&key(gvk)) {
+            if targets.contains_key(&key(gvk)) {
                 continue;
             }
-            let place = self.place(gvk).await.map_err(|e| refused(&object.item, &e))?;
-            places.insert(key(gvk), place);
+            let target = self.target(gvk).await.map_err(|e| refused(&object.item, &e))?;
+            targets.insert(key(gvk), target);
         }
-        Ok(places)
+        Ok(targets)
     }
 
-    async fn place(&self, gvk: &GroupVersionKind) -> Result<Place, kube::Error> {
+    async fn target(&self, gvk: &GroupVersionKind) -> Result<ApiTarget, kube::Error> {
         let client = self.account.as_ref().unwrap_or(&self.own);
         let (resource, capabilities) = discovery::pinned_kind(client, gvk).await?;
-        Ok(Place { resource, namespaced: capabilities.scope == Scope::Namespaced })
+        Ok(ApiTarget { resource, namespaced: capabilities.scope == Scope::Namespaced })
     }
 
     /// Removes `gone`, which left the repository, unless something says to keep it.
-    pub(super) async fn prune(&self, gone: &[InventoryItem]) -> Outcome {
-        let mut outcome = Outcome::default();
-        let calls: Vec<_> = gone.iter().map(|item| self.settle(item)).collect();
+    pub(super) async fn prune(&self, gone: &[InventoryItem]) -> ApplyReport {
+        let mut report = ApplyReport::default();
+        let calls: Vec<_> = gone.iter().map(|item| self.prune_one(item)).collect();
         let mut results = futures::stream::iter(calls).buffer_unordered(CONCURRENCY);
         while let Some((item, result)) = results.next().await {
             match result {
-                Ok(removed) => outcome.written += usize::from(removed),
+                Ok(removed) => report.written += usize::from(removed),
                 Err(error) => {
-                    outcome.good.push(item);
-                    outcome.failures.push(error);
+                    report.good.push(item);
+                    report.failures.push(error);
                 }
             }
         }
-        outcome
+        report
     }
 
     /// Removes or keeps one object; the object, and whether it was removed.
-    async fn settle(&self, item: &InventoryItem) -> (InventoryItem, Result<bool, IntentError>) {
+    async fn prune_one(&self, item: &InventoryItem) -> (InventoryItem, Result<bool, IntentError>) {
         let removed = self.remove(item).await.map(|keep| {
             if let Some(keep) = keep {
                 let (object, reason) = (title(item), keep.reason());
@@ -190,14 +193,16 @@ impl Target {
     async fn remove(&self, item: &InventoryItem) -> Result<Option<Keep>, IntentError> {
         let api = match Kind::find(&item.api_version, &item.kind) {
             Some(kind) if !kind.pruned => return Ok(Some(Keep::Kind)),
-            Some(kind) if kind.allowed_in(&item.namespace) => own(&self.own, kind, &item.namespace),
+            Some(kind) if kind.allowed_in(&item.namespace) => {
+                own_api(&self.own, kind, &item.namespace)
+            }
             _ => {
                 let Some(account) = &self.account else { return Ok(Some(Keep::NoAccount)) };
                 let (group, version) =
                     item.api_version.split_once('/').unwrap_or(("", &item.api_version));
                 let gvk = GroupVersionKind::gvk(group, version, &item.kind);
-                let place = self.place(&gvk).await.map_err(|e| refused(item, &e))?;
-                api(account, &place, &item.namespace)
+                let target = self.target(&gvk).await.map_err(|e| refused(item, &e))?;
+                api(account, &target, &item.namespace)
             }
         };
         let Some(live) = api.get_opt(&item.name).await.map_err(|e| refused(item, &e))? else {
@@ -223,20 +228,20 @@ fn key(gvk: &GroupVersionKind) -> String {
     format!("{}/{}/{}", gvk.group, gvk.version, gvk.kind)
 }
 
-fn own(client: &kube::Client, kind: &Kind, namespace: &str) -> Api<DynamicObject> {
-    let place = Place { resource: kind.resource(), namespaced: kind.namespaced };
-    api(client, &place, namespace)
+fn own_api(client: &kube::Client, kind: &Kind, namespace: &str) -> Api<DynamicObject> {
+    let target = ApiTarget { resource: kind.resource(), namespaced: kind.namespaced };
+    api(client, &target, namespace)
 }
 
-fn api(client: &kube::Client, place: &Place, namespace: &str) -> Api<DynamicObject> {
-    if place.namespaced {
-        Api::namespaced_with(client.clone(), namespace, &place.resource)
+fn api(client: &kube::Client, target: &ApiTarget, namespace: &str) -> Api<DynamicObject> {
+    if target.namespaced {
+        Api::namespaced_with(client.clone(), namespace, &target.resource)
     } else {
-        Api::all_with(client.clone(), &place.resource)
+        Api::all_with(client.clone(), &target.resource)
     }
 }
 
-fn unknown(item: &InventoryItem) -> IntentError {
+fn unknown_kind(item: &InventoryItem) -> IntentError {
     let first = format!("{}: the API server does not know the kind", title(item));
     IntentError::Apply { verb: "applied", failed: 1, total: 1, first }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::IntentError;
 use super::document::{Document, parse};
-use super::error::Place;
+use super::error::FileLine;
 use super::kinds::{Kind, is_tool_file};
 use super::object::{self, Desired, Marks, Writer};
 
@@ -74,7 +74,7 @@ struct Work<'a> {
     marks: &'a Marks,
     beyond: Beyond,
     done: Compiled,
-    first: BTreeMap<(String, String, String, String), Place>,
+    first: BTreeMap<(String, String, String, String), FileLine>,
     claims: Claims,
 }
 
@@ -86,7 +86,7 @@ impl Work<'_> {
         document: &Document<'_>,
         in_file: usize,
     ) -> Result<(), IntentError> {
-        let place = Place { file: file.to_owned(), line: document.line };
+        let file_line = FileLine { file: file.to_owned(), line: document.line };
         let value = &document.value;
         let (Some(api_version), Some(kind)) = (text(value, "/apiVersion"), text(value, "/kind"))
         else {
@@ -100,53 +100,58 @@ impl Work<'_> {
         if api_version == "v1" && kind == "List" {
             let items = value.pointer("/items").and_then(Value::as_array);
             for item in items.into_iter().flatten() {
-                self.object(place.clone(), &item.to_string(), item.clone())?;
+                self.object(file_line.clone(), &item.to_string(), item.clone())?;
             }
             return Ok(());
         }
         if value.get("sops").is_some() {
-            let sealed = sealed(&place, value, whole, in_file)?;
-            return self.object(place, whole, sealed);
+            let sealed = sealed(&file_line, value, whole, in_file)?;
+            return self.object(file_line, whole, sealed);
         }
-        self.object(place, document.text, value.clone())
+        self.object(file_line, document.text, value.clone())
     }
 
-    fn object(&mut self, place: Place, source: &str, mut body: Value) -> Result<(), IntentError> {
+    fn object(
+        &mut self,
+        file_line: FileLine,
+        source: &str,
+        mut body: Value,
+    ) -> Result<(), IntentError> {
         let api_version = text(&body, "/apiVersion").unwrap_or_default().to_owned();
         let kind = text(&body, "/kind").unwrap_or_default().to_owned();
         if kind == "Secret" && api_version == "v1" {
-            return Err(plaintext(place));
+            return Err(plaintext(file_line));
         }
-        refuse_stray_ciphertext(&place, &kind, &body)?;
-        let writer = self.writer(&place, &api_version, &kind, &body)?;
-        let item = item(&place, &writer, api_version, kind, &mut body)?;
+        refuse_stray_ciphertext(&file_line, &kind, &body)?;
+        let writer = self.writer(&file_line, &api_version, &kind, &body)?;
+        let item = item(&file_line, &writer, api_version, kind, &mut body)?;
         if item.kind == "EncryptedManifest" {
-            check_manifest(&place, &item, &body)?;
+            check_manifest(&file_line, &item, &body)?;
             body["spec"]["source"] = json!({
                 "repository": self.marks.repository,
                 "commit": self.marks.commit,
-                "file": place.file,
+                "file": file_line.file,
             });
         }
         let group = item.api_version.split_once('/').map_or("", |(group, _)| group);
         let key = (group.to_owned(), item.kind.clone(), item.namespace.clone(), item.name.clone());
-        if let Some(first) = self.first.insert(key, place.clone()) {
-            return Err(IntentError::Duplicate { object: object::title(&item), place, first });
+        if let Some(first) = self.first.insert(key, file_line.clone()) {
+            return Err(IntentError::Duplicate { object: object::title(&item), file_line, first });
         }
-        let declared = Declared::of(&place.file, place.line, |at| text(&body, at));
+        let declared = Declared::of(&file_line.file, file_line.line, |at| text(&body, at));
         let rivals = declared.map(|declared| self.claims.declare(&declared)).unwrap_or_default();
         if let Some(rivals) = rivals.into_iter().next() {
-            return Err(IntentError::Rivals { place, rivals: Box::new(rivals) });
+            return Err(IntentError::Rivals { file_line, rivals: Box::new(rivals) });
         }
-        let hash = object::hash(self.marks, &place.file, source);
-        object::mark(&mut body, self.marks, &place.file, &hash);
-        self.done.objects.push(Desired { item, writer, body, hash, place });
+        let hash = object::hash(self.marks, &file_line.file, source);
+        object::mark(&mut body, self.marks, &file_line.file, &hash);
+        self.done.objects.push(Desired { item, writer, body, hash, file_line });
         Ok(())
     }
 
     fn writer(
         &self,
-        place: &Place,
+        file_line: &FileLine,
         api_version: &str,
         kind: &str,
         body: &Value,
@@ -164,7 +169,7 @@ impl Work<'_> {
             Some(_) => format!("{kind} in namespace {namespace:?}"),
             None => format!("{kind} ({api_version})"),
         };
-        Err(IntentError::ForbiddenKind { place: place.clone(), what, advice: USE_ACCOUNT })
+        Err(IntentError::ForbiddenKind { file_line: file_line.clone(), what, advice: USE_ACCOUNT })
     }
 }
 
@@ -172,13 +177,13 @@ fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
 
-fn invalid(place: &Place, problem: impl Into<String>) -> IntentError {
-    IntentError::Invalid { place: place.clone(), problem: problem.into() }
+fn invalid(file_line: &FileLine, problem: impl Into<String>) -> IntentError {
+    IntentError::Invalid { file_line: file_line.clone(), problem: problem.into() }
 }
 
-fn plaintext(place: Place) -> IntentError {
+fn plaintext(file_line: FileLine) -> IntentError {
     IntentError::Lint {
-        place,
+        file_line,
         reason: "PlaintextSecret",
         message: "a Secret that is not sealed".into(),
         advice: SEAL_IT,
@@ -187,20 +192,25 @@ fn plaintext(place: Place) -> IntentError {
 
 /// The EncryptedManifest of a sealed Secret file. The MAC covers the whole file, so that it must be
 /// alone there.
-fn sealed(place: &Place, value: &Value, whole: &str, in_file: usize) -> Result<Value, IntentError> {
+fn sealed(
+    file_line: &FileLine,
+    value: &Value,
+    whole: &str,
+    in_file: usize,
+) -> Result<Value, IntentError> {
     let is_secret =
         text(value, "/apiVersion") == Some("v1") && text(value, "/kind") == Some("Secret");
     if !is_secret {
-        return Err(invalid(place, "only a Secret can be sealed"));
+        return Err(invalid(file_line, "only a Secret can be sealed"));
     }
     if in_file != 1 {
         return Err(invalid(
-            place,
+            file_line,
             "a sealed Secret must be alone in its file: its MAC covers all of it",
         ));
     }
     if !value["sops"].is_object() {
-        return Err(plaintext(place.clone()));
+        return Err(plaintext(file_line.clone()));
     }
     Ok(json!({
         "apiVersion": "regent.dev/v1alpha1",
@@ -215,22 +225,26 @@ fn sealed(place: &Place, value: &Value, whole: &str, in_file: usize) -> Result<V
 
 /// An EncryptedManifest must hold a sealed Secret of its own namespace and name; bootstrap checks
 /// again after opening it (S5.2-4).
-fn check_manifest(place: &Place, item: &InventoryItem, body: &Value) -> Result<(), IntentError> {
+fn check_manifest(
+    file_line: &FileLine,
+    item: &InventoryItem,
+    body: &Value,
+) -> Result<(), IntentError> {
     let sops = text(body, "/spec/sops").unwrap_or_default();
-    let documents =
-        parse(&place.file, sops).map_err(|_| invalid(place, "spec.sops is not a YAML document"))?;
+    let documents = parse(&file_line.file, sops)
+        .map_err(|_| invalid(file_line, "spec.sops is not a YAML document"))?;
     let [only] = documents.as_slice() else {
-        return Err(invalid(place, "spec.sops must be exactly one document"));
+        return Err(invalid(file_line, "spec.sops must be exactly one document"));
     };
     if !only.value["sops"].is_object() {
-        return Err(plaintext(place.clone()));
+        return Err(plaintext(file_line.clone()));
     }
     for (field, expected) in [("namespace", &item.namespace), ("name", &item.name)] {
         let found = text(&only.value, &format!("/metadata/{field}")).unwrap_or_default();
         if found != expected {
             let problem =
                 format!("the sealed Secret has {field} {found:?}, the manifest {expected:?}");
-            return Err(invalid(place, problem));
+            return Err(invalid(file_line, problem));
         }
     }
     Ok(())
@@ -238,7 +252,7 @@ fn check_manifest(place: &Place, item: &InventoryItem, body: &Value) -> Result<(
 
 /// Namespace and name, checked; a namespace on a cluster-wide kind is dropped.
 fn item(
-    place: &Place,
+    file_line: &FileLine,
     writer: &Writer,
     api_version: String,
     kind: String,
@@ -248,21 +262,24 @@ fn item(
         let value = &body["metadata"][field];
         if !(value.is_string() || value.is_null()) {
             // `n`, `on` and `1` are no strings in YAML.
-            return Err(invalid(place, format!("metadata.{field} is not text: put it in quotes")));
+            return Err(invalid(
+                file_line,
+                format!("metadata.{field} is not text: put it in quotes"),
+            ));
         }
     }
     let name = text(body, "/metadata/name").unwrap_or_default().to_owned();
     if name.is_empty() {
-        return Err(invalid(place, format!("{kind} without metadata.name")));
+        return Err(invalid(file_line, format!("{kind} without metadata.name")));
     }
     let mut namespace = text(body, "/metadata/namespace").unwrap_or_default().to_owned();
     if name.starts_with(CIPHERTEXT) || namespace.starts_with(CIPHERTEXT) {
         let problem = "name and namespace are sealed: seal only data and stringData";
-        return Err(invalid(place, problem));
+        return Err(invalid(file_line, problem));
     }
     if let Writer::Intent(known) = writer {
         if known.namespaced && namespace.is_empty() {
-            return Err(invalid(place, format!("{kind} {name} without metadata.namespace")));
+            return Err(invalid(file_line, format!("{kind} {name} without metadata.namespace")));
         }
         if !known.namespaced {
             namespace.clear();
@@ -276,7 +293,11 @@ fn item(
 
 /// Ciphertext belongs into sealed files and into `spec.sops` of an EncryptedManifest, nowhere else:
 /// elsewhere it would be used as if it were the value.
-fn refuse_stray_ciphertext(place: &Place, kind: &str, body: &Value) -> Result<(), IntentError> {
+fn refuse_stray_ciphertext(
+    file_line: &FileLine,
+    kind: &str,
+    body: &Value,
+) -> Result<(), IntentError> {
     let in_field = |value: &Value| match (kind, value.as_object()) {
         ("EncryptedManifest", Some(fields)) => {
             fields.iter().any(|(name, v)| name != "sops" && has_ciphertext(v))
@@ -288,7 +309,10 @@ fn refuse_stray_ciphertext(place: &Place, kind: &str, body: &Value) -> Result<()
         _ => has_ciphertext(value),
     });
     if stray {
-        return Err(invalid(place, format!("ciphertext in a {kind}: only a Secret can be sealed")));
+        return Err(invalid(
+            file_line,
+            format!("ciphertext in a {kind}: only a Secret can be sealed"),
+        ));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::IntentError;
-use super::error::Place;
+use super::error::FileLine;
 
 /// Documents in one file; a file of 1 MiB cannot hold more useful ones.
 const DOCUMENTS_MAX: usize = 2_000;
@@ -26,7 +26,7 @@ pub(super) fn is_manifest(path: &str) -> bool {
 /// The documents of `text`; those without content are left out.
 pub(super) fn parse<'a>(file: &str, text: &'a str) -> Result<Vec<Document<'a>>, IntentError> {
     let invalid = |line: usize, problem: &str| IntentError::Invalid {
-        place: Place { file: file.to_owned(), line },
+        file_line: FileLine { file: file.to_owned(), line },
         problem: problem.to_owned(),
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);

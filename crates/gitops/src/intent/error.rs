@@ -2,6 +2,7 @@
 //! there.
 
 use regent_manifest::claims::Rivals;
+use regent_operator::api_error::ApiError;
 use regent_types::{Advice, Explain};
 
 use crate::gitrepo::GitError;
@@ -11,14 +12,14 @@ pub(super) const RENAMED_FIELD: &str = "RenamedField";
 
 /// A place in the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct FileLine {
     /// File, by its path inside the repository.
     pub file: String,
     /// Line, from 1.
     pub line: usize,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for FileLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
     }
@@ -53,10 +54,10 @@ pub enum IntentError {
         problem: String,
     },
     /// A rule of the repository was broken: plaintext Secret, private key, unencrypted data.
-    #[error("{place}: {message}")]
+    #[error("{file_line}: {message}")]
     Lint {
         /// Where.
-        place: Place,
+        file_line: FileLine,
         /// Reason of the rule.
         reason: &'static str,
         /// What was found.
@@ -65,38 +66,38 @@ pub enum IntentError {
         advice: &'static str,
     },
     /// A file that cannot be read as YAML or JSON, or an object that is none.
-    #[error("{place}: {problem}")]
+    #[error("{file_line}: {problem}")]
     Invalid {
         /// Where.
-        place: Place,
+        file_line: FileLine,
         /// What is wrong.
         problem: String,
     },
     /// An object of a kind, or in a namespace, that intent may not write.
-    #[error("{place}: intent may not write {what}")]
+    #[error("{file_line}: intent may not write {what}")]
     ForbiddenKind {
         /// Where.
-        place: Place,
+        file_line: FileLine,
         /// Kind, with its namespace where that is the reason.
         what: String,
         /// What to do.
         advice: &'static str,
     },
     /// The same object twice.
-    #[error("{place}: {object} is declared at {first} already")]
+    #[error("{file_line}: {object} is declared at {first} already")]
     Duplicate {
         /// The second place.
-        place: Place,
+        file_line: FileLine,
         /// The object.
         object: String,
         /// The first place.
-        first: Place,
+        first: FileLine,
     },
     /// Two RuntimeSecrets that claim the same.
-    #[error("{place}: {}", rivals.message())]
+    #[error("{file_line}: {}", rivals.message())]
     Rivals {
         /// The second place.
-        place: Place,
+        file_line: FileLine,
         /// What both claim, and the first place.
         rivals: Box<Rivals>,
     },
@@ -134,15 +135,12 @@ pub enum IntentError {
         /// Label of the owning source.
         owner: String,
     },
-    /// The API server refused something else.
-    #[error("{verb}")]
-    Api {
-        /// What was asked.
-        verb: &'static str,
-        /// The answer.
-        #[source]
-        source: Box<kube::Error>,
-    },
+    /// The API server refused something else, or did not answer.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The GitSource changed while it was synced: its status is not written over the newer one.
+    #[error("the GitSource changed meanwhile")]
+    Changed,
     /// A thread that reads the repository ended without an answer.
     #[error("reading the repository was interrupted")]
     Interrupted,
@@ -150,10 +148,10 @@ pub enum IntentError {
 
 impl IntentError {
     /// The same failure of one object, with the place it stands at in the repository.
-    pub(super) fn in_file(self, place: &Place) -> Self {
+    pub(super) fn in_file(self, file_line: &FileLine) -> Self {
         match self {
             Self::Apply { verb, failed, total, first } => {
-                Self::Apply { verb, failed, total, first: format!("{first} ({place})") }
+                Self::Apply { verb, failed, total, first: format!("{first} ({file_line})") }
             }
             other => other,
         }
@@ -164,7 +162,7 @@ impl IntentError {
         match self {
             Self::Repository { source, .. } => matches!(source, GitError::Git { .. }),
             Self::Credentials { .. } | Self::Apply { .. } | Self::Claimed { .. } => true,
-            Self::Api { .. } | Self::Interrupted => true,
+            Self::Api(_) | Self::Changed | Self::Interrupted => true,
             Self::Url { .. } | Self::Lint { .. } | Self::Invalid { .. } => false,
             Self::ForbiddenKind { .. } | Self::Duplicate { .. } | Self::Rivals { .. } => false,
             Self::Empty { .. } | Self::OwnAccount { .. } => false,
@@ -187,7 +185,8 @@ impl Explain for IntentError {
             Self::OwnAccount { .. } => "ForbiddenAccount",
             Self::Apply { .. } => "ApplyFailed",
             Self::Claimed { .. } => "ClaimedByAnotherSource",
-            Self::Api { .. } => "ApiRefused",
+            Self::Api(_) => "ApiRefused",
+            Self::Changed => "Changed",
             Self::Interrupted => "Interrupted",
         }
     }
@@ -202,14 +201,14 @@ impl Explain for IntentError {
                 format!("Secret {name}: {problem}"),
                 "correct the Secret, or let the GitSource name none",
             ),
-            Self::Lint { place, message, advice, reason: RENAMED_FIELD } => Advice::new(
+            Self::Lint { file_line, message, advice, reason: RENAMED_FIELD } => Advice::new(
                 "fields under the names that they have",
-                format!("{place}: {message}"),
+                format!("{file_line}: {message}"),
                 *advice,
             ),
-            Self::Lint { place, message, advice, .. } => Advice::new(
+            Self::Lint { file_line, message, advice, .. } => Advice::new(
                 "no secret in the clear anywhere in the repository",
-                format!("{place}: {message}"),
+                format!("{file_line}: {message}"),
                 *advice,
             ),
             Self::Invalid { .. } => {
@@ -241,7 +240,8 @@ impl Explain for IntentError {
                 text,
                 "remove it from one repository; or remove its label regent.dev/source to move it",
             ),
-            Self::Apply { .. } | Self::Api { .. } | Self::Interrupted => Advice::new(
+            Self::Changed => Advice::new("an unchanged GitSource", text, "none: it is synced anew"),
+            Self::Apply { .. } | Self::Api(_) | Self::Interrupted => Advice::new(
                 "the API server to accept every object",
                 text,
                 "read the refusal; it is tried again by itself",

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::IntentError;
+use crate::gitrepo::GitError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Location {
@@ -68,6 +69,11 @@ pub(super) fn redact(url: &str) -> String {
         }
         None => url.to_owned(),
     }
+}
+
+/// That the repository at `url` cannot be read.
+pub(super) fn unreadable(url: &str, source: GitError) -> IntentError {
+    IntentError::Repository { repository: redact(url), source }
 }
 
 #[cfg(test)]

@@ -20,17 +20,20 @@
 
 mod apply;
 mod compile;
+mod ctx;
 mod document;
-mod drive;
 mod error;
 mod fetch;
+mod head;
 mod impersonate;
 mod kinds;
 mod location;
 mod object;
 mod prune;
+mod reconcile;
 mod scan;
 mod status;
+mod sync;
 
 pub use error::IntentError;
 
@@ -61,12 +64,12 @@ pub struct Args {
 pub async fn run(cx: Context, args: Args) {
     let sources: Api<GitSource> = Api::namespaced(cx.api.clone(), &args.system_namespace);
     let stop = cx.shutdown.clone();
-    let driver = Arc::new(drive::Driver::new(cx, args));
+    let ctx = Arc::new(ctx::Ctx::new(cx, args));
     tracing::info!(component = "intent", "started");
     object_watch::controller(sources)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop.wait())
-        .run(drive::reconcile, drive::on_error, driver)
+        .run(reconcile::reconcile, reconcile::error_policy, ctx)
         .for_each(regent_operator::watch_error::log_broken_watches("intent"))
         .await;
     tracing::info!(component = "intent", "stopped");
@@ -77,8 +80,8 @@ mod fake_api;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod tests_drive;
-#[cfg(test)]
 mod tests_http;
+#[cfg(test)]
+mod tests_reconcile;
 #[cfg(test)]
 mod tests_run;

@@ -7,7 +7,7 @@ use regent_types::labels;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::error::Place;
+use super::error::FileLine;
 use super::kinds::Kind;
 
 /// Annotation: SHA-256 of an object's text in Git, with its file and source. It covers
@@ -34,7 +34,7 @@ pub(super) struct Desired {
     pub(super) body: Value,
     pub(super) hash: String,
     /// Where it stands in the repository.
-    pub(super) place: Place,
+    pub(super) file_line: FileLine,
 }
 
 impl Desired {

@@ -7,7 +7,7 @@ use regent_manifest::lint;
 
 use super::IntentError;
 use super::document::is_manifest;
-use super::error::{Place, RENAMED_FIELD};
+use super::error::{FileLine, RENAMED_FIELD};
 use super::fetch::Head;
 use crate::gitrepo::{self, Entry, GitError, LIMITS};
 
@@ -32,7 +32,7 @@ pub(super) fn scan(head: &Head, folder: &str) -> Result<Scan, GitError> {
     let mut large = None;
     let seen = gitrepo::walk(&repo, head.commit, LIMITS, &mut |entry| {
         if large.is_none() {
-            large = look(&entry, folder, &mut scan);
+            large = scan_entry(&entry, folder, &mut scan);
         }
     })?;
     if let Some(what) = large {
@@ -45,7 +45,7 @@ pub(super) fn scan(head: &Head, folder: &str) -> Result<Scan, GitError> {
 
 /// Lints one file and keeps it if it is a manifest; the name of a manifest that is too large to
 /// read.
-fn look(entry: &Entry<'_>, folder: &str, scan: &mut Scan) -> Option<String> {
+fn scan_entry(entry: &Entry<'_>, folder: &str, scan: &mut Scan) -> Option<String> {
     let wanted = is_manifest(entry.path) && is_under(entry.path, folder);
     let Some(bytes) = entry.bytes else { return wanted.then(|| entry.path.to_owned()) };
     if bytes.contains(&0) {
@@ -63,7 +63,7 @@ fn look(entry: &Entry<'_>, folder: &str, scan: &mut Scan) -> Option<String> {
         };
         if scan.findings.len() < FINDINGS_MAX {
             scan.findings.push(IntentError::Lint {
-                place: Place { file: entry.path.to_owned(), line: finding.line },
+                file_line: FileLine { file: entry.path.to_owned(), line: finding.line },
                 reason,
                 message: finding.message,
                 advice: finding.advice,

@@ -7,7 +7,7 @@ use regent_types::authority_names::KUBERNETES_MOUNT;
 use regent_types::neighbour::{described_installation, mount_description};
 use serde_json::{Value, json};
 
-use super::{Change, Conflict, Live, MOUNTS, Wanted, acl, changes, data};
+use super::{Change, Conflict, DesiredConfig, Live, MOUNTS, acl, changes, data};
 use crate::warden::Args;
 use crate::warden::issuer::Issuer;
 
@@ -22,8 +22,11 @@ pub(in crate::warden) enum Judge {
 
 /// A mount of an own name belongs to the installation that made it, which its description says: two that declare the
 /// same one would take it from each other for ever. The mount `kubernetes` goes to whoever a person lets recover.
-pub(super) fn login_mount(wanted: &Wanted, live: &Live) -> Result<Option<Change>, Conflict> {
-    let Wanted { login, installation, .. } = wanted;
+pub(super) fn login_mount(
+    desired: &DesiredConfig,
+    live: &Live,
+) -> Result<Option<Change>, Conflict> {
+    let DesiredConfig { login, installation, .. } = desired;
     let (mount, expected) = (&login.mount, mount_type(login.method));
     let ours = match mount == KUBERNETES_MOUNT {
         true => String::new(),
@@ -56,8 +59,8 @@ pub(super) fn login_mount(wanted: &Wanted, live: &Live) -> Result<Option<Change>
 
 /// Whether an installation may join the authority as it is: regent's mounts are there, its own login mount is not, or is
 /// of an earlier try, and nothing is in the way.
-pub(in crate::warden) fn joinable(wanted: &Wanted, live: &Live) -> Result<(), Conflict> {
-    let Wanted { login, installation, .. } = wanted;
+pub(in crate::warden) fn joinable(desired: &DesiredConfig, live: &Live) -> Result<(), Conflict> {
+    let DesiredConfig { login, installation, .. } = desired;
     for mount in MOUNTS {
         if data(live, "sys/mounts").is_none_or(|d| d[format!("{mount}/")].is_null()) {
             return Err(Conflict(format!(
@@ -74,13 +77,13 @@ pub(in crate::warden) fn joinable(wanted: &Wanted, live: &Live) -> Result<(), Co
         )));
     }
     // Whoever took over a policy's name would find it in the way of nothing: it is written over. So it is judged here.
-    let known = policies(&login.mount, &wanted.grants);
+    let known = policies(&login.mount, &desired.grants);
     let resumed = found.is_some_and(|m| !m.is_null());
     match known.iter().find(|p| !resumed && data(live, &acl(&p.name)).is_some()) {
         Some(policy) => {
             Err(Conflict(format!("policy {} is there, of a mount that is not", policy.name)))
         }
-        None => changes(wanted, live).map(drop),
+        None => changes(desired, live).map(drop),
     }
 }
 

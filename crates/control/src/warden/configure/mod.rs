@@ -38,7 +38,7 @@ pub(super) type Live = BTreeMap<String, Option<Value>>;
 
 /// What the authority is to be like, beyond the table.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct DesiredConfig {
     /// Whose login mount it is.
     pub(super) installation: String,
     pub(super) login: Login,
@@ -48,7 +48,7 @@ pub(super) struct Wanted {
     pub(super) grants: Vec<PathGrant>,
 }
 
-impl Wanted {
+impl DesiredConfig {
     /// What `authority` declares, in the cluster of `api`.
     pub(super) async fn of(
         authority: &RuntimeAuthority,
@@ -95,10 +95,10 @@ pub(super) fn reads(login: &Login) -> Vec<String> {
 }
 
 /// What must be written so that `live` becomes what the table says.
-pub(super) fn changes(wanted: &Wanted, live: &Live) -> Result<Vec<Change>, Conflict> {
-    let Wanted { login, judge, grants, .. } = wanted;
+pub(super) fn changes(desired: &DesiredConfig, live: &Live) -> Result<Vec<Change>, Conflict> {
+    let DesiredConfig { login, judge, grants, .. } = desired;
     let mut all = mounts(live)?;
-    all.extend(login_mount(wanted, live)?);
+    all.extend(login_mount(desired, live)?);
     let path = auth(login, "config");
     if !data(live, &path).is_some_and(|found| judge.is_asked(found)) {
         all.push(Change { what: format!("{} auth", login.mount), path, body: judge.body() });
@@ -168,13 +168,13 @@ fn safe_limits(config: &Value) -> bool {
 }
 
 /// Every field of `wanted` stands in `found`; lists are compared as sets.
-fn covers(found: &Value, wanted: &Value) -> bool {
+fn covers(found: &Value, desired: &Value) -> bool {
     let set = |v: &Value| -> Option<BTreeSet<String>> {
         v.as_array().map(|all| all.iter().map(ToString::to_string).collect())
     };
-    wanted.as_object().is_some_and(|fields| {
+    desired.as_object().is_some_and(|fields| {
         fields.iter().all(|(key, value)| match set(value) {
-            Some(wanted) => set(&found[key]) == Some(wanted),
+            Some(desired) => set(&found[key]) == Some(desired),
             None => found[key] == *value,
         })
     })

@@ -11,28 +11,28 @@ fn issuer(keys: &[&str]) -> Issuer {
     Issuer { name: "https://api".into(), keys }
 }
 
-fn by_review() -> Wanted {
+fn by_review() -> DesiredConfig {
     let kubernetes_host = "https://kubernetes.default.svc".to_owned();
     let judge = Judge::Reviewer(Args { kubernetes_host, kubernetes_ca_cert: None });
     let (installation, login) = ("east-1".to_owned(), Login::default());
-    Wanted { installation, login, judge, grants: Vec::new() }
+    DesiredConfig { installation, login, judge, grants: Vec::new() }
 }
 
-fn by_keys() -> Wanted {
+fn by_keys() -> DesiredConfig {
     let login = Login { mount: "east".into(), method: LoginMethod::Keys };
-    Wanted { login, judge: Judge::Keys(issuer(&["PEM1", "PEM2"])), ..by_review() }
+    DesiredConfig { login, judge: Judge::Keys(issuer(&["PEM1", "PEM2"])), ..by_review() }
 }
 
 /// A server that has taken every change.
-fn configured_for(wanted: &Wanted) -> Live {
-    let mut live: Live = reads(&wanted.login).into_iter().map(|path| (path, None)).collect();
+fn configured_for(desired: &DesiredConfig) -> Live {
+    let mut live: Live = reads(&desired.login).into_iter().map(|path| (path, None)).collect();
     let kv = json!({ "type": "kv", "options": { "version": "2" } });
     let mounts = json!({ "secret/": kv, "regent/": kv, "sys/": { "type": "system" } });
     live.insert("sys/mounts".into(), Some(json!({ "data": mounts })));
-    let mount = format!("{}/", wanted.login.mount);
-    let auth = json!({ mount: { "type": mount_type(wanted.login.method) } });
+    let mount = format!("{}/", desired.login.mount);
+    let auth = json!({ mount: { "type": mount_type(desired.login.method) } });
     live.insert("sys/auth".into(), Some(json!({ "data": auth })));
-    for change in changes(wanted, &live).unwrap() {
+    for change in changes(desired, &live).unwrap() {
         live.insert(change.path, Some(json!({ "data": change.body })));
     }
     live
@@ -42,8 +42,8 @@ fn configured() -> Live {
     configured_for(&by_review())
 }
 
-fn differs(wanted: &Wanted, live: &Live) -> Vec<String> {
-    changes(wanted, live).unwrap().into_iter().map(|c| c.what).collect()
+fn differs(desired: &DesiredConfig, live: &Live) -> Vec<String> {
+    changes(desired, live).unwrap().into_iter().map(|c| c.what).collect()
 }
 
 fn what(live: &Live) -> Vec<String> {
@@ -52,13 +52,14 @@ fn what(live: &Live) -> Vec<String> {
 
 #[test]
 fn an_empty_authority_gets_everything_in_an_order_that_works() {
-    for (wanted, mount, suffix) in [(by_review(), "kubernetes", ""), (by_keys(), "east", ".east")] {
-        let all = differs(&wanted, &Live::new());
+    for (desired, mount, suffix) in [(by_review(), "kubernetes", ""), (by_keys(), "east", ".east")]
+    {
+        let all = differs(&desired, &Live::new());
         let at = |name: &str| all.iter().position(|w| w == name).unwrap_or(usize::MAX);
         assert!(at("mount secret/") < at("limits of secret/"));
         assert!(at(&format!("auth {mount}/")) < at(&format!("{mount} auth")));
         assert!(at(&format!("policy regent-warden{suffix}")) < at("role regent-warden"));
-        let table = policies(mount, &[]).len() + roles(&wanted.login).len();
+        let table = policies(mount, &[]).len() + roles(&desired.login).len();
         assert_eq!(all.len(), 2 + 2 + 2 + table);
     }
 }
@@ -66,8 +67,8 @@ fn an_empty_authority_gets_everything_in_an_order_that_works() {
 /// C9-1: what the other installation has is neither read nor written.
 #[test]
 fn two_installations_write_nothing_of_each_others() {
-    let paths = |wanted: &Wanted| -> BTreeSet<String> {
-        let changes = changes(wanted, &Live::new()).unwrap();
+    let paths = |desired: &DesiredConfig| -> BTreeSet<String> {
+        let changes = changes(desired, &Live::new()).unwrap();
         changes.into_iter().map(|c| c.path).collect()
     };
     let (ours, theirs) = (paths(&by_keys()), paths(&by_review()));
@@ -83,7 +84,7 @@ fn two_installations_write_nothing_of_each_others() {
 fn keys_of_the_api_server_are_kept_in_step() {
     let live = configured_for(&by_keys());
     assert_eq!(differs(&by_keys(), &live), Vec::<String>::new());
-    let with = |issuer: Issuer| Wanted { judge: Judge::Keys(issuer), ..by_keys() };
+    let with = |issuer: Issuer| DesiredConfig { judge: Judge::Keys(issuer), ..by_keys() };
     let renamed = Issuer { name: "https://other".into(), ..issuer(&["PEM1", "PEM2"]) };
     for changed in [issuer(&["PEM1", "PEM2", "PEM3"]), issuer(&["PEM2"]), renamed] {
         assert_eq!(differs(&with(changed), &live), ["east auth"]);
@@ -124,7 +125,7 @@ fn only_a_free_login_mount_is_joined() {
     let theirs = configured_for(&by_review());
     assert_eq!(joinable(&by_keys(), &theirs), Ok(()));
     assert!(joinable(&by_keys(), &Live::new()).is_err(), "nobody is there");
-    let same_mount = Wanted { installation: "west-1".into(), ..by_review() };
+    let same_mount = DesiredConfig { installation: "west-1".into(), ..by_review() };
     assert!(joinable(&same_mount, &theirs).is_err());
     let with = |path: &str, value: Value| {
         let mut live = theirs.clone();
@@ -212,8 +213,8 @@ fn an_audit_device_is_seen_and_its_absence_too() {
 
 #[test]
 fn lists_are_compared_as_sets() {
-    let wanted = json!({ "a": ["x", "y"], "n": 600 });
-    assert!(covers(&json!({ "a": ["y", "x"], "n": 600, "more": 1 }), &wanted));
-    assert!(!covers(&json!({ "a": ["y", "x", "z"], "n": 600 }), &wanted));
-    assert!(!covers(&json!({ "a": ["y", "x"] }), &wanted));
+    let desired = json!({ "a": ["x", "y"], "n": 600 });
+    assert!(covers(&json!({ "a": ["y", "x"], "n": 600, "more": 1 }), &desired));
+    assert!(!covers(&json!({ "a": ["y", "x", "z"], "n": 600 }), &desired));
+    assert!(!covers(&json!({ "a": ["y", "x"] }), &desired));
 }

@@ -61,7 +61,7 @@ impl Issuer {
 async fn get(api: &kube::Client, path: &'static str) -> Result<Value, Error> {
     let request = Request::get(path).body(Vec::new());
     let request = request.map_err(|error| Error::Issuer(error.to_string()))?;
-    let text = api.request_text(request).await.map_err(Error::api("reading", path))?;
+    let text = api.request_text(request).await.map_err(Error::api("read", path))?;
     if text.len() > ANSWER_LEN_MAX {
         return Err(Error::Issuer(format!("{path} answers with more than {ANSWER_LEN_MAX} bytes")));
     }

@@ -231,7 +231,7 @@ async fn shares_that_cannot_be_read_are_not_written_over() {
 async fn the_unseal_identity_is_no_holder() {
     let world = active(EXTERNAL).await;
     let warden = world.warden();
-    let own: Identities = warden.objects.identity().await.unwrap().unwrap();
+    let own: Identities = warden.unseal_identity.read().await.unwrap().unwrap();
     let error = world.person(&own, None).unseal().await.unwrap_err();
     assert_eq!(error.reason(), "WrongIdentity");
 }

@@ -122,8 +122,8 @@ async fn at_rest_nothing_is_written_and_only_health_is_asked() {
 async fn a_root_token_that_outlived_a_crash_is_revoked() {
     let world = World::new(EMBEDDED).await;
     let warden = world.warden();
-    warden.objects.make_identity().await.unwrap();
-    let unseal = warden.objects.identity().await.unwrap().unwrap().recipients().remove(0);
+    warden.unseal_identity.create().await.unwrap();
+    let unseal = warden.unseal_identity.read().await.unwrap().unwrap().recipients().remove(0);
     world.cluster.set_status(
         "regent",
         json!({
@@ -166,7 +166,7 @@ async fn a_lost_cluster_needs_one_human_act() {
     let mut world = World::new(EMBEDDED).await;
     let first = world.warden();
     world.pass(&first).await.unwrap();
-    let old = first.objects.identity().await.unwrap().unwrap();
+    let old = first.unseal_identity.read().await.unwrap().unwrap();
     world.lose_cluster().await;
     let warden = world.warden();
     world.pass(&warden).await.unwrap();
@@ -237,7 +237,7 @@ async fn a_second_runtime_authority_is_not_the_one() {
     let seal = json!({ "holders": [{ "name": "a", "recipient": "age1a" }], "threshold": 1 });
     world.cluster.put_authority("other", json!({ "installation": "x", "seal": seal }));
     let other = std::sync::Arc::new(world.cluster.authority("other"));
-    super::driver::reconcile(other, world.warden()).await.unwrap();
+    super::reconcile::reconcile(other, world.warden()).await.unwrap();
     let status = world.cluster.authority("other").status.unwrap();
     assert_eq!(status.conditions[0].reason, "NotTheOne");
     assert!(!world.client().health().await.unwrap().initialized);

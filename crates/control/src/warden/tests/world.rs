@@ -26,7 +26,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::fuse::Fuse;
-use crate::warden::driver::{Driver, reconcile};
+use crate::warden::ctx::Ctx;
+use crate::warden::reconcile::reconcile;
 use crate::warden::{Args, Error, Person};
 use regent_operator::{Context, Endpoints, Shutdown};
 
@@ -486,15 +487,14 @@ impl World {
     }
 
     /// Warden as just started.
-    pub(super) fn warden(&self) -> Arc<Driver> {
+    pub(super) fn warden(&self) -> Arc<Ctx> {
         let args = Args { kubernetes_host: self.host.clone(), kubernetes_ca_cert: None };
-        let (served, told) = watch::channel(None);
-        drop(served);
+        let (_, serving) = watch::channel(None);
         let (_, transport) = watch::channel(None);
-        Arc::new(Driver::new(self.context(Identity::Warden), args, told, transport))
+        Arc::new(Ctx::new(self.context(Identity::Warden), args, serving, transport))
     }
 
-    pub(super) async fn pass(&self, warden: &Arc<Driver>) -> Result<(), Error> {
+    pub(super) async fn pass(&self, warden: &Arc<Ctx>) -> Result<(), Error> {
         let authority = Arc::new(self.cluster.authority("regent"));
         reconcile(authority, Arc::clone(warden)).await.map(drop)
     }

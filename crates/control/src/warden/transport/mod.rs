@@ -22,9 +22,9 @@ mod check;
 mod issue;
 mod objects;
 mod plan;
+mod report;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use std::time::Duration;
 
@@ -44,17 +44,16 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::Error;
 use objects::Objects;
 use plan::{Step, plan};
+use regent_operator::backoff::{Backoff, Growth};
 use regent_operator::{Context, watch_one};
 
-pub(super) use told::Told;
+pub(super) use report::TransportReport;
 
 /// Steps in one look: a first start takes three writes, a renewal of everything five.
 const STEPS_PER_LOOK_MAX: usize = 12;
 const LOOK_DEADLINE: Duration = Duration::from_secs(60);
-/// First wait after a failure, doubled up to [`RETRY_MAX`].
-const RETRY_MIN: Duration = Duration::from_secs(1);
-/// Longest wait after a failure.
-const RETRY_MAX: Duration = Duration::from_secs(60);
+/// Pauses after looks that failed.
+const PAUSES: Growth = Growth::new(Duration::from_secs(1), Duration::from_secs(60));
 /// Wake-ups kept: one look answers all of them.
 const WAKES_MAX: usize = 8;
 
@@ -62,33 +61,35 @@ const WAKES_MAX: usize = 8;
 pub(super) fn spawn(
     cx: &Context,
     nudge: mpsc::Sender<()>,
-) -> (JoinHandle<()>, watch::Receiver<Option<Told>>) {
-    let (tell, told) = watch::channel(None);
-    (tokio::spawn(keep(cx.clone(), tell, nudge)), told)
+) -> (JoinHandle<()>, watch::Receiver<Option<TransportReport>>) {
+    let (reports, report) = watch::channel(None);
+    (tokio::spawn(run(cx.clone(), reports, nudge)), report)
 }
 
-async fn keep(cx: Context, tell: watch::Sender<Option<Told>>, nudge: mpsc::Sender<()>) {
+async fn run(
+    cx: Context,
+    reports: watch::Sender<Option<TransportReport>>,
+    nudge: mpsc::Sender<()>,
+) {
     let objects = Objects::new(&cx);
     // Ended with this task.
     let (_watches, mut woken) = watches(&cx);
-    let mut retry = RETRY_MIN;
+    let backoff = Backoff::new(PAUSES);
     loop {
-        let done = tokio::time::timeout(LOOK_DEADLINE, look(&objects, || cx.now())).await;
+        let done = tokio::time::timeout(LOOK_DEADLINE, reconcile(&objects, || cx.now())).await;
         let wait = match done.unwrap_or(Err(Error::Deadline(LOOK_DEADLINE))) {
-            Ok((told, wait)) => {
-                retry = RETRY_MIN;
-                say(&tell, &nudge, told);
+            Ok((report, wait)) => {
+                backoff.reset(&());
+                send_report(&reports, &nudge, report);
                 wait
             }
             Err(error) => {
                 tracing::warn!(reason = error.reason(), %error, "certificates could not be kept");
-                let known = tell.borrow().clone().unwrap_or_default();
+                let known = reports.borrow().clone().unwrap_or_default();
                 let message = format!("{error}; do: {}", error.advice().action);
                 let verdict = Some(Verdict::no(error.reason(), message));
-                say(&tell, &nudge, Told { verdict, ..known });
-                let wait = retry;
-                retry = (retry * 2).min(RETRY_MAX);
-                wait
+                send_report(&reports, &nudge, TransportReport { verdict, ..known });
+                backoff.next(())
             }
         };
         tokio::select! {
@@ -100,10 +101,14 @@ async fn keep(cx: Context, tell: watch::Sender<Option<Told>>, nudge: mpsc::Sende
 }
 
 /// Tells what is new, and the controller that there is something new.
-fn say(tell: &watch::Sender<Option<Told>>, nudge: &mpsc::Sender<()>, told: Told) {
-    let new = tell.send_if_modified(|old| {
-        let other = old.as_ref() != Some(&told);
-        *old = Some(told);
+fn send_report(
+    reports: &watch::Sender<Option<TransportReport>>,
+    nudge: &mpsc::Sender<()>,
+    report: TransportReport,
+) {
+    let new = reports.send_if_modified(|old| {
+        let other = old.as_ref() != Some(&report);
+        *old = Some(report);
         other
     });
     if new {
@@ -132,15 +137,18 @@ fn watches(cx: &Context) -> (JoinSet<()>, mpsc::Receiver<()>) {
 }
 
 /// Looks and acts until there is nothing but to rest: what to tell, and how long to rest.
-async fn look(objects: &Objects, now: impl Fn() -> Timestamp) -> Result<(Told, Duration), Error> {
+async fn reconcile(
+    objects: &Objects,
+    now: impl Fn() -> Timestamp,
+) -> Result<(TransportReport, Duration), Error> {
     for _ in 0..STEPS_PER_LOOK_MAX {
         let found = objects.read().await?;
         let now = now();
-        let step = plan(&found.seen, now);
+        let step = plan(&found.observed, now);
         match &step {
             Step::Rest(rest) => {
                 let wait = Duration::try_from(rest.until.duration_since(now)).unwrap_or_default();
-                return Ok((Told::of(&found.seen, rest), wait));
+                return Ok((TransportReport::of(&found.observed, rest), wait));
             }
             step => {
                 tracing::info!(step = step.name(), "certificates");

@@ -8,22 +8,23 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
-use kube::api::PostParams;
 use regent_api::RuntimeAuthority;
 use regent_types::Sensitive;
 use regent_types::labels::{
     AUTHORITY_CA_BUNDLE, AUTHORITY_CA_SECRET, AUTHORITY_NAME, AUTHORITY_TLS_SECRET, CA_KEY,
     PUBLISHED_AT, SYSTEM_NAMESPACE,
 };
-use zeroize::Zeroize;
 
 use super::certificate::Certificate;
 use super::check::belongs;
 use super::issue::{self, Made};
-use super::plan::{Needed, Published, Seen, Step};
+use super::plan::{Needed, Observed, Published, Step};
 use crate::warden::Error;
-use crate::warden::objects::{internal, part_of};
+use crate::warden::labels::{internal, part_of};
 use regent_operator::Context;
+use regent_operator::api_error::{ApiError, Category};
+use regent_operator::wiped_secret::wipe;
+use regent_operator::write::FieldManager;
 
 /// Type of the serving Secret, as others expect it.
 const TLS_TYPE: &str = "kubernetes.io/tls";
@@ -33,12 +34,12 @@ pub(super) struct Objects {
     authorities: Api<RuntimeAuthority>,
     secrets: Api<Secret>,
     maps: Api<ConfigMap>,
-    post: PostParams,
+    manager: FieldManager,
 }
 
 /// What was read, with what a conditional write needs.
 pub(super) struct Found {
-    pub(super) seen: Seen,
+    pub(super) observed: Observed,
     ca: Kept,
     tls: Kept,
     map: Option<ConfigMap>,
@@ -76,14 +77,14 @@ impl Objects {
             authorities: Api::all(cx.api.clone()),
             secrets: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
             maps: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
-            post: cx.manager().post(),
+            manager: cx.manager(),
         }
     }
 
     /// Reads everything, fresh. Where the certificates are not warden's it looks no further.
     pub(super) async fn read(&self) -> Result<Found, Error> {
         let authority = self.authorities.get_opt(AUTHORITY_NAME).await;
-        let authority = authority.map_err(Error::api("reading", "RuntimeAuthority regent"))?;
+        let authority = authority.map_err(Error::api("read", "RuntimeAuthority regent"))?;
         let needed = match authority.map(|a| a.spec) {
             None => Needed::Nothing,
             Some(spec) if spec.external.is_some() => Needed::Nothing,
@@ -94,9 +95,9 @@ impl Objects {
             ca = self.secret(AUTHORITY_CA_SECRET).await?;
             tls = self.secret(AUTHORITY_TLS_SECRET).await?;
             let found = self.maps.get_opt(AUTHORITY_CA_BUNDLE).await;
-            map = found.map_err(Error::api("reading", "ConfigMap regent-authority-ca"))?;
+            map = found.map_err(Error::api("read", "ConfigMap regent-authority-ca"))?;
         }
-        let seen = Seen {
+        let observed = Observed {
             needed,
             ca: ca.pair("ca"),
             staged: ca.pair("next"),
@@ -105,12 +106,12 @@ impl Objects {
             carried: tls.text(CA_KEY),
             published: map.as_ref().map(published),
         };
-        Ok(Found { seen, ca, tls, map })
+        Ok(Found { observed, ca, tls, map })
     }
 
     async fn secret(&self, name: &str) -> Result<Kept, Error> {
         let found = self.secrets.get_opt(name).await;
-        let found = found.map_err(Error::api("reading", &format!("Secret {name}")))?;
+        let found = found.map_err(Error::api("read", &format!("Secret {name}")))?;
         let Some(secret) = found else { return Ok(Kept::default()) };
         let data = secret.data.unwrap_or_default().into_iter();
         Ok(Kept {
@@ -127,7 +128,7 @@ impl Objects {
         now: Timestamp,
     ) -> Result<(), Error> {
         let plain = |text: &str| Sensitive::new(text.as_bytes().to_vec());
-        let Found { seen, mut ca, mut tls, map } = found;
+        let Found { observed, mut ca, mut tls, map } = found;
         match step {
             Step::MakeCa => {
                 let Made { certificate, key } = issue::authority(now)?;
@@ -142,7 +143,7 @@ impl Objects {
                 self.write(AUTHORITY_CA_SECRET, ca).await
             }
             Step::PromoteCa => {
-                let retired = seen.old.iter().chain(&seen.ca).filter(|c| c.lives(now));
+                let retired = observed.old.iter().chain(&observed.ca).filter(|c| c.lives(now));
                 let retired: String = retired.map(Certificate::pem).collect();
                 for file in ["crt", "key"] {
                     if let Some(next) = ca.data.remove(&format!("next.{file}")) {
@@ -180,12 +181,10 @@ impl Objects {
         let mut secret =
             Secret { metadata, type_, data: Some(data.collect()), ..Secret::default() };
         let written = match new {
-            true => self.secrets.create(&self.post, &secret).await,
-            false => self.secrets.replace(name, &self.post, &secret).await,
+            true => self.secrets.create(&self.manager.post(), &secret).await,
+            false => self.secrets.replace(name, &self.manager.post(), &secret).await,
         };
-        for bytes in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
-            bytes.0.zeroize();
-        }
+        wipe(&mut secret);
         settled(written.map(drop), &format!("Secret {name}"))
     }
 
@@ -206,8 +205,8 @@ impl Objects {
         map.data = Some(BTreeMap::from([(CA_KEY.to_owned(), bundle.to_owned())]));
         map.binary_data = None;
         let written = match new {
-            true => self.maps.create(&self.post, &map).await,
-            false => self.maps.replace(AUTHORITY_CA_BUNDLE, &self.post, &map).await,
+            true => self.maps.create(&self.manager.post(), &map).await,
+            false => self.maps.replace(AUTHORITY_CA_BUNDLE, &self.manager.post(), &map).await,
         };
         settled(written.map(drop), "ConfigMap regent-authority-ca")
     }
@@ -221,13 +220,13 @@ fn published(map: &ConfigMap) -> Published {
 
 /// A lost race is no failure: the next look sees who won. Their number is bounded by the caller.
 fn settled(written: kube::Result<()>, object: &str) -> Result<(), Error> {
-    match written {
-        Err(kube::Error::Api(status))
-            if status.is_conflict() || status.is_already_exists() || status.is_not_found() =>
-        {
+    let Err(error) = written else { return Ok(()) };
+    let error = ApiError::new("write", object, &error);
+    match error.category() {
+        Category::Conflict | Category::NotFound => {
             tracing::debug!(object, "changed meanwhile; looks again");
             Ok(())
         }
-        other => other.map_err(Error::api("writing", object)),
+        Category::Forbidden | Category::Invalid | Category::Transient => Err(error.into()),
     }
 }

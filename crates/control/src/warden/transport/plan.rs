@@ -27,7 +27,7 @@ pub(super) enum Needed {
 
 /// What a decision rests on. A certificate whose key is not there or is another's counts as absent.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct Observed {
     pub(super) needed: Needed,
     /// The CA that signs.
     pub(super) ca: Option<Certificate>,
@@ -92,27 +92,28 @@ impl Step {
 
 /// The next step. Whoever trusts what is published accepts what is served, at every moment between
 /// two steps, unless a CA was lost or expired while nobody looked.
-pub(super) fn plan(seen: &Seen, now: Timestamp) -> Step {
-    if seen.needed != Needed::Ours {
+pub(super) fn plan(observed: &Observed, now: Timestamp) -> Step {
+    if observed.needed != Needed::Ours {
         return Step::Rest(Rest { until: now + REST_MAX, expires: None });
     }
-    let Some(ca) = seen.ca.as_ref().filter(|ca| ca.lives(now)) else { return Step::MakeCa };
-    let staged = seen.staged.as_ref().filter(|s| s.lives(now));
-    if staged.is_none() && (seen.staged.is_some() || ca.due() <= now) {
+    let Some(ca) = observed.ca.as_ref().filter(|ca| ca.lives(now)) else { return Step::MakeCa };
+    let staged = observed.staged.as_ref().filter(|s| s.lives(now));
+    if staged.is_none() && (observed.staged.is_some() || ca.due() <= now) {
         return Step::StageCa;
     }
-    let trusted = trusted(seen, now);
+    let trusted = trusted(observed, now);
     let bundle: String = trusted.iter().map(Certificate::pem).collect();
-    let since = match seen.published.as_ref().map(|p| (p.bundle == bundle, p.since)) {
+    let since = match observed.published.as_ref().map(|p| (p.bundle == bundle, p.since)) {
         Some((true, Some(since))) if since <= now + SKEW_MAX => since,
         _ => return Step::Publish(bundle),
     };
     if staged.is_some() && since + SETTLE <= now {
         return Step::PromoteCa;
     }
-    let served = seen.leaf.as_ref().filter(|l| now < l.due() && check::accepted(l, &trusted, now));
+    let served =
+        observed.leaf.as_ref().filter(|l| now < l.due() && check::accepted(l, &trusted, now));
     let Some(leaf) = served else { return Step::Issue(bundle) };
-    if seen.carried != bundle {
+    if observed.carried != bundle {
         return Step::Carry(bundle);
     }
     let change = if staged.is_some() { since + SETTLE } else { ca.due() };
@@ -123,12 +124,12 @@ pub(super) fn plan(seen: &Seen, now: Timestamp) -> Step {
 
 /// Whom clients are to trust, oldest first: every CA that lives, and the one that what is served was
 /// signed by, should its Secret have been lost.
-fn trusted(seen: &Seen, now: Timestamp) -> Vec<Certificate> {
-    let anchors = Certificate::read(&seen.carried).into_iter().filter(|anchor| {
+fn trusted(observed: &Observed, now: Timestamp) -> Vec<Certificate> {
+    let anchors = Certificate::read(&observed.carried).into_iter().filter(|anchor| {
         let alone = std::slice::from_ref(anchor);
-        seen.leaf.as_ref().is_some_and(|leaf| check::accepted(leaf, alone, now))
+        observed.leaf.as_ref().is_some_and(|leaf| check::accepted(leaf, alone, now))
     });
-    let known = seen.ca.iter().chain(&seen.staged).chain(&seen.old).cloned();
+    let known = observed.ca.iter().chain(&observed.staged).chain(&observed.old).cloned();
     let mut all: Vec<_> = known.chain(anchors).filter(|c| c.lives(now)).collect();
     all.sort();
     all.dedup();

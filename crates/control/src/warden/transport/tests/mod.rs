@@ -10,7 +10,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use regent_types::labels::{AUTHORITY_CA_BUNDLE, AUTHORITY_CA_SECRET, AUTHORITY_TLS_SECRET};
 use serde_json::json;
 
-use super::{look, spawn};
+use super::{reconcile, spawn};
 use world::World;
 
 /// C7-3, PROTOCOLS.md §3: a CA, a certificate for the authority's names alone, a published bundle;
@@ -18,15 +18,15 @@ use world::World;
 #[tokio::test]
 async fn the_first_look_makes_everything_and_the_second_nothing() {
     let world = World::new(json!({})).await;
-    let told = world.look().await;
-    assert_eq!(told.verdict.as_ref().map(|v| v.reason), Some("Served"));
-    assert_eq!(told.expires, Some(world.leaf().await.until));
-    assert_eq!(told.issued.len(), 2);
+    let report = world.reconcile().await;
+    assert_eq!(report.verdict.as_ref().map(|v| v.reason), Some("Served"));
+    assert_eq!(report.expires, Some(world.leaf().await.until));
+    assert_eq!(report.issued.len(), 2);
     let bundle = world.bundle().await;
     assert_eq!(bundle, [world.ca().await]);
     assert!(world.served_to(&bundle).await);
     let before = world.versions().await;
-    assert_eq!((before.len(), world.look().await), (3, told));
+    assert_eq!((before.len(), world.reconcile().await), (3, report));
     assert_eq!(world.versions().await, before);
     world.within_role();
 }
@@ -35,9 +35,9 @@ async fn the_first_look_makes_everything_and_the_second_nothing() {
 #[tokio::test]
 async fn nothing_is_made_for_an_own_certificate_or_an_external_authority() {
     let own = World::new(json!({ "tls": { "secretName": "mine" } })).await;
-    assert_eq!(own.look().await.verdict.map(|v| v.reason), Some("OwnCertificate"));
+    assert_eq!(own.reconcile().await.verdict.map(|v| v.reason), Some("OwnCertificate"));
     let external = World::new(json!({ "external": { "address": "https://bao:8200" } })).await;
-    assert_eq!(external.look().await.verdict, None);
+    assert_eq!(external.reconcile().await.verdict, None);
     assert!(own.versions().await.is_empty() && external.versions().await.is_empty());
 }
 
@@ -46,13 +46,13 @@ async fn nothing_is_made_for_an_own_certificate_or_an_external_authority() {
 #[tokio::test]
 async fn for_eleven_years_a_client_that_is_late_accepts_what_is_served() {
     let mut world = World::new(json!({})).await;
-    world.look().await;
+    world.reconcile().await;
     let first = world.ca().await;
     let (mut late, mut leaves, mut two_at_once) = (world.bundle().await, 0, 0);
     let mut leaf = world.leaf().await;
     for _ in 0..450 {
         world.days(9);
-        world.look().await;
+        world.reconcile().await;
         let bundle = world.bundle().await;
         assert!(world.served_to(&late).await && world.served_to(&bundle).await, "{}", world.now);
         assert!(bundle.iter().all(|c| c.lives(world.now)));
@@ -74,18 +74,18 @@ async fn for_eleven_years_a_client_that_is_late_accepts_what_is_served() {
 #[tokio::test]
 async fn a_new_ca_is_published_before_it_signs() {
     let mut world = World::new(json!({})).await;
-    world.look().await;
+    world.reconcile().await;
     let first = world.ca().await;
     world.days(2_440);
-    world.look().await;
+    world.reconcile().await;
     let bundle = world.bundle().await;
     assert_eq!((bundle.len(), world.ca().await), (2, first.clone()));
     assert!(world.served_to(std::slice::from_ref(&first)).await);
     world.pass(SignedDuration::from_mins(5));
-    world.look().await;
+    world.reconcile().await;
     assert_eq!(world.ca().await, first);
     world.pass(SignedDuration::from_mins(6));
-    world.look().await;
+    world.reconcile().await;
     assert_eq!(world.ca().await, bundle[1]);
     assert_eq!(world.bundle().await, bundle);
 }
@@ -94,12 +94,12 @@ async fn a_new_ca_is_published_before_it_signs() {
 #[tokio::test]
 async fn what_expired_while_warden_was_down_is_made_anew() {
     let mut world = World::new(json!({})).await;
-    world.look().await;
+    world.reconcile().await;
     let ca = world.ca().await;
     for (days, same_ca) in [(60, true), (4_015, false)] {
         world.days(days);
         assert!(!world.served_to(&world.bundle().await).await);
-        world.look().await;
+        world.reconcile().await;
         assert!(world.served_to(&world.bundle().await).await);
         assert_eq!(world.ca().await == ca, same_ca);
     }
@@ -111,11 +111,11 @@ async fn what_expired_while_warden_was_down_is_made_anew() {
 #[tokio::test]
 async fn minutes_of_clock_skew_change_nothing() {
     let mut world = World::new(json!({})).await;
-    world.look().await;
+    world.reconcile().await;
     let before = world.versions().await;
     world.pass(SignedDuration::from_mins(-50));
     assert!(world.served_to(&world.bundle().await).await);
-    world.look().await;
+    world.reconcile().await;
     assert_eq!(world.versions().await, before);
 }
 
@@ -127,16 +127,16 @@ async fn killed_between_any_two_writes_it_goes_on() {
         for writes in 0.. {
             let mut world = World::new(json!({})).await;
             if days > 0 {
-                world.look().await;
+                world.reconcile().await;
                 world.days(days);
             }
             if !world.killed_after(writes).await.unwrap() {
                 assert!(writes > 2 && writes <= writes_max + 1, "{days}: {writes}");
                 break;
             }
-            world.look().await;
+            world.reconcile().await;
             world.pass(SignedDuration::from_mins(11));
-            world.look().await;
+            world.reconcile().await;
             let bundle = world.bundle().await;
             assert!(world.served_to(&bundle).await);
             assert_eq!(
@@ -151,8 +151,10 @@ async fn killed_between_any_two_writes_it_goes_on() {
 #[tokio::test]
 async fn two_at_once_agree() {
     let world = World::new(json!({})).await;
-    let (one, two) =
-        tokio::join!(look(&world.objects, || world.now), look(&world.objects, || world.now));
+    let (one, two) = tokio::join!(
+        reconcile(&world.objects, || world.now),
+        reconcile(&world.objects, || world.now)
+    );
     assert_eq!(one.unwrap().0, two.unwrap().0);
     assert!(world.served_to(&world.bundle().await).await);
     assert_eq!(world.versions().await.len(), 3);
@@ -162,26 +164,26 @@ async fn two_at_once_agree() {
 #[tokio::test]
 async fn what_others_remove_comes_back() {
     let world = World::new(json!({})).await;
-    world.look().await;
+    world.reconcile().await;
     let (bundle, ca, leaf) = (world.bundle().await, world.ca().await, world.leaf().await);
 
     world.remove_bundle().await;
-    world.look().await;
+    world.reconcile().await;
     assert_eq!(world.bundle().await, bundle);
     let patch = json!({ "data": { "ca.crt": "mine" } });
     let params = PatchParams::default();
     world.maps().patch(AUTHORITY_CA_BUNDLE, &params, &Patch::Merge(patch)).await.unwrap();
-    world.look().await;
+    world.reconcile().await;
     assert_eq!(world.bundle().await, bundle);
 
     world.remove_secret(AUTHORITY_TLS_SECRET).await;
-    world.look().await;
+    world.reconcile().await;
     assert_eq!(world.ca().await, ca);
     let second = world.leaf().await;
     assert_ne!(second, leaf);
 
     world.remove_secret(AUTHORITY_CA_SECRET).await;
-    world.look().await;
+    world.reconcile().await;
     assert_ne!(world.ca().await, ca);
     assert_eq!(world.leaf().await, second);
     assert_eq!(world.bundle().await.len(), 2);
@@ -190,7 +192,7 @@ async fn what_others_remove_comes_back() {
     // Both: an end to all trust in what was before.
     world.remove_secret(AUTHORITY_CA_SECRET).await;
     world.remove_secret(AUTHORITY_TLS_SECRET).await;
-    world.look().await;
+    world.reconcile().await;
     assert_eq!(world.bundle().await, [world.ca().await]);
     assert!(world.served_to(&world.bundle().await).await);
     world.within_role();
@@ -201,9 +203,9 @@ async fn what_others_remove_comes_back() {
 async fn the_loop_tells_and_restores() {
     let world = World::new(json!({})).await;
     let (nudge, mut nudged) = tokio::sync::mpsc::channel(1);
-    let (task, mut told) = spawn(&world.cx, nudge);
+    let (task, mut report) = spawn(&world.cx, nudge);
     nudged.recv().await.unwrap();
-    let reason = told
+    let reason = report
         .wait_for(Option::is_some)
         .await
         .unwrap()

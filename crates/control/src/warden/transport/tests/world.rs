@@ -21,7 +21,7 @@ use crate::warden::Error;
 use crate::warden::transport::certificate::Certificate;
 use crate::warden::transport::objects::Objects;
 use crate::warden::transport::plan::{Step, plan};
-use crate::warden::transport::{Told, check, look};
+use crate::warden::transport::{TransportReport, check, reconcile};
 use regent_operator::{Context, Endpoints, Shutdown};
 
 pub(super) struct World {
@@ -70,8 +70,8 @@ impl World {
         Self { sandbox, cx, stop, objects, now }
     }
 
-    pub(super) async fn look(&self) -> Told {
-        look(&self.objects, || self.now).await.unwrap().0
+    pub(super) async fn reconcile(&self) -> TransportReport {
+        reconcile(&self.objects, || self.now).await.unwrap().0
     }
 
     /// At most `steps` of what a look would do, as if the process were killed then. Whether there
@@ -79,7 +79,7 @@ impl World {
     pub(super) async fn killed_after(&self, steps: usize) -> Result<bool, Error> {
         for _ in 0..steps {
             let found = self.objects.read().await?;
-            let step = plan(&found.seen, self.now);
+            let step = plan(&found.observed, self.now);
             if matches!(step, Step::Rest(_)) {
                 return Ok(false);
             }

@@ -6,38 +6,35 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
-use kube::api::PostParams;
 use regent_manifest::keys::{Identities, NewIdentity, generate};
 use regent_types::labels::{SYSTEM_NAMESPACE, UNSEAL_IDENTITY_SECRET};
 use zeroize::Zeroizing;
 
 use super::Error;
+use super::labels::internal;
 use regent_operator::Context;
+use regent_operator::wiped_secret::wipe;
+use regent_operator::write::FieldManager;
 
 /// Key of the identity's Secret.
 const IDENTITY_KEY: &str = "identity";
-/// Value of `regent.dev/class` on Secrets that regent keeps for itself.
-const CLASS_INTERNAL: &str = "internal";
 
 /// Access to it, as warden.
-pub(super) struct Objects {
+pub(super) struct UnsealIdentity {
     secrets: Api<Secret>,
-    post: PostParams,
+    manager: FieldManager,
 }
 
-impl Objects {
+impl UnsealIdentity {
     pub(super) fn new(cx: &Context) -> Self {
-        Self {
-            secrets: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
-            post: cx.manager().post(),
-        }
+        Self { secrets: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE), manager: cx.manager() }
     }
 
     /// The unseal identity of this cluster, if it was made.
-    pub(super) async fn identity(&self) -> Result<Option<Identities>, Error> {
+    pub(super) async fn read(&self) -> Result<Option<Identities>, Error> {
         let object = format!("Secret {UNSEAL_IDENTITY_SECRET}");
         let found = self.secrets.get_opt(UNSEAL_IDENTITY_SECRET).await;
-        let Some(secret) = found.map_err(Error::api("reading", &object))? else { return Ok(None) };
+        let Some(secret) = found.map_err(Error::api("read", &object))? else { return Ok(None) };
         let expected = "an age identity under the key identity";
         let bytes = secret.data.and_then(|mut data| data.remove(IDENTITY_KEY));
         let bytes = bytes.map(|b| Zeroizing::new(b.0));
@@ -48,10 +45,10 @@ impl Objects {
     }
 
     /// Makes the unseal identity, for nothing else; an existing one is never replaced.
-    pub(super) async fn make_identity(&self) -> Result<(), Error> {
+    pub(super) async fn create(&self) -> Result<(), Error> {
         let NewIdentity { identity, recipient } = generate();
         let bytes = ByteString(identity.expose().as_bytes().to_vec());
-        let secret = Secret {
+        let mut secret = Secret {
             metadata: ObjectMeta {
                 name: Some(UNSEAL_IDENTITY_SECRET.to_owned()),
                 namespace: Some(SYSTEM_NAMESPACE.to_owned()),
@@ -62,32 +59,16 @@ impl Objects {
             data: Some(BTreeMap::from([(IDENTITY_KEY.to_owned(), bytes)])),
             ..Secret::default()
         };
-        let created = self.secrets.create(&self.post, &secret).await;
-        if let Some(mut data) = secret.data
-            && let Some(bytes) = data.get_mut(IDENTITY_KEY)
-        {
-            zeroize::Zeroize::zeroize(&mut bytes.0);
-        }
+        let created = self.secrets.create(&self.manager.post(), &secret).await;
+        wipe(&mut secret);
         match created {
             Ok(_) => tracing::info!(%recipient, "unseal identity made"),
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
             Err(error) => {
                 let object = format!("Secret {UNSEAL_IDENTITY_SECRET}");
-                return Err(Error::api("creating", &object)(error));
+                return Err(Error::api("create", &object)(error));
             }
         }
         Ok(())
     }
-}
-
-/// Label of everything that regent keeps.
-pub(super) fn part_of() -> BTreeMap<String, String> {
-    BTreeMap::from([("app.kubernetes.io/part-of".to_owned(), "regent".to_owned())])
-}
-
-/// Labels of Secrets that regent keeps for itself.
-pub(super) fn internal() -> BTreeMap<String, String> {
-    let mut labels = part_of();
-    labels.insert(regent_types::labels::CLASS.to_owned(), CLASS_INTERNAL.to_owned());
-    labels
 }

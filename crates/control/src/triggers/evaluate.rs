@@ -55,7 +55,7 @@ pub(crate) struct Run {
 }
 
 /// What the trigger sees.
-pub(crate) struct Seen<'a> {
+pub(crate) struct Observed<'a> {
     /// Name of the trigger.
     pub(crate) trigger: &'a str,
     /// When the trigger was created: earlier slots are none of its business.
@@ -72,7 +72,7 @@ pub(crate) struct Seen<'a> {
 
 /// One run to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fire {
+pub(crate) struct RunRequest {
     pub(crate) secret: String,
     pub(crate) slot: String,
     /// What kind of cause.
@@ -81,7 +81,7 @@ pub(crate) struct Fire {
     pub(crate) reason: String,
 }
 
-impl Fire {
+impl RunRequest {
     /// Name of the run.
     pub(crate) fn run(&self, trigger: &str) -> String {
         name::run(trigger, &self.secret, &self.slot)
@@ -95,7 +95,7 @@ impl Fire {
 
 /// What keeps a trigger from firing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Blocked {
+pub(crate) enum NotReady {
     /// `suspend: true`.
     Suspended,
     /// `spec.source` names nothing: declared before the field had this name.
@@ -115,46 +115,46 @@ pub(crate) enum Blocked {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Decision {
     /// Runs to start, after the watermark was persisted.
-    pub(crate) fires: Vec<Fire>,
+    pub(crate) requests: Vec<RunRequest>,
     /// New `lastSlot`, if another.
     pub(crate) last_slot: Option<String>,
     /// When to look again; `None`: when something changes.
     pub(crate) again: Option<Timestamp>,
     /// What keeps it from firing, if something does.
-    pub(crate) blocked: Option<Blocked>,
+    pub(crate) not_ready: Option<NotReady>,
 }
 
 /// What is to be done now.
-pub(crate) fn due(seen: &Seen<'_>, now: Timestamp) -> Decision {
-    if seen.spec.suspend {
-        return blocked(Blocked::Suspended);
+pub(crate) fn evaluate(observed: &Observed<'_>, now: Timestamp) -> Decision {
+    if observed.spec.suspend {
+        return not_ready(NotReady::Suspended);
     }
-    if !seen.workflow {
-        return blocked(Blocked::WorkflowMissing);
+    if !observed.workflow {
+        return not_ready(NotReady::WorkflowMissing);
     }
     let selected: Vec<&Secret> =
-        seen.secrets.iter().filter(|s| selects(&seen.spec.select, s)).collect();
+        observed.secrets.iter().filter(|s| selects(&observed.spec.select, s)).collect();
     if selected.len() > SECRETS_MAX {
-        return blocked(Blocked::TooManySecrets);
+        return not_ready(NotReady::TooManySecrets);
     }
-    let source = &seen.spec.source;
+    let source = &observed.spec.source;
     let kinds = (&source.schedule, &source.expiry, source.stage, &source.annotation);
     let (decision, candidates) = match kinds {
-        (Some(schedule), _, _, _) => scheduled(seen, schedule, None, &selected, now),
+        (Some(schedule), _, _, _) => scheduled(observed, schedule, None, &selected, now),
         (_, Some(expiry), _, _) => {
-            scheduled(seen, &expiry.schedule, Some(expiry.within_seconds), &selected, now)
+            scheduled(observed, &expiry.schedule, Some(expiry.within_seconds), &selected, now)
         }
-        (_, _, Some(stage), _) => (Decision::default(), reached(seen, stage, &selected)),
+        (_, _, Some(stage), _) => (Decision::default(), reached(observed, stage, &selected)),
         (_, _, _, Some(annotation)) => {
-            (Decision::default(), annotated(seen, annotation, &selected))
+            (Decision::default(), annotated(observed, annotation, &selected))
         }
-        _ => (blocked(Blocked::NoSource), Vec::new()),
+        _ => (not_ready(NotReady::NoSource), Vec::new()),
     };
-    limited(seen, decision, candidates, now)
+    limited(observed, decision, candidates, now)
 }
 
-fn blocked(why: Blocked) -> Decision {
-    Decision { blocked: Some(why), ..Decision::default() }
+fn not_ready(why: NotReady) -> Decision {
+    Decision { not_ready: Some(why), ..Decision::default() }
 }
 
 fn selects(selection: &Selection, secret: &Secret) -> bool {
@@ -164,19 +164,19 @@ fn selects(selection: &Selection, secret: &Secret) -> bool {
 
 /// Schedule and expiry: the newest slot, for every secret that has no delivery of it.
 fn scheduled(
-    seen: &Seen<'_>,
+    observed: &Observed<'_>,
     schedule: &Schedule,
     within_s: Option<i64>,
     selected: &[&Secret],
     now: Timestamp,
-) -> (Decision, Vec<Fire>) {
+) -> (Decision, Vec<RunRequest>) {
     let slots = match Slots::parse(schedule) {
         Ok(slots) => slots,
-        Err(problem) => return (blocked(Blocked::BadSchedule(problem)), Vec::new()),
+        Err(problem) => return (not_ready(NotReady::BadSchedule(problem)), Vec::new()),
     };
     let mut decision = Decision { again: slots.next(now), ..Decision::default() };
-    let recorded = seen.status.last_slot.as_deref().and_then(|t| t.parse::<Timestamp>().ok());
-    let watermark = recorded.unwrap_or(seen.created);
+    let recorded = observed.status.last_slot.as_deref().and_then(|t| t.parse::<Timestamp>().ok());
+    let watermark = recorded.unwrap_or(observed.created);
     let Some(slot) = slots.last(now).filter(|slot| *slot > watermark || recorded == Some(*slot))
     else {
         return (decision, Vec::new());
@@ -192,45 +192,49 @@ fn scheduled(
     }
     let text = slot.to_string();
     let kind = if within_s.is_some() { CauseKind::Expiry } else { CauseKind::Schedule };
-    let taken = taken(seen);
+    let delivered = delivered(observed);
     let wants = |secret: &&&Secret| {
         let expires = within_s.is_none_or(|within| {
             // Judged at the slot, so that what becomes due after it waits for the next.
-            secret.next_rotation.is_some_and(|due| due.as_second() <= slot.as_second() + within)
+            secret.next_rotation.is_some_and(|next| next.as_second() <= slot.as_second() + within)
         });
-        expires && secret.created <= slot && !taken.contains(&(secret.name.as_str(), text.as_str()))
+        expires
+            && secret.created <= slot
+            && !delivered.contains(&(secret.name.as_str(), text.as_str()))
     };
-    let fires = selected
+    let requests = selected
         .iter()
         .filter(wants)
-        .map(|secret| Fire {
+        .map(|secret| RunRequest {
             secret: secret.name.clone(),
             slot: text.clone(),
             kind,
             reason: match secret.next_rotation.filter(|_| within_s.is_some()) {
-                Some(due) => format!("due at {due}, looked at in slot {text} of {}", schedule.cron),
+                Some(next) => {
+                    format!("due at {next}, looked at in slot {text} of {}", schedule.cron)
+                }
                 None => format!("slot {text} of {} in {}", schedule.cron, schedule.time_zone),
             },
         })
         .collect();
-    (decision, fires)
+    (decision, requests)
 }
 
 /// A stage, for every secret that has reached it and has no delivery of it.
-fn reached(seen: &Seen<'_>, stage: Stage, selected: &[&Secret]) -> Vec<Fire> {
+fn reached(observed: &Observed<'_>, stage: Stage, selected: &[&Secret]) -> Vec<RunRequest> {
     let slot = format!("stage/{stage:?}");
-    let taken = taken(seen);
+    let delivered = delivered(observed);
     let wants = |secret: &&&Secret| {
         secret.stage.is_some_and(|now| has_reached(now, stage))
-            && !taken.contains(&(secret.name.as_str(), slot.as_str()))
+            && !delivered.contains(&(secret.name.as_str(), slot.as_str()))
     };
-    let fire = |secret: &&Secret| Fire {
+    let request = |secret: &&Secret| RunRequest {
         secret: secret.name.clone(),
         slot: slot.clone(),
         kind: CauseKind::Change,
         reason: format!("stage {stage:?} was reached"),
     };
-    selected.iter().filter(wants).map(fire).collect()
+    selected.iter().filter(wants).map(request).collect()
 }
 
 /// Stages pass quickly and a watch may tell only the last: a later one of the same way counts.
@@ -245,78 +249,78 @@ fn has_reached(now: Stage, stage: Stage) -> bool {
 }
 
 /// An annotation, for every secret whose value of it has no delivery.
-fn annotated(seen: &Seen<'_>, annotation: &str, selected: &[&Secret]) -> Vec<Fire> {
+fn annotated(observed: &Observed<'_>, annotation: &str, selected: &[&Secret]) -> Vec<RunRequest> {
     let kind = if annotation == COMPROMISED { CauseKind::Compromise } else { CauseKind::Change };
-    let taken = taken(seen);
-    let fire = |secret: &&Secret| {
+    let delivered = delivered(observed);
+    let request = |secret: &&Secret| {
         let value = secret.annotations.get(annotation).filter(|v| !v.is_empty())?;
         let slot = name::annotation(value);
         let reason: String = format!("{annotation}: {value}").chars().take(500).collect();
-        let new = !taken.contains(&(secret.name.as_str(), slot.as_str()));
-        new.then(|| Fire { secret: secret.name.clone(), slot, kind, reason })
+        let new = !delivered.contains(&(secret.name.as_str(), slot.as_str()));
+        new.then(|| RunRequest { secret: secret.name.clone(), slot, kind, reason })
     };
-    selected.iter().filter_map(fire).collect()
+    selected.iter().filter_map(request).collect()
 }
 
-fn taken<'a>(seen: &'a Seen<'_>) -> BTreeSet<(&'a str, &'a str)> {
-    seen.status.deliveries.iter().filter_map(|d| d.split_once('=')).collect()
+fn delivered<'a>(observed: &'a Observed<'_>) -> BTreeSet<(&'a str, &'a str)> {
+    observed.status.deliveries.iter().filter_map(|d| d.split_once('=')).collect()
 }
 
 /// Applies concurrency policy and rate limit. A compromise waits for neither: it is an answer to a
 /// leak.
 fn limited(
-    seen: &Seen<'_>,
+    observed: &Observed<'_>,
     mut decision: Decision,
-    candidates: Vec<Fire>,
+    candidates: Vec<RunRequest>,
     now: Timestamp,
 ) -> Decision {
     let busy: BTreeSet<&str> =
-        seen.runs.iter().filter(|r| !r.ended).map(|r| r.secret.as_str()).collect();
+        observed.runs.iter().filter(|r| !r.ended).map(|r| r.secret.as_str()).collect();
     let since = |run: &Run| Duration::try_from(now.duration_since(run.created)).unwrap_or_default();
-    let recent: Vec<&Run> = seen.runs.iter().filter(|run| since(run) < HOUR).collect();
-    let limit = usize::try_from(seen.spec.runs_per_hour).unwrap_or_default();
+    let recent: Vec<&Run> = observed.runs.iter().filter(|run| since(run) < HOUR).collect();
+    let limit = usize::try_from(observed.spec.runs_per_hour).unwrap_or_default();
     let mut room = limit.saturating_sub(recent.len());
     let (mut waiting, mut deferred) = (0, 0);
-    for fire in candidates {
-        let urgent = fire.kind == CauseKind::Compromise;
-        let forbidden = seen.spec.concurrency_policy == ConcurrencyPolicy::Forbid
-            && busy.contains(fire.secret.as_str());
+    for request in candidates {
+        let urgent = request.kind == CauseKind::Compromise;
+        let forbidden = observed.spec.concurrency_policy == ConcurrencyPolicy::Forbid
+            && busy.contains(request.secret.as_str());
         if forbidden && !urgent {
             waiting += 1;
         } else if room == 0 && !urgent {
             deferred += 1;
         } else {
             room = room.saturating_sub(1);
-            decision.fires.push(fire);
+            decision.requests.push(request);
         }
     }
     if deferred > 0 {
-        decision.blocked = Some(Blocked::RateLimited(deferred));
+        decision.not_ready = Some(NotReady::RateLimited(deferred));
         // The oldest run leaves the window first; with none there, this batch does in an hour.
         let oldest = recent.iter().map(|run| run.created).min().unwrap_or(now);
         let free = oldest.checked_add(HOUR).ok();
         decision.again = decision.again.into_iter().chain(free).min();
     } else if waiting > 0 {
-        decision.blocked = Some(Blocked::Waiting(waiting));
+        decision.not_ready = Some(NotReady::Waiting(waiting));
     }
     decision
 }
 
 /// Deliveries after `fires`: for schedules the newest of each secret, otherwise all, oldest
 /// forgotten first but never one that is still in force.
-pub(crate) fn delivered(seen: &Seen<'_>, fires: &[Fire]) -> Vec<String> {
-    let new: BTreeSet<&str> = fires.iter().map(|f| f.secret.as_str()).collect();
-    let by_slot = seen.spec.source.schedule.is_some() || seen.spec.source.expiry.is_some();
-    let there: BTreeSet<&str> = seen.secrets.iter().map(|s| s.name.as_str()).collect();
+pub(crate) fn deliveries_after(observed: &Observed<'_>, requests: &[RunRequest]) -> Vec<String> {
+    let new: BTreeSet<&str> = requests.iter().map(|f| f.secret.as_str()).collect();
+    let by_slot = observed.spec.source.schedule.is_some() || observed.spec.source.expiry.is_some();
+    let there: BTreeSet<&str> = observed.secrets.iter().map(|s| s.name.as_str()).collect();
     let secret =
         |delivery: &str| delivery.split_once('=').map_or(delivery.to_owned(), |d| d.0.to_owned());
-    let mut all: Vec<String> = seen.status.deliveries.clone();
+    let mut all: Vec<String> = observed.status.deliveries.clone();
     if by_slot {
         all.retain(|d| !new.contains(secret(d).as_str()) && there.contains(secret(d).as_str()));
     }
-    all.extend(fires.iter().map(Fire::delivery));
+    all.extend(requests.iter().map(RunRequest::delivery));
     if all.len() > DELIVERIES_MAX {
-        let forced = in_force(seen);
+        let forced = in_force(observed);
         let mut spare = all.len() - DELIVERIES_MAX;
         all.retain(|delivery| {
             let drop = spare > 0 && !forced.contains(delivery);
@@ -328,8 +332,8 @@ pub(crate) fn delivered(seen: &Seen<'_>, fires: &[Fire]) -> Vec<String> {
 }
 
 /// Deliveries that would fire again at once if they were forgotten.
-fn in_force(seen: &Seen<'_>) -> BTreeSet<String> {
-    let source = &seen.spec.source;
+fn in_force(observed: &Observed<'_>) -> BTreeSet<String> {
+    let source = &observed.spec.source;
     let of = |secret: &Secret| match (source.stage, &source.annotation) {
         (Some(stage), _) => Some(format!("{}=stage/{stage:?}", secret.name)),
         (_, Some(annotation)) => {
@@ -338,18 +342,18 @@ fn in_force(seen: &Seen<'_>) -> BTreeSet<String> {
         }
         _ => None,
     };
-    seen.secrets.iter().filter_map(of).collect()
+    observed.secrets.iter().filter_map(of).collect()
 }
 
 /// Runs that the watermark holds and that must exist: after a crash between watermark and creation
 /// they are created under the same name. Only what still counts: the newest slot, or the values in
 /// force.
-pub(crate) fn owed(seen: &Seen<'_>) -> Vec<Fire> {
-    let source = &seen.spec.source;
-    let forced = in_force(seen);
+pub(crate) fn pending(observed: &Observed<'_>) -> Vec<RunRequest> {
+    let source = &observed.spec.source;
+    let forced = in_force(observed);
     let counts = |secret: &str, slot: &str| {
         if source.schedule.is_some() || source.expiry.is_some() {
-            seen.status.last_slot.as_deref() == Some(slot)
+            observed.status.last_slot.as_deref() == Some(slot)
         } else {
             forced.contains(&format!("{secret}={slot}"))
         }
@@ -360,13 +364,14 @@ pub(crate) fn owed(seen: &Seen<'_>) -> Vec<Fire> {
         (_, Some(_), _) | (_, _, Some(_)) => CauseKind::Change,
         _ => CauseKind::Schedule,
     };
-    let there: BTreeSet<&str> = seen.secrets.iter().map(|s| s.name.as_str()).collect();
-    seen.status
+    let there: BTreeSet<&str> = observed.secrets.iter().map(|s| s.name.as_str()).collect();
+    observed
+        .status
         .deliveries
         .iter()
         .filter_map(|delivery| delivery.split_once('='))
         .filter(|(secret, slot)| there.contains(secret) && counts(secret, slot))
-        .map(|(secret, slot)| Fire {
+        .map(|(secret, slot)| RunRequest {
             secret: secret.to_owned(),
             slot: slot.to_owned(),
             kind,
@@ -376,5 +381,5 @@ pub(crate) fn owed(seen: &Seen<'_>) -> Vec<Fire> {
 }
 
 #[cfg(test)]
-#[path = "tests/due.rs"]
+#[path = "tests/evaluate.rs"]
 mod tests;

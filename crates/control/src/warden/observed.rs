@@ -76,7 +76,7 @@ impl Shares {
 
 /// Whether warden's own login and its look at the configuration succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum ConfigurationCheck {
     /// Not tried: not unsealed, or a root token is in hand.
     Untried,
     /// The login was refused for good, and why.
@@ -91,7 +91,7 @@ pub(super) enum Look {
 
 /// Everything a decision rests on, fresh.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct Observed {
     pub(super) embedded: bool,
     pub(super) unattended: bool,
     pub(super) stage: Stage,
@@ -105,7 +105,7 @@ pub(super) struct Seen {
     pub(super) shares_in_hand: bool,
     /// The root token of an initialization by this process.
     pub(super) root_in_hand: bool,
-    pub(super) look: Look,
+    pub(super) configuration: ConfigurationCheck,
     /// The last repair is long enough ago.
     pub(super) may_repair: bool,
     /// Events that are not in the ledger yet.
@@ -114,7 +114,7 @@ pub(super) struct Seen {
     pub(super) recovery_noted: bool,
 }
 
-impl Seen {
+impl Observed {
     /// Whether the seal and the root tokens are warden's business: the authority is regent's own,
     /// or this installation initialized or recovered it. Any other has keepers of its own.
     pub(super) fn kept(&self) -> bool {

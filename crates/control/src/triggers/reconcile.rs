@@ -1,4 +1,4 @@
-//! One pass over one EventTrigger: decide, persist the watermark, then create the runs.
+//! One reconcile of one EventTrigger: decide, persist the watermark, then create the runs.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,12 +12,14 @@ use kube::{Api, ResourceExt};
 use regent_api::workflow_run::{Cause, RunPhase};
 use regent_api::{EventTrigger, RuntimeSecret, Workflow, WorkflowRun, WorkflowRunSpec};
 
-use super::due::{self, Decision, Fire, Run, Secret, Seen, due};
+use super::evaluate::{self, Decision, Observed, Run, RunRequest, Secret, evaluate};
 use super::status;
 use regent_operator::Context;
+use regent_operator::api_error::ApiError;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
 use regent_operator::error::ReconcileError;
+use regent_operator::write::{StatusWrite, write_status};
 
 /// No watch is guaranteed to tell everything, and clocks are set: look at least this often, at no
 /// cost.
@@ -30,8 +32,8 @@ const CREATED_MAX: usize = 10_000;
 pub(crate) type Key = (String, String);
 
 /// What all passes share.
-pub(crate) struct Worker {
-    pub(crate) cx: Context,
+pub(crate) struct Ctx {
+    pub(crate) operator: Context,
     pub(crate) backoff: Backoff<Key>,
     pub(crate) secrets: Store<RuntimeSecret>,
     pub(crate) workflows: Store<Workflow>,
@@ -52,66 +54,74 @@ pub(crate) struct Memory {
 
 pub(crate) async fn reconcile(
     object: Arc<EventTrigger>,
-    worker: Arc<Worker>,
+    ctx: Arc<Ctx>,
 ) -> Result<Action, ReconcileError> {
-    worker.listed().await?;
+    ctx.listed().await?;
     let key = key_of(&*object);
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
     let uid = object.uid().unwrap_or_default();
-    let now = worker.cx.now();
-    let secrets = worker.secrets_of(&key.0);
-    let seen_secrets: Vec<Secret> = secrets.iter().map(|s| secret(s)).collect();
-    let runs = worker.runs_of(&key);
+    let now = ctx.operator.now();
+    let secrets = ctx.secrets_of(&key.0);
+    let observed_secrets: Vec<Secret> = secrets.iter().map(|s| secret(s)).collect();
+    let runs = ctx.runs_of(&key);
     let old = object.status.clone().unwrap_or_default();
-    let seen = Seen {
+    let observed = Observed {
         trigger: &key.1,
         created: object.creation_timestamp().map_or(now, |t| t.0),
         spec: &object.spec,
         status: &old,
-        secrets: &seen_secrets,
+        secrets: &observed_secrets,
         runs: &runs,
-        workflow: worker
+        workflow: ctx
             .workflows
             .get(&ObjectRef::new(&object.spec.workflow).within(&key.0))
             .is_some(),
     };
-    if !worker.memory().settled.contains(&uid) {
+    if !ctx.memory().settled.contains(&uid) {
         // A crash between watermark and creation: the runs it owes get the names they would have
         // had.
-        let owed = due::owed(&seen);
-        worker.create_all(&object, &key, &secrets, &owed, now).await?;
-        worker.memory().settled.insert(uid.clone());
+        let pending = evaluate::pending(&observed);
+        ctx.create_all(&object, &key, &secrets, &pending, now).await?;
+        ctx.memory().settled.insert(uid.clone());
     }
-    let decision = due(&seen, now);
-    let new = status::after(&seen, &decision, object.metadata.generation, now);
+    let decision = evaluate(&observed, now);
+    let new = status::after(&observed, &decision, object.metadata.generation, now);
     if object.status.as_ref() != Some(&new) {
-        worker.memory().settled.remove(&uid);
-        worker.persist(&object, &key, new).await?;
+        ctx.memory().settled.remove(&uid);
+        match ctx.persist(&object, &key, new).await? {
+            StatusWrite::Written => {}
+            // Nobody's slots: nothing is started for them.
+            StatusWrite::Gone => return Ok(Action::await_change()),
+            StatusWrite::Changed => {
+                let object = format!("EventTrigger {}/{}", key.0, key.1);
+                return Err(ReconcileError::Changed { object });
+            }
+        }
     }
-    worker.create_all(&object, &key, &secrets, &decision.fires, now).await?;
-    worker.memory().settled.insert(uid);
-    worker.backoff.reset(&key);
+    ctx.create_all(&object, &key, &secrets, &decision.requests, now).await?;
+    ctx.memory().settled.insert(uid);
+    ctx.backoff.reset(&key);
     Ok(Action::requeue(pause(&decision, now)))
 }
 
 /// The controller's error policy.
-pub(crate) fn on_error(
+pub(crate) fn error_policy(
     object: Arc<EventTrigger>,
     error: &ReconcileError,
-    worker: Arc<Worker>,
+    ctx: Arc<Ctx>,
 ) -> Action {
     let key = key_of(&*object);
     if matches!(error, ReconcileError::Changed { .. }) {
         tracing::debug!(component = "triggers", %error, "decided on an older state");
-        return Action::requeue(worker.backoff.next(key));
+        return Action::requeue(ctx.backoff.next(key));
     }
     tracing::warn!(
         component = "triggers", object = %format!("{}/{}", key.0, key.1), %error,
         "pass failed and is tried again"
     );
-    Action::requeue(worker.backoff.next(key))
+    Action::requeue(ctx.backoff.next(key))
 }
 
 /// The key of an object.
@@ -145,7 +155,7 @@ fn ended(run: &WorkflowRun) -> bool {
     matches!(phase, Some(RunPhase::Succeeded | RunPhase::AlreadyDone | RunPhase::Failed))
 }
 
-impl Worker {
+impl Ctx {
     async fn listed(&self) -> Result<(), ReconcileError> {
         let listed = async {
             for listing in &self.listings {
@@ -168,7 +178,7 @@ impl Worker {
 
     /// Runs of trigger `key`: those that the watch told of, and those just created here.
     fn runs_of(&self, key: &Key) -> Vec<Run> {
-        let told = self.runs.state_filter(|run| {
+        let watched = self.runs.state_filter(|run| {
             run.metadata.namespace.as_deref() == Some(&key.0)
                 && run.spec.cause.by == key.1
                 && run.spec.cause.slot.is_some()
@@ -178,12 +188,12 @@ impl Worker {
             .created
             .retain(|place, _| self.runs.get(&ObjectRef::new(&place.1).within(&place.0)).is_none());
         let own = memory.created.iter().filter(|(place, (by, _))| place.0 == key.0 && *by == key.1);
-        let told = told.iter().map(|run| Run {
+        let watched = watched.iter().map(|run| Run {
             secret: run.spec.runtime_secret.clone(),
             ended: ended(run),
             created: run.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |t| t.0),
         });
-        told.chain(own.map(|(_, (_, run))| run.clone())).collect()
+        watched.chain(own.map(|(_, (_, run))| run.clone())).collect()
     }
 
     /// Writes the watermark under the resourceVersion that was decided on: who decided on an older
@@ -193,19 +203,11 @@ impl Worker {
         object: &EventTrigger,
         key: &Key,
         status: regent_api::EventTriggerStatus,
-    ) -> Result<(), ReconcileError> {
-        let api: Api<EventTrigger> = Api::namespaced(self.cx.api.clone(), &key.0);
+    ) -> Result<StatusWrite, ApiError> {
+        let api: Api<EventTrigger> = Api::namespaced(self.operator.api.clone(), &key.0);
         let mut new = object.clone();
         new.status = Some(status);
-        let written = api.replace_status(&key.1, &self.cx.manager().post(), &new).await;
-        let shown = format!("EventTrigger {}/{}", key.0, key.1);
-        match written {
-            Ok(_) => Ok(()),
-            Err(kube::Error::Api(status)) if status.is_conflict() => {
-                Err(ReconcileError::Changed { object: shown })
-            }
-            Err(error) => Err(ReconcileError::api("update status of", &shown, &error)),
-        }
+        write_status(&api, &self.operator.manager(), &new).await
     }
 
     async fn create_all(
@@ -213,14 +215,14 @@ impl Worker {
         trigger: &EventTrigger,
         key: &Key,
         secrets: &[Arc<RuntimeSecret>],
-        fires: &[Fire],
+        requests: &[RunRequest],
         now: Timestamp,
     ) -> Result<(), ReconcileError> {
-        for fire in fires {
-            let Some(secret) = secrets.iter().find(|s| s.name_any() == fire.secret) else {
+        for request in requests {
+            let Some(secret) = secrets.iter().find(|s| s.name_any() == request.secret) else {
                 continue;
             };
-            self.create(trigger, key, secret, fire, now).await?;
+            self.create(trigger, key, secret, request, now).await?;
         }
         Ok(())
     }
@@ -230,22 +232,22 @@ impl Worker {
         trigger: &EventTrigger,
         key: &Key,
         secret: &RuntimeSecret,
-        fire: &Fire,
+        request: &RunRequest,
         now: Timestamp,
     ) -> Result<(), ReconcileError> {
-        let name = fire.run(&key.1);
+        let name = request.run(&key.1);
         if self.runs.get(&ObjectRef::new(&name).within(&key.0)).is_some() {
             return Ok(());
         }
-        let api: Api<WorkflowRun> = Api::namespaced(self.cx.api.clone(), &key.0);
-        let run = run(trigger, key, secret, fire, &name);
-        match api.create(&self.cx.manager().post(), &run).await {
+        let api: Api<WorkflowRun> = Api::namespaced(self.operator.api.clone(), &key.0);
+        let run = run(trigger, key, secret, request, &name);
+        match api.create(&self.operator.manager().post(), &run).await {
             Ok(_) => {
                 tracing::info!(
                     component = "triggers",
                     run = name,
-                    object = fire.secret,
-                    slot = fire.slot,
+                    object = request.secret,
+                    slot = request.slot,
                     "run started"
                 );
             }
@@ -263,7 +265,7 @@ impl Worker {
         if memory.created.len() >= CREATED_MAX {
             memory.created.clear();
         }
-        let run = Run { secret: fire.secret.clone(), ended: false, created: now };
+        let run = Run { secret: request.secret.clone(), ended: false, created: now };
         memory.created.insert((key.0.clone(), name), (key.1.clone(), run));
         Ok(())
     }
@@ -274,7 +276,7 @@ fn run(
     trigger: &EventTrigger,
     key: &Key,
     secret: &RuntimeSecret,
-    fire: &Fire,
+    request: &RunRequest,
     name: &str,
 ) -> WorkflowRun {
     let owner = OwnerReference {
@@ -293,14 +295,14 @@ fn run(
             ..ObjectMeta::default()
         },
         spec: WorkflowRunSpec {
-            runtime_secret: fire.secret.clone(),
+            runtime_secret: request.secret.clone(),
             workflow: Some(trigger.spec.workflow.clone()),
             uses: None,
             cause: Cause {
-                kind: fire.kind,
+                kind: request.kind,
                 by: key.1.clone(),
-                slot: Some(fire.slot.clone()),
-                reason: fire.reason.clone(),
+                slot: Some(request.slot.clone()),
+                reason: request.reason.clone(),
             },
         },
         status: None,

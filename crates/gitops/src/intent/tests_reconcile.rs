@@ -13,8 +13,9 @@ use regent_types::identity::Identity;
 use serde_json::{Value, json};
 
 use super::Args;
-use super::drive::{Driver, reconcile};
+use super::ctx::Ctx;
 use super::fake_api::FakeApi;
+use super::reconcile::reconcile;
 use crate::gitrepo;
 
 const SOURCE: &str = "/apis/regent.dev/v1alpha1/namespaces/regent-system/gitsources/platform";
@@ -62,13 +63,13 @@ impl World {
             cache_dir: Path::new("/nonexistent").to_owned(),
             system_namespace: "regent-system".into(),
         };
-        let driver = Arc::new(Driver::new(self.api.context(Identity::Intent), args));
-        self.again(&driver).await
+        let ctx = Arc::new(Ctx::new(self.api.context(Identity::Intent), args));
+        self.again(&ctx).await
     }
 
-    async fn again(&self, driver: &Arc<Driver>) -> (Vec<String>, String, String) {
+    async fn again(&self, ctx: &Arc<Ctx>) -> (Vec<String>, String, String) {
         let source: GitSource = self.api.get(SOURCE);
-        reconcile(Arc::new(source), Arc::clone(driver)).await.unwrap();
+        reconcile(Arc::new(source), Arc::clone(ctx)).await.unwrap();
         let source: GitSource = self.api.get(SOURCE);
         let status = source.status.unwrap();
         let ready = condition::get(&status.conditions, READY).unwrap().clone();
@@ -235,12 +236,12 @@ async fn a_repository_that_cannot_be_reached_keeps_what_was_applied() {
 async fn between_two_looks_nothing_is_asked_unless_the_source_changes() {
     let world = World::new(&[("z.yaml", NAMESPACE)]);
     let args = Args { cache_dir: PathBuf::new(), system_namespace: "regent-system".into() };
-    let driver = Arc::new(Driver::new(world.api.context(Identity::Intent), args));
-    world.again(&driver).await;
+    let ctx = Arc::new(Ctx::new(world.api.context(Identity::Intent), args));
+    world.again(&ctx).await;
     world.commit(&[("a.yaml", Some(&config("a", "x")))]);
-    assert_eq!(world.again(&driver).await.0, Vec::<String>::new());
+    assert_eq!(world.again(&ctx).await.0, Vec::<String>::new());
     let mut source: Value = world.api.get(SOURCE);
     source["spec"]["intervalSeconds"] = json!(30);
     world.api.put(SOURCE, source);
-    assert_eq!(world.again(&driver).await.0, [format!("PATCH {CONFIG_A}")]);
+    assert_eq!(world.again(&ctx).await.0, [format!("PATCH {CONFIG_A}")]);
 }

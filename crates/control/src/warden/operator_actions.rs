@@ -9,11 +9,9 @@
 //! ```
 
 use kube::Api;
-use kube::api::Patch;
 use regent_api::RuntimeAuthority;
 use regent_manifest::keys::{Identities, seal_share};
-use regent_operator::write::FieldManager;
-use regent_protocol::ledger::Event;
+use regent_operator::write::{FieldManager, StatusWrite, merge_status};
 use regent_types::authority_names::{KUBERNETES_MOUNT, REGENT_MOUNT, chain_name};
 use regent_types::identity::Identity;
 use regent_types::labels::AUTHORITY_NAME;
@@ -21,12 +19,12 @@ use regent_types::seal::UNATTENDED;
 use regent_vault::{Client, SealedShares, Session, Share, Token};
 use serde_json::json;
 
-use super::apply::event;
-use super::configure::{Conflict, Wanted, joinable};
-use super::copy::Copies;
+use super::configure::{Conflict, DesiredConfig, joinable};
+use super::ledger_event::{by, event};
 use super::observe::Access;
+use super::reconfigure::{revoke_root, write_configuration};
 use super::recover_error::RecoverError;
-use super::steward::{revoke_root, write_configuration};
+use super::sealed_shares::SharesStore;
 use super::unseal::{give, open_for_holders};
 use super::{Args, Error};
 use regent_operator::ledger::Ledger;
@@ -83,11 +81,11 @@ pub async fn sealed_shares(
     api: &kube::Client,
     vault: &Client,
 ) -> Result<SealedShares, RecoverError> {
-    match declared(api).await?.spec.external {
+    match declared_authority(api).await?.spec.external {
         None => vault.sealed_shares().await.map_err(authority("reading the sealed shares")),
         Some(_) => {
-            let copy = Copies::new(api.clone(), MANAGER.to_owned()).read().await?;
-            copy.shares.ok_or(RecoverError::NoShares)
+            let stored = SharesStore::new(api.clone(), FieldManager::new(MANAGER)).read().await?;
+            stored.shares.ok_or(RecoverError::NoShares)
         }
     }
 }
@@ -115,7 +113,7 @@ impl Person<'_> {
     /// # Errors
     /// As [`recover`]; nothing is written to Kubernetes before the shares opened this authority.
     pub async fn recover(&self) -> Result<RecoverOutcome, RecoverError> {
-        let found = declared(&self.api).await?;
+        let found = declared_authority(&self.api).await?;
         let recipient = found.status.and_then(|s| s.unseal_recipient);
         if found.spec.external.is_none() {
             if self.saved.is_some() {
@@ -132,8 +130,8 @@ impl Person<'_> {
         let (shares, by) = open_for_holders(&sealed, self.identities)?;
         self.prove(&shares).await?;
         let new = resealed(&sealed, &shares, recipient.as_deref())?;
-        let copies = Copies::new(self.api.clone(), MANAGER.to_owned());
-        copies.replace(copies.read().await?, &new, Some(&by.join(", "))).await?;
+        let store = SharesStore::new(self.api.clone(), FieldManager::new(MANAGER));
+        store.replace(store.read().await?, &new, Some(&by.join(", "))).await?;
         Ok(outcome(by, &new))
     }
 
@@ -145,7 +143,7 @@ impl Person<'_> {
     /// # Errors
     /// As [`recover`], and [`RecoverError::CannotJoin`] where the mount is not this installation's own to make.
     pub async fn join(&self) -> Result<RecoverOutcome, RecoverError> {
-        let found = declared(&self.api).await?;
+        let found = declared_authority(&self.api).await?;
         let status = found.status.clone().unwrap_or_default();
         let refused = |why: &str| Err(RecoverError::CannotJoin(why.to_owned()));
         if found.spec.external.is_none() {
@@ -158,9 +156,10 @@ impl Person<'_> {
             true => Some(status.unseal_recipient.ok_or(RecoverError::NoRecipient)?),
             false => None,
         };
-        let told = status.kubernetes.ok_or(RecoverError::NoKubernetes)?;
-        let args = Args { kubernetes_host: told.host, kubernetes_ca_cert: told.ca_cert };
-        let wanted = Wanted::of(&found, &args, &self.api).await?;
+        let reviewed_by = status.kubernetes.ok_or(RecoverError::NoKubernetes)?;
+        let args =
+            Args { kubernetes_host: reviewed_by.host, kubernetes_ca_cert: reviewed_by.ca_cert };
+        let desired = DesiredConfig::of(&found, &args, &self.api).await?;
         let sealed = self.shares().await?;
         let (shares, by) = open_for_holders(&sealed, self.identities)?;
         let seal = self.vault.seal_status().await.map_err(authority("asking for the seal"))?;
@@ -168,37 +167,37 @@ impl Person<'_> {
             give(&self.vault, &shares).await.map_err(authority("unsealing"))?;
         }
         let root = self.root(&shares).await?;
-        let done = self.let_in(&wanted, &root, &by).await;
+        let done = self.configure_login(&desired, &root, &by).await;
         let revoked = revoke_root(&self.vault, &root).await;
         done?;
         revoked?;
         let new = resealed(&sealed, &shares, recipient.as_deref())?;
-        let copies = Copies::new(self.api.clone(), MANAGER.to_owned());
-        copies.replace(copies.read().await?, &new, None).await?;
+        let store = SharesStore::new(self.api.clone(), FieldManager::new(MANAGER));
+        store.replace(store.read().await?, &new, None).await?;
         Ok(outcome(by, &new))
     }
 
-    async fn let_in(
+    async fn configure_login(
         &self,
-        wanted: &Wanted,
+        desired: &DesiredConfig,
         root: &Token,
         by: &[String],
     ) -> Result<(), RecoverError> {
         let access = Access::Token(&self.vault, root);
-        let live = access.live(&wanted.login).await;
+        let live = access.live(&desired.login).await;
         let live = live.map_err(authority("looking at the configuration"))?;
-        joinable(wanted, &live).map_err(|Conflict(why)| RecoverError::CannotJoin(why))?;
-        let changed = write_configuration(wanted, &access).await?;
+        joinable(desired, &live).map_err(|Conflict(why)| RecoverError::CannotJoin(why))?;
+        let changed = write_configuration(desired, &access).await?;
         let detail = format!(
             "installation {} at auth/{}, by {}: {}",
-            wanted.installation,
-            wanted.login.mount,
+            desired.installation,
+            desired.login.mount,
             by.join(", "),
             changed.join(", ")
         );
         // Named by what happened: a repeat is no second event.
-        let extra = format!("{}|{}", wanted.installation, wanted.login.mount);
-        Ok(self.tell(wanted, root, "joined", &extra, &detail).await?)
+        let extra = format!("{}|{}", desired.installation, desired.login.mount);
+        Ok(self.append_event(desired, root, "joined", &extra, &detail).await?)
     }
 
     /// Brings the authority's configuration to what warden would write, where warden cannot log in:
@@ -208,14 +207,15 @@ impl Person<'_> {
     /// # Errors
     /// As [`recover`], and whatever the authority refuses; the root token is revoked then too.
     pub async fn repair_login(&self) -> Result<Vec<String>, RecoverError> {
-        let found = declared(&self.api).await?;
-        let told = found.status.as_ref().and_then(|s| s.kubernetes.clone());
-        let told = told.ok_or(RecoverError::NoKubernetes)?;
-        let args = Args { kubernetes_host: told.host, kubernetes_ca_cert: told.ca_cert };
-        let wanted = Wanted::of(&found, &args, &self.api).await?;
+        let found = declared_authority(&self.api).await?;
+        let reviewed_by = found.status.as_ref().and_then(|s| s.kubernetes.clone());
+        let reviewed_by = reviewed_by.ok_or(RecoverError::NoKubernetes)?;
+        let args =
+            Args { kubernetes_host: reviewed_by.host, kubernetes_ca_cert: reviewed_by.ca_cert };
+        let desired = DesiredConfig::of(&found, &args, &self.api).await?;
         let (shares, by) = open_for_holders(&self.shares().await?, self.identities)?;
         let root = self.root(&shares).await?;
-        let done = self.repair(&wanted, &root, &by).await;
+        let done = self.repair(&desired, &root, &by).await;
         let revoked = revoke_root(&self.vault, &root).await;
         let changed = done?;
         revoked?;
@@ -224,36 +224,31 @@ impl Person<'_> {
 
     async fn repair(
         &self,
-        wanted: &Wanted,
+        desired: &DesiredConfig,
         root: &Token,
         by: &[String],
     ) -> Result<Vec<String>, Error> {
         let access = Access::Token(&self.vault, root);
-        let changed = write_configuration(wanted, &access).await?;
+        let changed = write_configuration(desired, &access).await?;
         let detail = format!("by {}: {}", by.join(", "), changed.join(", "));
-        self.tell(wanted, root, "login-repaired", "", &detail).await?;
+        self.append_event(desired, root, "login-repaired", "", &detail).await?;
         Ok(changed)
     }
 
     /// Appends what a holder did to warden's chain.
-    async fn tell(
+    async fn append_event(
         &self,
-        wanted: &Wanted,
+        desired: &DesiredConfig,
         root: &Token,
         kind: &str,
         extra: &str,
         detail: &str,
     ) -> Result<(), Error> {
         let session = Session::with_token(self.vault.clone(), root.duplicate());
-        let chain = chain_name(Identity::Warden, &wanted.login.mount);
+        let chain = chain_name(Identity::Warden, &desired.login.mount);
         let ledger = Ledger::start(session.kv(REGENT_MOUNT), &chain);
         let now = k8s_openapi::jiff::Timestamp::now();
-        let event = Event {
-            actor: "holder".to_owned(),
-            cause: "manual".to_owned(),
-            ..event(now, kind, extra, detail)
-        };
-        ledger.append(event).await.map_err(Error::Ledger)
+        ledger.append(by("holder", event(now, kind, extra, detail))).await.map_err(Error::Ledger)
     }
 
     /// Shares that do not open this authority are found out before they replace any.
@@ -269,10 +264,14 @@ impl Person<'_> {
     async fn root(&self, shares: &[Share]) -> Result<Token, RecoverError> {
         // Intent before effect: from here on a root token may live, and warden looks for it.
         let api: Api<RuntimeAuthority> = Api::all(self.api.clone());
-        let patch = Patch::Merge(json!({ "status": { "rootRevoked": false } }));
-        let noted =
-            api.patch_status(AUTHORITY_NAME, &FieldManager::new(MANAGER).apply(), &patch).await;
-        noted.map_err(Error::api("writing", "status of RuntimeAuthority regent"))?;
+        let (manager, fields) = (FieldManager::new(MANAGER), json!({ "rootRevoked": false }));
+        let noted = merge_status(&api, &manager, AUTHORITY_NAME, &fields).await;
+        match noted.map_err(Error::from)? {
+            StatusWrite::Written => {}
+            StatusWrite::Gone | StatusWrite::Changed => {
+                return Err(Error::changed(AUTHORITY_NAME).into());
+            }
+        }
         self.vault.generate_root(shares).await.map_err(authority("generating a root token"))
     }
 
@@ -284,9 +283,9 @@ impl Person<'_> {
     }
 }
 
-async fn declared(api: &kube::Client) -> Result<RuntimeAuthority, Error> {
+async fn declared_authority(api: &kube::Client) -> Result<RuntimeAuthority, Error> {
     let found = Api::<RuntimeAuthority>::all(api.clone()).get(AUTHORITY_NAME).await;
-    found.map_err(Error::api("reading", "RuntimeAuthority regent"))
+    found.map_err(Error::api("read", "RuntimeAuthority regent"))
 }
 
 /// The holders' sealed shares as they are, and the opened ones sealed to `recipient`.

@@ -1,119 +1,126 @@
-//! Repairs with more than the read-only role: configuration, logins, root tokens. The strong token
+//! Repairs with more than the read-only role: configuration, logins, root tokens. The privileged token
 //! lives for this one pass, is never stored, and is revoked at its end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use regent_api::RuntimeAuthority;
 use regent_types::authority_names::CONFIGURATOR;
 use regent_vault::{Client, Method, Token};
 use serde_json::{Value, json};
 
-use super::apply::{before, happened, note, record};
-use super::configure::{self, Change, Conflict, Wanted};
-use super::driver::{Driver, Link, Memory};
+use super::configure::{self, Change, Conflict, DesiredConfig};
+use super::ctx::Ctx;
+use super::ledger_event::unrecorded;
+use super::link::Link;
+use super::memory::Memory;
 use super::observe::{Access, Observation};
+use super::observed::Stage;
 use super::plan::Cause;
-use super::seen::Stage;
 use super::{Error, unseal};
-use regent_operator::object_watch::WatchBackoff;
+use regent_operator::backoff::Growth;
 
 /// Most accessors looked at when root tokens are hunted; more live tokens than that would be an
 /// attack on storage.
 const ACCESSORS_MAX: usize = 100_000;
 
-/// WatchBackoff for a mount that does not serve yet, about ten seconds in all; then the next look goes on.
-const UPGRADE_TRIES: usize = 6;
+/// Tries while a mount does not serve yet, with about ten seconds of pauses in all; then the next look goes on.
+const UPGRADE_TRIES: u32 = 6;
+/// Pauses between them.
+const UPGRADE_PAUSES: Growth = Growth::new(Duration::from_millis(250), Duration::from_secs(3));
 
-/// A strong token and what it is.
-struct Strong {
+/// A token that may change the configuration.
+struct PrivilegedToken {
     token: Arc<Token>,
+    /// Whether it is a root token.
     root: bool,
 }
 
-impl Driver {
+impl Ctx {
     /// Brings the configuration to what the table says, revokes other root tokens where they may
-    /// live, and the own strong token last.
-    pub(super) async fn steward(
+    /// live, and the own privileged token last.
+    pub(super) async fn reconfigure(
         &self,
         cause: Cause,
         authority: &RuntimeAuthority,
         link: &Link,
         memory: &mut Memory,
-        observed: &Observation,
+        observation: &Observation,
     ) -> Result<(), Error> {
-        let strong = self.strong_token(authority, link, memory, observed).await;
-        if cause != Cause::First && !matches!(strong, Err(Error::NoWayIn { .. })) {
+        let privileged = self.privileged_token(authority, link, memory, observation).await;
+        if cause != Cause::First && !matches!(privileged, Err(Error::NoWayIn { .. })) {
             // Also when it fails: a repair that does not help is not repeated at once. Without a
             // way in nothing was tried.
-            memory.repairs.made(authority.metadata.generation, self.cx.now());
+            memory.repairs.made(authority.metadata.generation, self.operator.now());
         }
-        let strong = strong?;
-        if let Some(event) = before(self, authority, observed) {
-            memory.happened(event);
+        let privileged = privileged?;
+        if let Some(event) = unrecorded(self.operator.now(), authority, observation) {
+            memory.add_event(event);
         }
-        let done = self.repair(cause, authority, link, memory, observed, &strong).await;
+        let done = self.repair(cause, authority, link, memory, observation, &privileged).await;
         if done.is_err() && cause == Cause::First {
             // The root token of an initialization cannot be had again: it is kept for the next
             // pass.
             return done;
         }
         memory.root = None;
-        let revoked = match strong.root {
-            true => revoke_root(&link.client, &strong.token).await,
-            false => revoke(&link.client, &strong.token).await,
+        let revoked = match privileged.root {
+            true => revoke_root(&link.client, &privileged.token).await,
+            false => revoke(&link.client, &privileged.token).await,
         };
         done.and(revoked)?;
         if cause == Cause::LoginRefused {
-            memory.happened(happened(self, "login-repaired", "", "auth configuration re-applied"));
+            memory.add_event(self.event("login-repaired", "", "auth configuration re-applied"));
             tracing::warn!(address = link.client.address(), "login of the components was repaired");
         }
-        if observed.seen.kept() && (strong.root || cause != Cause::Differs) {
-            memory.happened(happened(self, "root-revoked", "", "no root token is left"));
+        if observation.observed.kept() && (privileged.root || cause != Cause::Differs) {
+            memory.add_event(self.event("root-revoked", "", "no root token is left"));
             // Recorded first: a crash in between makes this whole step be repeated, and nothing be
             // forgotten.
-            record(link, memory).await?;
+            memory.append_events(&link.ledger).await?;
             let fields =
                 json!({ "rootRevoked": true, "initialization": Stage::RootRevoked.text() });
-            note(self, fields).await?;
+            self.persist_status(fields).await?;
         }
         Ok(())
     }
 
     /// The root token in hand, else the configurator's, else a new root token from the shares that
     /// can be opened.
-    async fn strong_token(
+    async fn privileged_token(
         &self,
         authority: &RuntimeAuthority,
         link: &Link,
         memory: &Memory,
-        observed: &Observation,
-    ) -> Result<Strong, Error> {
+        observation: &Observation,
+    ) -> Result<PrivilegedToken, Error> {
         if let Some(token) = &memory.root {
-            return Ok(Strong { token: Arc::clone(token), root: true });
+            return Ok(PrivilegedToken { token: Arc::clone(token), root: true });
         }
-        let jwt = self.cx.jwt.jwt().map_err(Error::authority("reading the own token"))?;
+        let jwt = self.operator.jwt.jwt().map_err(Error::authority("reading the own token"))?;
         let mount = authority.spec.login().mount;
         let login = link.client.login_kubernetes(&mount, CONFIGURATOR, &jwt).await;
         let source = match login {
-            Ok(login) => return Ok(Strong { token: Arc::new(login.token), root: false }),
+            Ok(login) => return Ok(PrivilegedToken { token: Arc::new(login.token), root: false }),
             Err(error) => error,
         };
         if source.is_sealed() || source.is_unreachable() {
             return Err(Error::authority("logging in as configurator")(source));
         }
-        let (openable, threshold) = (observed.seen.shares.openable, observed.seen.shares.threshold);
+        let known = observation.observed.shares;
+        let (openable, threshold) = (known.openable, known.threshold);
         let (Some(sealed), Some(identities), true) =
-            (&observed.sealed, &observed.identities, observed.seen.shares.suffice())
+            (&observation.sealed, &observation.identities, known.suffice())
         else {
             return Err(Error::NoWayIn { openable, threshold, source });
         };
         // Intent before effect: from here on a root token may live.
-        note(self, json!({ "rootRevoked": false })).await?;
+        self.persist_status(json!({ "rootRevoked": false })).await?;
         let shares = unseal::open_unattended(sealed, identities)?;
         let token = link.client.generate_root(&shares).await;
         let token = token.map_err(Error::authority("generating a root token"))?;
         tracing::info!(address = link.client.address(), "root token generated for a repair");
-        Ok(Strong { token: Arc::new(token), root: true })
+        Ok(PrivilegedToken { token: Arc::new(token), root: true })
     }
 
     async fn repair(
@@ -122,12 +129,12 @@ impl Driver {
         authority: &RuntimeAuthority,
         link: &Link,
         memory: &mut Memory,
-        observed: &Observation,
-        strong: &Strong,
+        observation: &Observation,
+        privileged: &PrivilegedToken,
     ) -> Result<(), Error> {
-        let access = Access::Token(&link.client, &strong.token);
-        let wanted = Wanted::of(authority, &self.args, &self.cx.api).await?;
-        let changed = match write_configuration(&wanted, &access).await {
+        let access = Access::Token(&link.client, &privileged.token);
+        let desired = DesiredConfig::of(authority, &self.args, &self.operator.api).await?;
+        let changed = match write_configuration(&desired, &access).await {
             // The next look, as the read-only role, reports it.
             Err(Error::Conflict(what)) if cause != Cause::LoginRefused => {
                 tracing::error!(reason = "MountConflict", what, "a mount is in the way");
@@ -137,13 +144,14 @@ impl Driver {
         };
         if !changed.is_empty() {
             tracing::info!(changes = changed.len(), "authority configured");
-            let extra = format!("{}|{}", self.cx.now(), changed.join(","));
-            memory.happened(happened(self, "configured", &extra, &changed.join(", ")));
+            let extra = format!("{}|{}", self.operator.now(), changed.join(","));
+            memory.add_event(self.event("configured", &extra, &changed.join(", ")));
         }
         // Root tokens of an authority that others keep are theirs.
-        if observed.seen.kept() {
+        if observation.observed.kept() {
             if cause == Cause::First {
-                note(self, json!({ "initialization": Stage::Configured.text() })).await?;
+                let fields = json!({ "initialization": Stage::Configured.text() });
+                self.persist_status(fields).await?;
             }
             if cause != Cause::Differs {
                 let found = revoke_other_roots(&access).await?;
@@ -158,12 +166,12 @@ impl Driver {
 
 /// Writes what differs from the table, in order; returns what that was.
 pub(super) async fn write_configuration(
-    wanted: &Wanted,
+    desired: &DesiredConfig,
     access: &Access<'_>,
 ) -> Result<Vec<String>, Error> {
-    let live = access.live(&wanted.login).await;
+    let live = access.live(&desired.login).await;
     let live = live.map_err(Error::authority("looking at the configuration"))?;
-    let changes = configure::changes(wanted, &live);
+    let changes = configure::changes(desired, &live);
     let changes = changes.map_err(|Conflict(what)| Error::Conflict(what))?;
     let mut done = Vec::with_capacity(changes.len());
     for Change { what, path, body } in changes {
@@ -180,9 +188,11 @@ async fn write_when_it_serves(
     path: &str,
     body: &Value,
 ) -> Result<(), regent_vault::Error> {
-    for pause in WatchBackoff::default().take(UPGRADE_TRIES) {
+    for failures in 0..UPGRADE_TRIES {
         match access.request(Change::METHOD, path, Some(body)).await {
-            Err(error) if error.is_upgrading() => tokio::time::sleep(pause).await,
+            Err(error) if error.is_upgrading() => {
+                tokio::time::sleep(UPGRADE_PAUSES.pause(failures)).await;
+            }
             other => return other.map(drop),
         }
     }

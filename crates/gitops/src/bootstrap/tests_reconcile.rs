@@ -5,7 +5,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::{reflector, watcher};
 use regent_api::condition;
 use regent_api::condition::READY;
@@ -17,8 +16,9 @@ use regent_types::labels;
 use serde_json::{Value, json};
 
 use super::Args;
-use super::drive::{Driver, reconcile};
+use super::ctx::Ctx;
 use super::fake_api::FakeApi;
+use super::reconcile::reconcile;
 
 const MANIFEST: &str = "/apis/regent.dev/v1alpha1/namespaces/apps/encryptedmanifests/db";
 const RUNTIME: &str = "/apis/regent.dev/v1alpha1/namespaces/apps/runtimesecrets/database";
@@ -29,26 +29,24 @@ const CREATE: &str = "POST /api/v1/namespaces/apps/secrets";
 struct World {
     api: FakeApi,
     key: NewIdentity,
-    driver: Arc<Driver>,
+    ctx: Arc<Ctx>,
     known: reflector::store::Writer<RuntimeSecret>,
 }
 
 /// A process that was just started, which has seen no RuntimeSecret.
-fn start(api: &FakeApi) -> (Arc<Driver>, reflector::store::Writer<RuntimeSecret>) {
+fn start(api: &FakeApi) -> (Arc<Ctx>, reflector::store::Writer<RuntimeSecret>) {
     let cx = api.context(Identity::Bootstrap);
     let (store, mut known) = reflector::store();
     known.apply_watcher_event(&watcher::Event::Init);
     known.apply_watcher_event(&watcher::Event::InitDone);
-    let reporter = Reporter { controller: "regent-bootstrap".into(), instance: None };
-    let recorder = Recorder::new(cx.api.clone(), reporter);
-    (Arc::new(Driver::new(cx, Args::default(), store, recorder)), known)
+    (Arc::new(Ctx::new(cx, Args::default(), store)), known)
 }
 
 impl World {
     fn new() -> Self {
         let api = FakeApi::default();
-        let (driver, known) = start(&api);
-        let world = Self { api, key: keys::generate(), driver, known };
+        let (ctx, known) = start(&api);
+        let world = Self { api, key: keys::generate(), ctx, known };
         world.put_identity();
         world.put_manifest("planted-one");
         world
@@ -96,7 +94,7 @@ impl World {
     /// One pass; what was written beside statuses, and reason and message of `Ready`.
     async fn pass(&self) -> (Vec<String>, String, String) {
         let manifest: EncryptedManifest = self.api.get(MANIFEST);
-        let _outcome = reconcile(Arc::new(manifest), Arc::clone(&self.driver)).await;
+        let _outcome = reconcile(Arc::new(manifest), Arc::clone(&self.ctx)).await;
         let status = self.api.get::<EncryptedManifest>(MANIFEST).status.unwrap_or_default();
         let ready = condition::get(&status.conditions, READY).cloned();
         let (reason, message) = ready.map(|r| (r.reason, r.message)).unwrap_or_default();
@@ -182,7 +180,7 @@ async fn a_handover_that_the_watch_has_not_seen_yet_counts() {
 async fn a_handover_counts_where_the_watch_knows_of_no_runtime_secret() {
     let mut world = World::new();
     world.put_runtime_secret(Some("runtime"), None);
-    (world.driver, world.known) = start(&world.api);
+    (world.ctx, world.known) = start(&world.api);
     let (written, reason, _) = world.pass().await;
     assert_eq!((written, reason.as_str()), (vec![], "HandedOver"));
 }
@@ -206,7 +204,7 @@ async fn each_failure_is_named_and_the_next_pass_goes_on() {
     assert_eq!(reason, "NoIdentity");
     assert!(message.contains("regent-system/regent-manifest-identity"), "{message}");
     world.put_identity();
-    (world.driver, world.known) = start(&world.api);
+    (world.ctx, world.known) = start(&world.api);
 
     world.api.with(|s| s.forbidden.push("/apps/secrets"));
     let (_, reason, message) = world.pass().await;

@@ -1,14 +1,14 @@
-//! What the driver is told: a condition, when the serving certificate expires, and what was issued.
+//! What the transport loop reports: a condition, when the serving certificate expires, and what was issued.
 
 use k8s_openapi::jiff::Timestamp;
 use regent_api::condition::Verdict;
 
 use super::certificate::Certificate;
-use super::plan::{Needed, Rest, Seen};
+use super::plan::{Needed, Observed, Rest};
 
 /// What is known of the certificates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::warden) struct Told {
+pub(in crate::warden) struct TransportReport {
     /// Condition `Transport`; `None` where it is none of regent's business.
     pub(in crate::warden) verdict: Option<Verdict>,
     /// When the serving certificate expires.
@@ -26,10 +26,10 @@ pub(in crate::warden) struct Issued {
     pub(in crate::warden) detail: String,
 }
 
-impl Told {
+impl TransportReport {
     /// From what was seen when there was nothing left to do.
-    pub(super) fn of(seen: &Seen, rest: &Rest) -> Self {
-        match &seen.needed {
+    pub(super) fn of(observed: &Observed, rest: &Rest) -> Self {
+        match &observed.needed {
             Needed::Nothing => Self::default(),
             Needed::Own(secret) => {
                 let message = format!(
@@ -39,11 +39,11 @@ impl Told {
                 Self { verdict: Some(Verdict::yes("OwnCertificate", message)), ..Self::default() }
             }
             Needed::Ours => {
-                let ca = seen.ca.iter().map(|c| ("CA", c));
-                let staged = seen.staged.iter().map(|c| ("next CA", c));
-                let leaf = seen.leaf.iter().map(|c| ("serving certificate", c));
+                let ca = observed.ca.iter().map(|c| ("CA", c));
+                let staged = observed.staged.iter().map(|c| ("next CA", c));
+                let leaf = observed.leaf.iter().map(|c| ("serving certificate", c));
                 Self {
-                    verdict: Some(Verdict::yes("Served", until(seen))),
+                    verdict: Some(Verdict::yes("Served", until(observed))),
                     expires: rest.expires,
                     issued: ca.chain(staged).chain(leaf).map(|(what, c)| issued(what, c)).collect(),
                 }
@@ -52,12 +52,16 @@ impl Told {
     }
 }
 
-fn until(seen: &Seen) -> String {
+fn until(observed: &Observed) -> String {
     let date = |c: &Option<Certificate>| {
         c.as_ref().map_or("unknown".to_owned(), |c| c.until.strftime("%F").to_string())
     };
-    let next = if seen.staged.is_some() { "; its successor is published" } else { "" };
-    format!("serving certificate until {}, CA until {}{next}", date(&seen.leaf), date(&seen.ca))
+    let next = if observed.staged.is_some() { "; its successor is published" } else { "" };
+    format!(
+        "serving certificate until {}, CA until {}{next}",
+        date(&observed.leaf),
+        date(&observed.ca)
+    )
 }
 
 fn issued(what: &str, certificate: &Certificate) -> Issued {

@@ -38,8 +38,8 @@ fn world(patch: Value) -> World {
 }
 
 impl World {
-    fn seen(&self) -> Seen<'_> {
-        Seen {
+    fn observed(&self) -> Observed<'_> {
+        Observed {
             trigger: "t",
             created: at("2026-01-01T00:00:00Z"),
             spec: &self.spec,
@@ -52,17 +52,17 @@ impl World {
 
     /// Decides, persists the watermark as the driver does, creates the runs.
     fn tick(&mut self, now: &str) -> (Vec<String>, Decision) {
-        let decision = due(&self.seen(), at(now));
-        let deliveries = delivered(&self.seen(), &decision.fires);
+        let decision = evaluate(&self.observed(), at(now));
+        let deliveries = deliveries_after(&self.observed(), &decision.requests);
         self.status.deliveries = deliveries;
         if let Some(slot) = &decision.last_slot {
             self.status.last_slot = Some(slot.clone());
         }
-        for fire in &decision.fires {
+        for request in &decision.requests {
             let created = at(now);
-            self.runs.push(Run { secret: fire.secret.clone(), ended: false, created });
+            self.runs.push(Run { secret: request.secret.clone(), ended: false, created });
         }
-        (decision.fires.iter().map(Fire::delivery).collect(), decision)
+        (decision.requests.iter().map(RunRequest::delivery).collect(), decision)
     }
 
     fn finish_runs(&mut self) {
@@ -137,7 +137,7 @@ fn expiry_fires_for_what_is_due_within_the_window_at_the_slot() {
     world.secrets[1].next_rotation = Some(at("2026-01-09T03:00:01Z"));
     let (fired, decision) = world.tick("2026-01-02T03:00:00Z");
     assert_eq!(fired, ["a=2026-01-02T03:00:00Z"]);
-    assert_eq!(decision.fires[0].kind, CauseKind::Expiry);
+    assert_eq!(decision.requests[0].kind, CauseKind::Expiry);
     assert!(world.tick("2026-01-02T05:00:00Z").0.is_empty(), "b becomes due after the slot");
     world.secrets[0].next_rotation = None;
     assert_eq!(world.tick("2026-01-03T03:00:00Z").0, ["b=2026-01-03T03:00:00Z"]);
@@ -169,8 +169,8 @@ fn a_compromise_waits_for_no_limit_and_each_report_counts_once() {
     report(&mut world, "in build 7");
     let (fired, decision) = world.tick("2026-01-02T00:00:00Z");
     assert_eq!(fired, ["a=annotation/in build 7"]);
-    assert_eq!(decision.fires[0].kind, CauseKind::Compromise);
-    assert!(decision.fires[0].reason.ends_with("in build 7"));
+    assert_eq!(decision.requests[0].kind, CauseKind::Compromise);
+    assert!(decision.requests[0].reason.ends_with("in build 7"));
     assert!(world.tick("2026-01-02T00:00:01Z").0.is_empty());
     report(&mut world, "in build 8");
     assert_eq!(world.tick("2026-01-02T00:00:02Z").0, ["a=annotation/in build 8"]);
@@ -182,7 +182,7 @@ fn a_run_under_way_makes_the_slot_wait_where_overlap_is_forbidden() {
     world.runs.push(Run { secret: "a".into(), ended: false, created: at("2026-01-01T12:00:00Z") });
     let (fired, decision) = world.tick("2026-01-02T03:00:00Z");
     assert!(fired.is_empty());
-    assert_eq!(decision.blocked, Some(Blocked::Waiting(1)));
+    assert_eq!(decision.not_ready, Some(NotReady::Waiting(1)));
     world.finish_runs();
     assert_eq!(world.tick("2026-01-02T09:00:00Z").0, ["a=2026-01-02T03:00:00Z"]);
     world.runs.push(Run { secret: "a".into(), ended: false, created: at("2026-01-02T12:00:00Z") });
@@ -195,7 +195,7 @@ fn runs_above_the_rate_are_deferred_not_lost() {
     let mut world = world(json!({ "runsPerHour": 1 }));
     let (fired, decision) = world.tick("2026-01-02T03:00:00Z");
     assert_eq!(fired, ["a=2026-01-02T03:00:00Z"]);
-    assert_eq!(decision.blocked, Some(Blocked::RateLimited(1)));
+    assert_eq!(decision.not_ready, Some(NotReady::RateLimited(1)));
     let (_, decision) = world.tick("2026-01-02T03:10:00Z");
     assert_eq!(decision.again, Some(at("2026-01-02T04:00:00Z")));
     assert_eq!(world.tick("2026-01-02T04:00:00Z").0, ["b=2026-01-02T03:00:00Z"]);
@@ -204,18 +204,18 @@ fn runs_above_the_rate_are_deferred_not_lost() {
 #[test]
 fn a_trigger_that_cannot_fire_says_why_and_takes_no_slot() {
     let mut suspended = world(json!({ "suspend": true }));
-    assert_eq!(suspended.tick("2026-01-02T03:00:00Z").1, blocked(Blocked::Suspended));
+    assert_eq!(suspended.tick("2026-01-02T03:00:00Z").1, not_ready(NotReady::Suspended));
     let mut missing = world(json!({}));
     missing.workflow = false;
-    assert_eq!(missing.tick("2026-01-02T03:00:00Z").1, blocked(Blocked::WorkflowMissing));
+    assert_eq!(missing.tick("2026-01-02T03:00:00Z").1, not_ready(NotReady::WorkflowMissing));
     let mut old = world(json!({ "source": {} }));
-    assert_eq!(old.tick("2026-01-02T03:00:00Z").1, blocked(Blocked::NoSource));
+    assert_eq!(old.tick("2026-01-02T03:00:00Z").1, not_ready(NotReady::NoSource));
     let mut bad = world(json!({ "source": { "schedule": { "cron": "soon" } } }));
-    let found = bad.tick("2026-01-02T03:00:00Z").1.blocked;
-    assert!(matches!(found, Some(Blocked::BadSchedule(_))), "{found:?}");
+    let found = bad.tick("2026-01-02T03:00:00Z").1.not_ready;
+    assert!(matches!(found, Some(NotReady::BadSchedule(_))), "{found:?}");
     let mut many = world(json!({}));
     many.secrets = (0..=SECRETS_MAX).map(|n| secret(&n.to_string())).collect();
-    assert_eq!(many.tick("2026-01-02T03:00:00Z").1, blocked(Blocked::TooManySecrets));
+    assert_eq!(many.tick("2026-01-02T03:00:00Z").1, not_ready(NotReady::TooManySecrets));
 }
 
 #[test]
@@ -231,20 +231,20 @@ fn only_selected_secrets_fire() {
 fn what_the_watermark_holds_is_owed_after_a_restart() {
     let mut nightly = world(json!({}));
     let (fired, decision) = nightly.tick("2026-01-02T03:00:00Z");
-    let owed_now = owed(&nightly.seen());
-    assert_eq!(owed_now.iter().map(Fire::delivery).collect::<Vec<_>>(), fired);
-    let names = |fires: &[Fire]| fires.iter().map(|f| f.run("t")).collect::<Vec<_>>();
-    assert_eq!(names(&owed_now), names(&decision.fires));
+    let owed_now = pending(&nightly.observed());
+    assert_eq!(owed_now.iter().map(RunRequest::delivery).collect::<Vec<_>>(), fired);
+    let names = |requests: &[RunRequest]| requests.iter().map(|f| f.run("t")).collect::<Vec<_>>();
+    assert_eq!(names(&owed_now), names(&decision.requests));
     nightly.finish_runs();
     nightly.status.last_slot = Some("2026-01-02T12:00:00Z".into());
-    assert!(owed(&nightly.seen()).is_empty(), "an older slot is not owed");
+    assert!(pending(&nightly.observed()).is_empty(), "an older slot is not owed");
 
     let mut staged = world(json!({ "source": { "stage": "Runtime" } }));
     staged.secrets[0].stage = Some(Stage::Runtime);
     staged.tick("2026-01-02T00:00:00Z");
-    assert_eq!(owed(&staged.seen()).len(), 1);
+    assert_eq!(pending(&staged.observed()).len(), 1);
     staged.secrets.remove(0);
-    assert!(owed(&staged.seen()).is_empty(), "the secret is gone");
+    assert!(pending(&staged.observed()).is_empty(), "the secret is gone");
 }
 
 #[test]

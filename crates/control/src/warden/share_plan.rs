@@ -13,13 +13,13 @@ use super::Error;
 
 /// How a seal is to be split, checked before anything is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Split {
+pub(super) struct SharePlan {
     /// Name and recipient, one for each sealed share.
     recipients: Vec<(String, String)>,
     threshold: i64,
 }
 
-impl Split {
+impl SharePlan {
     /// One share for each holder, and as many as the threshold for the unseal identity. Every
     /// recipient is tried here: once the authority has answered there is no second answer.
     pub(super) fn new(seal: &Seal, unseal_recipient: Option<&str>) -> Result<Self, Error> {
@@ -40,9 +40,9 @@ impl Split {
         if names.contains(UNATTENDED) {
             return Err(Error::BadSeal("no holder of the name unattended"));
         }
-        let split = Self { recipients, threshold: seal.threshold };
-        let trial: Vec<Share> = split.recipients.iter().map(|_| Sensitive::new(vec![0])).collect();
-        split.seal(&trial).map(|_| split)
+        let plan = Self { recipients, threshold: seal.threshold };
+        let trial: Vec<Share> = plan.recipients.iter().map(|_| Sensitive::new(vec![0])).collect();
+        plan.seal(&trial).map(|_| plan)
     }
 
     /// How many shares to ask for. With a threshold of 1 there is one, the key itself: OpenBao and
@@ -96,13 +96,13 @@ mod tests {
     fn each_holder_gets_one_share_and_the_unseal_identity_the_threshold() {
         let (a, b, c, u) = (generate(), generate(), generate(), generate());
         let of = [("ada", &*a.recipient), ("bob", &*b.recipient), ("cem", &*c.recipient)];
-        let split = Split::new(&seal(&of, 2), Some(&u.recipient)).unwrap();
-        assert_eq!((split.shares(), split.threshold()), (5, 2));
+        let plan = SharePlan::new(&seal(&of, 2), Some(&u.recipient)).unwrap();
+        assert_eq!((plan.shares(), plan.threshold()), (5, 2));
         let shares: Vec<Share> = (0..5_u8).map(|n| Share::new(vec![n; 33])).collect();
-        let sealed = split.seal(&shares).unwrap();
+        let sealed = plan.seal(&shares).unwrap();
         assert_eq!(opened(&b, &sealed), [vec![1; 33]]);
         assert_eq!(opened(&u, &sealed), [vec![3; 33], vec![4; 33]]);
-        assert!(split.seal(&shares[..4]).is_err());
+        assert!(plan.seal(&shares[..4]).is_err());
     }
 
     /// OpenBao and Vault: `threshold must be greater than one for multiple shares`.
@@ -110,9 +110,9 @@ mod tests {
     fn with_a_threshold_of_one_everybody_holds_the_one_share() {
         let (a, b, u) = (generate(), generate(), generate());
         let of = [("ada", &*a.recipient), ("bob", &*b.recipient)];
-        let split = Split::new(&seal(&of, 1), Some(&u.recipient)).unwrap();
-        assert_eq!(split.shares(), 1);
-        let sealed = split.seal(&[Share::new(vec![7; 32])]).unwrap();
+        let plan = SharePlan::new(&seal(&of, 1), Some(&u.recipient)).unwrap();
+        assert_eq!(plan.shares(), 1);
+        let sealed = plan.seal(&[Share::new(vec![7; 32])]).unwrap();
         for who in [&a, &b, &u] {
             assert_eq!(opened(who, &sealed), [vec![7; 32]]);
         }
@@ -130,7 +130,7 @@ mod tests {
             (vec![("unattended", a)], 1),
             (vec![("ada", "age1notone")], 1),
         ] {
-            assert!(Split::new(&seal(&bad, threshold), None).is_err(), "{bad:?}");
+            assert!(SharePlan::new(&seal(&bad, threshold), None).is_err(), "{bad:?}");
         }
     }
 }

@@ -6,31 +6,30 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use kube::api::PostParams;
 use regent_operator::write::FieldManager;
 use regent_types::labels::{RECOVERED_BY, SEALED_SHARES, SYSTEM_NAMESPACE};
 use regent_types::seal::SealedShares;
 
 use super::Error;
-use super::objects::part_of;
+use super::labels::part_of;
 
 /// Key of the shares.
 const SHARES_KEY: &str = "sealed-shares.json";
 
 /// Access to them, as warden or as a person.
-pub(super) struct Copies {
+pub(super) struct SharesStore {
     api: Api<ConfigMap>,
-    post: PostParams,
+    manager: FieldManager,
 }
 
 /// The ConfigMap as read, with what a conditional update needs.
 #[derive(Clone, Default)]
-pub(super) struct Copy {
+pub(super) struct StoredShares {
     pub(super) shares: Option<SealedShares>,
     object: Option<ConfigMap>,
 }
 
-impl Copy {
+impl StoredShares {
     fn of(object: Option<ConfigMap>) -> Self {
         let text = object.as_ref().and_then(|map| map.data.as_ref()?.get(SHARES_KEY));
         let shares = text.and_then(|text| serde_json::from_str(text).ok());
@@ -49,26 +48,25 @@ impl Copy {
     }
 }
 
-impl Copies {
-    pub(super) fn new(client: kube::Client, field_manager: String) -> Self {
-        let post = FieldManager::new(field_manager).post();
-        Self { api: Api::namespaced(client, SYSTEM_NAMESPACE), post }
+impl SharesStore {
+    pub(super) fn new(client: kube::Client, manager: FieldManager) -> Self {
+        Self { api: Api::namespaced(client, SYSTEM_NAMESPACE), manager }
     }
 
-    pub(super) async fn read(&self) -> Result<Copy, Error> {
+    pub(super) async fn read(&self) -> Result<StoredShares, Error> {
         let found = self.api.get_opt(SEALED_SHARES).await;
-        found.map(Copy::of).map_err(Error::api("reading", &name()))
+        found.map(StoredShares::of).map_err(Error::api("read", &name()))
     }
 
     /// Stores shares that exist nowhere else: only where none are, and read back before they count
     /// as stored. May be repeated.
     pub(super) async fn store(&self, shares: &SealedShares) -> Result<(), Error> {
         let map = filled(ConfigMap::default(), shares, None)?;
-        match self.api.create(&self.post, &map).await {
+        match self.api.create(&self.manager.post(), &map).await {
             Ok(_) => {}
             // Perhaps by an earlier try whose answer was lost: the reading tells.
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-            Err(error) => return Err(Error::api("creating", &name())(error)),
+            Err(error) => return Err(Error::api("create", &name())(error)),
         }
         match self.read().await?.shares {
             Some(read) if read == *shares => Ok(()),
@@ -79,21 +77,21 @@ impl Copies {
     /// Makes the ConfigMap hold `shares`, on condition that it is still what `before` read.
     pub(super) async fn replace(
         &self,
-        before: Copy,
+        before: StoredShares,
         shares: &SealedShares,
         recovered_by: Option<&str>,
     ) -> Result<(), Error> {
         let exists = before.object.is_some();
         let map = filled(before.object.unwrap_or_default(), shares, recovered_by)?;
         let written = match exists {
-            false => self.api.create(&self.post, &map).await,
-            true => self.api.replace(SEALED_SHARES, &self.post, &map).await,
+            false => self.api.create(&self.manager.post(), &map).await,
+            true => self.api.replace(SEALED_SHARES, &self.manager.post(), &map).await,
         };
-        written.map(drop).map_err(Error::api("writing", &name()))
+        written.map(drop).map_err(Error::api("write", &name()))
     }
 
     /// Takes the note of a recovery away; the shares stay.
-    pub(super) async fn acknowledge(&self, before: Copy) -> Result<(), Error> {
+    pub(super) async fn acknowledge(&self, before: StoredShares) -> Result<(), Error> {
         match before.shares.clone() {
             Some(shares) => self.replace(before, &shares, None).await,
             None => Ok(()),

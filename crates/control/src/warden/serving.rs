@@ -16,22 +16,22 @@ use regent_operator::object_watch;
 
 /// What the watches have said so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Said {
-    externals: Of,
-    pushes: Of,
+struct Serving {
+    externals: KindState,
+    pushes: KindState,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Of {
+struct KindState {
     listed: bool,
     any: bool,
     ready: bool,
 }
 
-impl Said {
+impl Serving {
     /// Whether the system serves: with a ready ExternalSecret, or, where nothing is to be materialized, with a ready
     /// PushSecret. A publisher alone does not make a steady state. `None` while it is not known.
-    fn served(self) -> Option<bool> {
+    fn is_serving(self) -> Option<bool> {
         let Self { externals, pushes } = self;
         if externals.ready || (externals.listed && !externals.any && pushes.ready) {
             return Some(true);
@@ -46,38 +46,42 @@ pub(super) fn spawn(
     cx: &Context,
     nudge: mpsc::Sender<()>,
 ) -> (JoinHandle<()>, watch::Receiver<Option<bool>>) {
-    let (tell, told) = watch::channel(None);
+    let (serving_sender, serving_receiver) = watch::channel(None);
     let api = cx.api.clone();
     let stop = cx.shutdown.clone();
     let task = tokio::spawn(async move {
         tokio::select! {
-            () = until_served(api, &tell) => {
+            () = watch_until_serving(api, &serving_sender) => {
                 // A full queue holds a nudge already.
                 let _full = nudge.try_send(());
             }
             () = stop.wait() => {}
         }
         // Kept until the end, so that the receiver keeps its value.
-        drop(tell);
+        drop(serving_sender);
     });
-    (task, told)
+    (task, serving_receiver)
 }
 
-async fn until_served(api: kube::Client, tell: &watch::Sender<Option<bool>>) {
+async fn watch_until_serving(api: kube::Client, serving_sender: &watch::Sender<Option<bool>>) {
     let materialized =
         object_watch::watch(Api::<ExternalSecret>::all(api.clone()), watcher::Config::default())
-            .map(|event| sign(event, |o| o.status.as_ref().map(|s| s.conditions.as_slice())))
-            .map(|take| Box::new(move |said: &mut Said| take(&mut said.externals)) as Take);
+            .map(|event| {
+                event_update(event, |o| o.status.as_ref().map(|s| s.conditions.as_slice()))
+            })
+            .map(|update| {
+                Box::new(move |serving: &mut Serving| update(&mut serving.externals)) as Update
+            });
     let published = object_watch::watch(Api::<PushSecret>::all(api), watcher::Config::default())
-        .map(|event| sign(event, |o| o.status.as_ref().map(|s| s.conditions.as_slice())))
-        .map(|take| Box::new(move |said: &mut Said| take(&mut said.pushes)) as Take);
-    let mut signs = select(materialized.boxed(), published.boxed());
-    let mut said = Said::default();
-    while let Some(take) = signs.next().await {
-        take(&mut said);
-        if let Some(served) = said.served() {
-            tell.send_replace(Some(served));
-            if served {
+        .map(|event| event_update(event, |o| o.status.as_ref().map(|s| s.conditions.as_slice())))
+        .map(|update| Box::new(move |serving: &mut Serving| update(&mut serving.pushes)) as Update);
+    let mut updates = select(materialized.boxed(), published.boxed());
+    let mut serving = Serving::default();
+    while let Some(update) = updates.next().await {
+        update(&mut serving);
+        if let Some(is_serving) = serving.is_serving() {
+            serving_sender.send_replace(Some(is_serving));
+            if is_serving {
                 return;
             }
         }
@@ -85,12 +89,12 @@ async fn until_served(api: kube::Client, tell: &watch::Sender<Option<bool>>) {
 }
 
 /// What an event adds to what was said.
-type Take = Box<dyn FnOnce(&mut Said) + Send>;
+type Update = Box<dyn FnOnce(&mut Serving) + Send>;
 
-fn sign<K>(
+fn event_update<K>(
     event: Result<watcher::Event<K>, watcher::Error>,
     conditions: impl Fn(&K) -> Option<&[Condition]>,
-) -> impl FnOnce(&mut Of) + Send + 'static {
+) -> impl FnOnce(&mut KindState) + Send + 'static {
     let (mut listed, mut any, mut ready) = (false, false, false);
     match event {
         Ok(watcher::Event::Apply(o) | watcher::Event::InitApply(o)) => {
@@ -117,13 +121,13 @@ mod tests {
     /// C3-1, C4-2: phase 4 needs materialization where anything is to be materialized.
     #[test]
     fn a_publisher_alone_serves_only_where_nothing_is_to_be_materialized() {
-        let none = Of { listed: true, any: false, ready: false };
-        let waits = Of { listed: true, any: true, ready: false };
-        let ready = Of { listed: true, any: true, ready: true };
+        let none = KindState { listed: true, any: false, ready: false };
+        let waits = KindState { listed: true, any: true, ready: false };
+        let ready = KindState { listed: true, any: true, ready: true };
         let table = [
-            (Of::default(), Of::default(), None),
-            (Of::default(), ready, None),
-            (none, Of::default(), None),
+            (KindState::default(), KindState::default(), None),
+            (KindState::default(), ready, None),
+            (none, KindState::default(), None),
             (none, none, Some(false)),
             (none, ready, Some(true)),
             (waits, ready, Some(false)),
@@ -131,7 +135,11 @@ mod tests {
             (ready, waits, Some(true)),
         ];
         for (externals, pushes, expected) in table {
-            assert_eq!(Said { externals, pushes }.served(), expected, "{externals:?} {pushes:?}");
+            assert_eq!(
+                Serving { externals, pushes }.is_serving(),
+                expected,
+                "{externals:?} {pushes:?}"
+            );
         }
     }
 }
