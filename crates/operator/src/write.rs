@@ -55,10 +55,13 @@ pub fn delete_exactly(uid: Option<String>, resource_version: Option<String>) -> 
 }
 
 /// What became of a status that was to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatusWrite {
     /// It is written.
-    Written,
+    Written {
+        /// The object's version since then: what a watch tells of it is this write.
+        resource_version: Option<String>,
+    },
     /// The object is gone: nothing to say, nobody to say it to.
     Gone,
     /// The object changed after it was read: the event of that change wakes the reconcile again.
@@ -101,11 +104,17 @@ where
 }
 
 /// The one rule of status writes: who is gone needs none, and who has changed is decided about anew.
-fn outcome<K>(
+fn outcome<K: Resource>(
     written: kube::Result<K>,
     object: impl FnOnce() -> String,
 ) -> Result<StatusWrite, ApiError> {
-    let Err(error) = written else { return Ok(StatusWrite::Written) };
+    let error = match written {
+        Ok(object) => {
+            let resource_version = object.meta().resource_version.clone();
+            return Ok(StatusWrite::Written { resource_version });
+        }
+        Err(error) => error,
+    };
     let error = ApiError::new("update status of", object(), &error);
     match error.category() {
         Category::NotFound => Ok(StatusWrite::Gone),
@@ -126,6 +135,7 @@ pub fn key<K: Resource<DynamicType = ()>>(object: &K) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::api::core::v1::Secret;
     use kube::core::Status;
 
     #[test]
@@ -133,9 +143,13 @@ mod tests {
         let answer = |code: u16| {
             let mut status = Status::failure("no", "Reason");
             status.code = code;
-            outcome::<()>(Err(kube::Error::Api(Box::new(status))), || "Kind a/b".into())
+            outcome::<Secret>(Err(kube::Error::Api(Box::new(status))), || "Kind a/b".into())
         };
-        assert_eq!(outcome(Ok(()), || "Kind a/b".into()), Ok(StatusWrite::Written));
+        let mut written = Secret::default();
+        written.metadata.resource_version = Some("7".into());
+        let resource_version = Some("7".to_owned());
+        let expected = Ok(StatusWrite::Written { resource_version });
+        assert_eq!(outcome(Ok(written), || "Kind a/b".into()), expected);
         assert_eq!(answer(404), Ok(StatusWrite::Gone));
         assert_eq!(answer(409), Ok(StatusWrite::Changed));
         for code in [403, 422, 503] {

@@ -207,12 +207,8 @@ impl Authority {
     /// Whether `namespace` may own `path` (PROTOCOLS.md §4.0).
     pub(super) fn granted(&self, namespace: &str, path: &SecretPath) -> bool {
         let own = path.tree() == Tree::Runtime && path.segment(1) == Some(namespace);
-        own || self.grants.iter().any(|g| g.namespace == namespace && covers(&g.path, path))
+        own || self.grants.iter().any(|grant| grant.covers(namespace, path))
     }
-}
-
-fn covers(grant: &str, path: &SecretPath) -> bool {
-    if grant.ends_with('/') { path.as_str().starts_with(grant) } else { path.as_str() == grant }
 }
 
 #[cfg(test)]
@@ -253,13 +249,5 @@ mod tests {
         assert!(!open(phase(Some(3), Some(true))));
         assert!(open(phase(Some(3), Some(false))));
         assert!(open(phase(Some(4), None)));
-    }
-
-    #[test]
-    fn grants_are_prefixes_only_where_they_end_in_a_slash() {
-        let path = |t: &str| SecretPath::parse(t).unwrap();
-        assert!(covers("legacy/", &path("legacy/a")));
-        assert!(covers("legacy/a", &path("legacy/a")));
-        assert!(!covers("legacy/a", &path("legacy/ab")));
     }
 }

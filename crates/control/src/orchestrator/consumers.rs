@@ -5,37 +5,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::runtime::reflector::Store;
 use kube::{Api, ResourceExt};
 use regent_api::condition;
 use regent_api::{ExternalSecret, RuntimeSecret};
 use regent_protocol::observation::Consumers;
-use regent_types::{VersionPair, labels};
+use regent_types::authority_names::SECRET_MOUNT;
+use regent_types::{SecretPath, VersionPair, labels};
 
 use super::error::Error;
+use super::external_index::ExternalIndex;
 
 /// ExternalSecrets looked at for one path; more than that are reported as not looked at.
 const CONSUMERS_MAX: usize = 1_000;
 
-/// Mount-relative paths that an ExternalSecret names, in every spelling that its stores take: with
-/// or without the mount, with or without `data/`.
-pub(super) fn paths(external: &ExternalSecret) -> BTreeSet<&str> {
+/// Mount-relative paths that an ExternalSecret names, in every spelling that its stores take. A key that is no path
+/// names none: nothing is delivered from it.
+pub(super) fn paths(external: &ExternalSecret) -> BTreeSet<String> {
     let data = external.spec.data.iter().map(|d| &d.remote_ref);
     let whole = external.spec.data_from.iter().filter_map(|d| d.extract.as_ref());
-    data.chain(whole).map(|r| relative(&r.key)).collect()
+    data.chain(whole).filter_map(|r| named_path(&r.key)).collect()
 }
 
-/// Whether an ExternalSecret names `path`.
-fn asks_for(external: &ExternalSecret, path: &str) -> bool {
-    let mut data = external.spec.data.iter().map(|d| &d.remote_ref);
-    let mut whole = external.spec.data_from.iter().filter_map(|d| d.extract.as_ref());
-    data.any(|r| relative(&r.key) == path) || whole.any(|r| relative(&r.key) == path)
-}
-
-/// `key` without mount and `data/`.
-pub(super) fn relative(key: &str) -> &str {
-    let key = key.strip_prefix("secret/").unwrap_or(key);
-    key.strip_prefix("data/").unwrap_or(key)
+/// The path that a remote key means; `None` where it is no path.
+pub(super) fn named_path(key: &str) -> Option<String> {
+    SecretPath::from_remote_key(SECRET_MOUNT, key).ok().map(|path| path.to_string())
 }
 
 /// Name of the Secret that an ExternalSecret writes; `None` where it writes none.
@@ -49,7 +42,7 @@ pub(super) fn target(external: &ExternalSecret) -> Option<String> {
 pub(super) fn becoming(
     secret: &RuntimeSecret,
     path: &str,
-    store: &Store<ExternalSecret>,
+    store: &ExternalIndex,
 ) -> Option<String> {
     becoming_of(secret, path, &of(secret, path, store))
 }
@@ -97,19 +90,19 @@ fn is_ready(external: &ExternalSecret) -> bool {
 pub(super) fn may_have_followed(
     secret: &RuntimeSecret,
     path: &str,
-    store: &Store<ExternalSecret>,
+    store: &ExternalIndex,
 ) -> bool {
     of(secret, path, store).iter().all(|consumer| consumer.ready)
 }
 
-fn of(secret: &RuntimeSecret, path: &str, store: &Store<ExternalSecret>) -> Vec<ExternalOf> {
+fn of(secret: &RuntimeSecret, path: &str, store: &ExternalIndex) -> Vec<ExternalOf> {
     let wanted = namespaces(secret);
     let mut all: Vec<ExternalOf> = store
-        .state()
+        .of(path)
         .iter()
         .filter(|e| {
             let namespace = e.metadata.namespace.as_deref();
-            namespace.is_some_and(|n| wanted.iter().any(|w| w == n)) && asks_for(e, path)
+            namespace.is_some_and(|n| wanted.iter().any(|w| w == n))
         })
         .filter_map(|e| {
             Some(ExternalOf {
@@ -130,7 +123,7 @@ fn of(secret: &RuntimeSecret, path: &str, store: &Store<ExternalSecret>) -> Vec<
 /// room.
 pub(super) async fn observe(
     api: &kube::Client,
-    store: &Store<ExternalSecret>,
+    store: &ExternalIndex,
     secret: &RuntimeSecret,
     path: &str,
     version: &VersionPair,
@@ -171,7 +164,7 @@ pub(super) async fn observe(
 /// Consumers of `path` that say of themselves that they are served, and are at `version`.
 pub(super) async fn observed(
     api: &kube::Client,
-    store: &Store<ExternalSecret>,
+    store: &ExternalIndex,
     secret: &RuntimeSecret,
     path: &str,
     version: &VersionPair,
@@ -228,12 +221,15 @@ mod tests {
         .unwrap()
     }
 
-    fn store(all: Vec<ExternalSecret>) -> Store<ExternalSecret> {
+    fn index(all: Vec<ExternalSecret>) -> ExternalIndex {
         let (reader, mut writer) = kube::runtime::reflector::store();
+        let index = ExternalIndex::new(reader);
         for one in all {
-            writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(one));
+            let event = kube::runtime::watcher::Event::Apply(one);
+            writer.apply_watcher_event(&event);
+            index.on_event(&event);
         }
-        reader
+        index
     }
 
     fn secret() -> RuntimeSecret {
@@ -251,7 +247,7 @@ mod tests {
     fn every_spelling_of_a_path_is_the_same_path() {
         let p = "runtime/payments/db";
         for key in [p, "secret/runtime/payments/db", "secret/data/runtime/payments/db"] {
-            assert_eq!(relative(key), p);
+            assert_eq!(named_path(key).as_deref(), Some(p));
         }
     }
 
@@ -262,7 +258,7 @@ mod tests {
             "target": { "name": "other" } });
         let none = json!({ "dataFrom": [{ "extract": { "key": "runtime/payments/db" } }],
             "target": { "creationPolicy": "None" } });
-        let all = store(vec![
+        let all = index(vec![
             external("payments", "db", key.clone()),
             external("shop", "copy", whole),
             external("shop", "nothing", none),

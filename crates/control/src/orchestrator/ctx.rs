@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
-use regent_api::{ExternalSecret, PushSecret, RuntimeSecret, WorkflowRun};
+use regent_api::{PushSecret, RuntimeSecret, WorkflowRun};
 use tokio::sync::{mpsc, watch};
 
 use super::authority::{Authority, Gate};
 use super::board::Board;
+use super::external_index::ExternalIndex;
 use super::known::Memory;
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
+use regent_operator::events::EventRecorder;
 
 /// Shared by all reconciles.
 pub(super) struct Ctx {
@@ -21,7 +22,7 @@ pub(super) struct Ctx {
     /// Whether there is an authority.
     pub(super) gate: watch::Receiver<Gate>,
     /// ExternalSecrets of all namespaces: who consumes what.
-    pub(super) externals: Store<ExternalSecret>,
+    pub(super) externals: ExternalIndex,
     /// Whether they have been listed.
     pub(super) listed: CacheSync,
     /// PushSecrets of all namespaces: who publishes what.
@@ -40,8 +41,7 @@ pub(super) struct Ctx {
     pub(super) wake_secret: mpsc::Sender<ObjectRef<RuntimeSecret>>,
     /// Has a run looked at.
     pub(super) wake_run: mpsc::Sender<ObjectRef<WorkflowRun>>,
-    /// Kubernetes Events.
-    pub(super) recorder: Recorder,
+    pub(super) events: EventRecorder,
     /// Pauses of objects that fail.
     pub(super) backoff: Backoff<String>,
 }

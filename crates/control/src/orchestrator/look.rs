@@ -16,7 +16,7 @@ use regent_vault::{Kv, KvConfig, KvMetadata, KvSecret, VersionState};
 
 use super::authority::Authority;
 use super::bootstrap::Found;
-use super::consumers::{self, relative};
+use super::consumers::{self, named_path};
 use super::ctx::Ctx;
 use super::declared::Declared;
 use super::error::Error;
@@ -262,7 +262,7 @@ fn is_published(ctx: &Ctx, declared: &Declared) -> bool {
     let Some(push) = ctx.pushes.get(&reference) else { return false };
     let ready =
         push.status.as_ref().is_some_and(|s| condition::is_true(&s.conditions, condition::READY));
-    let names = |key: &str| relative(key) == declared.path.as_str();
+    let names = |key: &str| named_path(key).as_deref() == Some(declared.path.as_str());
     ready && push.spec.data.iter().any(|d| names(&d.mapping.remote_ref.remote_key))
 }
 

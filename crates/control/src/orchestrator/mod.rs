@@ -8,7 +8,7 @@
 //! board       where the two meet    known  when to look again           introduction  runs that it starts itself
 //! steps       what each `uses` does    declared  whose record           names  of runs
 //! session     look, ask the protocol, do    look  reads     effects, random  conditional writes    values  in between
-//! bootstrap   the bootstrap Secret       consumers  who must follow     watches  what concerns whom     ctx  shared
+//! bootstrap   the bootstrap Secret       consumers, external_index  who must follow     watches  what concerns whom     ctx  shared
 //! ```
 //!
 //! Decisions are in `regent_protocol`; a value is held from the look that read it until the write that it is for.
@@ -22,6 +22,7 @@ mod ctx;
 mod declared;
 mod effects;
 mod error;
+mod external_index;
 mod heads;
 mod introduction;
 mod known;
@@ -41,10 +42,9 @@ mod workflow;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt, future};
+use futures::{Stream, StreamExt, TryStreamExt, future};
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config};
-use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{self, ObjectRef, reflector};
 use kube::runtime::{Controller, WatchStreamExt, watcher};
@@ -58,6 +58,7 @@ use tokio_stream::wrappers::{ReceiverStream, WatchStream};
 use authority::Gate;
 use board::Board;
 use ctx::Ctx;
+use external_index::ExternalIndex;
 use known::{Memory, Wake};
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
@@ -101,12 +102,11 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     let (pushes, pushes_writer) = reflector::store();
     let (wake_secret, woken_secrets) = mpsc::channel(WAKES_MAX);
     let (wake_run, woken_runs) = mpsc::channel(WAKES_MAX);
-    let reporter = Reporter { controller: cx.field_manager(), instance: None };
     let ctx = Arc::new(Ctx {
         cx: cx.clone(),
         gate: gate.clone(),
         listed: CacheSync::of(&externals),
-        externals,
+        externals: ExternalIndex::new(externals),
         pushes_listed: CacheSync::of(&pushes),
         pushes,
         secrets: secrets.store(),
@@ -115,7 +115,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         memory: Memory::default(),
         wake_secret,
         wake_run,
-        recorder: Recorder::new(cx.api.clone(), reporter),
+        events: cx.event_recorder(),
         backoff: Backoff::default(),
     });
     let watched = Watched {
@@ -172,13 +172,16 @@ fn follow_secrets(
     let everything = Wake { all: true, consumers: false };
     let consumers = Wake { all: false, consumers: true };
     let (of_external, of_push, of_manifest) = (Arc::clone(ctx), Arc::clone(ctx), Arc::clone(ctx));
+    let indexed = Arc::clone(ctx);
     let externals = watched_all(Api::<ExternalSecret>::all(api.clone()));
+    let externals = reflector(watched.externals, externals)
+        .inspect_ok(move |event| indexed.externals.on_event(event));
     let pushes = watched_all(Api::<PushSecret>::all(api.clone()));
     let manifests = watched_all(Api::<PartialObjectMeta<EncryptedManifest>>::all(api.clone()));
     let runs = watched_all(Api::<WorkflowRun>::all(api));
     secrets
         .with_config(config(concurrency))
-        .watches_stream(reflector(watched.externals, externals).touched_objects(), move |e| {
+        .watches_stream(externals.touched_objects(), move |e| {
             let all = watches::external_to_secrets(&e, &of_external.secrets);
             watches::woken(&of_external.memory, all, consumers)
         })

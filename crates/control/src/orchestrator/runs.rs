@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::controller::Action;
-use kube::runtime::events::{Event, EventType};
+use kube::runtime::events::EventType;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 use regent_api::condition::{self, READY, Verdict};
 use regent_api::workflow::{Uses, WorkflowStep};
 use regent_api::workflow_run::RunPhase;
 use regent_api::{RuntimeSecret, Workflow, WorkflowRun, WorkflowRunStatus};
+use regent_operator::events::Announcement;
+use regent_operator::write::{self, StatusWrite, write_status};
 use regent_protocol::{Outcome, Reason};
 
 use super::board::Progress;
@@ -24,8 +26,6 @@ use super::workflow::{Next, Plan};
 
 /// Steps that one reconcile may write down: 16 and 4 of a Workflow.
 const STEPS_MAX: usize = 20;
-/// Longest note of a Kubernetes Event, in characters.
-const NOTE_LEN_MAX: usize = 1_000;
 
 /// Brings the status of a run up to date, and has its next step carried out.
 pub(super) async fn reconcile(run: Arc<WorkflowRun>, ctx: Arc<Ctx>) -> Result<Action, Error> {
@@ -33,8 +33,7 @@ pub(super) async fn reconcile(run: Arc<WorkflowRun>, ctx: Arc<Ctx>) -> Result<Ac
         ctx.board.remove(&run);
         return Ok(Action::await_change());
     }
-    let (namespace, name) = (run.namespace().unwrap_or_default(), run.name_any());
-    let object = format!("WorkflowRun {namespace}/{name}");
+    let namespace = run.namespace().unwrap_or_default();
     let old = run.status.clone().unwrap_or_default();
     let mut status = old.clone();
     let ending = match advance(&ctx, &run, &mut status).await? {
@@ -50,10 +49,17 @@ pub(super) async fn reconcile(run: Arc<WorkflowRun>, ctx: Arc<Ctx>) -> Result<Ac
     let over = ended(&new);
     if new.status.as_ref() != Some(&old) {
         let api: Api<WorkflowRun> = Api::namespaced(ctx.cx.api.clone(), &namespace);
-        let answer = api.replace_status(&name, &ctx.cx.manager().post(), &new).await;
-        answer.map_err(|e| Error::api("update status of", &object, &e))?;
+        match write_status(&api, &ctx.cx.manager(), &new).await? {
+            StatusWrite::Written { .. } => {}
+            StatusWrite::Gone => {
+                ctx.board.remove(&run);
+                return Ok(Action::await_change());
+            }
+            // What changed it wakes this reconcile again.
+            StatusWrite::Changed => return Ok(Action::requeue(LOOK)),
+        }
     }
-    ctx.backoff.reset(&object);
+    ctx.backoff.reset(&write::key(run.as_ref()));
     if over {
         ctx.board.remove(&run);
     }
@@ -175,18 +181,16 @@ async fn workflow_of(
 /// Tells people by a Kubernetes Event on the RuntimeSecret.
 async fn notify(ctx: &Ctx, secret: &RuntimeSecret, step: &WorkflowStep) -> Progress {
     let with: &BTreeMap<String, String> = &step.with;
-    let note = with.get("message").map(|m| m.chars().take(NOTE_LEN_MAX).collect());
-    let event = Event {
-        type_: EventType::Normal,
-        reason: with.get("reason").cloned().unwrap_or_else(|| "Notify".into()),
-        note,
-        action: "Notify".into(),
-        secondary: None,
+    let said = Announcement {
+        severity: EventType::Normal,
+        reason: with.get("reason").map_or("Notify", String::as_str),
+        action: "Notify",
+        note: with.get("message").map_or("", String::as_str),
     };
-    let outcome = match ctx.recorder.publish(&event, &secret.object_ref(&())).await {
+    let outcome = match ctx.events.emit(&secret.object_ref(&()), &said).await {
         Ok(()) => Outcome::Done,
         Err(error) => {
-            let message = Error::api("create", "Event", &error).to_string();
+            let message = error.to_string();
             Outcome::Waiting { reason: Reason::Retrying, message, until: None }
         }
     };

@@ -10,6 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use regent_api::condition::{self, READY};
 use regent_api::{RuntimeSecret, RuntimeSecretStatus, WorkflowRun};
+use regent_operator::write::{self, StatusWrite};
 use regent_protocol::record::State;
 use regent_protocol::{Decider, Outcome, Protocol, Reason, Record};
 use regent_types::Explain;
@@ -37,7 +38,7 @@ const WAITING_LOOK: Duration = Duration::from_secs(30);
 /// Brings one RuntimeSecret as far as it goes, and its status up to date.
 pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, ctx: Arc<Ctx>) -> Result<Action, Error> {
     let key: SecretKey = (secret.namespace().unwrap_or_default(), secret.name_any());
-    let object = format!("RuntimeSecret {}/{}", key.0, key.1);
+    let object = write::key(secret.as_ref());
     if secret.metadata.deletion_timestamp.is_some() {
         ctx.memory.forget(&key);
         return Ok(Action::await_change());
@@ -323,8 +324,7 @@ async fn write_status(
     known: &Known,
     key: &SecretKey,
 ) -> Result<Option<String>, Error> {
-    let (namespace, name) = key;
-    let object = format!("RuntimeSecret {namespace}/{name}");
+    let object = write::key(secret);
     let facts = Facts {
         path: secret.secret_path().ok().map(|p| p.to_string()),
         record: known.record.clone(),
@@ -344,10 +344,12 @@ async fn write_status(
     log_stage(&object, secret, &status);
     let mut new = RuntimeSecret::clone(secret);
     new.status = Some(status);
-    let api: Api<RuntimeSecret> = Api::namespaced(ctx.cx.api.clone(), namespace);
-    let written = api.replace_status(name, &ctx.cx.manager().post(), &new).await;
-    let written = written.map_err(|e| Error::api("update status of", &object, &e))?;
-    Ok(written.metadata.resource_version)
+    let api: Api<RuntimeSecret> = Api::namespaced(ctx.cx.api.clone(), &key.0);
+    Ok(match write::write_status(&api, &ctx.cx.manager(), &new).await? {
+        StatusWrite::Written { resource_version } => resource_version,
+        // Another state than the one that was looked at: its event has everything looked at that differs.
+        StatusWrite::Gone | StatusWrite::Changed => secret.metadata.resource_version.clone(),
+    })
 }
 
 /// One line when a secret reaches another stage.

@@ -18,12 +18,12 @@ use super::known::{Memory, Wake};
 fn of_external(external: &ExternalSecret, all: &Store<RuntimeSecret>) -> Vec<Arc<RuntimeSecret>> {
     let mut found: Vec<Arc<RuntimeSecret>> = Vec::new();
     for path in paths(external) {
-        let direct = default_owner(path).and_then(|(namespace, name)| {
+        let direct = default_owner(&path).and_then(|(namespace, name)| {
             all.get(&ObjectRef::new(&name).within(&namespace)).filter(|s| s.spec.path.is_none())
         });
         match direct {
             Some(secret) => found.push(secret),
-            None => found.extend(all.state().into_iter().filter(|s| s.declares(path))),
+            None => found.extend(all.state().into_iter().filter(|s| s.declares(&path))),
         }
     }
     if let (Some(target), Some(namespace)) = (target(external), external.namespace()) {

@@ -91,7 +91,7 @@ pub(crate) async fn reconcile(
     if object.status.as_ref() != Some(&new) {
         ctx.memory().settled.remove(&uid);
         match ctx.persist(&object, &key, new).await? {
-            StatusWrite::Written => {}
+            StatusWrite::Written { .. } => {}
             // Nobody's slots: nothing is started for them.
             StatusWrite::Gone => return Ok(Action::await_change()),
             StatusWrite::Changed => {

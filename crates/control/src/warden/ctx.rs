@@ -66,7 +66,7 @@ impl Ctx {
     pub(super) async fn persist_status(&self, fields: Value) -> Result<(), Error> {
         let manager = self.operator.manager();
         match merge_status(&self.api, &manager, AUTHORITY_NAME, &fields).await? {
-            StatusWrite::Written => Ok(()),
+            StatusWrite::Written { .. } => Ok(()),
             StatusWrite::Gone | StatusWrite::Changed => Err(Error::changed(AUTHORITY_NAME)),
         }
     }

@@ -88,7 +88,7 @@ impl Ctx {
     async fn write_status(&self, name: &str, changes: Option<Value>) -> Result<(), Error> {
         let Some(changes) = changes else { return Ok(()) };
         match merge_status(&self.api, &self.operator.manager(), name, &changes).await? {
-            StatusWrite::Written | StatusWrite::Gone => Ok(()),
+            StatusWrite::Written { .. } | StatusWrite::Gone => Ok(()),
             StatusWrite::Changed => Err(Error::changed(name)),
         }
     }

@@ -108,7 +108,7 @@ impl Ctx {
         object.status = Some(new);
         object.metadata.managed_fields = None;
         match write_status(&sources, &self.operator.manager(), &object).await? {
-            StatusWrite::Written | StatusWrite::Gone => Ok(()),
+            StatusWrite::Written { .. } | StatusWrite::Gone => Ok(()),
             StatusWrite::Changed => Err(IntentError::Changed),
         }
     }

@@ -11,7 +11,8 @@ use regent_api::{EncryptedManifest, ExternalSecret, PushSecret, RuntimeAuthority
 use regent_protocol::invariants::{
     ConsumerSeen, DeclaredPush, DeclaredSecret, ManifestSeen, MaterializedSeen, SecretSeen, Snapshot,
 };
-use regent_types::labels;
+use regent_types::authority_names::SECRET_MOUNT;
+use regent_types::{SecretPath, labels};
 use regent_types::version::VersionPair;
 
 /// Secrets that regent itself keeps in its own namespace.
@@ -111,10 +112,9 @@ fn declared_push(push: &PushSecret) -> DeclaredPush {
     }
 }
 
-/// `key` as a mount-relative path.
+/// `key` as a mount-relative path; one that is no path as it stands, so that it is accounted for.
 fn bare(key: &str) -> String {
-    let key = key.strip_prefix("secret/").unwrap_or(key);
-    key.strip_prefix("data/").unwrap_or(key).to_owned()
+    SecretPath::from_remote_key(SECRET_MOUNT, key).map_or_else(|_| key.to_owned(), |p| p.to_string())
 }
 
 fn consumer(external: &ExternalSecret) -> ConsumerSeen {
