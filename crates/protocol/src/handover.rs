@@ -10,7 +10,7 @@ use regent_types::lifecycle::Disposition;
 use crate::introduce;
 use crate::ledger::kinds;
 use crate::needs::Needs;
-use crate::observation::{Bootstrap, BootstrapSeen, Observation, PolicySeen, ValueSeen};
+use crate::observation::{Bootstrap, BootstrapSeen, Observation, ValueSeen};
 use crate::outcome::Outcome;
 use crate::reason::Reason;
 use crate::record::{Origin, Record, State};
@@ -32,10 +32,10 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
             Needs { bootstrap: true, mount: true, metadata: true, first, ..none }
         }
         State::Acknowledged => {
-            let settled = matches!(seen.metadata.policy, PolicySeen::Valid(_));
-            let consumers = current.filter(|_| seen.known.metadata && settled);
+            // Whether the value is there is looked at before B is marked; where consumers are awaited, now.
+            let metadata = seen.known.consumers.is_some() && !seen.consumers.waiting.is_empty();
             let bootstrap = seen.request.disposition == Some(Disposition::Inert);
-            Needs { metadata: true, bootstrap, consumers, ..none }
+            Needs { metadata, bootstrap, consumers: current, ..none }
         }
         State::Disposing => {
             let consumers = current.filter(|_| seen.request.hurry);
@@ -220,8 +220,9 @@ fn acknowledged(record: &Record, seen: &Observation, now: Timestamp) -> Step {
 
 /// Rest of step 4.
 fn disposing(record: &Record, seen: &Observation, now: Timestamp) -> Step {
-    if let Some(stop) = introduce::present(record, seen) {
-        return stop;
+    let first = introduce::present(record, seen).or_else(|| introduce::policy(record, seen));
+    if let Some(step) = first {
+        return step;
     }
     let chosen = record.disposition.unwrap_or(Disposition::Delete);
     let gone = chosen == Disposition::Become && seen.becoming.is_none();

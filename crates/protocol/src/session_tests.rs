@@ -71,10 +71,10 @@ fn a_handover_looks_once_and_again_only_before_the_bootstrap_secret_is_touched()
     let read = ValueSeen::Read { pair: pair(1), hmac: "k:a".into() };
     session.saw(&back, |seen| seen.first = read);
     persist(&mut session, 2);
-    assert!(matches!(effect(&mut session, Answer::Done), Effect::WritePolicy(_)));
     let consumers = look(&mut session);
     assert_eq!(consumers, Needs { consumers: Some(pair(1)), ..Needs::default() });
     session.saw(&consumers, |_| ());
+    assert!(matches!(effect(&mut session, Answer::Done), Effect::WritePolicy(_)));
     assert!(matches!(effect(&mut session, Answer::Done), Effect::Ledger(_)));
     assert_eq!(persist(&mut session, 3).state, State::Disposing);
     let again = look(&mut session);
@@ -83,7 +83,7 @@ fn a_handover_looks_once_and_again_only_before_the_bootstrap_secret_is_touched()
     assert!(matches!(effect(&mut session, Answer::Done), Effect::Ledger(_)));
     let last = look(&mut session);
     assert_eq!(last, Needs { metadata: true, ..Needs::default() }, "§4.4: p fresh");
-    session.saw(&last, |seen| fixture::write(seen, 1, "t1"));
+    session.saw(&last, |seen| seen.metadata = fixture::acknowledged().metadata);
     assert!(matches!(effect(&mut session, Answer::Changed("8".into())), Effect::Mark { .. }));
     let delete = effect(&mut session, Answer::Gone);
     assert!(matches!(delete, Effect::Delete { rv, .. } if rv == "8"));
@@ -175,4 +175,33 @@ fn an_effect_that_does_not_take_ends_the_session_for_now() {
     assert!(matches!(session.next(at(0)), Next::Do(Effect::CreateCandidate { .. })));
     let again = session.next(at(0));
     assert!(matches!(again, Next::End(Outcome::Waiting { reason: Reason::Settling, .. })));
+}
+
+/// A session that begins where another one waited looks at the value once, just before B is touched.
+#[test]
+fn a_handover_that_waited_for_consumers_looks_at_the_value_once() {
+    let mut session = opened(Protocol::Handover, Some(fixture::record(State::Acknowledged)));
+    let consumers = look(&mut session);
+    assert_eq!(consumers, Needs { consumers: Some(pair(1)), ..Needs::default() });
+    session.saw(&consumers, |_| ());
+    assert!(matches!(effect(&mut session, Answer::Done), Effect::Ledger(_)), "told or not, the ledger knows");
+    assert_eq!(persist(&mut session, 8).state, State::Disposing);
+    let source = look(&mut session);
+    assert_eq!(source, Needs { bootstrap: true, ..Needs::default() });
+    session.saw(&source, live);
+    assert!(matches!(effect(&mut session, Answer::Done), Effect::Ledger(_)));
+    assert_eq!(look(&mut session), Needs { metadata: true, ..Needs::default() });
+}
+
+/// While consumers are awaited a value that is gone is said.
+#[test]
+fn a_value_that_is_missing_is_said_while_consumers_are_awaited() {
+    let mut session = opened(Protocol::Handover, Some(fixture::record(State::Acknowledged)));
+    let consumers = look(&mut session);
+    session.saw(&consumers, |seen| seen.consumers.waiting.push("shop/db".into()));
+    let metadata = look(&mut session);
+    assert_eq!(metadata, Needs { metadata: true, ..Needs::default() });
+    session.saw(&metadata, |_| ());
+    let Next::Do(Effect::Ledger(event)) = session.next(at(0)) else { panic!("a stop is told") };
+    assert_eq!(event.result, Reason::ValueMissing.as_str());
 }

@@ -176,6 +176,13 @@ async fn follow(
     key: &SecretKey,
     known: &mut Known,
 ) -> Result<(), Error> {
+    // One that was just declared waits for others of its age, and asks nothing meanwhile.
+    if declared.secret.status.as_ref().is_none_or(|s| s.version.is_none())
+        && let Standing::Unknown(pause) = standing(ctx, declared, None)
+    {
+        known.next = later(ctx.cx.now(), pause);
+        return Ok(());
+    }
     let mut drive = Drive::open(ctx, a, declared).await?;
     match standing(ctx, declared, drive.record()) {
         Standing::First => {}
