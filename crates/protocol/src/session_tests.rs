@@ -184,7 +184,10 @@ fn a_handover_that_waited_for_consumers_looks_at_the_value_once() {
     let consumers = look(&mut session);
     assert_eq!(consumers, Needs { consumers: Some(pair(1)), ..Needs::default() });
     session.saw(&consumers, |_| ());
-    assert!(matches!(effect(&mut session, Answer::Done), Effect::Ledger(_)), "told or not, the ledger knows");
+    assert!(
+        matches!(effect(&mut session, Answer::Done), Effect::Ledger(_)),
+        "told or not, the ledger knows"
+    );
     assert_eq!(persist(&mut session, 8).state, State::Disposing);
     let source = look(&mut session);
     assert_eq!(source, Needs { bootstrap: true, ..Needs::default() });

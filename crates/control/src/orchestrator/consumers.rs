@@ -87,11 +87,7 @@ fn is_ready(external: &ExternalSecret) -> bool {
 
 /// Whether all consumers of `path` say of themselves that they are served: only then is it worth
 /// looking whether they are.
-pub(super) fn may_have_followed(
-    secret: &RuntimeSecret,
-    path: &str,
-    store: &ExternalIndex,
-) -> bool {
+pub(super) fn may_have_followed(secret: &RuntimeSecret, path: &str, store: &ExternalIndex) -> bool {
     of(secret, path, store).iter().all(|consumer| consumer.ready)
 }
 

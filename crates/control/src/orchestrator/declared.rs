@@ -61,8 +61,8 @@ impl Declared {
         let (namespace, name) = (&self.owner.namespace, &self.owner.name);
         let api: Api<RuntimeSecret> = Api::namespaced(ctx.cx.api.clone(), namespace);
         let found = api.get_opt(name).await;
-        let found =
-            found.map_err(|e| Error::api("get", format!("RuntimeSecret {namespace}/{name}"), &e))?;
+        let found = found
+            .map_err(|e| Error::api("get", format!("RuntimeSecret {namespace}/{name}"), &e))?;
         Ok(found.filter(|found| self.is_said_by(found)))
     }
 

@@ -126,7 +126,10 @@ mod tests {
         tell(Event::InitDone);
         assert_eq!(names("runtime/a/p"), ["a", "b"]);
         tell(Event::Apply(external("b", "runtime/a/q")));
-        assert_eq!((names("runtime/a/p"), names("runtime/a/q")), (vec!["a".into()], vec!["b".into()]));
+        assert_eq!(
+            (names("runtime/a/p"), names("runtime/a/q")),
+            (vec!["a".into()], vec!["b".into()])
+        );
         tell(Event::Delete(external("a", "runtime/a/p")));
         assert!(names("runtime/a/p").is_empty());
         tell(Event::Init);

@@ -38,10 +38,7 @@ pub(super) async fn follow(
 }
 
 /// Until the gate moves; `true` where it was for the last time, or nobody writes any more.
-async fn gate_moved(
-    gate: &mut watch::Receiver<Gate>,
-    drained: &mut oneshot::Receiver<()>,
-) -> bool {
+async fn gate_moved(gate: &mut watch::Receiver<Gate>, drained: &mut oneshot::Receiver<()>) -> bool {
     tokio::select! {
         changed = gate.changed() => changed.is_err(),
         _ = drained => true,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::jiff::Timestamp;
+use regent_protocol::record::State;
 use regent_protocol::{Reason, Record};
 
 use super::board::SecretKey;
@@ -15,8 +16,10 @@ const SECRETS_MAX: usize = 100_000;
 /// What may have happened to a RuntimeSecret.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Wake {
-    /// Its source, its publisher or a step that is due: look at everything.
+    /// Its publisher or a step that is due: look at everything.
     pub(super) all: bool,
+    /// Its bootstrap Secret: look at everything, unless only consumers are awaited.
+    pub(super) source: bool,
     /// Whoever consumes it.
     pub(super) consumers: bool,
 }
@@ -42,6 +45,15 @@ pub(super) struct Known {
     pub(super) drift: Option<String>,
     /// When everything is looked at again in any case.
     pub(super) next: Option<Timestamp>,
+}
+
+impl Known {
+    /// Whether consumers are all that is awaited. The bootstrap Secret is read once they have followed.
+    fn awaits_consumers(&self) -> bool {
+        let acknowledged = self.record.as_ref().is_some_and(|r| r.state == State::Acknowledged);
+        let waits = self.waits.as_ref().is_some_and(|w| w.0 == Reason::ConsumersNotReady);
+        acknowledged && waits
+    }
 }
 
 /// How much is to be looked at.
@@ -82,6 +94,7 @@ pub(super) fn due(known: Option<&Known>, wake: Wake, now: &Now<'_>) -> Due {
     match next {
         None => Due::All,
         Some(_) if other || wake.all || now.work || now.abandoned => Due::All,
+        Some(_) if wake.source && !known.awaits_consumers() => Due::All,
         Some(_) if wake.consumers || now.runs_changed => Due::Status,
         Some(_) if known.resource_version.as_deref() != now.resource_version => Due::Status,
         Some(next) => Due::Nothing(next),
@@ -104,6 +117,7 @@ impl Memory {
         let mut all = self.lock();
         let old = all.wakes.entry(key).or_default();
         old.all |= wake.all;
+        old.source |= wake.source;
         old.consumers |= wake.consumers;
     }
 
@@ -161,8 +175,9 @@ mod tests {
             at: at(0),
         };
         let none = Wake::default();
-        let all = Wake { all: true, consumers: false };
-        let consumers = Wake { all: false, consumers: true };
+        let all = Wake { all: true, ..none };
+        let consumers = Wake { consumers: true, ..none };
+        let source = Wake { source: true, ..none };
         for (wake, now, expected) in [
             (none, now, Due::Nothing(at(100))),
             (consumers, now, Due::Status),
@@ -175,6 +190,7 @@ mod tests {
             (none, Now { abandoned: true, ..now }, Due::All),
             (none, Now { at: at(100), ..now }, Due::All),
             (all, now, Due::All),
+            (source, now, Due::All),
         ] {
             assert_eq!(due(Some(&known), wake, &now), expected, "{wake:?} {now:?}");
         }
@@ -184,13 +200,51 @@ mod tests {
     #[test]
     fn what_happens_during_a_look_has_another_one_follow() {
         let (memory, key) = (Memory::default(), ("n".to_owned(), "s".to_owned()));
-        memory.wake(key.clone(), Wake { all: true, consumers: false });
+        memory.wake(key.clone(), Wake { all: true, ..Wake::default() });
         assert!(memory.take(&key).0.all);
-        memory.wake(key.clone(), Wake { all: false, consumers: true });
+        memory.wake(key.clone(), Wake { consumers: true, ..Wake::default() });
         memory.put(&key, Known::default());
         let (wake, known) = memory.take(&key);
         assert!(wake.consumers && !wake.all && known.is_some());
         memory.forget(&key);
         assert!(memory.take(&key).1.is_none());
+    }
+
+    #[test]
+    fn a_bootstrap_secret_that_changes_while_consumers_are_awaited_is_looked_at_once_they_have_followed()
+     {
+        let policy = regent_types::policy::RotationPolicy::default();
+        let owner = regent_protocol::record::Owner {
+            installation: "lab".into(),
+            namespace: "payments".into(),
+            name: "db".into(),
+        };
+        let origin = regent_protocol::record::Origin::Handover;
+        let record = |state| {
+            Some(
+                Record::intent("runtime/payments/db", owner.clone(), origin, policy.clone())
+                    .to(state),
+            )
+        };
+        let source = Wake { source: true, ..Wake::default() };
+        let now = Now {
+            resource_version: None,
+            generation: None,
+            epoch: 0,
+            work: false,
+            abandoned: false,
+            runs_changed: false,
+            at: at(0),
+        };
+        let awaited = Some((Reason::ConsumersNotReady, "m".to_owned()));
+        for (state, waits, expected) in [
+            (State::Acknowledged, awaited.clone(), Due::Nothing(at(9))),
+            (State::Acknowledged, None, Due::All),
+            (State::Disposing, awaited, Due::All),
+        ] {
+            let known =
+                Known { record: record(state), waits, next: Some(at(9)), ..Known::default() };
+            assert_eq!(due(Some(&known), source, &now), expected, "{state:?}");
+        }
     }
 }

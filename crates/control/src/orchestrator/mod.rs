@@ -169,8 +169,9 @@ fn follow_secrets(
     concurrency: u16,
 ) -> impl Future<Output = ()> + use<> {
     let api = ctx.cx.api.clone();
-    let everything = Wake { all: true, consumers: false };
-    let consumers = Wake { all: false, consumers: true };
+    let everything = Wake { all: true, ..Wake::default() };
+    let source = Wake { source: true, ..Wake::default() };
+    let consumers = Wake { consumers: true, ..Wake::default() };
     let (of_external, of_push, of_manifest) = (Arc::clone(ctx), Arc::clone(ctx), Arc::clone(ctx));
     let indexed = Arc::clone(ctx);
     let externals = watched_all(Api::<ExternalSecret>::all(api.clone()));
@@ -192,7 +193,7 @@ fn follow_secrets(
         .watches_stream(manifests.touched_objects(), move |m| {
             let namespace = m.namespace().unwrap_or_default();
             let all = watches::manifest_to_secrets(&namespace, &m.name_any(), &of_manifest.secrets);
-            watches::woken(&of_manifest.memory, all, everything)
+            watches::woken(&of_manifest.memory, all, source)
         })
         .watches_stream(runs.touched_objects(), |r| watches::run_to_secret(&r))
         .reconcile_on(ReceiverStream::new(watched.woken))

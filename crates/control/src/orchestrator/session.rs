@@ -126,8 +126,10 @@ impl<'a> Drive<'a> {
             return Ok(None);
         }
         let until = |pause| self.ctx.cx.now().checked_add(pause).ok();
-        let wait = |message: &str, until| {
-            Outcome::Waiting { reason: Reason::Settling, message: message.to_owned(), until }
+        let wait = |message: &str, until| Outcome::Waiting {
+            reason: Reason::Settling,
+            message: message.to_owned(),
+            until,
         };
         let Some(secret) = self.declared.read_again(self.ctx).await? else {
             let soon = until(CHANGED_LOOK);

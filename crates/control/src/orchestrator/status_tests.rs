@@ -111,10 +111,8 @@ fn the_status_follows_the_record() {
 #[test]
 fn without_an_authority_what_was_known_stays() {
     let known = project(&handover(None), &with(Some(record(State::Done)), None), at(0));
-    let away = Facts {
-        obstacle: Some((Reason::AuthorityNotReady, "sealed".into())),
-        ..Facts::default()
-    };
+    let away =
+        Facts { obstacle: Some((Reason::AuthorityNotReady, "sealed".into())), ..Facts::default() };
     let status = project(&handover(Some(known.clone())), &away, at(1));
     assert_eq!(
         (status.stage, status.authority, status.version),

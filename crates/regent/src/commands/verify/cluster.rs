@@ -9,11 +9,12 @@ use kube::core::PartialObjectMeta;
 use regent_api::condition;
 use regent_api::{EncryptedManifest, ExternalSecret, PushSecret, RuntimeAuthority, RuntimeSecret};
 use regent_protocol::invariants::{
-    ConsumerSeen, DeclaredPush, DeclaredSecret, ManifestSeen, MaterializedSeen, SecretSeen, Snapshot,
+    ConsumerSeen, DeclaredPush, DeclaredSecret, ManifestSeen, MaterializedSeen, SecretSeen,
+    Snapshot,
 };
 use regent_types::authority_names::SECRET_MOUNT;
-use regent_types::{SecretPath, labels};
 use regent_types::version::VersionPair;
+use regent_types::{SecretPath, labels};
 
 /// Secrets that regent itself keeps in its own namespace.
 const OWN: [&str; 6] = [
@@ -114,7 +115,8 @@ fn declared_push(push: &PushSecret) -> DeclaredPush {
 
 /// `key` as a mount-relative path; one that is no path as it stands, so that it is accounted for.
 fn bare(key: &str) -> String {
-    SecretPath::from_remote_key(SECRET_MOUNT, key).map_or_else(|_| key.to_owned(), |p| p.to_string())
+    SecretPath::from_remote_key(SECRET_MOUNT, key)
+        .map_or_else(|_| key.to_owned(), |p| p.to_string())
 }
 
 fn consumer(external: &ExternalSecret) -> ConsumerSeen {
