@@ -10,7 +10,8 @@
 //! write              field manager, conditions, status writes               changed_only what says something new
 //! wiped_secret       a Secret whose values are wiped                        admission    policies in force before the start
 //! lease/             leader election                                        crd_check/   definitions as this release knows them
-//! ledger             the writer of a hash chain                             trusted_authority  where a token may be shown
+//! ledger             the writer of a hash chain                             ledger_heads where it ends, for all to see
+//! trusted_authority  where a token may be shown
 //! ```
 //!
 //! Nothing here knows a component.
@@ -25,6 +26,7 @@ pub mod crd_check;
 pub mod error;
 pub mod lease;
 pub mod ledger;
+pub mod ledger_heads;
 pub mod object_watch;
 pub mod startup;
 pub mod trusted_authority;

@@ -15,6 +15,7 @@ use super::plan::{Plan, marks, plan};
 use crate::not_ready::NotReady;
 use regent_operator::Context;
 use regent_operator::ledger::{Ledger, LedgerError};
+use regent_operator::ledger_heads::LedgerHeads;
 use regent_operator::trusted_authority::AuthorityEndpoint;
 
 /// Authorities of one installation: its own and a few external ones.
@@ -105,7 +106,11 @@ impl Authorities {
         if all.is_empty() {
             // The heads of the installation's own authority; others are judged by their entries
             // alone.
-            tokio::spawn(super::heads::follow(self.cx.clone(), chain, ledger.heads()));
+            let (cx, heads) = (self.cx.clone(), ledger.heads());
+            tokio::spawn(async move {
+                let stop = cx.shutdown.clone().wait();
+                LedgerHeads::new(cx).follow(&chain, heads, stop).await
+            });
         }
         if all.len() >= SERVERS_MAX {
             all.clear();

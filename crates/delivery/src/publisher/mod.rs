@@ -11,7 +11,6 @@
 
 mod authority;
 mod explicit;
-mod heads;
 mod pass;
 mod plan;
 mod status;

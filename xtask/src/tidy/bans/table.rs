@@ -117,6 +117,7 @@ const STOPWATCHES: &[(&str, &str)] = &[
     ("crates/gitops/src/bootstrap/keys.rs", "age of the identities that were read"),
     ("crates/gitops/src/intent/drive.rs", "when to look at a repository again"),
     ("crates/operator/src/lease/mod.rs", "how long a Lease was seen unchanged"),
+    ("crates/operator/src/ledger_heads.rs", "when to write ledger heads again"),
     ("crates/delivery/src/materializer/authority.rs", "how long the authority takes to answer"),
     ("crates/control/src/orchestrator/heads.rs", "when to write ledger heads again"),
     ("crates/regent/src/commands/dev/run.rs", "deadline of a run until steady"),
