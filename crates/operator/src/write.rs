@@ -9,6 +9,10 @@ use serde::de::DeserializeOwned;
 
 use crate::Context;
 use crate::api_error::{ApiError, Category};
+use crate::error::ReconcileError;
+
+/// Tries of one status write against changes by others.
+const STATUS_TRIES_MAX: usize = 3;
 
 /// Parameters of the writes of one field manager.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +94,34 @@ where
     }
 }
 
+/// Replaces the status of `object` by what `next` makes of it. Where somebody changed the object meanwhile, `next` is asked
+/// again of what it is by then, [`STATUS_TRIES_MAX`] times in all; it returns the object with its new status, or `None`
+/// where there is nothing to say.
+///
+/// # Errors
+/// The API server refused or could not be reached, or the object changed again and again.
+pub async fn write_status_anew<K>(
+    api: &Api<K>,
+    manager: &FieldManager,
+    object: &K,
+    next: impl Fn(&K) -> Option<K>,
+) -> Result<(), ReconcileError>
+where
+    K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + Debug,
+{
+    let mut written = next(object);
+    for _ in 0..STATUS_TRIES_MAX {
+        let Some(new) = written else { return Ok(()) };
+        if write_status(api, manager, &new).await? != StatusWrite::Changed {
+            return Ok(());
+        }
+        let fresh = api.get_opt(&new.name_any()).await;
+        let fresh = fresh.map_err(|e| ApiError::new("get", key(object), &e))?;
+        written = fresh.as_ref().and_then(&next);
+    }
+    Err(ReconcileError::Changed { object: key(object) })
+}
+
 /// How logs and errors name an object: `Kind namespace/name`, or `Kind name`.
 pub fn key<K: Resource<DynamicType = ()>>(object: &K) -> String {
     let (kind, name) = (K::kind(&()), object.name_any());
@@ -98,3 +130,7 @@ pub fn key<K: Resource<DynamicType = ()>>(object: &K) -> String {
         None => format!("{kind} {name}"),
     }
 }
+
+#[cfg(test)]
+#[path = "write_tests.rs"]
+mod tests;

@@ -10,7 +10,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use regent_api::ExternalSecret;
 use regent_operator::wiped_secret::WipedSecret;
-use regent_operator::write::delete_exactly;
+use regent_operator::write::{delete_exactly, write_status_anew};
 use regent_types::{SecretData, SecretPath, VersionPair};
 use regent_vault::{KvSecret, VersionState};
 
@@ -23,6 +23,7 @@ use super::request::{Creation, Place, Request};
 use super::status::{self, Outcome};
 use super::target::{self, Owner, Versions, Write};
 use super::worker::{self, Worker};
+use crate::fingerprint::fingerprint;
 use crate::not_ready::{NotReady, Until};
 use crate::served_namespaces;
 use crate::store::{self, Purpose, Resolution, Served};
@@ -31,8 +32,6 @@ use regent_operator::error::ReconcileError;
 /// No watch is guaranteed to tell everything: look at least this often, at no cost while nothing
 /// changed.
 const RECHECK: Duration = Duration::from_secs(600);
-/// Tries of one status update against changes by others.
-const STATUS_TRIES: usize = 3;
 
 /// Versions that RuntimeSecrets tell, path by path.
 type Told = BTreeMap<SecretPath, VersionPair>;
@@ -78,7 +77,7 @@ pub(crate) async fn reconcile(
             reason = not_ready.reason, message = not_ready.message, "ExternalSecret is not synced"
         );
     }
-    publish(&worker, &es, &Outcome::Refused(not_ready)).await?;
+    write_status(&worker, &es, &Outcome::Refused(not_ready)).await?;
     Ok(match until {
         Until::Retry => Action::requeue(worker.backoff.next(key)),
         Until::Change => Action::requeue(RECHECK),
@@ -213,7 +212,7 @@ fn served_by(
 impl Job<'_> {
     async fn run(&self) -> Result<Ended, ReconcileError> {
         let (known, nudges) = self.worker.tables().recall(&self.key);
-        let fingerprint = status::fingerprint(&self.es.metadata);
+        let fingerprint = fingerprint(&self.es.metadata);
         let mark = self.worker.secrets.mark(&self.place());
         let old = self.es.status.clone().unwrap_or_default();
         let seen = Seen {
@@ -246,7 +245,7 @@ impl Job<'_> {
         };
         match self.sync().await? {
             Ok(Done::Gone) => {
-                publish(self.worker, self.es, &Outcome::Deleted).await?;
+                write_status(self.worker, self.es, &Outcome::Deleted).await?;
                 self.remember(None, nudges);
                 Ok(Ended::Well(self.interval()))
             }
@@ -264,7 +263,7 @@ impl Job<'_> {
         (refreshed, wrote): (bool, bool),
     ) -> Result<Ended, ReconcileError> {
         let target = self.request.target.clone();
-        publish(self.worker, self.es, &Outcome::Synced { target, refreshed, wrote }).await?;
+        write_status(self.worker, self.es, &Outcome::Synced { target, refreshed, wrote }).await?;
         self.remember(mark, nudges);
         Ok(Ended::Well(self.interval()))
     }
@@ -435,38 +434,22 @@ fn mark(object: &impl ResourceExt) -> Mark {
 }
 
 /// Writes the status that follows from `outcome`, unless it says the same already.
-async fn publish(
+async fn write_status(
     worker: &Worker,
     es: &ExternalSecret,
     outcome: &Outcome,
 ) -> Result<(), ReconcileError> {
-    let (namespace, name) = worker::key(es);
-    let object = format!("ExternalSecret {namespace}/{name}");
+    let namespace = es.namespace().unwrap_or_default();
     let api: Api<ExternalSecret> = Api::namespaced(worker.cx.api.clone(), &namespace);
-    let params = worker.cx.manager().post();
-    let mut base = es.clone();
-    for attempt in 1.. {
+    let next = |base: &ExternalSecret| {
+        // A newer declaration has a pass of its own coming.
+        if base.metadata.generation != es.metadata.generation {
+            return None;
+        }
         let old = base.status.clone().unwrap_or_default();
         let new = status::after(&old, &es.metadata, outcome, worker.cx.now());
-        if base.status.as_ref() == Some(&new) {
-            return Ok(());
-        }
-        base.status = Some(new);
-        match api.replace_status(&name, &params, &base).await {
-            Ok(_) => return Ok(()),
-            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
-            Err(kube::Error::Api(status)) if status.is_conflict() && attempt < STATUS_TRIES => {
-                let fresh = api.get_opt(&name).await;
-                let fresh = fresh.map_err(|e| ReconcileError::api("get", &object, &e))?;
-                // A newer declaration has a pass of its own coming.
-                let Some(fresh) = fresh.filter(|f| f.metadata.generation == es.metadata.generation)
-                else {
-                    return Ok(());
-                };
-                base = fresh;
-            }
-            Err(error) => return Err(ReconcileError::api("update status of", &object, &error)),
-        }
-    }
-    Ok(())
+        let changed = base.status.as_ref() != Some(&new);
+        changed.then(|| ExternalSecret { status: Some(new), ..base.clone() })
+    };
+    write_status_anew(&api, &worker.cx.manager(), es, next).await
 }

@@ -13,12 +13,14 @@ use kube::{Api, ResourceExt};
 use regent_api::condition;
 use regent_api::{ClusterSecretStore, ClusterSecretStoreSpec, PushSecret, RuntimeAuthority};
 use regent_operator::wiped_secret::WipedSecret;
+use regent_operator::write::write_status_anew;
 use regent_types::{SecretData, Sensitive, labels};
 
 use super::authority::{Author, Authorities};
 use super::explicit::Wanted;
 use super::status::{self, Outcome, Versions};
 use super::watch::{Key, Sources};
+use crate::fingerprint::fingerprint;
 use crate::not_ready::{NotReady, Until};
 use crate::served_namespaces::{self, ServedNamespaces};
 use crate::store::{self, Purpose, Resolution};
@@ -32,8 +34,6 @@ use regent_operator::trusted_authority::{AuthorityEndpoint, TrustedAuthority};
 const RECHECK: Duration = Duration::from_secs(600);
 /// How long a pass waits for the first listings.
 const LISTED_WITHIN: Duration = Duration::from_secs(10);
-/// Tries of one status update against changes by others.
-const STATUS_TRIES: usize = 3;
 
 /// What all passes share.
 pub(crate) struct Worker {
@@ -89,7 +89,7 @@ pub(crate) async fn reconcile(
                     reason = not_ready.reason, message = not_ready.message, "PushSecret is not published"
                 );
             }
-            worker.publish_status(&object, &Outcome::Refused(&not_ready)).await?;
+            worker.write_status(&object, &Outcome::Refused(&not_ready)).await?;
             Ok(Action::requeue(match not_ready.until {
                 Until::Retry => worker.backoff.next(key),
                 Until::Change => RECHECK,
@@ -181,7 +181,7 @@ impl Worker {
             Err(not_ready) => return Ok(Err(not_ready)),
         };
         let seen = Known {
-            fingerprint: status::fingerprint(&object.metadata),
+            fingerprint: fingerprint(&object.metadata),
             servers: servers.clone(),
             source: (
                 source.uid().unwrap_or_default(),
@@ -199,7 +199,7 @@ impl Worker {
         match self.write(&wanted, &servers, &source, &author, now).await {
             Ok(versions) => {
                 let outcome = Outcome::Synced { wanted: &wanted, versions: &versions };
-                self.publish_status(object, &outcome).await?;
+                self.write_status(object, &outcome).await?;
                 self.known().insert(key.clone(), seen);
                 Ok(Ok(Some(wanted.interval.unwrap_or(RECHECK))))
             }
@@ -301,38 +301,22 @@ impl Worker {
         Ok(versions)
     }
 
-    async fn publish_status(
+    /// Writes the status that follows from `outcome`, unless it says the same already. What was published is told even if
+    /// the declaration has changed since.
+    async fn write_status(
         &self,
         object: &PushSecret,
         outcome: &Outcome<'_>,
     ) -> Result<(), ReconcileError> {
-        let (namespace, name) = key_of(object);
-        let shown = format!("PushSecret {namespace}/{name}");
+        let namespace = object.namespace().unwrap_or_default();
         let api: Api<PushSecret> = Api::namespaced(self.cx.api.clone(), &namespace);
-        let params = self.cx.manager().post();
-        let mut base = object.clone();
-        for attempt in 1.. {
+        let next = |base: &PushSecret| {
             let old = base.status.clone().unwrap_or_default();
             let new = status::after(&old, &object.metadata, outcome, self.cx.now());
-            if base.status.as_ref() == Some(&new) {
-                return Ok(());
-            }
-            base.status = Some(new);
-            match api.replace_status(&name, &params, &base).await {
-                Ok(_) => return Ok(()),
-                Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
-                Err(kube::Error::Api(status)) if status.is_conflict() && attempt < STATUS_TRIES => {
-                    let fresh = api.get_opt(&name).await;
-                    // What was published is told even if the declaration has changed since.
-                    match fresh.map_err(|e| ReconcileError::api("get", &shown, &e))? {
-                        Some(fresh) => base = fresh,
-                        None => return Ok(()),
-                    }
-                }
-                Err(error) => return Err(ReconcileError::api("update status of", &shown, &error)),
-            }
-        }
-        Ok(())
+            let changed = base.status.as_ref() != Some(&new);
+            changed.then(|| PushSecret { status: Some(new), ..base.clone() })
+        };
+        write_status_anew(&api, &self.cx.manager(), object, next).await
     }
 }
 
