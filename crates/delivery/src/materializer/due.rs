@@ -55,7 +55,6 @@ pub(crate) enum Cause {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
-    /// Read and write.
     Now(Cause),
     /// Only see that the Secret is there; its values may be old on purpose.
     Presence,

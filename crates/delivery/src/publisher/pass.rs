@@ -60,7 +60,6 @@ pub(crate) struct Known {
     at: Timestamp,
 }
 
-/// The controller's reconcile.
 pub(crate) async fn reconcile(
     object: Arc<PushSecret>,
     worker: Arc<Worker>,

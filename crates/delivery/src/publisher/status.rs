@@ -23,12 +23,10 @@ pub(crate) type Versions = BTreeMap<(String, SecretPath), VersionPair>;
 pub(crate) enum Outcome<'a> {
     /// All paths hold what the source holds.
     Synced {
-        /// What was published.
         wanted: &'a Wanted,
         /// The version that each path is at, by server.
         versions: &'a Versions,
     },
-    /// Not this time.
     Refused(&'a NotReady),
 }
 
