@@ -31,7 +31,7 @@ pub(crate) enum Outcome<'a> {
 }
 
 /// Names `versions`, so that the next pass knows whether they were told.
-fn told(versions: &Versions) -> String {
+fn synced_message(versions: &Versions) -> String {
     let mut digest = TextDigest::default();
     for ((server, path), version) in versions {
         digest.add(&[server, path.as_str(), &version.to_string()]);
@@ -57,7 +57,7 @@ pub(crate) fn after(
                 .map(|store| (format!("ClusterSecretStore/{store}"), wanted.entries.clone()))
                 .collect::<BTreeMap<_, _>>();
             new.synced_resource_version = Some(fingerprint(meta));
-            let message = told(versions);
+            let message = synced_message(versions);
             // After a failure consumers are told once more: a write may have gone before it.
             let ready = condition::get(&old.conditions, READY).filter(|c| c.status == "True");
             if old.refresh_time.is_none() || ready.is_none_or(|c| c.message != message) {
