@@ -8,6 +8,7 @@
 //! The components meet only in Kubernetes objects and in the Vault API. **Architecture invariant `no-side-channels`:**
 //! no component's module names another's.
 
+mod fingerprint;
 pub mod materializer;
 mod not_ready;
 pub mod publisher;

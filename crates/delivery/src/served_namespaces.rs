@@ -86,7 +86,6 @@ impl ServedNamespaces {
         self.note(namespace, Answer::Refused { answers, again_at });
     }
 
-    /// `namespace` is gone.
     pub(crate) fn forget(&self, namespace: &str) {
         self.answers().remove(namespace);
     }

@@ -44,23 +44,24 @@ impl LedgerHeads {
         ended: impl Future<Output = T>,
     ) -> Option<T> {
         let mut ended = std::pin::pin!(ended);
-        let mut waiting = false;
-        let mut due = Instant::now();
+        // When the first event came that no published head has, and the last one.
+        let mut waiting: Option<(Instant, Instant)> = None;
         let outcome = loop {
-            let now = Instant::now();
-            let soonest = self.last.map_or(now, |at| at + PAUSE);
-            let latest = self.last.map_or(now + IDLE, |at| at + BUSY);
-            let wake = due.max(soonest).min(latest.max(soonest));
+            let wake = waiting.map(|(first, last)| {
+                let due = (last + IDLE).min(first + BUSY);
+                self.last.map_or(due, |published| due.max(published + PAUSE))
+            });
+            let publish = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now));
             tokio::select! {
                 changed = heads.changed() => {
                     if changed.is_err() {
                         break None;
                     }
-                    waiting = true;
-                    due = Instant::now() + IDLE;
+                    let now = Instant::now();
+                    waiting = Some((waiting.map_or(now, |(first, _)| first), now));
                 }
-                () = tokio::time::sleep_until(wake), if waiting => {
-                    waiting = false;
+                () = publish, if wake.is_some() => {
+                    waiting = None;
                     self.publish(chain, &heads).await;
                 }
                 outcome = &mut ended => break Some(outcome),

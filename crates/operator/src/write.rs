@@ -10,6 +10,10 @@ use serde_json::Value;
 
 use crate::Context;
 use crate::api_error::{ApiError, Category};
+use crate::error::ReconcileError;
+
+/// Tries of one status write against changes by others.
+const STATUS_TRIES_MAX: usize = 3;
 
 /// Parameters of the writes of one field manager.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,6 +127,34 @@ fn outcome<K: Resource>(
     }
 }
 
+/// Replaces the status of `object` by what `next` makes of it. Where somebody changed the object meanwhile, `next` is asked
+/// again of what it is by then, [`STATUS_TRIES_MAX`] times in all; it returns the object with its new status, or `None`
+/// where there is nothing to say.
+///
+/// # Errors
+/// The API server refused or could not be reached, or the object changed again and again.
+pub async fn write_status_anew<K>(
+    api: &Api<K>,
+    manager: &FieldManager,
+    object: &K,
+    next: impl Fn(&K) -> Option<K>,
+) -> Result<(), ReconcileError>
+where
+    K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + Debug,
+{
+    let mut written = next(object);
+    for _ in 0..STATUS_TRIES_MAX {
+        let Some(new) = written else { return Ok(()) };
+        if write_status(api, manager, &new).await? != StatusWrite::Changed {
+            return Ok(());
+        }
+        let fresh = api.get_opt(&new.name_any()).await;
+        let fresh = fresh.map_err(|e| ApiError::new("get", key(object), &e))?;
+        written = fresh.as_ref().and_then(&next);
+    }
+    Err(ReconcileError::Changed { object: key(object) })
+}
+
 /// How logs and errors name an object: `Kind namespace/name`, or `Kind name`.
 pub fn key<K: Resource<DynamicType = ()>>(object: &K) -> String {
     let (kind, name) = (K::kind(&()), object.name_any());
@@ -133,28 +165,5 @@ pub fn key<K: Resource<DynamicType = ()>>(object: &K) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use k8s_openapi::api::core::v1::Secret;
-    use kube::core::Status;
-
-    #[test]
-    fn an_object_that_is_gone_or_has_changed_is_no_failure() {
-        let answer = |code: u16| {
-            let mut status = Status::failure("no", "Reason");
-            status.code = code;
-            outcome::<Secret>(Err(kube::Error::Api(Box::new(status))), || "Kind a/b".into())
-        };
-        let mut written = Secret::default();
-        written.metadata.resource_version = Some("7".into());
-        let resource_version = Some("7".to_owned());
-        let expected = Ok(StatusWrite::Written { resource_version });
-        assert_eq!(outcome(Ok(written), || "Kind a/b".into()), expected);
-        assert_eq!(answer(404), Ok(StatusWrite::Gone));
-        assert_eq!(answer(409), Ok(StatusWrite::Changed));
-        for code in [403, 422, 503] {
-            let error = answer(code).unwrap_err().to_string();
-            assert_eq!(error, format!("update status of Kind a/b: {code} Reason"));
-        }
-    }
-}
+#[path = "write_tests.rs"]
+mod tests;

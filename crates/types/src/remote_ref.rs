@@ -6,7 +6,7 @@ use crate::path::{PathError, SecretPath};
 /// A place in a KV v2 mount, as an ExternalSecret or a PushSecret names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RemoteRef {
-    /// The path, mount-relative.
+    /// Relative to the mount: what is judged is what is asked for.
     pub path: SecretPath,
     /// The one property that is meant; `None`: all.
     pub property: Option<String>,

@@ -68,13 +68,12 @@ impl Authorities {
         Pass(self)
     }
 
-    /// Reads `place` from the authority of `store`. `told` is the version that a RuntimeSecret
-    /// tells.
+    /// Reads `place` from the authority of `store`. `expected` is the version that a RuntimeSecret tells.
     pub(crate) async fn read(
         &self,
         store: &Served,
         place: &Place,
-        told: Option<&VersionPair>,
+        expected: Option<&VersionPair>,
     ) -> Result<Read, NotReady> {
         let began = Instant::now();
         if let Some((at, not_ready)) = lock(&self.down).get(&store.endpoint)
@@ -86,7 +85,7 @@ impl Authorities {
         let mut held = slot.lock().await;
         if let Some((asked, read)) = &*held {
             let version = (**read).as_ref().map(|secret| &secret.version);
-            if *asked >= began || (told.is_some() && version == told) {
+            if *asked >= began || (expected.is_some() && version == expected) {
                 return Ok(Arc::clone(read));
             }
         }

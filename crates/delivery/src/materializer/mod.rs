@@ -3,7 +3,7 @@
 //! ```text
 //!   watches ─► worker (tables by path)  ─► ExternalSecrets that are concerned
 //!                                              │
-//!   request ─► allow ─► due ─► target(may?) ─► authority(read) ─► render ─► target(plan) ─► pass (write, status)
+//!   request ─► allow ─► sync_decision ─► target(may?) ─► authority(read) ─► render ─► target(plan) ─► pass (write, status)
 //! ```
 //!
 //! A Secret whose ExternalSecret is gone ends in `retire`, by what `owned` kept of both.
@@ -16,7 +16,6 @@
 
 mod allow;
 mod authority;
-mod due;
 mod index;
 mod owned;
 mod pass;
@@ -25,6 +24,7 @@ mod request;
 mod retire;
 mod status;
 mod stores;
+mod sync_decision;
 mod target;
 mod watch;
 mod worker;

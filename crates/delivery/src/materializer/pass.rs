@@ -10,19 +10,20 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, ResourceExt};
 use regent_api::ExternalSecret;
 use regent_operator::wiped_secret::WipedSecret;
-use regent_operator::write::delete_exactly;
+use regent_operator::write::{delete_exactly, write_status_anew};
 use regent_types::{SecretData, SecretPath, VersionPair};
 use regent_vault::{KvSecret, VersionState};
 
 use super::allow::Judgement;
 use super::authority::Read;
-use super::due::{Cause, Due, Known, Mark, Seen, due};
 use super::index::Key;
 use super::render::{Reads, Rendered, render};
 use super::request::{Creation, Place, Request};
 use super::status::{self, Outcome};
+use super::sync_decision::{Cause, LastSync, ObjectVersion, Observed, SyncDecision, decide};
 use super::target::{self, Owner, Versions, Write};
 use super::worker::{self, Worker};
+use crate::fingerprint::fingerprint;
 use crate::not_ready::{NotReady, Until};
 use crate::served_namespaces;
 use crate::store::{self, Purpose, Resolution, Served};
@@ -31,11 +32,9 @@ use regent_operator::error::ReconcileError;
 /// No watch is guaranteed to tell everything: look at least this often, at no cost while nothing
 /// changed.
 const RECHECK: Duration = Duration::from_secs(600);
-/// Tries of one status update against changes by others.
-const STATUS_TRIES: usize = 3;
 
 /// Versions that RuntimeSecrets tell, path by path.
-type Told = BTreeMap<SecretPath, VersionPair>;
+type ExpectedVersions = BTreeMap<SecretPath, VersionPair>;
 
 /// What one pass works on.
 struct Job<'a> {
@@ -44,7 +43,7 @@ struct Job<'a> {
     key: Key,
     store: Served,
     request: Request,
-    told: Told,
+    expected_versions: ExpectedVersions,
 }
 
 pub(crate) async fn reconcile(
@@ -78,7 +77,7 @@ pub(crate) async fn reconcile(
             reason = not_ready.reason, message = not_ready.message, "ExternalSecret is not synced"
         );
     }
-    publish(&worker, &es, &Outcome::Refused(not_ready)).await?;
+    write_status(&worker, &es, &Outcome::Refused(not_ready)).await?;
     Ok(match until {
         Until::Retry => Action::requeue(worker.backoff.next(key)),
         Until::Change => Action::requeue(RECHECK),
@@ -162,14 +161,16 @@ fn judged<'a>(
         request.entries.iter().map(|entry| entry.place().path.clone()).collect();
     // Before judging, so that a change after it is not lost.
     worker.tables().asks(key, paths.clone(), &request.target);
-    let mut told = Told::new();
+    let mut expected_versions = ExpectedVersions::new();
     for path in paths {
         match worker.judge(&key.0, &path) {
-            Judgement::Serve(version) => told.extend(version.map(|version| (path, version))),
+            Judgement::Serve(version) => {
+                expected_versions.extend(version.map(|version| (path, version)))
+            }
             Judgement::Refuse(not_ready) => return Err(not_ready),
         }
     }
-    Ok(Job { worker, es, key: key.clone(), store, request, told })
+    Ok(Job { worker, es, key: key.clone(), store, request, expected_versions })
 }
 
 /// The store that `es` names, if it is regent's.
@@ -212,60 +213,60 @@ fn served_by(
 
 impl Job<'_> {
     async fn run(&self) -> Result<Ended, ReconcileError> {
-        let (known, nudges) = self.worker.tables().recall(&self.key);
-        let fingerprint = status::fingerprint(&self.es.metadata);
-        let mark = self.worker.secrets.mark(&self.place());
+        let (last_sync, publish_count) = self.worker.tables().recall(&self.key);
+        let fingerprint = fingerprint(&self.es.metadata);
+        let version = self.worker.secrets.version_of(&self.place());
         let old = self.es.status.clone().unwrap_or_default();
-        let seen = Seen {
+        let observed = Observed {
             fingerprint: &fingerprint,
             synced: old.synced_resource_version.as_deref(),
             refreshed: old.refresh_time.as_ref().map(|t| t.0),
-            secret: mark.as_ref(),
-            told: &self.told,
-            nudges,
+            secret: version.as_ref(),
+            expected_versions: &self.expected_versions,
+            publish_count,
         };
         let (refresh, creation) = (self.request.refresh, self.request.creation);
         let now = self.worker.cx.now();
-        let cause = match due(refresh, creation, known.as_ref(), &seen, now) {
-            Due::Idle(next) => return Ok(Ended::Well(next)),
-            Due::Presence => match self.look().await? {
+        let cause = match decide(refresh, creation, last_sync.as_ref(), &observed, now) {
+            SyncDecision::Idle(next) => return Ok(Ended::Well(next)),
+            SyncDecision::Presence => match self.look().await? {
                 None if creation != Creation::Nothing => Cause::Drift,
-                mark => return self.settle(mark, nudges, (false, false)).await,
+                version => return self.finish(version, publish_count, (false, false)).await,
             },
-            Due::Now(Cause::Drift) => {
+            SyncDecision::Now(Cause::Drift) => {
                 // The watch may lag behind an own write: only a fresh look says that it is drift.
-                if let Some(known) = &known {
-                    let mark = self.look().await?;
-                    if known.secret == mark {
+                if let Some(last_sync) = &last_sync {
+                    let version = self.look().await?;
+                    if last_sync.secret == version {
                         return Ok(Ended::Well(None));
                     }
                 }
                 Cause::Drift
             }
-            Due::Now(Cause::Refresh) => Cause::Refresh,
+            SyncDecision::Now(Cause::Refresh) => Cause::Refresh,
         };
         match self.sync().await? {
             Ok(Done::Gone) => {
-                publish(self.worker, self.es, &Outcome::Deleted).await?;
-                self.remember(None, nudges);
+                write_status(self.worker, self.es, &Outcome::Deleted).await?;
+                self.remember(None, publish_count);
                 Ok(Ended::Well(self.interval()))
             }
-            Ok(Done::Written { mark, wrote }) => {
-                self.settle(mark, nudges, (wrote || cause == Cause::Refresh, wrote)).await
+            Ok(Done::Written { version, wrote }) => {
+                self.finish(version, publish_count, (wrote || cause == Cause::Refresh, wrote)).await
             }
             Err(not_ready) => Ok(Ended::NotReady(not_ready)),
         }
     }
 
-    async fn settle(
+    async fn finish(
         &self,
-        mark: Option<Mark>,
-        nudges: u64,
+        version: Option<ObjectVersion>,
+        publish_count: u64,
         (refreshed, wrote): (bool, bool),
     ) -> Result<Ended, ReconcileError> {
         let target = self.request.target.clone();
-        publish(self.worker, self.es, &Outcome::Synced { target, refreshed, wrote }).await?;
-        self.remember(mark, nudges);
+        write_status(self.worker, self.es, &Outcome::Synced { target, refreshed, wrote }).await?;
+        self.remember(version, publish_count);
         Ok(Ended::Well(self.interval()))
     }
 
@@ -276,9 +277,10 @@ impl Job<'_> {
         }
     }
 
-    fn remember(&self, secret: Option<Mark>, nudges: u64) {
-        let known = Known { secret, told: self.told.clone(), nudges };
-        self.worker.tables().remember(&self.key, known);
+    fn remember(&self, secret: Option<ObjectVersion>, publish_count: u64) {
+        let last_sync =
+            LastSync { secret, expected_versions: self.expected_versions.clone(), publish_count };
+        self.worker.tables().remember(&self.key, last_sync);
     }
 
     fn place(&self) -> Key {
@@ -290,10 +292,10 @@ impl Job<'_> {
     }
 
     /// The Secret's present state, without its values.
-    async fn look(&self) -> Result<Option<Mark>, ReconcileError> {
+    async fn look(&self) -> Result<Option<ObjectVersion>, ReconcileError> {
         let found = self.api().get_metadata_opt(&self.request.target).await;
         let found = found.map_err(|e| ReconcileError::api("get", &self.object(), &e))?;
-        Ok(found.map(|meta| mark(&meta)))
+        Ok(found.map(|meta| version_of(&meta)))
     }
 
     fn object(&self) -> String {
@@ -336,8 +338,9 @@ impl Job<'_> {
         let places: BTreeSet<&Place> = self.request.entries.iter().map(|e| e.place()).collect();
         let mut reads = BTreeMap::new();
         for place in places {
-            let told = self.told.get(&place.path).filter(|_| place.version.is_none());
-            let read = self.worker.authorities.read(&self.store, place, told).await?;
+            let expected = self.expected_versions.get(&place.path);
+            let expected = expected.filter(|_| place.version.is_none());
+            let read = self.worker.authorities.read(&self.store, place, expected).await?;
             reads.insert(place.clone(), read);
         }
         Ok(reads)
@@ -376,8 +379,8 @@ impl Job<'_> {
         let params = self.worker.cx.manager().post();
         let (verb, written) = match write {
             Write::Nothing => {
-                let mark = existing.map(mark);
-                return Ok(Done::Written { mark, wrote: false });
+                let version = existing.map(version_of);
+                return Ok(Done::Written { version, wrote: false });
             }
             Write::Create(secret) => ("create", self.api().create(&params, &secret).await),
             Write::Replace(secret) => {
@@ -391,7 +394,7 @@ impl Job<'_> {
             versions = written.annotations().get(regent_types::labels::VERSIONS),
             "Secret materialized"
         );
-        Ok(Done::Written { mark: Some(mark(&*written)), wrote: true })
+        Ok(Done::Written { version: Some(version_of(&*written)), wrote: true })
     }
 
     async fn delete(
@@ -420,53 +423,37 @@ enum Plan {
 
 enum Done {
     Gone,
-    Written { mark: Option<Mark>, wrote: bool },
+    Written { version: Option<ObjectVersion>, wrote: bool },
 }
 
 fn live(secret: &KvSecret) -> Option<&SecretData> {
     secret.data.as_ref().filter(|_| secret.state == VersionState::Live)
 }
 
-fn mark(object: &impl ResourceExt) -> Mark {
-    Mark {
+fn version_of(object: &impl ResourceExt) -> ObjectVersion {
+    ObjectVersion {
         uid: object.uid().unwrap_or_default(),
         resource_version: object.resource_version().unwrap_or_default(),
     }
 }
 
 /// Writes the status that follows from `outcome`, unless it says the same already.
-async fn publish(
+async fn write_status(
     worker: &Worker,
     es: &ExternalSecret,
     outcome: &Outcome,
 ) -> Result<(), ReconcileError> {
-    let (namespace, name) = worker::key(es);
-    let object = format!("ExternalSecret {namespace}/{name}");
+    let namespace = es.namespace().unwrap_or_default();
     let api: Api<ExternalSecret> = Api::namespaced(worker.cx.api.clone(), &namespace);
-    let params = worker.cx.manager().post();
-    let mut base = es.clone();
-    for attempt in 1.. {
+    let next = |base: &ExternalSecret| {
+        // A newer declaration has a pass of its own coming.
+        if base.metadata.generation != es.metadata.generation {
+            return None;
+        }
         let old = base.status.clone().unwrap_or_default();
         let new = status::after(&old, &es.metadata, outcome, worker.cx.now());
-        if base.status.as_ref() == Some(&new) {
-            return Ok(());
-        }
-        base.status = Some(new);
-        match api.replace_status(&name, &params, &base).await {
-            Ok(_) => return Ok(()),
-            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
-            Err(kube::Error::Api(status)) if status.is_conflict() && attempt < STATUS_TRIES => {
-                let fresh = api.get_opt(&name).await;
-                let fresh = fresh.map_err(|e| ReconcileError::api("get", &object, &e))?;
-                // A newer declaration has a pass of its own coming.
-                let Some(fresh) = fresh.filter(|f| f.metadata.generation == es.metadata.generation)
-                else {
-                    return Ok(());
-                };
-                base = fresh;
-            }
-            Err(error) => return Err(ReconcileError::api("update status of", &object, &error)),
-        }
-    }
-    Ok(())
+        let changed = base.status.as_ref() != Some(&new);
+        changed.then(|| ExternalSecret { status: Some(new), ..base.clone() })
+    };
+    write_status_anew(&api, &worker.cx.manager(), es, next).await
 }

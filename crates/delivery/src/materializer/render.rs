@@ -22,7 +22,6 @@ pub(crate) type Reads<'a> = BTreeMap<&'a Place, Option<&'a SecretData>>;
 /// The data of the Secret.
 #[derive(Debug)]
 pub(crate) enum Rendered {
-    /// These keys.
     Data(SecretData),
     /// All sources are gone and the policy says that the Secret goes too.
     Gone,

@@ -34,15 +34,11 @@ pub(crate) enum Refresh {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Creation {
-    /// Created and owned.
     Owner,
-    /// Created, not owned.
     Orphan,
     /// Merged into one that must exist.
     Merge,
-    /// Nothing is written.
     Nothing,
-    /// Merged, or created.
     CreateOrMerge,
 }
 
@@ -59,11 +55,8 @@ pub(crate) enum Deletion {
 /// How a value is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Decoding {
-    /// As it is.
     Plain,
-    /// Standard base64.
     Base64,
-    /// URL-safe base64.
     Base64Url,
     /// Either of these if it parses, else as it is.
     Auto,
@@ -82,16 +75,13 @@ pub(crate) struct Place {
 pub(crate) enum Entry {
     /// `dataFrom[].extract`: all properties, or those of one property that is no object (an error).
     Extract {
-        /// Where.
         place: Place,
         /// How values are decoded.
         decoding: Decoding,
     },
-    /// `data[]`.
     Key {
         /// Key in the Secret.
         secret_key: String,
-        /// Where.
         place: Place,
         /// Which property; the whole secret as JSON when absent.
         property: Option<String>,

@@ -37,7 +37,6 @@ enum End {
     Keep,
     /// It is nobody's from now on, as was asked for.
     Release,
-    /// It is deleted.
     Delete,
 }
 

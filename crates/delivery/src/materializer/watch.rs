@@ -13,9 +13,9 @@ use kube::{Api, ResourceExt};
 use regent_types::labels;
 use tokio::sync::{mpsc, watch};
 
-use super::due::Mark;
 use super::index::{Key, key_of};
 use super::owned::Owned;
+use super::sync_decision::ObjectVersion;
 use crate::served_namespaces::ServedNamespaces;
 use regent_operator::error::ReconcileError;
 use regent_operator::object_watch;
@@ -39,7 +39,7 @@ pub(crate) struct Secrets {
 struct State {
     /// Namespaces that are watched, each with what ends its watch.
     watched: HashMap<String, watch::Sender<bool>>,
-    marks: HashMap<Key, Mark>,
+    versions: HashMap<Key, ObjectVersion>,
 }
 
 impl Secrets {
@@ -55,8 +55,8 @@ impl Secrets {
 
     /// The last state that the watch told of. Own writes are seen by it too, and nowhere else: noting them here would
     /// undo what it has told of since, such as a deletion a moment after the write.
-    pub(crate) fn mark(&self, place: &Key) -> Option<Mark> {
-        lock(&self.state).marks.get(place).cloned()
+    pub(crate) fn version_of(&self, place: &Key) -> Option<ObjectVersion> {
+        lock(&self.state).versions.get(place).cloned()
     }
 
     /// Watches `namespace` from now on, until it is gone.
@@ -86,7 +86,7 @@ impl Secrets {
     pub(crate) fn leave(&self, namespace: &str) {
         let mut state = lock(&self.state);
         state.watched.remove(namespace);
-        state.marks.retain(|place, _| place.0 != namespace);
+        state.versions.retain(|place, _| place.0 != namespace);
         self.owned.forget_namespace(namespace);
         self.served.forget(namespace);
     }
@@ -158,7 +158,7 @@ impl NamespaceWatch {
             return Vec::new();
         }
         self.owned.on_secret(&self.namespace, &event);
-        take(&mut state.marks, &self.namespace, listing, event)
+        take(&mut state.versions, &self.namespace, listing, event)
     }
 
     /// Says that the watch broke; returns the Secrets whose ExternalSecrets have to say that nothing is served here
@@ -172,7 +172,7 @@ impl NamespaceWatch {
         }
         self.served.refused(namespace, self.cx.now());
         let state = lock(&self.state);
-        state.marks.keys().filter(|place| place.0 == *namespace).cloned().collect()
+        state.versions.keys().filter(|place| place.0 == *namespace).cloned().collect()
     }
 }
 
@@ -182,7 +182,7 @@ fn is_refused(error: &watcher::Error) -> bool {
 
 /// Takes in one event; returns the Secrets whose state is another now.
 fn take(
-    marks: &mut HashMap<Key, Mark>,
+    versions: &mut HashMap<Key, ObjectVersion>,
     namespace: &str,
     listing: &mut HashSet<Key>,
     event: Event<PartialObjectMeta<Secret>>,
@@ -194,22 +194,22 @@ fn take(
         }
         Event::InitApply(secret) => {
             listing.insert(key_of(&secret));
-            set(marks, &secret)
+            set(versions, &secret)
         }
-        Event::Apply(secret) => set(marks, &secret),
+        Event::Apply(secret) => set(versions, &secret),
         Event::Delete(secret) => {
             let place = key_of(&secret);
-            marks.remove(&place);
+            versions.remove(&place);
             vec![place]
         }
         Event::InitDone => {
-            let gone: Vec<Key> = marks
+            let gone: Vec<Key> = versions
                 .keys()
                 .filter(|k| k.0 == namespace && !listing.contains(*k))
                 .cloned()
                 .collect();
             for place in &gone {
-                marks.remove(place);
+                versions.remove(place);
             }
             listing.clear();
             gone
@@ -217,16 +217,16 @@ fn take(
     }
 }
 
-fn set(marks: &mut HashMap<Key, Mark>, secret: &PartialObjectMeta<Secret>) -> Vec<Key> {
+fn set(versions: &mut HashMap<Key, ObjectVersion>, secret: &PartialObjectMeta<Secret>) -> Vec<Key> {
     let place = key_of(secret);
-    let mark = Mark {
+    let version = ObjectVersion {
         uid: secret.uid().unwrap_or_default(),
         resource_version: secret.resource_version().unwrap_or_default(),
     };
-    if marks.get(&place) == Some(&mark) {
+    if versions.get(&place) == Some(&version) {
         return Vec::new();
     }
-    marks.insert(place.clone(), mark);
+    versions.insert(place.clone(), version);
     vec![place]
 }
 

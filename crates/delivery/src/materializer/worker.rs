@@ -20,9 +20,9 @@ use tokio::sync::watch;
 
 use super::allow::{Claim, Facts, Judgement, Publication, judge};
 use super::authority::Authorities;
-use super::due::Known;
 use super::index::{ByPath, ByTarget, Key, key_of};
 use super::owned::Owned;
+use super::sync_decision::LastSync;
 use super::watch::Secrets;
 use crate::served_namespaces::ServedNamespaces;
 use regent_operator::Context;
@@ -72,8 +72,8 @@ pub(crate) struct Tables {
     targets: ByTarget,
     /// ExternalSecrets that wait for a change of something that names no path.
     blocked: HashSet<Key>,
-    nudges: HashMap<Key, u64>,
-    known: HashMap<Key, Known>,
+    publish_counts: HashMap<Key, u64>,
+    last_syncs: HashMap<Key, LastSync>,
     /// Last state of objects whose other changes concern nobody.
     digests: HashMap<String, u64>,
 }
@@ -103,7 +103,7 @@ impl Worker {
     pub(crate) fn on_runtime_secret(&self, event: &Event<RuntimeSecret>) -> Vec<Ref> {
         let mut tables = self.tables();
         let touched = tables.claims.apply(event, claims);
-        self.told(event);
+        self.listing_done(event);
         tables.asking_for(&touched)
     }
 
@@ -112,16 +112,16 @@ impl Worker {
     pub(crate) fn on_push_secret(&self, event: &Event<PushSecret>) -> Vec<Ref> {
         let mut tables = self.tables();
         let touched = tables.published.apply(event, publications);
-        self.told(event);
+        self.listing_done(event);
         let refs = tables.asking_for(&touched);
         for reference in &refs {
             let key = (reference.namespace.clone().unwrap_or_default(), reference.name.clone());
-            *tables.nudges.entry(key).or_default() += 1;
+            *tables.publish_counts.entry(key).or_default() += 1;
         }
         refs
     }
 
-    fn told<K>(&self, event: &Event<K>) {
+    fn listing_done<K>(&self, event: &Event<K>) {
         if matches!(event, Event::InitDone) {
             self.filled.send_replace(());
         }
@@ -243,20 +243,23 @@ impl Tables {
         self.targets.put(key, target);
     }
 
-    /// What the last pass of `key` left, and how often it was nudged.
-    pub(crate) fn recall(&self, key: &Key) -> (Option<Known>, u64) {
-        (self.known.get(key).cloned(), self.nudges.get(key).copied().unwrap_or_default())
+    /// What the last pass of `key` left, and how often something was published for it since this process began.
+    pub(crate) fn recall(&self, key: &Key) -> (Option<LastSync>, u64) {
+        (
+            self.last_syncs.get(key).cloned(),
+            self.publish_counts.get(key).copied().unwrap_or_default(),
+        )
     }
 
     /// The pass of `key` ended well.
-    pub(crate) fn remember(&mut self, key: &Key, known: Known) {
+    pub(crate) fn remember(&mut self, key: &Key, last_sync: LastSync) {
         self.blocked.remove(key);
-        self.known.insert(key.clone(), known);
+        self.last_syncs.insert(key.clone(), last_sync);
     }
 
     /// The pass of `key` ended without effect: the next one compares everything anew.
     pub(crate) fn block(&mut self, key: &Key) {
-        self.known.remove(key);
+        self.last_syncs.remove(key);
         self.blocked.insert(key.clone());
     }
 
@@ -265,21 +268,28 @@ impl Tables {
         self.asking.remove(key);
         self.targets.remove(key);
         self.blocked.remove(key);
-        self.nudges.remove(key);
-        self.known.remove(key);
+        self.publish_counts.remove(key);
+        self.last_syncs.remove(key);
     }
 
     /// Forgets ExternalSecrets that are gone, once there are many of them; deletions are not seen
     /// one by one.
     pub(crate) fn prune(&mut self, objects: &Store<ExternalSecret>) {
         let len = objects.len();
-        if self.known.len().max(self.nudges.len()).max(self.blocked.len()) <= 2 * len + 64 {
+        if self.last_syncs.len().max(self.publish_counts.len()).max(self.blocked.len())
+            <= 2 * len + 64
+        {
             return;
         }
         let there = |key: &Key| objects.get(&ObjectRef::new(&key.1).within(&key.0)).is_some();
         self.asking.prune(len, there);
-        let keys: BTreeSet<Key> =
-            self.known.keys().chain(self.nudges.keys()).chain(&self.blocked).cloned().collect();
+        let keys: BTreeSet<Key> = self
+            .last_syncs
+            .keys()
+            .chain(self.publish_counts.keys())
+            .chain(&self.blocked)
+            .cloned()
+            .collect();
         for key in keys.iter().filter(|key| !there(key)) {
             self.forget(key);
         }

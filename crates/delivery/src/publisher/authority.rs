@@ -90,7 +90,7 @@ impl Authorities {
             }
         };
         let event = event(path, &version, author.publisher, now);
-        open.ledger.append(event).await.map_err(|e| untold(&e))?;
+        open.ledger.append(event).await.map_err(|e| ledger_behind(&e))?;
         Ok(version)
     }
 
@@ -158,7 +158,7 @@ fn unwritten(error: &regent_vault::Error) -> NotReady {
     NotReady::until_retry(reason, error.to_string())
 }
 
-fn untold(error: &LedgerError) -> NotReady {
+fn ledger_behind(error: &LedgerError) -> NotReady {
     let message =
         format!("published, but the ledger does not tell it yet: {} ({error})", error.reason());
     NotReady::until_retry("LedgerBehind", message)

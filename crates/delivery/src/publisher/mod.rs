@@ -69,7 +69,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         namespaces,
         runtime,
         stores,
-        known: Mutex::default(),
+        last_publishes: Mutex::default(),
         cx: cx.clone(),
     });
     let on_source = {

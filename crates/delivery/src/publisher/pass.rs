@@ -13,12 +13,14 @@ use kube::{Api, ResourceExt};
 use regent_api::condition;
 use regent_api::{ClusterSecretStore, ClusterSecretStoreSpec, PushSecret, RuntimeAuthority};
 use regent_operator::wiped_secret::WipedSecret;
+use regent_operator::write::write_status_anew;
 use regent_types::{SecretData, Sensitive, labels};
 
 use super::authority::{Author, Authorities};
 use super::explicit::Wanted;
 use super::status::{self, Outcome, Versions};
 use super::watch::{Key, Sources};
+use crate::fingerprint::fingerprint;
 use crate::not_ready::{NotReady, Until};
 use crate::served_namespaces::{self, ServedNamespaces};
 use crate::store::{self, Purpose, Resolution};
@@ -32,8 +34,6 @@ use regent_operator::trusted_authority::{AuthorityEndpoint, TrustedAuthority};
 const RECHECK: Duration = Duration::from_secs(600);
 /// How long a pass waits for the first listings.
 const LISTED_WITHIN: Duration = Duration::from_secs(10);
-/// Tries of one status update against changes by others.
-const STATUS_TRIES: usize = 3;
 
 /// What all passes share.
 pub(crate) struct Worker {
@@ -48,19 +48,18 @@ pub(crate) struct Worker {
     pub(crate) stores: Store<ClusterSecretStore>,
     /// Whether these have been listed.
     pub(crate) listings: [CacheSync; 3],
-    pub(crate) known: Mutex<HashMap<Key, Known>>,
+    pub(crate) last_publishes: Mutex<HashMap<Key, LastPublish>>,
 }
 
 /// What the last pass of this process left behind. No value, no hash of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct LastPublish {
     fingerprint: String,
     servers: Vec<AuthorityEndpoint>,
     source: (String, String),
     at: Timestamp,
 }
 
-/// The controller's reconcile.
 pub(crate) async fn reconcile(
     object: Arc<PushSecret>,
     worker: Arc<Worker>,
@@ -82,14 +81,14 @@ pub(crate) async fn reconcile(
             Ok(Action::requeue(next.min(RECHECK)))
         }
         Err(not_ready) => {
-            worker.known().remove(&key);
+            worker.last_publishes().remove(&key);
             if said(&object) != Some(not_ready.reason) {
                 tracing::warn!(
                     component = "publisher", object = %format!("{}/{}", key.0, key.1),
                     reason = not_ready.reason, message = not_ready.message, "PushSecret is not published"
                 );
             }
-            worker.publish_status(&object, &Outcome::Refused(&not_ready)).await?;
+            worker.write_status(&object, &Outcome::Refused(&not_ready)).await?;
             Ok(Action::requeue(match not_ready.until {
                 Until::Retry => worker.backoff.next(key),
                 Until::Change => RECHECK,
@@ -132,8 +131,8 @@ impl Worker {
         tokio::time::timeout(LISTED_WITHIN, listed).await.map_err(|_| ReconcileError::NotListed)
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_publishes(&self) -> MutexGuard<'_, HashMap<Key, LastPublish>> {
+        self.last_publishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What ends with a namespace. The store of namespaces has taken `event` in.
@@ -146,21 +145,21 @@ impl Worker {
     }
 
     fn forget(&self, key: &Key) {
-        self.known().remove(key);
+        self.last_publishes().remove(key);
         self.sources.leave(key);
     }
 
     /// Forgets PushSecrets that are gone; deletions are not seen one by one.
     fn prune(&self) {
         let len = self.objects.len();
-        if self.known().len() <= 2 * len + 64 && self.sources.all_users().len() <= len {
+        if self.last_publishes().len() <= 2 * len + 64 && self.sources.all_users().len() <= len {
             return;
         }
         let there = |key: &Key| self.objects.get(&ObjectRef::new(&key.1).within(&key.0)).is_some();
         for key in self.sources.all_users().iter().filter(|key| !there(key)) {
             self.sources.leave(key);
         }
-        self.known().retain(|key, _| there(key));
+        self.last_publishes().retain(|key, _| there(key));
     }
 
     /// `Ok(None)`: not regent's. Otherwise how long until it is compared again.
@@ -180,8 +179,8 @@ impl Worker {
             Ok(source) => source,
             Err(not_ready) => return Ok(Err(not_ready)),
         };
-        let seen = Known {
-            fingerprint: status::fingerprint(&object.metadata),
+        let observed = LastPublish {
+            fingerprint: fingerprint(&object.metadata),
             servers: servers.clone(),
             source: (
                 source.uid().unwrap_or_default(),
@@ -189,18 +188,24 @@ impl Worker {
             ),
             at: now,
         };
-        let known = self.known().get(key).cloned();
-        if let Some(left) = known.as_ref().and_then(|known| left(known, &seen, wanted.interval)) {
+        let last_publish = self.last_publishes().get(key).cloned();
+        if let Some(left) = last_publish
+            .as_ref()
+            .and_then(|last_publish| left(last_publish, &observed, wanted.interval))
+        {
             return Ok(Ok(Some(left)));
         }
         let publisher = format!("{installation}/{}/{}", key.0, key.1);
-        let author =
-            Author { publisher: &publisher, only_new: wanted.only_new, first: known.is_none() };
+        let author = Author {
+            publisher: &publisher,
+            only_new: wanted.only_new,
+            first: last_publish.is_none(),
+        };
         match self.write(&wanted, &servers, &source, &author, now).await {
             Ok(versions) => {
                 let outcome = Outcome::Synced { wanted: &wanted, versions: &versions };
-                self.publish_status(object, &outcome).await?;
-                self.known().insert(key.clone(), seen);
+                self.write_status(object, &outcome).await?;
+                self.last_publishes().insert(key.clone(), observed);
                 Ok(Ok(Some(wanted.interval.unwrap_or(RECHECK))))
             }
             Err(not_ready) => Ok(Err(not_ready)),
@@ -301,38 +306,22 @@ impl Worker {
         Ok(versions)
     }
 
-    async fn publish_status(
+    /// Writes the status that follows from `outcome`, unless it says the same already. What was published is told even if
+    /// the declaration has changed since.
+    async fn write_status(
         &self,
         object: &PushSecret,
         outcome: &Outcome<'_>,
     ) -> Result<(), ReconcileError> {
-        let (namespace, name) = key_of(object);
-        let shown = format!("PushSecret {namespace}/{name}");
+        let namespace = object.namespace().unwrap_or_default();
         let api: Api<PushSecret> = Api::namespaced(self.cx.api.clone(), &namespace);
-        let params = self.cx.manager().post();
-        let mut base = object.clone();
-        for attempt in 1.. {
+        let next = |base: &PushSecret| {
             let old = base.status.clone().unwrap_or_default();
             let new = status::after(&old, &object.metadata, outcome, self.cx.now());
-            if base.status.as_ref() == Some(&new) {
-                return Ok(());
-            }
-            base.status = Some(new);
-            match api.replace_status(&name, &params, &base).await {
-                Ok(_) => return Ok(()),
-                Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
-                Err(kube::Error::Api(status)) if status.is_conflict() && attempt < STATUS_TRIES => {
-                    let fresh = api.get_opt(&name).await;
-                    // What was published is told even if the declaration has changed since.
-                    match fresh.map_err(|e| ReconcileError::api("get", &shown, &e))? {
-                        Some(fresh) => base = fresh,
-                        None => return Ok(()),
-                    }
-                }
-                Err(error) => return Err(ReconcileError::api("update status of", &shown, &error)),
-            }
-        }
-        Ok(())
+            let changed = base.status.as_ref() != Some(&new);
+            changed.then(|| PushSecret { status: Some(new), ..base.clone() })
+        };
+        write_status_anew(&api, &self.cx.manager(), object, next).await
     }
 }
 
@@ -371,12 +360,17 @@ fn value(source: &Secret, key: &str) -> Result<Sensitive<Vec<u8>>, NotReady> {
     Ok(Sensitive::new(found.0.clone()))
 }
 
-/// Time left until the next comparison, if nothing changed since `known`.
-fn left(known: &Known, seen: &Known, interval: Option<Duration>) -> Option<Duration> {
-    let same = known.fingerprint == seen.fingerprint
-        && known.servers == seen.servers
-        && known.source == seen.source;
-    let passed = Duration::try_from(seen.at.duration_since(known.at)).unwrap_or(Duration::ZERO);
+/// Time left until the next comparison, if nothing changed since `last_publish`.
+fn left(
+    last_publish: &LastPublish,
+    observed: &LastPublish,
+    interval: Option<Duration>,
+) -> Option<Duration> {
+    let same = last_publish.fingerprint == observed.fingerprint
+        && last_publish.servers == observed.servers
+        && last_publish.source == observed.source;
+    let passed =
+        Duration::try_from(observed.at.duration_since(last_publish.at)).unwrap_or(Duration::ZERO);
     let left = interval.map_or(RECHECK, |interval| interval.saturating_sub(passed));
     (same && !left.is_zero()).then_some(left)
 }
@@ -385,8 +379,8 @@ fn left(known: &Known, seen: &Known, interval: Option<Duration>) -> Option<Durat
 mod tests {
     use super::*;
 
-    fn known(source: &str, second: i64) -> Known {
-        Known {
+    fn last_publish(source: &str, second: i64) -> LastPublish {
+        LastPublish {
             fingerprint: "1-a".into(),
             servers: vec![AuthorityEndpoint {
                 address: "https://home".into(),
@@ -400,12 +394,14 @@ mod tests {
     #[test]
     fn the_authority_is_asked_only_when_the_source_changed_or_the_interval_is_over() {
         let hour = Some(Duration::from_secs(3_600));
-        let rest = |now: &Known, interval| left(&known("7", 0), now, interval).map(|d| d.as_secs());
-        assert_eq!(rest(&known("7", 600), hour), Some(3_000));
-        assert_eq!(rest(&known("7", 3_600), hour), None);
-        assert_eq!(rest(&known("8", 600), hour), None);
-        assert_eq!(rest(&known("7", 1_000_000), None), Some(600));
-        assert_eq!(rest(&known("7", -600), hour), Some(3_600));
+        let rest = |now: &LastPublish, interval| {
+            left(&last_publish("7", 0), now, interval).map(|d| d.as_secs())
+        };
+        assert_eq!(rest(&last_publish("7", 600), hour), Some(3_000));
+        assert_eq!(rest(&last_publish("7", 3_600), hour), None);
+        assert_eq!(rest(&last_publish("8", 600), hour), None);
+        assert_eq!(rest(&last_publish("7", 1_000_000), None), Some(600));
+        assert_eq!(rest(&last_publish("7", -600), hour), Some(3_600));
     }
 
     #[test]

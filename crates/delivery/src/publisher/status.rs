@@ -8,9 +8,9 @@ use regent_api::PushSecretStatus;
 use regent_api::condition;
 use regent_api::condition::{READY, Verdict};
 use regent_types::{SecretPath, VersionPair};
-use sha2::{Digest, Sha256};
 
 use super::explicit::Wanted;
+use crate::fingerprint::{TextDigest, fingerprint};
 use crate::not_ready::NotReady;
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
@@ -23,44 +23,20 @@ pub(crate) type Versions = BTreeMap<(String, SecretPath), VersionPair>;
 pub(crate) enum Outcome<'a> {
     /// All paths hold what the source holds.
     Synced {
-        /// What was published.
         wanted: &'a Wanted,
         /// The version that each path is at, by server.
         versions: &'a Versions,
     },
-    /// Not this time.
     Refused(&'a NotReady),
 }
 
-/// `generation-hash` of labels and annotations, as ESO forms it with another hash.
-pub(crate) fn fingerprint(meta: &ObjectMeta) -> String {
-    let mut hash = Sha256::new();
-    for (kind, all) in [("a", &meta.annotations), ("l", &meta.labels)] {
-        for (key, value) in all.iter().flatten() {
-            add(&mut hash, &[kind, key, value]);
-        }
-    }
-    format!("{}-{}", meta.generation.unwrap_or_default(), hex(hash, 14))
-}
-
 /// Names `versions`, so that the next pass knows whether they were told.
-fn told(versions: &Versions) -> String {
-    let mut hash = Sha256::new();
+fn synced_message(versions: &Versions) -> String {
+    let mut digest = TextDigest::default();
     for ((server, path), version) in versions {
-        add(&mut hash, &[server, path.as_str(), &version.to_string()]);
+        digest.add(&[server, path.as_str(), &version.to_string()]);
     }
-    format!("PushSecret synced successfully (versions {})", hex(hash, 8))
-}
-
-fn add(hash: &mut Sha256, parts: &[&str]) {
-    for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-}
-
-fn hex(hash: Sha256, bytes: usize) -> String {
-    hash.finalize().iter().take(bytes).map(|b| format!("{b:02x}")).collect()
+    format!("PushSecret synced successfully (versions {})", digest.hex(8))
 }
 
 /// `old` after `outcome`. `refreshTime` moves only when a version is another or was not told:
@@ -81,7 +57,7 @@ pub(crate) fn after(
                 .map(|store| (format!("ClusterSecretStore/{store}"), wanted.entries.clone()))
                 .collect::<BTreeMap<_, _>>();
             new.synced_resource_version = Some(fingerprint(meta));
-            let message = told(versions);
+            let message = synced_message(versions);
             // After a failure consumers are told once more: a write may have gone before it.
             let ready = condition::get(&old.conditions, READY).filter(|c| c.status == "True");
             if old.refresh_time.is_none() || ready.is_none_or(|c| c.message != message) {

@@ -28,7 +28,6 @@ pub(crate) struct Sources {
 #[derive(Default)]
 struct Users {
     of: HashMap<Key, Source>,
-    /// PushSecret → source.
     uses: HashMap<Key, String>,
 }
 

@@ -24,7 +24,6 @@ const CHECK_AND_SET: &str = "checkAndSet";
 /// What a store is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// By the materializer.
     Read,
     /// By the publisher, under check and set.
     Write,
@@ -54,7 +53,6 @@ pub(crate) struct Served {
 /// Whose store it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Resolution {
-    /// Served by regent.
     Ours(Served),
     /// Another controller's or another provider's: untouched, also in its status.
     NotOurs,

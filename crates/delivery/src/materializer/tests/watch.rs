@@ -23,8 +23,8 @@ fn secret(name: &str, uid: &str, version: &str) -> PartialObjectMeta<Secret> {
 #[test]
 fn each_state_is_told_once() {
     let place: Key = ("a".into(), "db".into());
-    let mut marks = HashMap::new();
-    let mut taken = |event| take(&mut marks, "a", &mut HashSet::new(), event);
+    let mut versions = HashMap::new();
+    let mut taken = |event| take(&mut versions, "a", &mut HashSet::new(), event);
     assert_eq!(taken(Event::Apply(secret("db", "u", "7"))), std::slice::from_ref(&place));
     assert!(taken(Event::Apply(secret("db", "u", "7"))).is_empty());
     assert_eq!(taken(Event::Delete(secret("db", "u", "9"))), std::slice::from_ref(&place));
@@ -33,12 +33,12 @@ fn each_state_is_told_once() {
 
 #[test]
 fn a_listing_forgets_secrets_of_its_namespace_alone() {
-    let mark = Mark { uid: "u".into(), resource_version: "1".into() };
+    let version = ObjectVersion { uid: "u".into(), resource_version: "1".into() };
     let (here, there): (Key, Key) = (("a".into(), "gone".into()), ("b".into(), "kept".into()));
-    let mut marks = HashMap::from([(here.clone(), mark.clone()), (there, mark)]);
+    let mut versions = HashMap::from([(here.clone(), version.clone()), (there, version)]);
     let mut listing = HashSet::new();
-    assert_eq!(take(&mut marks, "a", &mut listing, Event::InitDone), [here]);
-    assert_eq!(marks.len(), 1);
+    assert_eq!(take(&mut versions, "a", &mut listing, Event::InitDone), [here]);
+    assert_eq!(versions.len(), 1);
 }
 
 /// Watches of three namespaces, which nobody tells to stop.
@@ -66,11 +66,11 @@ async fn a_watch_ends_with_its_namespace() {
     let (secrets, mut changed, _stop) = watching();
     secrets.leave("a");
     secrets.leave_others(|namespace| namespace == "c");
-    let mark = Mark { uid: "u".into(), resource_version: "1".into() };
-    lock(&secrets.state).marks.insert(("c".into(), "kept".into()), mark);
+    let version = ObjectVersion { uid: "u".into(), resource_version: "1".into() };
+    lock(&secrets.state).versions.insert(("c".into(), "kept".into()), version);
     assert_eq!(lock(&secrets.state).watched.keys().collect::<Vec<_>>(), ["c"]);
     secrets.leave("c");
-    assert!(lock(&secrets.state).marks.is_empty());
+    assert!(lock(&secrets.state).versions.is_empty());
     // Each watch holds a sender: without one, all have ended.
     drop(secrets);
     let ended = tokio::time::timeout(std::time::Duration::from_secs(600), changed.recv()).await;
