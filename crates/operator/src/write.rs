@@ -21,7 +21,7 @@ impl FieldManager {
         Self(name.into())
     }
 
-    /// Its name.
+    /// As `managedFields` and audit logs have it.
     pub fn name(&self) -> &str {
         &self.0
     }
@@ -57,7 +57,7 @@ pub fn delete_exactly(uid: Option<String>, resource_version: Option<String>) -> 
 /// What became of a status that was to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusWrite {
-    /// It is written.
+    /// The API server holds it.
     Written,
     /// The object is gone: nothing to say, nobody to say it to.
     Gone,

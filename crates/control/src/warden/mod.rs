@@ -1,19 +1,19 @@
-//! Warden (PROTOCOLS.md §3): makes the runtime authority usable and keeps it so,
-//! and never sees a secret value.
+//! Warden (PROTOCOLS.md §3): makes the runtime authority usable and keeps it so, and never sees a secret value.
 //!
 //! ```text
 //!   observe ─► Observed ─► plan (pure) ─► Step ─► apply ─► observe …  until there is only to rest
-//!     RuntimeAuthority, unseal identity,            │
-//!     health, sealed shares, configuration          ├─ share_plan       who gets which share of `sys/init`
-//!                                                   ├─ unseal_identity  made once
-//!                                                   ├─ sealed_shares    in Kubernetes
-//!                                                   ├─ unseal           opens shares, gives them
-//!                                                   ├─ issuer           the API server's signing keys
-//!                                                   ├─ repairs          when another repair may be made
-//!                                                   └─ reconfigure      root or configurator, while repairing
+//!     RuntimeAuthority, unseal identity,     │
+//!     health, sealed shares, configuration   ├─ initialize       once; share_plan: who gets which share
+//!                                            ├─ unseal_identity  made once
+//!                                            ├─ sealed_shares    in Kubernetes
+//!                                            ├─ unseal           opens shares, gives them
+//!                                            ├─ issuer           the API server's signing keys
+//!                                            ├─ repairs          when another repair may be made
+//!                                            ├─ reconfigure      root or configurator, while repairing
+//!                                            └─ root_tokens      revoked, the own one and others
 //!   reconcile         the loop over these steps; ctx, link and memory are what it goes on with
 //!   report            what it came to, in the status; ledger_event: in the ledger
-//!   operator_actions  what only people do: unseal, recover, repair a login
+//!   operator_actions  what only people do: unseal, recover; operator_login: join, repair a login
 //!   serving           whether anything is served yet
 //!   transport         a loop of its own over certificates; it reports to this one
 //! ```
@@ -31,6 +31,7 @@ mod apply;
 mod configure;
 mod ctx;
 mod error;
+mod initialize;
 mod issuer;
 mod labels;
 mod ledger_event;
@@ -39,12 +40,14 @@ mod memory;
 mod observe;
 mod observed;
 mod operator_actions;
+mod operator_login;
 mod plan;
 mod reconcile;
 mod reconfigure;
 mod recover_error;
 mod repairs;
 mod report;
+mod root_tokens;
 mod sealed_shares;
 mod serving;
 mod share_plan;

@@ -28,7 +28,7 @@ mod report;
 mod source;
 mod status;
 
-pub use error::BootstrapError;
+use error::BootstrapError;
 
 use std::sync::Arc;
 

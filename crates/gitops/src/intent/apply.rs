@@ -45,7 +45,6 @@ struct ApiTarget {
 pub(super) enum Decision {
     /// It is as Git says.
     Leave,
-    /// Apply it.
     Apply,
     /// Another source owns it.
     Claimed(String),

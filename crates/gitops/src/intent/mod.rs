@@ -35,7 +35,7 @@ mod scan;
 mod status;
 mod sync;
 
-pub use error::IntentError;
+use error::IntentError;
 
 use std::path::PathBuf;
 use std::sync::Arc;

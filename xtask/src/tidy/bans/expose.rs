@@ -31,9 +31,9 @@ pub(super) const EXPOSE: &[(&str, &str)] = &[
     ("crates/control/src/orchestrator/authority.rs", "stores the HMAC key at its first use"),
     ("crates/control/src/orchestrator/bootstrap.rs", "asks whether a bootstrap Secret is empty"),
     ("crates/delivery/src/publisher/plan.rs", "compares what is published with what is to be"),
-    ("crates/control/src/warden/objects.rs", "writes the unseal identity to its Secret"),
-    ("crates/control/src/warden/person.rs", "seals a share to its holder"),
-    ("crates/control/src/warden/split.rs", "seals shares to their holders"),
+    ("crates/control/src/warden/unseal_identity.rs", "writes the unseal identity to its Secret"),
+    ("crates/control/src/warden/operator_actions.rs", "seals a share to its holder"),
+    ("crates/control/src/warden/share_plan.rs", "seals shares to their holders"),
     (
         "crates/control/src/warden/transport/check.rs",
         "checks that key and certificate belong together",
