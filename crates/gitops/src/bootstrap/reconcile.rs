@@ -52,15 +52,18 @@ pub(super) async fn reconcile(
             return Err(error);
         }
     };
-    if plan.reason.awaits_identity() {
+    let action = match plan.reason {
         // The identity may come at any time, and nothing tells.
-        return Ok(Action::requeue(ctx.backoff.next(name)));
-    }
-    ctx.backoff.reset(&name);
-    Ok(match plan.reason {
+        Reason::NoIdentity | Reason::WrongIdentity => {
+            return Ok(Action::requeue(ctx.backoff.next(name)));
+        }
         Reason::Produced | Reason::NotMine => Action::requeue(LOOK_EVERY),
-        _ => Action::await_change(),
-    })
+        Reason::HandedOver | Reason::IgnoredGitValue | Reason::Refused(_) | Reason::Failed(_) => {
+            Action::await_change()
+        }
+    };
+    ctx.backoff.reset(&name);
+    Ok(action)
 }
 
 /// A pass that failed is repeated, ever more slowly (S5.7-1: it may be repeated for ever).
