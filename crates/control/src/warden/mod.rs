@@ -28,6 +28,7 @@
 //! change of health.
 
 mod apply;
+mod args;
 mod configure;
 mod ctx;
 mod error;
@@ -71,19 +72,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use regent_operator::Context;
 use regent_operator::object_watch;
 
+pub use args::Args;
 pub use error::Error;
 pub use operator_actions::{Person, RecoverOutcome, recover, sealed_shares};
 pub use recover_error::RecoverError;
-
-/// What warden is told beside its identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Args {
-    /// The API server as the authority reaches it: `kubernetes_host` of its kubernetes auth.
-    pub kubernetes_host: String,
-    /// CA of that API server, PEM; only for an authority that runs outside the cluster, which has
-    /// no other way to know it (PROTOCOLS.md §3).
-    pub kubernetes_ca_cert: Option<String>,
-}
 
 /// Runs warden until the shutdown signal.
 ///
