@@ -43,7 +43,7 @@ pub(super) const EXPOSE: &[(&str, &str)] = &[
         "signs with the key of the certificate authority",
     ),
     (
-        "crates/control/src/warden/transport/objects.rs",
+        "crates/control/src/warden/transport/certificate_store.rs",
         "reads and writes the Secrets of certificates",
     ),
     ("crates/manifest/src/keys/identity.rs", "writes an identity file"),
