@@ -15,6 +15,7 @@ use regent_types::identity::Identity;
 use regent_types::{Advice, Explain, labels};
 use serde_json::json;
 
+use crate::api_error::ApiError;
 use crate::backoff::Growth;
 use crate::startup;
 use crate::{Context, Shutdown};
@@ -27,7 +28,7 @@ const PAUSES: Growth = Growth::new(Duration::from_millis(200), Duration::from_se
 pub struct Probe {
     /// The policy that must refuse it.
     pub policy: &'static str,
-    /// Its class label.
+    /// Value of its label `regent.dev/class`.
     pub class: &'static str,
 }
 
@@ -56,17 +57,17 @@ pub enum Error {
     /// The policy did not refuse.
     #[error("admission policy {policy} is not in force: a write that it must refuse was accepted")]
     Missing {
-        /// The policy.
+        /// Name of the ValidatingAdmissionPolicy.
         policy: &'static str,
     },
     /// The API server answered something else.
     #[error("whether admission policy {policy} is in force cannot be seen")]
     Probe {
-        /// The policy.
+        /// Name of the ValidatingAdmissionPolicy.
         policy: &'static str,
-        /// The answer.
+        /// What it answered to the dry run.
         #[source]
-        source: Box<kube::Error>,
+        source: ApiError,
     },
 }
 
@@ -125,7 +126,10 @@ fn judge<T>(policy: &'static str, answer: Result<T, kube::Error>) -> Result<(), 
     match answer {
         Ok(_) => Err(Error::Missing { policy }),
         Err(kube::Error::Api(status)) if status.message.contains(&said) => Ok(()),
-        Err(source) => Err(Error::Probe { policy, source: Box::new(source) }),
+        Err(error) => {
+            let object = format!("Secret {}/{PROBE_SECRET}", labels::SYSTEM_NAMESPACE);
+            Err(Error::Probe { policy, source: ApiError::new("dry-run", object, &error) })
+        }
     }
 }
 

@@ -25,7 +25,7 @@ impl CacheSync {
         Self(first.boxed().shared())
     }
 
-    /// Waits for it.
+    /// Waits for the first listing, for ever where there is none.
     pub async fn wait(&self) {
         self.0.clone().await;
     }

@@ -18,11 +18,11 @@ pub struct Context {
     pub identity: Identity,
     /// The API server, as this identity.
     pub api: kube::Client,
-    /// Where authorities answer.
+    /// Where authorities answer, and by which CA they are known.
     pub endpoints: Endpoints,
     /// This identity's token for the authority's audience.
     pub jwt: Arc<dyn JwtSource>,
-    /// When to stop.
+    /// The signal to stop, which everything long-lived waits for.
     pub shutdown: Shutdown,
 }
 

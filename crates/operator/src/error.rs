@@ -15,7 +15,7 @@ pub enum ReconcileError {
     /// The object changed after it was decided on: decide again.
     #[error("{object} changed meanwhile")]
     Changed {
-        /// `Kind namespace/name`.
+        /// `Kind namespace/name` of the object that was decided on.
         object: String,
     },
     /// The watches have not listed their objects in time.

@@ -33,7 +33,7 @@ pub enum LedgerError {
     /// The authority did not take it, or did not say so.
     #[error("ledger entry of {writer} was not written")]
     Write {
-        /// Whose chain.
+        /// Name of the chain: its writer, and its login mount where that is an own one.
         writer: String,
         /// What the authority said.
         #[source]
@@ -42,9 +42,9 @@ pub enum LedgerError {
     /// The newest entries do not form a chain.
     #[error("ledger of {writer} is broken")]
     Broken {
-        /// Whose chain.
+        /// Name of the chain: its writer, and its login mount where that is an own one.
         writer: String,
-        /// Where.
+        /// At which entry, and in which way.
         #[source]
         source: ChainError,
     },
@@ -57,13 +57,13 @@ pub enum LedgerError {
     /// Not within the deadline.
     #[error("ledger entry of {writer} was not written in time")]
     Timeout {
-        /// Whose chain.
+        /// Name of the chain: its writer, and its login mount where that is an own one.
         writer: String,
     },
     /// The writer's task ended.
     #[error("ledger writer {writer} has stopped")]
     Stopped {
-        /// Whose chain.
+        /// Name of the chain: its writer, and its login mount where that is an own one.
         writer: String,
     },
 }

@@ -13,7 +13,7 @@ use crate::Context;
 pub struct AuthorityEndpoint {
     /// Address as a store or RuntimeAuthority writes it.
     pub address: String,
-    /// The login mount.
+    /// Mount at which one logs in, without `auth/`.
     pub mount: String,
 }
 
@@ -53,7 +53,7 @@ impl TrustedAuthority {
         known.then(|| AuthorityEndpoint { address, mount: self.mount.clone() })
     }
 
-    /// The login mount.
+    /// Mount at which one logs in, without `auth/`.
     pub fn mount(&self) -> &str {
         &self.mount
     }

@@ -9,7 +9,7 @@ use zeroize::Zeroize;
 pub struct WipedSecret(Secret);
 
 impl WipedSecret {
-    /// Takes `secret` over.
+    /// Takes `secret` over, with the values that it has by now.
     pub fn new(secret: Secret) -> Self {
         Self(secret)
     }

@@ -25,7 +25,7 @@ impl FieldManager {
         Self(name.into())
     }
 
-    /// Its name.
+    /// As `managedFields` and audit logs have it.
     pub fn name(&self) -> &str {
         &self.0
     }
@@ -61,7 +61,7 @@ pub fn delete_exactly(uid: Option<String>, resource_version: Option<String>) -> 
 /// What became of a status that was to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StatusWrite {
-    /// It is written.
+    /// The API server holds it.
     Written {
         /// The object's version since then: what a watch tells of it is this write.
         resource_version: Option<String>,

@@ -1,131 +1,26 @@
 //! Which runs a trigger is to start now. Pure: `(spec, status, secrets, now) → Decision`.
-//!
-//! The watermark is in the status before a run exists (PROTOCOLS.md §7):
-//!
-//! ```text
-//!   lastSlot     newest slot looked at; slots at or below it are refused. Exactly a slot: secrets without its
-//!                delivery still wait for it. Later than any slot: those before were skipped.
-//!   deliveries   `secret=slot`, newest last: runs that were, or are just being, created
-//! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use regent_api::event_trigger::{ConcurrencyPolicy, MissedRuns, Schedule, Selection};
 use regent_api::workflow_run::CauseKind;
-use regent_api::{EventTriggerSpec, EventTriggerStatus};
 use regent_types::labels::COMPROMISED;
 use regent_types::lifecycle::Stage;
 
+use super::decision::{Decision, NotReady, RunRequest};
 use super::name;
+use super::observed::{Observed, Run, Secret};
 use super::slots::Slots;
+use super::watermark::{SECRETS_MAX, delivered};
 
 /// A slot older than this was missed rather than a little late.
 const LATE: Duration = Duration::from_secs(60);
-/// Secrets of one trigger; more are reported and left out.
-pub(crate) const SECRETS_MAX: usize = 1_000;
-/// Deliveries remembered: two a secret at least (schema limit of the status).
-pub(crate) const DELIVERIES_MAX: usize = 2_000;
-const _: () = assert!(SECRETS_MAX * 2 <= DELIVERIES_MAX);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// What counts of one RuntimeSecret.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Secret {
-    pub(crate) name: String,
-    pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) annotations: BTreeMap<String, String>,
-    /// When the object was created.
-    pub(crate) created: Timestamp,
-    /// Stage in its status.
-    pub(crate) stage: Option<Stage>,
-    /// When it is due by its policy.
-    pub(crate) next_rotation: Option<Timestamp>,
-}
-
-/// A run of this trigger, as far as it counts.
-#[derive(Clone, Debug)]
-pub(crate) struct Run {
-    pub(crate) secret: String,
-    /// Whether it has ended.
-    pub(crate) ended: bool,
-    /// When it was created.
-    pub(crate) created: Timestamp,
-}
-
-/// What the trigger sees.
-pub(crate) struct Observed<'a> {
-    /// Name of the trigger.
-    pub(crate) trigger: &'a str,
-    /// When the trigger was created: earlier slots are none of its business.
-    pub(crate) created: Timestamp,
-    pub(crate) spec: &'a EventTriggerSpec,
-    pub(crate) status: &'a EventTriggerStatus,
-    /// RuntimeSecrets of the namespace.
-    pub(crate) secrets: &'a [Secret],
-    /// Runs of this trigger.
-    pub(crate) runs: &'a [Run],
-    /// Whether the workflow is there.
-    pub(crate) workflow: bool,
-}
-
-/// One run to start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RunRequest {
-    pub(crate) secret: String,
-    pub(crate) slot: String,
-    /// What kind of cause.
-    pub(crate) kind: CauseKind,
-    /// A sentence for auditors.
-    pub(crate) reason: String,
-}
-
-impl RunRequest {
-    /// Name of the run.
-    pub(crate) fn run(&self, trigger: &str) -> String {
-        name::run(trigger, &self.secret, &self.slot)
-    }
-
-    /// The delivery as the watermark holds it.
-    pub(crate) fn delivery(&self) -> String {
-        format!("{}={}", self.secret, self.slot)
-    }
-}
-
-/// What keeps a trigger from firing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum NotReady {
-    /// `suspend: true`.
-    Suspended,
-    /// `spec.source` names nothing: declared before the field had this name.
-    NoSource,
-    /// The workflow is not there.
-    WorkflowMissing,
-    /// The schedule does not parse.
-    BadSchedule(String),
-    /// More secrets than a trigger can watch.
-    TooManySecrets,
-    /// `runsPerHour` is used up; this many runs wait.
-    RateLimited(usize),
-    /// Runs under way; this many wait for them (`Forbid`).
-    Waiting(usize),
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Decision {
-    /// Runs to start, after the watermark was persisted.
-    pub(crate) requests: Vec<RunRequest>,
-    /// New `lastSlot`, if another.
-    pub(crate) last_slot: Option<String>,
-    /// When to look again; `None`: when something changes.
-    pub(crate) again: Option<Timestamp>,
-    /// What keeps it from firing, if something does.
-    pub(crate) not_ready: Option<NotReady>,
-}
-
 /// What is to be done now.
-pub(crate) fn evaluate(observed: &Observed<'_>, now: Timestamp) -> Decision {
+pub(super) fn evaluate(observed: &Observed<'_>, now: Timestamp) -> Decision {
     if observed.spec.suspend {
         return not_ready(NotReady::Suspended);
     }
@@ -262,10 +157,6 @@ fn annotated(observed: &Observed<'_>, annotation: &str, selected: &[&Secret]) ->
     selected.iter().filter_map(request).collect()
 }
 
-fn delivered<'a>(observed: &'a Observed<'_>) -> BTreeSet<(&'a str, &'a str)> {
-    observed.status.deliveries.iter().filter_map(|d| d.split_once('=')).collect()
-}
-
 /// Applies concurrency policy and rate limit. A compromise waits for neither: it is an answer to a
 /// leak.
 fn limited(
@@ -304,80 +195,6 @@ fn limited(
         decision.not_ready = Some(NotReady::Waiting(waiting));
     }
     decision
-}
-
-/// Deliveries after `fires`: for schedules the newest of each secret, otherwise all, oldest
-/// forgotten first but never one that is still in force.
-pub(crate) fn deliveries_after(observed: &Observed<'_>, requests: &[RunRequest]) -> Vec<String> {
-    let new: BTreeSet<&str> = requests.iter().map(|f| f.secret.as_str()).collect();
-    let by_slot = observed.spec.source.schedule.is_some() || observed.spec.source.expiry.is_some();
-    let there: BTreeSet<&str> = observed.secrets.iter().map(|s| s.name.as_str()).collect();
-    let secret =
-        |delivery: &str| delivery.split_once('=').map_or(delivery.to_owned(), |d| d.0.to_owned());
-    let mut all: Vec<String> = observed.status.deliveries.clone();
-    if by_slot {
-        all.retain(|d| !new.contains(secret(d).as_str()) && there.contains(secret(d).as_str()));
-    }
-    all.extend(requests.iter().map(RunRequest::delivery));
-    if all.len() > DELIVERIES_MAX {
-        let forced = in_force(observed);
-        let mut spare = all.len() - DELIVERIES_MAX;
-        all.retain(|delivery| {
-            let drop = spare > 0 && !forced.contains(delivery);
-            spare -= usize::from(drop);
-            !drop
-        });
-    }
-    all
-}
-
-/// Deliveries that would fire again at once if they were forgotten.
-fn in_force(observed: &Observed<'_>) -> BTreeSet<String> {
-    let source = &observed.spec.source;
-    let of = |secret: &Secret| match (source.stage, &source.annotation) {
-        (Some(stage), _) => Some(format!("{}=stage/{stage:?}", secret.name)),
-        (_, Some(annotation)) => {
-            let value = secret.annotations.get(annotation)?;
-            Some(format!("{}={}", secret.name, name::annotation(value)))
-        }
-        _ => None,
-    };
-    observed.secrets.iter().filter_map(of).collect()
-}
-
-/// Runs that the watermark holds and that must exist: after a crash between watermark and creation
-/// they are created under the same name. Only what still counts: the newest slot, or the values in
-/// force.
-pub(crate) fn pending(observed: &Observed<'_>) -> Vec<RunRequest> {
-    let source = &observed.spec.source;
-    let forced = in_force(observed);
-    let counts = |secret: &str, slot: &str| {
-        if source.schedule.is_some() || source.expiry.is_some() {
-            observed.status.last_slot.as_deref() == Some(slot)
-        } else {
-            forced.contains(&format!("{secret}={slot}"))
-        }
-    };
-    let kind = match (&source.expiry, source.annotation.as_deref(), source.stage) {
-        (Some(_), _, _) => CauseKind::Expiry,
-        (_, Some(COMPROMISED), _) => CauseKind::Compromise,
-        (_, Some(_), _) | (_, _, Some(_)) => CauseKind::Change,
-        _ => CauseKind::Schedule,
-    };
-    let there: BTreeSet<&str> = observed.secrets.iter().map(|s| s.name.as_str()).collect();
-    observed
-        .status
-        .deliveries
-        .iter()
-        .filter_map(|delivery| delivery.split_once('='))
-        .filter(|(secret, slot)| there.contains(secret) && counts(secret, slot))
-        .map(|(secret, slot)| RunRequest {
-            secret: secret.to_owned(),
-            slot: slot.to_owned(),
-            kind,
-            reason: format!("{slot}, taken before triggers restarted"),
-        })
-        .collect()
 }
 
 #[cfg(test)]

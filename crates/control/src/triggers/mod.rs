@@ -2,17 +2,22 @@
 //! PROTOCOLS.md §7).
 //!
 //! ```text
-//!   clock, RuntimeSecrets ─► evaluate ─► watermark in EventTrigger status (resourceVersion) ─► WorkflowRun
-//!        slots, name ──────────┘                                                         (deterministic name)
+//!   clock, RuntimeSecrets ─► evaluate ─► watermark in EventTrigger status (resourceVersion) ─► create_runs
+//!        slots, name ───────────┘                                                        (deterministic name)
 //! ```
 //!
 //! Sleeps until the next slot; touches neither the authority nor a Secret.
 
+mod create_runs;
+mod ctx;
+mod decision;
 mod evaluate;
 mod name;
+mod observed;
 mod reconcile;
 mod slots;
 mod status;
+mod watermark;
 
 use std::sync::{Arc, Mutex};
 
@@ -31,12 +36,12 @@ use regent_operator::error::ReconcileError;
 use regent_operator::object_watch;
 use regent_operator::watch_error;
 
-use reconcile::{Ctx, Memory};
+use ctx::{Ctx, Memory};
 use regent_operator::Context;
 
 pub use name::annotation as annotation_slot;
 
-/// How triggers run.
+/// What triggers are told beside their identity.
 #[derive(Clone, Debug)]
 pub struct Args {
     /// Passes at the same time.

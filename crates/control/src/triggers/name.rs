@@ -9,7 +9,7 @@ const PART_LEN_MAX: usize = 120;
 const VALUE_LEN_MAX: usize = 100;
 
 /// `{trigger}-{secret}-{8 hex of sha256(trigger, secret, slot)}`.
-pub(crate) fn run(trigger: &str, secret: &str, slot: &str) -> String {
+pub(super) fn run(trigger: &str, secret: &str, slot: &str) -> String {
     let digest = digest(&[trigger, secret, slot]);
     format!("{}-{}-{}", part(trigger), part(secret), &digest[..8])
 }

@@ -15,14 +15,14 @@ const CANDIDATES_MAX: usize = 3 * 3_600 + 100;
 const FOLD_HOURS: i64 = 3;
 
 /// A schedule that can be asked for slots.
-pub(crate) struct Slots {
+pub(super) struct Slots {
     cron: Cron,
     zone: TimeZone,
 }
 
 impl Slots {
     /// Parses a schedule; the error says which part is wrong.
-    pub(crate) fn parse(schedule: &Schedule) -> Result<Self, String> {
+    pub(super) fn parse(schedule: &Schedule) -> Result<Self, String> {
         let cron = schedule.cron.parse::<Cron>().map_err(|error| {
             format!(
                 "cron {:?}: expected five or six fields or @daily and the like: {error}",
@@ -39,7 +39,7 @@ impl Slots {
     }
 
     /// The first slot after `after`; `None` if there is none in any reasonable time.
-    pub(crate) fn next(&self, after: Timestamp) -> Option<Timestamp> {
+    pub(super) fn next(&self, after: Timestamp) -> Option<Timestamp> {
         let mut civil = self.zone.to_datetime(after);
         for _ in 0..CANDIDATES_MAX {
             civil = self.cron.find_next_occurrence(&civil, false).ok()?;
@@ -51,7 +51,7 @@ impl Slots {
     }
 
     /// The last slot at or before `now`.
-    pub(crate) fn last(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn last(&self, now: Timestamp) -> Option<Timestamp> {
         let civil = self.zone.to_datetime(now);
         // In the second half of a fold, later wall-clock times have been already.
         let repeated = matches!(

@@ -6,10 +6,12 @@ use regent_api::EventTriggerStatus;
 use regent_api::condition;
 use regent_api::condition::{READY, Verdict};
 
-use super::evaluate::{Decision, NotReady, Observed, deliveries_after};
+use super::decision::{Decision, NotReady};
+use super::observed::Observed;
+use super::watermark::{SECRETS_MAX, deliveries_after};
 
 /// The status that holds the watermark of `decision`.
-pub(crate) fn after(
+pub(super) fn after(
     observed: &Observed<'_>,
     decision: &Decision,
     generation: Option<i64>,
@@ -55,7 +57,7 @@ fn verdict(observed: &Observed<'_>, decision: &Decision) -> Verdict {
         Some(NotReady::TooManySecrets) => {
             let message = format!(
                 "selects over {} RuntimeSecrets; select fewer with several triggers",
-                super::evaluate::SECRETS_MAX
+                SECRETS_MAX
             );
             Verdict::no("TooManySecrets", message)
         }

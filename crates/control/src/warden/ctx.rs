@@ -7,16 +7,16 @@ use regent_api::RuntimeAuthority;
 use regent_operator::Context;
 use regent_operator::backoff::{Backoff, Growth};
 use regent_operator::write::{StatusWrite, merge_status};
-use regent_protocol::ledger::Event;
 use regent_types::labels::AUTHORITY_NAME;
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 
+use super::Error;
+use super::args::Args;
 use super::memory::Memory;
 use super::sealed_shares::SharesStore;
 use super::transport::TransportReport;
 use super::unseal_identity::UnsealIdentity;
-use super::{Args, Error, ledger_event};
 
 /// Pauses while it is not in order. The longest is how late warden may notice that somebody helped.
 const PAUSES: Growth = Growth::new(Duration::from_millis(200), Duration::from_secs(5));
@@ -69,10 +69,5 @@ impl Ctx {
             StatusWrite::Written { .. } => Ok(()),
             StatusWrite::Gone | StatusWrite::Changed => Err(Error::changed(AUTHORITY_NAME)),
         }
-    }
-
-    /// An event of warden's, as of now.
-    pub(super) fn event(&self, kind: &str, extra: &str, detail: &str) -> Event {
-        ledger_event::event(self.operator.now(), kind, extra, detail)
     }
 }

@@ -13,7 +13,7 @@ pub enum Error {
     /// The object went or changed while its status was written, so that what was to be durable is not.
     #[error("{object} changed meanwhile")]
     Changed {
-        /// `Kind name`.
+        /// `Kind name` of the object.
         object: String,
     },
     /// The authority refused or did not answer.
@@ -21,7 +21,7 @@ pub enum Error {
     Authority {
         /// What was being done.
         doing: &'static str,
-        /// What it said.
+        /// The refusal, without any value.
         source: regent_vault::Error,
     },
     /// No login, and too few shares that the unseal identity opens to make a root token.
@@ -29,7 +29,7 @@ pub enum Error {
     NoWayIn {
         /// Shares that could be opened.
         openable: usize,
-        /// Shares needed.
+        /// Shares that open the seal.
         threshold: i64,
         /// Why the configurator cannot log in.
         source: regent_vault::Error,
@@ -43,7 +43,7 @@ pub enum Error {
     /// The unseal identity or a share sealed to it is damaged.
     #[error("{what} cannot be used: {source}")]
     Seal {
-        /// Which of them.
+        /// Which of them, as a message names it.
         what: &'static str,
         /// What is wrong with it.
         source: regent_manifest::Error,
@@ -51,7 +51,7 @@ pub enum Error {
     /// The identity's Secret is not what warden writes.
     #[error("{object} does not hold {expected}")]
     Object {
-        /// Kind and name.
+        /// Kind and name of the object.
         object: String,
         /// What should be in it.
         expected: &'static str,
@@ -82,9 +82,9 @@ pub enum Error {
     /// A certificate or its key cannot be made.
     #[error("{what} cannot be made: {detail}")]
     Certificate {
-        /// Which of them.
+        /// Which of them, as a message names it.
         what: &'static str,
-        /// Why.
+        /// Why, by the library that makes it.
         detail: String,
     },
     /// A task of warden's own failed.

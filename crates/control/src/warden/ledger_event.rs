@@ -1,4 +1,4 @@
-//! Events of warden's ledger chain. Pure.
+//! Events of warden's ledger chain.
 
 use k8s_openapi::jiff::Timestamp;
 use regent_api::RuntimeAuthority;
@@ -6,11 +6,19 @@ use regent_protocol::ledger::{Event, event_id};
 use regent_types::identity::Identity;
 use regent_vault::SealedShares;
 
+use super::ctx::Ctx;
 use super::observe::Observation;
 use super::observed::Stage;
 
 /// Longest detail kept in an event, in characters.
 const DETAIL_LEN_MAX: usize = 2_000;
+
+impl Ctx {
+    /// [`event`] as of now.
+    pub(super) fn event(&self, kind: &str, extra: &str, detail: &str) -> Event {
+        event(self.operator.now(), kind, extra, detail)
+    }
+}
 
 /// An event of warden's at `now`. Its id is made of `kind` and `extra`, or of the time where `extra` is empty: the chain
 /// holds each id once.

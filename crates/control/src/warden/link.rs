@@ -16,7 +16,6 @@ use super::Error;
 pub(super) struct Link {
     /// The address as RuntimeAuthority writes it.
     pub(super) written: String,
-    /// The login mount.
     mount: String,
     pub(super) client: Client,
     pub(super) session: Session,

@@ -1,19 +1,19 @@
-//! Warden (PROTOCOLS.md §3): makes the runtime authority usable and keeps it so,
-//! and never sees a secret value.
+//! Warden (PROTOCOLS.md §3): makes the runtime authority usable and keeps it so, and never sees a secret value.
 //!
 //! ```text
 //!   observe ─► Observed ─► plan (pure) ─► Step ─► apply ─► observe …  until there is only to rest
-//!     RuntimeAuthority, unseal identity,            │
-//!     health, sealed shares, configuration          ├─ share_plan       who gets which share of `sys/init`
-//!                                                   ├─ unseal_identity  made once
-//!                                                   ├─ sealed_shares    in Kubernetes
-//!                                                   ├─ unseal           opens shares, gives them
-//!                                                   ├─ issuer           the API server's signing keys
-//!                                                   ├─ repairs          when another repair may be made
-//!                                                   └─ reconfigure      root or configurator, while repairing
+//!     RuntimeAuthority, unseal identity,     │
+//!     health, sealed shares, configuration   ├─ initialize       once; share_plan: who gets which share
+//!                                            ├─ unseal_identity  made once
+//!                                            ├─ sealed_shares    in Kubernetes
+//!                                            ├─ unseal           opens shares, gives them
+//!                                            ├─ issuer           the API server's signing keys
+//!                                            ├─ repairs          when another repair may be made
+//!                                            ├─ reconfigure      root or configurator, while repairing
+//!                                            └─ root_tokens      revoked, the own one and others
 //!   reconcile         the loop over these steps; ctx, link and memory are what it goes on with
 //!   report            what it came to, in the status; ledger_event: in the ledger
-//!   operator_actions  what only people do: unseal, recover, repair a login
+//!   operator_actions  what only people do: unseal, recover; operator_login: join, repair a login
 //!   serving           whether anything is served yet
 //!   transport         a loop of its own over certificates; it reports to this one
 //! ```
@@ -28,9 +28,11 @@
 //! change of health.
 
 mod apply;
+mod args;
 mod configure;
 mod ctx;
 mod error;
+mod initialize;
 mod issuer;
 mod labels;
 mod ledger_event;
@@ -39,12 +41,14 @@ mod memory;
 mod observe;
 mod observed;
 mod operator_actions;
+mod operator_login;
 mod plan;
 mod reconcile;
 mod reconfigure;
 mod recover_error;
 mod repairs;
 mod report;
+mod root_tokens;
 mod sealed_shares;
 mod serving;
 mod share_plan;
@@ -68,19 +72,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use regent_operator::Context;
 use regent_operator::object_watch;
 
+pub use args::Args;
 pub use error::Error;
 pub use operator_actions::{Person, RecoverOutcome, recover, sealed_shares};
 pub use recover_error::RecoverError;
-
-/// What warden is told beside its identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Args {
-    /// The API server as the authority reaches it: `kubernetes_host` of its kubernetes auth.
-    pub kubernetes_host: String,
-    /// CA of that API server, PEM; only for an authority that runs outside the cluster, which has
-    /// no other way to know it (PROTOCOLS.md §3).
-    pub kubernetes_ca_cert: Option<String>,
-}
 
 /// Runs warden until the shutdown signal.
 ///

@@ -33,7 +33,6 @@ pub(super) struct Observation {
 
 /// Who looks at the configuration or writes it.
 pub(super) enum Access<'a> {
-    /// Warden's read-only role.
     Role(&'a Session),
     /// A root or configurator token.
     Token(&'a Client, &'a Token),

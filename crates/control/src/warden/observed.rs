@@ -45,11 +45,8 @@ pub(super) enum Health {
     Silent(String),
     /// A standby node answered.
     Standby,
-    /// Never initialized.
     Empty,
-    /// Initialized and sealed.
     Sealed,
-    /// Initialized and unsealed.
     Unsealed,
 }
 

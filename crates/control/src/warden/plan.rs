@@ -23,9 +23,7 @@ pub(super) enum Cause {
 pub(super) enum Step {
     /// Make the unseal identity.
     MakeIdentity,
-    /// Publish its recipient.
     PublishRecipient,
-    /// Persist a stage.
     PersistStage(Stage),
     /// Initialize the authority; shares that it answers in clear are sealed in memory.
     Initialize,

@@ -11,9 +11,9 @@ pub enum RecoverError {
     /// The identities open fewer shares than the threshold.
     #[error("these identities open {opened} of the {threshold} shares that are needed")]
     WrongIdentity {
-        /// Shares opened.
+        /// Shares that the identities open.
         opened: usize,
-        /// Shares needed.
+        /// Shares that open the seal.
         threshold: i64,
         /// Every holder as `name (recipient)`.
         expected: Vec<String>,
@@ -23,7 +23,7 @@ pub enum RecoverError {
     /// A share does not open although it is sealed to one of the identities.
     #[error("the share of {holder} is damaged: {source}")]
     Damaged {
-        /// Whose share.
+        /// Name of the holder in `spec.seal`.
         holder: String,
         /// What is wrong with it.
         source: regent_manifest::Error,
@@ -51,7 +51,7 @@ pub enum RecoverError {
     Authority {
         /// What was being done.
         doing: &'static str,
-        /// What it said.
+        /// The refusal, without any value.
         source: regent_vault::Error,
     },
 }

@@ -14,7 +14,7 @@ use super::ctx::Ctx;
 use super::memory::Memory;
 use super::observed::Health;
 use super::plan::Rest;
-use super::status::{self, Outcome};
+use super::status::{self, StatusInputs};
 
 /// What a pass ended with.
 pub(super) struct Pass {
@@ -52,7 +52,7 @@ impl Ctx {
             }
         };
         let link = memory.link.as_ref();
-        let outcome = Outcome {
+        let inputs = StatusInputs {
             verdict,
             active,
             health: pass.health.clone(),
@@ -67,7 +67,7 @@ impl Ctx {
             audited: memory.audited,
         };
         let generation = authority.metadata.generation;
-        let new = status::next(&old, &outcome, generation, self.operator.now());
+        let new = status::next(&old, &inputs, generation, self.operator.now());
         if old.phase != new.phase {
             tracing::info!(phase = new.phase, authoritative = new.authoritative, "phase");
         }

@@ -13,7 +13,7 @@ use super::transport::TransportReport;
 
 /// What a pass came to.
 #[derive(Clone, Debug)]
-pub(super) struct Outcome {
+pub(super) struct StatusInputs {
     pub(super) verdict: Verdict,
     /// `None`: not found out in this pass.
     pub(super) active: Option<bool>,
@@ -45,43 +45,43 @@ fn audit_verdict(on: bool) -> Verdict {
 /// The status after `outcome`.
 pub(super) fn next(
     old: &RuntimeAuthorityStatus,
-    outcome: &Outcome,
+    inputs: &StatusInputs,
     generation: Option<i64>,
     now: Timestamp,
 ) -> RuntimeAuthorityStatus {
     let mut new = old.clone();
-    new.phase = Some(match outcome.active {
-        Some(true) if outcome.serving == Some(true) => 4,
+    new.phase = Some(match inputs.active {
+        Some(true) if inputs.serving == Some(true) => 4,
         // After a restart of warden nothing is known for a moment; that is no step back.
-        Some(true) if outcome.serving.is_none() && old.phase == Some(4) => 4,
+        Some(true) if inputs.serving.is_none() && old.phase == Some(4) => 4,
         Some(true) => 3,
         Some(false) => 2,
         None => old.phase.unwrap_or(2),
     });
     // Once the runtime authority is authoritative Git never is again, whether it answers or not
     // (S5.5-1).
-    let runtime = outcome.active == Some(true) || old.authoritative.as_deref() == Some("runtime");
+    let runtime = inputs.active == Some(true) || old.authoritative.as_deref() == Some("runtime");
     new.authoritative = Some(if runtime { "runtime" } else { "git" }.to_owned());
-    if !outcome.address.is_empty() {
-        new.address = Some(outcome.address.clone());
+    if !inputs.address.is_empty() {
+        new.address = Some(inputs.address.clone());
     }
-    match outcome.health {
+    match inputs.health {
         Some(Health::Empty) => (new.initialized, new.sealed) = (Some(false), Some(true)),
         Some(Health::Sealed) => (new.initialized, new.sealed) = (Some(true), Some(true)),
         Some(Health::Unsealed) => (new.initialized, new.sealed) = (Some(true), Some(false)),
         Some(Health::Silent(_) | Health::Standby) | None => {}
     }
-    if let Some((chain, head)) = &outcome.head {
+    if let Some((chain, head)) = &inputs.head {
         new.ledger_heads.insert(chain.clone(), head.clone());
     }
     new.observed_generation = generation;
-    new.kubernetes = Some(outcome.kubernetes.clone());
-    new.conditions = condition::set(&old.conditions, READY, &outcome.verdict, generation, now);
-    if let Some(on) = outcome.audited {
+    new.kubernetes = Some(inputs.kubernetes.clone());
+    new.conditions = condition::set(&old.conditions, READY, &inputs.verdict, generation, now);
+    if let Some(on) = inputs.audited {
         let verdict = audit_verdict(on);
         new.conditions = condition::set(&new.conditions, AUDITED, &verdict, generation, now);
     }
-    if let Some(report) = &outcome.transport {
+    if let Some(report) = &inputs.transport {
         new.certificate_expires = report.expires.map(Time);
         match &report.verdict {
             Some(verdict) => {
@@ -139,8 +139,8 @@ pub(super) fn changes(old: &RuntimeAuthorityStatus, new: &RuntimeAuthorityStatus
 mod tests {
     use super::*;
 
-    fn outcome(active: Option<bool>, serving: Option<bool>) -> Outcome {
-        Outcome {
+    fn inputs(active: Option<bool>, serving: Option<bool>) -> StatusInputs {
+        StatusInputs {
             verdict: Verdict::yes("Active", "fine"),
             active,
             health: Some(Health::Unsealed),
@@ -153,53 +153,53 @@ mod tests {
         }
     }
 
-    fn after(old: &RuntimeAuthorityStatus, outcome: &Outcome) -> RuntimeAuthorityStatus {
-        next(old, outcome, Some(1), Timestamp::UNIX_EPOCH)
+    fn after(old: &RuntimeAuthorityStatus, inputs: &StatusInputs) -> RuntimeAuthorityStatus {
+        next(old, inputs, Some(1), Timestamp::UNIX_EPOCH)
     }
 
     /// C3-1: Git until phase 3, the runtime authority from there on, for good.
     #[test]
     fn authority_passes_once_and_never_back() {
-        let before = after(&RuntimeAuthorityStatus::default(), &outcome(Some(false), None));
+        let before = after(&RuntimeAuthorityStatus::default(), &inputs(Some(false), None));
         assert_eq!((before.phase, before.authoritative.as_deref()), (Some(2), Some("git")));
-        let active = after(&before, &outcome(Some(true), Some(false)));
+        let active = after(&before, &inputs(Some(true), Some(false)));
         assert_eq!((active.phase, active.authoritative.as_deref()), (Some(3), Some("runtime")));
-        let serving = after(&active, &outcome(Some(true), Some(true)));
+        let serving = after(&active, &inputs(Some(true), Some(true)));
         assert_eq!(serving.phase, Some(4));
-        let down = after(&serving, &outcome(Some(false), Some(true)));
+        let down = after(&serving, &inputs(Some(false), Some(true)));
         assert_eq!((down.phase, down.authoritative.as_deref()), (Some(2), Some("runtime")));
     }
 
     #[test]
     fn a_restart_of_warden_is_no_step_back() {
-        let serving = after(&RuntimeAuthorityStatus::default(), &outcome(Some(true), Some(true)));
-        assert_eq!(after(&serving, &outcome(Some(true), None)).phase, Some(4));
-        assert_eq!(after(&serving, &outcome(None, None)).phase, Some(4));
+        let serving = after(&RuntimeAuthorityStatus::default(), &inputs(Some(true), Some(true)));
+        assert_eq!(after(&serving, &inputs(Some(true), None)).phase, Some(4));
+        assert_eq!(after(&serving, &inputs(None, None)).phase, Some(4));
     }
 
     /// No self-triggering loop: the same outcome writes nothing, at whatever time.
     #[test]
     fn the_same_outcome_writes_nothing() {
-        let first = after(&RuntimeAuthorityStatus::default(), &outcome(Some(true), None));
+        let first = after(&RuntimeAuthorityStatus::default(), &inputs(Some(true), None));
         let later = Timestamp::from_second(3_600).unwrap();
-        let again = next(&first, &outcome(Some(true), None), Some(1), later);
+        let again = next(&first, &inputs(Some(true), None), Some(1), later);
         assert_eq!(changes(&first, &again), None);
     }
 
     /// What nobody records is said, and does not go away because one pass could not look.
     #[test]
     fn a_missing_audit_device_is_a_condition_of_its_own() {
-        let blind = Outcome { audited: Some(false), ..outcome(Some(true), None) };
+        let blind = StatusInputs { audited: Some(false), ..inputs(Some(true), None) };
         let first = after(&RuntimeAuthorityStatus::default(), &blind);
         let kinds: Vec<&str> = first.conditions.iter().map(|c| c.reason.as_str()).collect();
         assert_eq!(kinds, ["NoAuditDevice", "Active"]);
-        assert_eq!(after(&first, &outcome(Some(true), None)).conditions, first.conditions);
+        assert_eq!(after(&first, &inputs(Some(true), None)).conditions, first.conditions);
     }
 
     /// C7-3: what is known of certificates is told, and untold where they are none of warden's.
     #[test]
     fn certificates_are_told_and_untold() {
-        let report = |transport| Outcome { transport, ..outcome(Some(true), None) };
+        let report = |transport| StatusInputs { transport, ..inputs(Some(true), None) };
         let expires = Some(Timestamp::from_second(9).unwrap());
         let verdict = Some(Verdict::yes("Served", "fine"));
         let ours = report(Some(TransportReport { verdict, expires, issued: Vec::new() }));
@@ -216,9 +216,9 @@ mod tests {
     fn other_writers_heads_are_not_touched() {
         let mut old = RuntimeAuthorityStatus::default();
         old.ledger_heads.insert("publisher".into(), "d/1:h".into());
-        let mine = Outcome {
+        let mine = StatusInputs {
             head: Some(("warden.east".into(), "d/2:h".into())),
-            ..outcome(Some(true), None)
+            ..inputs(Some(true), None)
         };
         let written = changes(&old, &after(&old, &mine)).unwrap();
         assert_eq!(written["ledgerHeads"], json!({ "warden.east": "d/2:h" }));

@@ -36,7 +36,6 @@ impl Ctx {
     }
 }
 
-/// `namespace/name`.
 pub(super) fn namespaced_name(manifest: &EncryptedManifest) -> String {
     format!("{}/{}", manifest.namespace().unwrap_or_default(), manifest.name_any())
 }

@@ -5,7 +5,7 @@ use regent_types::{Advice, Explain};
 
 /// A step that is tried again.
 #[derive(Debug, thiserror::Error)]
-pub enum BootstrapError {
+pub(super) enum BootstrapError {
     /// A Secret could not be read or written.
     #[error(transparent)]
     Secret(ApiError),
@@ -17,19 +17,13 @@ pub enum BootstrapError {
     Changed,
     /// The HMAC key Secret holds no key.
     #[error("Secret {secret} holds no usable key")]
-    BadKey {
-        /// `namespace/name`.
-        secret: String,
-    },
+    BadKey { secret: String },
     /// RuntimeSecrets are not known yet, so that nothing may be produced.
     #[error("RuntimeSecrets could not be listed yet")]
     Blind,
     /// The operating system gave no randomness, or a thread ended without an answer.
     #[error("{what}")]
-    Host {
-        /// What was tried.
-        what: &'static str,
-    },
+    Host { what: &'static str },
 }
 
 impl BootstrapError {

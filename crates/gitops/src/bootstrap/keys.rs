@@ -41,7 +41,7 @@ pub(super) struct Keys {
 }
 
 /// Identities, and when they were read.
-pub(super) type Held = (Result<Arc<Identities>, NotReady>, Instant);
+pub(super) type IdentitiesRead = (Result<Arc<Identities>, NotReady>, Instant);
 
 impl Keys {
     /// Keys in the Secrets of `namespace`.
@@ -59,7 +59,7 @@ impl Keys {
     pub(super) async fn identities(
         &self,
         newer_than: Option<Instant>,
-    ) -> Result<Held, BootstrapError> {
+    ) -> Result<IdentitiesRead, BootstrapError> {
         let mut cache = self.identities.lock().await;
         let usable = |c: &Cached| {
             let age = c.read.elapsed();

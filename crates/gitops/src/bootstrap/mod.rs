@@ -14,6 +14,7 @@
 //!
 //! **Architecture invariant `bootstrap-without-authority`:** nothing here talks to the authority.
 
+mod args;
 mod ctx;
 mod error;
 mod hmac;
@@ -28,7 +29,8 @@ mod report;
 mod source;
 mod status;
 
-pub use error::BootstrapError;
+pub use args::Args;
+use error::BootstrapError;
 
 use std::sync::Arc;
 
@@ -37,26 +39,12 @@ use kube::Api;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{WatchStreamExt, controller, reflector, watcher};
 use regent_api::{EncryptedManifest, RuntimeSecret};
-use regent_types::labels;
 
 use regent_operator::object_watch;
 use regent_operator::{Context, admission};
 
 /// Manifests opened at the same time.
 const CONCURRENCY: u16 = 8;
-
-/// What bootstrap needs beside its identity.
-#[derive(Clone, Debug)]
-pub struct Args {
-    /// Regent's own namespace, where the manifest identity and the HMAC key are.
-    pub system_namespace: String,
-}
-
-impl Default for Args {
-    fn default() -> Self {
-        Self { system_namespace: labels::SYSTEM_NAMESPACE.to_owned() }
-    }
-}
 
 /// Follows every EncryptedManifest until the signal to stop, once admission guards what it writes.
 pub async fn run(cx: Context, args: Args) {

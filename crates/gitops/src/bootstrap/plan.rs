@@ -7,13 +7,10 @@ use super::source::Source;
 /// What RuntimeSecrets say about the bootstrap Secret of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holder {
-    /// None names it.
     Unnamed,
     /// One names it and its status does not say who is authoritative.
     Undecided,
-    /// Git is authoritative.
     Git,
-    /// The authority is.
     Authority,
 }
 
@@ -63,9 +60,7 @@ pub(super) struct Observed<'a> {
 /// What is done to the Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Write {
-    /// Nothing.
     Nothing,
-    /// It is created.
     Create,
     /// Our own is updated, under its uid and resourceVersion.
     Update,

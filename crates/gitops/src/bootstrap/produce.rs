@@ -69,7 +69,7 @@ fn found(map: Option<&BTreeMap<String, String>>, name: &str) -> String {
 
 /// What stands on a bootstrap Secret beside its data (S5.2-6).
 #[derive(Debug)]
-pub(super) struct Trace<'a> {
+pub(super) struct Provenance<'a> {
     /// `namespace/name` of the manifest.
     pub(super) manifest: &'a str,
     pub(super) uid: &'a str,
@@ -79,7 +79,7 @@ pub(super) struct Trace<'a> {
 }
 
 /// The Secret to write: on top of `current` where there is one, under its uid and resourceVersion.
-fn build(opened: &Opened, trace: &Trace<'_>, current: Option<&Current>) -> Secret {
+fn build(opened: &Opened, provenance: &Provenance<'_>, current: Option<&Current>) -> Secret {
     let plain = &opened.secret;
     let mut metadata = current.map_or_else(
         || ObjectMeta {
@@ -94,14 +94,14 @@ fn build(opened: &Opened, trace: &Trace<'_>, current: Option<&Current>) -> Secre
     let foreign = plain.labels.iter().filter(|(k, _)| !k.starts_with(OWN));
     marks.extend(foreign.map(|(k, v)| (k.clone(), v.clone())));
     marks.insert(labels::CLASS.into(), labels::CLASS_BOOTSTRAP.into());
-    marks.insert(labels::MANIFEST_UID.into(), trace.uid.into());
+    marks.insert(labels::MANIFEST_UID.into(), provenance.uid.into());
     let notes = metadata.annotations.get_or_insert_default();
     notes.remove(LAST_APPLIED);
-    notes.insert(labels::SOURCE_REPO.into(), trace.source.repository.clone());
-    notes.insert(labels::SOURCE_COMMIT.into(), trace.source.commit.clone());
-    notes.insert(labels::SOURCE_FILE.into(), trace.source.file.clone());
-    notes.insert(labels::MANIFEST.into(), trace.manifest.into());
-    notes.insert(labels::PRODUCED_AT.into(), trace.at.to_string());
+    notes.insert(labels::SOURCE_REPO.into(), provenance.source.repository.clone());
+    notes.insert(labels::SOURCE_COMMIT.into(), provenance.source.commit.clone());
+    notes.insert(labels::SOURCE_FILE.into(), provenance.source.file.clone());
+    notes.insert(labels::MANIFEST.into(), provenance.manifest.into());
+    notes.insert(labels::PRODUCED_AT.into(), provenance.at.to_string());
     let data = plain.data.iter().map(|(k, v)| (k.clone(), ByteString(v.expose().clone())));
     Secret {
         metadata,
@@ -116,19 +116,19 @@ fn build(opened: &Opened, trace: &Trace<'_>, current: Option<&Current>) -> Secre
 pub(super) async fn write(
     secrets: &Api<Secret>,
     opened: &Opened,
-    trace: &Trace<'_>,
+    provenance: &Provenance<'_>,
     current: Option<&Current>,
     manager: &FieldManager,
 ) -> Result<Option<String>, BootstrapError> {
     let params = manager.post();
-    let mut secret = build(opened, trace, current);
+    let mut secret = build(opened, provenance, current);
     let name = opened.secret.name.as_str();
     let (verb, answer) = match current {
         None => ("create", secrets.create(&params, &secret).await),
         Some(_) => ("update", secrets.replace(name, &params, &secret).await),
     };
     wipe(&mut secret);
-    let mut written = answer.map_err(|e| BootstrapError::secret(verb, trace.manifest, &e))?;
+    let mut written = answer.map_err(|e| BootstrapError::secret(verb, provenance.manifest, &e))?;
     wipe(&mut written);
     Ok(written.metadata.uid)
 }
@@ -144,8 +144,8 @@ mod tests {
         Opened::sample("payments", "db", labels.iter().map(own).collect(), data)
     }
 
-    fn trace(source: &Source) -> Trace<'_> {
-        Trace { manifest: "payments/db", uid: "u-1", source, at: Timestamp::UNIX_EPOCH }
+    fn provenance(source: &Source) -> Provenance<'_> {
+        Provenance { manifest: "payments/db", uid: "u-1", source, at: Timestamp::UNIX_EPOCH }
     }
 
     /// S5.2-6: class, source repository, commit, file, manifest object and time.
@@ -153,7 +153,7 @@ mod tests {
     fn a_bootstrap_secret_says_where_it_came_from() {
         let source =
             Source { repository: "r".into(), commit: "c".into(), file: "a/db.yaml".into() };
-        let secret = build(&opened(&[("app", "db")]), &trace(&source), None);
+        let secret = build(&opened(&[("app", "db")]), &provenance(&source), None);
         let mut key = vec![7; super::super::hmac::KEY_LEN];
         key[0] = 1;
         let key = HmacKey::new(Sensitive::new(key)).unwrap();
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_manifest_cannot_speak_for_regent() {
         let forged = [(labels::CLASS, "materialized"), (labels::MANIFEST_UID, "other")];
-        let secret = build(&opened(&forged), &trace(&Source::unknown()), None);
+        let secret = build(&opened(&forged), &provenance(&Source::unknown()), None);
         let marks = secret.metadata.labels.unwrap();
         assert_eq!(marks[labels::CLASS], "bootstrap");
         assert_eq!(marks[labels::MANIFEST_UID], "u-1");
@@ -177,12 +177,12 @@ mod tests {
 
     #[test]
     fn an_update_is_bound_to_what_was_read() {
-        let mut before = build(&opened(&[]), &trace(&Source::unknown()), None);
+        let mut before = build(&opened(&[]), &provenance(&Source::unknown()), None);
         before.metadata.uid = Some("uid".into());
         before.metadata.resource_version = Some("41".into());
         before.metadata.annotations.get_or_insert_default().insert("kept".into(), "1".into());
         let current = Current(WipedSecret::new(before));
-        let after = build(&opened(&[]), &trace(&Source::unknown()), Some(&current));
+        let after = build(&opened(&[]), &provenance(&Source::unknown()), Some(&current));
         assert_eq!(after.metadata.uid.as_deref(), Some("uid"));
         assert_eq!(after.metadata.resource_version.as_deref(), Some("41"));
         assert_eq!(after.metadata.annotations.unwrap()["kept"], "1");

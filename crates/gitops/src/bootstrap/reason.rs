@@ -38,12 +38,7 @@ impl Reason {
         }
     }
 
-    /// Whether the manifest produces nothing any more.
-    pub(super) fn is_silent(self) -> bool {
-        SILENT.contains(&self)
-    }
-
-    /// The same of a condition's reason, which is what remembers it.
+    /// Whether a condition of reason `text` remembers that the manifest produces nothing any more.
     pub(super) fn was_silent(text: &str) -> bool {
         SILENT.iter().any(|reason| reason.text() == text)
     }

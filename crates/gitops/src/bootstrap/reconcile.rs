@@ -15,7 +15,7 @@ use super::ctx::{Ctx, namespaced_name};
 use super::hmac::HmacKey;
 use super::open::{self, Opened};
 use super::plan::{Holder, NotReady, Observed, Plan, Write, plan};
-use super::produce::{self, Current, Trace};
+use super::produce::{self, Current, Provenance};
 use super::reason::Reason;
 use super::report::was_silent;
 use super::source::{self, Source};
@@ -52,15 +52,18 @@ pub(super) async fn reconcile(
             return Err(error);
         }
     };
-    if plan.reason.awaits_identity() {
+    let action = match plan.reason {
         // The identity may come at any time, and nothing tells.
-        return Ok(Action::requeue(ctx.backoff.next(name)));
-    }
-    ctx.backoff.reset(&name);
-    Ok(match plan.reason {
+        Reason::NoIdentity | Reason::WrongIdentity => {
+            return Ok(Action::requeue(ctx.backoff.next(name)));
+        }
         Reason::Produced | Reason::NotMine => Action::requeue(LOOK_EVERY),
-        _ => Action::await_change(),
-    })
+        Reason::HandedOver | Reason::IgnoredGitValue | Reason::Refused(_) | Reason::Failed(_) => {
+            Action::await_change()
+        }
+    };
+    ctx.backoff.reset(&name);
+    Ok(action)
 }
 
 /// A pass that failed is repeated, ever more slowly (S5.7-1: it may be repeated for ever).
@@ -137,9 +140,10 @@ impl Ctx {
         let name = namespaced_name(manifest);
         let uid = manifest.uid().unwrap_or_default();
         let source = source::find(&self.operator.api, manifest).await;
-        let trace = Trace { manifest: &name, uid: &uid, source: &source, at: self.operator.now() };
+        let provenance =
+            Provenance { manifest: &name, uid: &uid, source: &source, at: self.operator.now() };
         let manager = self.operator.manager();
-        let written = produce::write(secrets, opened, &trace, current, &manager).await?;
+        let written = produce::write(secrets, opened, &provenance, current, &manager).await?;
         let (object, commit) = (name.as_str(), source.commit.as_str());
         tracing::info!(component = "bootstrap", object, commit, "bootstrap Secret written");
         Ok(written)

@@ -10,7 +10,7 @@ pub enum GitError {
     Git {
         /// What was tried, with the place.
         verb: String,
-        /// What gix says.
+        /// What gix says; it names paths and addresses, never content.
         #[source]
         source: Box<gix::Error>,
     },

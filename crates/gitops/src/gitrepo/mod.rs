@@ -13,7 +13,7 @@ mod read;
 mod write;
 
 pub use error::GitError;
-pub use read::{Entry, LIMITS, Limits, Seen, list, resolve, walk};
+pub use read::{Entry, LIMITS, Limits, WalkSummary, list, resolve, walk};
 pub use write::{commit, create};
 
 /// Opens the repository in `dir` without reading any configuration but its own.

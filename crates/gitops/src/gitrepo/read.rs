@@ -16,7 +16,7 @@ pub struct Limits {
     pub file_bytes_max: u64,
     /// Bytes of all files that are read.
     pub total_bytes_max: u64,
-    /// Folders inside folders.
+    /// Folders inside folders, the root folder being none.
     pub depth_max: usize,
 }
 
@@ -40,9 +40,9 @@ pub struct Entry<'a> {
     pub size: u64,
 }
 
-/// What was passed over.
+/// What a walk came by, and what it passed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct WalkSummary {
     /// Files that were read or named.
     pub files: usize,
     /// Submodules, by path; they are not fetched.
@@ -88,11 +88,11 @@ pub fn walk(
     commit: gix::ObjectId,
     limits: Limits,
     visit: &mut dyn FnMut(Entry<'_>),
-) -> Result<Seen, GitError> {
+) -> Result<WalkSummary, GitError> {
     let fail = |e: gix::Error| GitError::git(format!("read commit {commit}"), e);
     let root =
         repo.find_commit(commit).and_then(|c| c.tree_id().map(gix::Id::detach)).map_err(fail)?;
-    let mut seen = Seen::default();
+    let mut summary = WalkSummary::default();
     let mut total: u64 = 0;
     let mut folders = vec![(String::new(), root, 0_usize)];
     while let Some((folder, id, depth)) = folders.pop() {
@@ -107,12 +107,12 @@ pub fn walk(
             if mode.is_tree() {
                 folders.push((format!("{path}/"), entry.object_id(), depth + 1));
             } else if mode.is_commit() {
-                seen.submodules.push(path);
+                summary.submodules.push(path);
             } else if mode.is_link() {
-                seen.links.push(path);
+                summary.links.push(path);
             } else {
-                seen.files += 1;
-                if seen.files > limits.files_max {
+                summary.files += 1;
+                if summary.files > limits.files_max {
                     return Err(over("the number of files", format!("{}", limits.files_max)));
                 }
                 total += show(repo, &path, entry.object_id(), limits, visit)?;
@@ -123,7 +123,7 @@ pub fn walk(
             }
         }
     }
-    Ok(seen)
+    Ok(summary)
 }
 
 /// Shows one file; the bytes that were read.

@@ -130,8 +130,8 @@ fn links_and_submodules_are_reported_and_not_followed() {
     let who = gix::actor::SignatureRef { name: "t".into(), email: "t".into(), time: "5 +0000" };
     let id = repo.commit_as(who, who, "refs/heads/main", "l", tree, [head]).unwrap().detach();
     let mut paths = Vec::new();
-    let seen = walk(&repo, id, LIMITS, &mut |e| paths.push(e.path.to_owned())).unwrap();
+    let summary = walk(&repo, id, LIMITS, &mut |e| paths.push(e.path.to_owned())).unwrap();
     assert_eq!(paths, ["a"]);
-    assert_eq!(seen.links, ["link.yaml"]);
-    assert_eq!(seen.submodules, ["vendor/lib"]);
+    assert_eq!(summary.links, ["link.yaml"]);
+    assert_eq!(summary.submodules, ["vendor/lib"]);
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::IntentError;
 use super::kinds::Kind;
 use super::object::{Desired, SOURCE_HASH, Writer, covers, title};
-use super::prune::{self, Keep};
+use super::prune::{self, KeepReason};
 
 /// Requests at the same time in one sync: enough to hide a round trip, too few to crowd an API
 /// server out.
@@ -45,7 +45,6 @@ struct ApiTarget {
 pub(super) enum Decision {
     /// It is as Git says.
     Leave,
-    /// Apply it.
     Apply,
     /// Another source owns it.
     Claimed(String),
@@ -180,24 +179,24 @@ impl ObjectWriter {
 
     /// Removes or keeps one object; the object, and whether it was removed.
     async fn prune_one(&self, item: &InventoryItem) -> (InventoryItem, Result<bool, IntentError>) {
-        let removed = self.remove(item).await.map(|keep| {
-            if let Some(keep) = keep {
-                let (object, reason) = (title(item), keep.reason());
+        let removed = self.remove(item).await.map(|keep_reason| {
+            if let Some(keep_reason) = keep_reason {
+                let (object, reason) = (title(item), keep_reason.reason());
                 tracing::info!(component = "intent", object, reason, "kept");
             }
-            keep.is_none()
+            keep_reason.is_none()
         });
         (item.clone(), removed)
     }
 
-    async fn remove(&self, item: &InventoryItem) -> Result<Option<Keep>, IntentError> {
+    async fn remove(&self, item: &InventoryItem) -> Result<Option<KeepReason>, IntentError> {
         let api = match Kind::find(&item.api_version, &item.kind) {
-            Some(kind) if !kind.pruned => return Ok(Some(Keep::Kind)),
+            Some(kind) if !kind.pruned => return Ok(Some(KeepReason::Kind)),
             Some(kind) if kind.allowed_in(&item.namespace) => {
                 own_api(&self.own, kind, &item.namespace)
             }
             _ => {
-                let Some(account) = &self.account else { return Ok(Some(Keep::NoAccount)) };
+                let Some(account) = &self.account else { return Ok(Some(KeepReason::NoAccount)) };
                 let (group, version) =
                     item.api_version.split_once('/').unwrap_or(("", &item.api_version));
                 let gvk = GroupVersionKind::gvk(group, version, &item.kind);
@@ -208,8 +207,8 @@ impl ObjectWriter {
         let Some(live) = api.get_opt(&item.name).await.map_err(|e| refused(item, &e))? else {
             return Ok(None);
         };
-        if let Some(keep) = prune::keep(&live.metadata, &self.source) {
-            return Ok(Some(keep));
+        if let Some(keep_reason) = prune::keep_reason(&live.metadata, &self.source) {
+            return Ok(Some(keep_reason));
         }
         let params =
             delete_exactly(live.metadata.uid.clone(), live.metadata.resource_version.clone());

@@ -10,13 +10,12 @@ use crate::gitrepo::GitError;
 /// Reason of a field under a name that it no longer has.
 pub(super) const RENAMED_FIELD: &str = "RenamedField";
 
-/// A place in the repository.
+/// A place in the repository: a file, and a line counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileLine {
+pub(super) struct FileLine {
     /// File, by its path inside the repository.
-    pub file: String,
-    /// Line, from 1.
-    pub line: usize,
+    pub(super) file: String,
+    pub(super) line: usize,
 }
 
 impl std::fmt::Display for FileLine {
@@ -27,7 +26,7 @@ impl std::fmt::Display for FileLine {
 
 /// A sync was refused (the repository must change) or failed (it is tried again).
 #[derive(Debug, thiserror::Error)]
-pub enum IntentError {
+pub(super) enum IntentError {
     /// The address of the repository cannot be used.
     #[error("address {url} cannot be used: expected {expected}")]
     Url {
@@ -41,7 +40,6 @@ pub enum IntentError {
     Repository {
         /// Its address without credentials.
         repository: String,
-        /// Why.
         #[source]
         source: GitError,
     },
@@ -56,81 +54,45 @@ pub enum IntentError {
     /// A rule of the repository was broken: plaintext Secret, private key, unencrypted data.
     #[error("{file_line}: {message}")]
     Lint {
-        /// Where.
         file_line: FileLine,
         /// Reason of the rule.
         reason: &'static str,
-        /// What was found.
         message: String,
-        /// What to do.
         advice: &'static str,
     },
     /// A file that cannot be read as YAML or JSON, or an object that is none.
     #[error("{file_line}: {problem}")]
-    Invalid {
-        /// Where.
-        file_line: FileLine,
-        /// What is wrong.
-        problem: String,
-    },
+    Invalid { file_line: FileLine, problem: String },
     /// An object of a kind, or in a namespace, that intent may not write.
     #[error("{file_line}: intent may not write {what}")]
     ForbiddenKind {
-        /// Where.
         file_line: FileLine,
         /// Kind, with its namespace where that is the reason.
         what: String,
-        /// What to do.
         advice: &'static str,
     },
     /// The same object twice.
     #[error("{file_line}: {object} is declared at {first} already")]
-    Duplicate {
-        /// The second place.
-        file_line: FileLine,
-        /// The object.
-        object: String,
-        /// The first place.
-        first: FileLine,
-    },
+    Duplicate { file_line: FileLine, object: String, first: FileLine },
     /// Two RuntimeSecrets that claim the same.
     #[error("{file_line}: {}", rivals.message())]
     Rivals {
-        /// The second place.
         file_line: FileLine,
         /// What both claim, and the first place.
         rivals: Box<Rivals>,
     },
     /// No objects at all where there were some, or ever.
     #[error("{path} of commit {commit} holds no objects")]
-    Empty {
-        /// The folder.
-        path: String,
-        /// The commit.
-        commit: String,
-    },
+    Empty { path: String, commit: String },
     /// The account to impersonate is one of regent's own.
     #[error("account {account} is one of regent's own")]
-    OwnAccount {
-        /// Its name.
-        account: String,
-    },
+    OwnAccount { account: String },
     /// Objects could not be applied or removed.
     #[error("{failed} of {total} objects could not be {verb}; first: {first}")]
-    Apply {
-        /// `applied` or `removed`.
-        verb: &'static str,
-        /// How many.
-        failed: usize,
-        /// Of how many.
-        total: usize,
-        /// The first failure.
-        first: String,
-    },
+    Apply { verb: &'static str, failed: usize, total: usize, first: String },
     /// An object belongs to another GitSource.
     #[error("{object} belongs to source {owner}")]
     Claimed {
-        /// The object.
         object: String,
         /// Label of the owning source.
         owner: String,

@@ -19,6 +19,7 @@
 //! before [`run`] is called: gix builds its HTTP client from the process default.
 
 mod apply;
+mod args;
 mod compile;
 mod ctx;
 mod document;
@@ -35,9 +36,9 @@ mod scan;
 mod status;
 mod sync;
 
-pub use error::IntentError;
+pub use args::Args;
+use error::IntentError;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -50,15 +51,6 @@ use regent_operator::object_watch;
 
 /// GitSources synced at the same time.
 const CONCURRENCY: u16 = 8;
-
-/// What intent needs beside its identity.
-#[derive(Clone, Debug)]
-pub struct Args {
-    /// Where bare copies of remote repositories are kept; may be lost at any time.
-    pub cache_dir: PathBuf,
-    /// The namespace whose GitSources are followed: regent's own.
-    pub system_namespace: String,
-}
 
 /// Follows every GitSource of the system namespace until the signal to stop.
 pub async fn run(cx: Context, args: Args) {

@@ -12,7 +12,7 @@ use super::object::PRUNE;
 
 /// Why an object that left the repository stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Keep {
+pub(super) enum KeepReason {
     /// Its kind is never removed: Namespaces, the authority, sources.
     Kind,
     /// Its annotation says so.
@@ -25,7 +25,7 @@ pub(super) enum Keep {
     Leaving,
 }
 
-impl Keep {
+impl KeepReason {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Kind => "KindIsKept",
@@ -58,15 +58,15 @@ fn identity(item: &InventoryItem) -> (&str, &str, &str, &str) {
 }
 
 /// Why the live object `metadata` must stay, if it must.
-pub(super) fn keep(metadata: &ObjectMeta, source: &str) -> Option<Keep> {
+pub(super) fn keep_reason(metadata: &ObjectMeta, source: &str) -> Option<KeepReason> {
     let label = metadata.labels.as_ref().and_then(|l| l.get(labels::SOURCE));
     let prune = metadata.annotations.as_ref().and_then(|a| a.get(PRUNE));
     if label.is_none_or(|l| l != source) {
-        Some(Keep::NotOurs)
+        Some(KeepReason::NotOurs)
     } else if prune.is_some_and(|p| p == "disabled") {
-        Some(Keep::Annotation)
+        Some(KeepReason::Annotation)
     } else if metadata.deletion_timestamp.is_some() {
-        Some(Keep::Leaving)
+        Some(KeepReason::Leaving)
     } else {
         None
     }
@@ -104,12 +104,12 @@ mod tests {
         let cases = [
             (meta(Some("s"), None), None),
             (meta(Some("s"), Some("enabled")), None),
-            (meta(Some("s"), Some("disabled")), Some(Keep::Annotation)),
-            (meta(Some("t"), None), Some(Keep::NotOurs)),
-            (meta(None, None), Some(Keep::NotOurs)),
+            (meta(Some("s"), Some("disabled")), Some(KeepReason::Annotation)),
+            (meta(Some("t"), None), Some(KeepReason::NotOurs)),
+            (meta(None, None), Some(KeepReason::NotOurs)),
         ];
         for (metadata, expected) in cases {
-            assert_eq!(keep(&metadata, "s"), expected);
+            assert_eq!(keep_reason(&metadata, "s"), expected);
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn scan(head: &Head, folder: &str) -> Result<Scan, GitError> {
     let repo = gitrepo::open(&head.dir)?;
     let mut scan = Scan::default();
     let mut large = None;
-    let seen = gitrepo::walk(&repo, head.commit, LIMITS, &mut |entry| {
+    let summary = gitrepo::walk(&repo, head.commit, LIMITS, &mut |entry| {
         if large.is_none() {
             large = scan_entry(&entry, folder, &mut scan);
         }
@@ -38,7 +38,7 @@ pub(super) fn scan(head: &Head, folder: &str) -> Result<Scan, GitError> {
     if let Some(what) = large {
         return Err(GitError::Limit { what, limit: format!("{} bytes", LIMITS.file_bytes_max) });
     }
-    scan.not_followed = seen.submodules.into_iter().chain(seen.links).collect();
+    scan.not_followed = summary.submodules.into_iter().chain(summary.links).collect();
     scan.findings.sort_by_key(weight);
     Ok(scan)
 }

@@ -1,4 +1,4 @@
-//! Status of a GitSource from what a sync came to. Pure; the driver writes it only where it
+//! Status of a GitSource from what a sync came to. Pure; it is written only where it
 //! differs.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -16,23 +16,18 @@ use super::IntentError;
 pub(super) enum Synced {
     /// Every object of `revision` is applied and what left is pruned.
     Whole {
-        /// The commit.
         revision: String,
-        /// Its objects.
         inventory: Vec<InventoryItem>,
-        /// For people.
         message: String,
     },
     /// Refused or failed; nothing was pruned.
     Not {
-        /// The first reason.
         error: IntentError,
         /// How many more there are.
         more: usize,
         /// What is known to be applied now, if something was.
         inventory: Option<Vec<InventoryItem>>,
     },
-    /// `spec.suspend` is set.
     Suspended,
 }
 

@@ -24,10 +24,12 @@ const COMMIT_SHOWN: usize = 12;
 
 /// What one sync came to.
 pub(super) enum SyncOutcome {
-    /// Nothing moved.
     Unchanged,
     /// Something was to be done, or nothing could be.
-    Synced { commit: Option<String>, synced: Synced },
+    Synced {
+        commit: Option<String>,
+        synced: Synced,
+    },
 }
 
 impl Ctx {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use kube::runtime::controller::Action;
 use regent_api::condition;
 use regent_api::condition::READY;
 use regent_api::{GitSource, GitSourceSpec};
@@ -244,4 +246,26 @@ async fn between_two_looks_nothing_is_asked_unless_the_source_changes() {
     source["spec"]["intervalSeconds"] = json!(30);
     world.api.put(SOURCE, source);
     assert_eq!(world.again(&ctx).await.0, [format!("PATCH {CONFIG_A}")]);
+}
+
+/// An edit is looked at at once and makes no pause short again; a sync that succeeds does.
+#[tokio::test]
+async fn only_a_sync_that_succeeds_makes_the_pauses_short_again() {
+    let world = World::new(&[("z.yaml", NAMESPACE)]);
+    let args = Args { cache_dir: PathBuf::new(), system_namespace: "regent-system".into() };
+    let ctx = Arc::new(Ctx::new(world.api.context(Identity::Intent), args));
+    let edited = |generation: i64| {
+        let mut source: GitSource = world.api.get(SOURCE);
+        source.metadata.generation = Some(generation);
+        reconcile(Arc::new(source), Arc::clone(&ctx))
+    };
+    let pause = |ms: u64| Action::requeue(Duration::from_millis(ms));
+    let away = world.home.path().join("away");
+    std::fs::rename(world.repo(), &away).unwrap();
+    assert_eq!(edited(1).await.unwrap(), pause(200));
+    assert_eq!(edited(2).await.unwrap(), pause(400));
+    std::fs::rename(&away, world.repo()).unwrap();
+    edited(3).await.unwrap();
+    std::fs::rename(world.repo(), &away).unwrap();
+    assert_eq!(edited(4).await.unwrap(), pause(200));
 }

@@ -55,7 +55,6 @@ enum Error {
     /// A field of it is not served.
     #[error("kind {kind} is defined without {field}")]
     Outdated {
-        /// `PLURAL.GROUP`.
         kind: String,
         /// The first field that is not there.
         field: String,
@@ -63,7 +62,6 @@ enum Error {
     /// It answered nothing that tells.
     #[error("whether kind {kind} is defined cannot be seen: {found}")]
     Unanswered {
-        /// `PLURAL.GROUP`.
         kind: String,
         /// Code and reason, or the kind of transport failure.
         found: String,

@@ -48,9 +48,9 @@ pub enum Standing {
     /// The Lease was not seen yet.
     #[default]
     Unknown,
-    /// Another replica works.
+    /// Another replica works, and its Lease is not over.
     Waiting,
-    /// This replica works.
+    /// This replica works, since it holds the Lease.
     Leading,
 }
 

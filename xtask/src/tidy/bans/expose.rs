@@ -28,9 +28,9 @@ pub(super) const EXPOSE: &[(&str, &str)] = &[
     ("crates/delivery/src/secret_values.rs", "compares what is there with what is to be"),
     ("crates/control/src/orchestrator/authority.rs", "stores the HMAC key at its first use"),
     ("crates/control/src/orchestrator/bootstrap.rs", "asks whether a bootstrap Secret is empty"),
-    ("crates/control/src/warden/objects.rs", "writes the unseal identity to its Secret"),
-    ("crates/control/src/warden/person.rs", "seals a share to its holder"),
-    ("crates/control/src/warden/split.rs", "seals shares to their holders"),
+    ("crates/control/src/warden/unseal_identity.rs", "writes the unseal identity to its Secret"),
+    ("crates/control/src/warden/operator_actions.rs", "seals a share to its holder"),
+    ("crates/control/src/warden/share_plan.rs", "seals shares to their holders"),
     (
         "crates/control/src/warden/transport/check.rs",
         "checks that key and certificate belong together",
@@ -40,7 +40,7 @@ pub(super) const EXPOSE: &[(&str, &str)] = &[
         "signs with the key of the certificate authority",
     ),
     (
-        "crates/control/src/warden/transport/objects.rs",
+        "crates/control/src/warden/transport/certificate_store.rs",
         "reads and writes the Secrets of certificates",
     ),
     ("crates/manifest/src/keys/identity.rs", "writes an identity file"),

@@ -100,7 +100,7 @@ const WALL_CLOCKS: &[(&str, &str)] = &[
     ("crates/authority/src/options.rs", "the authority's clock, unless it is given another"),
     ("crates/operator/src/context.rs", "the components' clock"),
     ("crates/operator/src/ledger.rs", "an entry says when it was appended"),
-    ("crates/control/src/warden/person.rs", "the ledger has when a person did it"),
+    ("crates/control/src/warden/operator_login.rs", "the ledger has when a person did it"),
     ("crates/regent/src/commands/status.rs", "a command looks at the clock once"),
     ("crates/regent/src/commands/seal.rs", "a manifest says when it was sealed"),
     ("crates/regent/src/commands/dev/measure.rs", "it measures"),
@@ -115,7 +115,7 @@ const WALL_CLOCKS: &[(&str, &str)] = &[
 /// Who measures time that passes: ages of caches, pauses, deadlines. Nothing of it is stored or decides about a secret.
 const STOPWATCHES: &[(&str, &str)] = &[
     ("crates/gitops/src/bootstrap/keys.rs", "age of the identities that were read"),
-    ("crates/gitops/src/intent/drive.rs", "when to look at a repository again"),
+    ("crates/gitops/src/intent/reconcile.rs", "when to look at a repository again"),
     ("crates/operator/src/lease/mod.rs", "how long a Lease was seen unchanged"),
     ("crates/operator/src/ledger_heads.rs", "when to write ledger heads again"),
     ("crates/delivery/src/materializer/authority.rs", "how long the authority takes to answer"),

@@ -1,6 +1,8 @@
 //! When a trigger fires, and for whom.
 
 use super::*;
+use crate::triggers::watermark::{DELIVERIES_MAX, deliveries_after, pending};
+use regent_api::{EventTriggerSpec, EventTriggerStatus};
 use serde_json::{Value, json};
 
 fn at(text: &str) -> Timestamp {

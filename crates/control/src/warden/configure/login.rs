@@ -16,7 +16,6 @@ use crate::warden::issuer::Issuer;
 pub(in crate::warden) enum Judge {
     /// It asks this API server.
     Reviewer(Args),
-    /// These keys.
     Keys(Issuer),
 }
 

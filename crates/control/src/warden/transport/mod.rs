@@ -2,8 +2,8 @@
 //! certificate, and the bundle that clients trust.
 //!
 //! ```text
-//!   RuntimeAuthority, CA Secret, serving Secret, ConfigMap ─► Seen ─► plan (pure, now) ─► Step ─► one
-//!   write, on condition of what was read ─► look again … until there is only to rest
+//!   RuntimeAuthority, CA Secret, serving Secret, ConfigMap ─► Observed ─► plan (pure, now) ─► Step ─►
+//!   one write, on condition of what was read ─► look again … until there is only to rest
 //!
 //!   CA      10 years; at two thirds a next one is staged, published, and signs once all had time to read it
 //!   serving 30 days; at two thirds a new one
@@ -18,9 +18,9 @@
 //! Deleting both Secrets ends all trust in the old CA.
 
 mod certificate;
+mod certificate_store;
 mod check;
 mod issue;
-mod objects;
 mod plan;
 mod report;
 #[cfg(test)]
@@ -42,7 +42,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Error;
-use objects::Objects;
+use certificate_store::CertificateStore;
 use plan::{Step, plan};
 use regent_operator::backoff::{Backoff, Growth};
 use regent_operator::{Context, watch_one};
@@ -71,12 +71,12 @@ async fn run(
     reports: watch::Sender<Option<TransportReport>>,
     nudge: mpsc::Sender<()>,
 ) {
-    let objects = Objects::new(&cx);
+    let store = CertificateStore::new(&cx);
     // Ended with this task.
     let (_watches, mut woken) = watches(&cx);
     let backoff = Backoff::new(PAUSES);
     loop {
-        let done = tokio::time::timeout(LOOK_DEADLINE, reconcile(&objects, || cx.now())).await;
+        let done = tokio::time::timeout(LOOK_DEADLINE, reconcile(&store, || cx.now())).await;
         let wait = match done.unwrap_or(Err(Error::Deadline(LOOK_DEADLINE))) {
             Ok((report, wait)) => {
                 backoff.reset(&());
@@ -138,21 +138,21 @@ fn watches(cx: &Context) -> (JoinSet<()>, mpsc::Receiver<()>) {
 
 /// Looks and acts until there is nothing but to rest: what to tell, and how long to rest.
 async fn reconcile(
-    objects: &Objects,
+    store: &CertificateStore,
     now: impl Fn() -> Timestamp,
 ) -> Result<(TransportReport, Duration), Error> {
     for _ in 0..STEPS_PER_LOOK_MAX {
-        let found = objects.read().await?;
+        let observation = store.read().await?;
         let now = now();
-        let step = plan(&found.observed, now);
+        let step = plan(&observation.observed, now);
         match &step {
             Step::Rest(rest) => {
                 let wait = Duration::try_from(rest.until.duration_since(now)).unwrap_or_default();
-                return Ok((TransportReport::of(&found.observed, rest), wait));
+                return Ok((TransportReport::of(&observation.observed, rest), wait));
             }
             step => {
                 tracing::info!(step = step.name(), "certificates");
-                objects.apply(step, found, now).await?;
+                store.apply(step, observation, now).await?;
             }
         }
     }

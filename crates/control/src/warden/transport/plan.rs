@@ -21,7 +21,6 @@ pub(super) enum Needed {
     Nothing,
     /// A person's, in the Secret of this name.
     Own(String),
-    /// Warden's.
     Ours,
 }
 

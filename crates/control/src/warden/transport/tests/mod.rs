@@ -151,10 +151,8 @@ async fn killed_between_any_two_writes_it_goes_on() {
 #[tokio::test]
 async fn two_at_once_agree() {
     let world = World::new(json!({})).await;
-    let (one, two) = tokio::join!(
-        reconcile(&world.objects, || world.now),
-        reconcile(&world.objects, || world.now)
-    );
+    let (one, two) =
+        tokio::join!(reconcile(&world.store, || world.now), reconcile(&world.store, || world.now));
     assert_eq!(one.unwrap().0, two.unwrap().0);
     assert!(world.served_to(&world.bundle().await).await);
     assert_eq!(world.versions().await.len(), 3);

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::warden::Error;
 use crate::warden::transport::certificate::Certificate;
-use crate::warden::transport::objects::Objects;
+use crate::warden::transport::certificate_store::CertificateStore;
 use crate::warden::transport::plan::{Step, plan};
 use crate::warden::transport::{TransportReport, check, reconcile};
 use regent_operator::{Context, Endpoints, Shutdown};
@@ -29,7 +29,7 @@ pub(super) struct World {
     pub(super) cx: Context,
     /// Kept so that nothing is told to stop.
     pub(super) stop: watch::Sender<bool>,
-    pub(super) objects: Objects,
+    pub(super) store: CertificateStore,
     pub(super) now: Timestamp,
 }
 
@@ -65,25 +65,25 @@ impl World {
             jwt: Arc::new(FileJwt { path: "none".into() }),
             shutdown,
         };
-        let objects = Objects::new(&cx);
+        let store = CertificateStore::new(&cx);
         let now = "2026-01-01T12:00:00Z".parse().unwrap();
-        Self { sandbox, cx, stop, objects, now }
+        Self { sandbox, cx, stop, store, now }
     }
 
     pub(super) async fn reconcile(&self) -> TransportReport {
-        reconcile(&self.objects, || self.now).await.unwrap().0
+        reconcile(&self.store, || self.now).await.unwrap().0
     }
 
     /// At most `steps` of what a look would do, as if the process were killed then. Whether there
     /// was as much to do.
     pub(super) async fn killed_after(&self, steps: usize) -> Result<bool, Error> {
         for _ in 0..steps {
-            let found = self.objects.read().await?;
-            let step = plan(&found.observed, self.now);
+            let observation = self.store.read().await?;
+            let step = plan(&observation.observed, self.now);
             if matches!(step, Step::Rest(_)) {
                 return Ok(false);
             }
-            self.objects.apply(&step, found, self.now).await?;
+            self.store.apply(&step, observation, self.now).await?;
         }
         Ok(true)
     }

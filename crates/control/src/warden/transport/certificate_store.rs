@@ -30,7 +30,7 @@ use regent_operator::write::FieldManager;
 const TLS_TYPE: &str = "kubernetes.io/tls";
 
 /// Access to them, as warden.
-pub(super) struct Objects {
+pub(super) struct CertificateStore {
     authorities: Api<RuntimeAuthority>,
     secrets: Api<Secret>,
     maps: Api<ConfigMap>,
@@ -38,22 +38,22 @@ pub(super) struct Objects {
 }
 
 /// What was read, with what a conditional write needs.
-pub(super) struct Found {
+pub(super) struct Observation {
     pub(super) observed: Observed,
-    ca: Kept,
-    tls: Kept,
+    ca: StoredSecret,
+    tls: StoredSecret,
     map: Option<ConfigMap>,
 }
 
 /// A Secret as read.
 #[derive(Default)]
-struct Kept {
+struct StoredSecret {
     /// Metadata and type of the object, if it is there.
     object: Option<(ObjectMeta, Option<String>)>,
     data: BTreeMap<String, Sensitive<Vec<u8>>>,
 }
 
-impl Kept {
+impl StoredSecret {
     fn text(&self, key: &str) -> String {
         let bytes = self.data.get(key).map(|b| b.expose().as_slice()).unwrap_or_default();
         String::from_utf8_lossy(bytes).into_owned()
@@ -71,7 +71,7 @@ impl Kept {
     }
 }
 
-impl Objects {
+impl CertificateStore {
     pub(super) fn new(cx: &Context) -> Self {
         Self {
             authorities: Api::all(cx.api.clone()),
@@ -82,7 +82,7 @@ impl Objects {
     }
 
     /// Reads everything, fresh. Where the certificates are not warden's it looks no further.
-    pub(super) async fn read(&self) -> Result<Found, Error> {
+    pub(super) async fn read(&self) -> Result<Observation, Error> {
         let authority = self.authorities.get_opt(AUTHORITY_NAME).await;
         let authority = authority.map_err(Error::api("read", "RuntimeAuthority regent"))?;
         let needed = match authority.map(|a| a.spec) {
@@ -90,7 +90,7 @@ impl Objects {
             Some(spec) if spec.external.is_some() => Needed::Nothing,
             Some(spec) => spec.tls.map_or(Needed::Ours, |own| Needed::Own(own.secret_name)),
         };
-        let (mut ca, mut tls, mut map) = (Kept::default(), Kept::default(), None);
+        let (mut ca, mut tls, mut map) = (StoredSecret::default(), StoredSecret::default(), None);
         if needed == Needed::Ours {
             ca = self.secret(AUTHORITY_CA_SECRET).await?;
             tls = self.secret(AUTHORITY_TLS_SECRET).await?;
@@ -106,29 +106,29 @@ impl Objects {
             carried: tls.text(CA_KEY),
             published: map.as_ref().map(published),
         };
-        Ok(Found { observed, ca, tls, map })
+        Ok(Observation { observed, ca, tls, map })
     }
 
-    async fn secret(&self, name: &str) -> Result<Kept, Error> {
+    async fn secret(&self, name: &str) -> Result<StoredSecret, Error> {
         let found = self.secrets.get_opt(name).await;
         let found = found.map_err(Error::api("read", &format!("Secret {name}")))?;
-        let Some(secret) = found else { return Ok(Kept::default()) };
+        let Some(secret) = found else { return Ok(StoredSecret::default()) };
         let data = secret.data.unwrap_or_default().into_iter();
-        Ok(Kept {
+        Ok(StoredSecret {
             object: Some((secret.metadata, secret.type_)),
             data: data.map(|(key, bytes)| (key, Sensitive::new(bytes.0))).collect(),
         })
     }
 
-    /// Does `step`, on condition that everything is still as `found`. Who lost a race looks again.
+    /// Does `step`, on condition that everything is still as `observation` has it. Who lost a race looks again.
     pub(super) async fn apply(
         &self,
         step: &Step,
-        found: Found,
+        observation: Observation,
         now: Timestamp,
     ) -> Result<(), Error> {
         let plain = |text: &str| Sensitive::new(text.as_bytes().to_vec());
-        let Found { observed, mut ca, mut tls, map } = found;
+        let Observation { observed, mut ca, mut tls, map } = observation;
         match step {
             Step::MakeCa => {
                 let Made { certificate, key } = issue::authority(now)?;
@@ -169,15 +169,15 @@ impl Objects {
         }
     }
 
-    async fn write(&self, name: &str, kept: Kept) -> Result<(), Error> {
-        let new = kept.object.is_none();
+    async fn write(&self, name: &str, stored: StoredSecret) -> Result<(), Error> {
+        let new = stored.object.is_none();
         let usual = (name == AUTHORITY_TLS_SECRET).then(|| TLS_TYPE.to_owned());
-        let (mut metadata, type_) = kept.object.unwrap_or_else(|| (ObjectMeta::default(), usual));
+        let (mut metadata, type_) = stored.object.unwrap_or_else(|| (ObjectMeta::default(), usual));
         metadata.name = Some(name.to_owned());
         metadata.namespace = Some(SYSTEM_NAMESPACE.to_owned());
         metadata.managed_fields = None;
         metadata.labels.get_or_insert_default().extend(internal());
-        let data = kept.data.iter().map(|(k, v)| (k.clone(), ByteString(v.expose().clone())));
+        let data = stored.data.iter().map(|(k, v)| (k.clone(), ByteString(v.expose().clone())));
         let mut secret =
             Secret { metadata, type_, data: Some(data.collect()), ..Secret::default() };
         let written = match new {
