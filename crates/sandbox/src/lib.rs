@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! request ─► auth ─► rbac ─► api: resource, verb ─► admission ─► store ─► watchers
-//! serve   TLS listener, kubeconfig, in-process clients
+//! server  how it starts    state   what it holds
+//! serve   TLS listener, kubeconfig, in-process clients    certificates   under which it is reached
 //! auth/   who is asking: the admin's token, ServiceAccount tokens, impersonation
 //! rbac    may they
 //! kinds   what is served: built-in kinds and CustomResourceDefinitions
@@ -20,6 +21,7 @@
 mod admission;
 mod api;
 mod auth;
+mod certificates;
 mod error;
 mod kinds;
 mod patch;
@@ -28,6 +30,7 @@ mod schema;
 mod seed;
 mod serve;
 mod server;
+mod state;
 mod status;
 mod store;
 
