@@ -1,7 +1,8 @@
 //! The scenario harness: a scenario is a text of given / when / then steps over a [`World`].
 //!
 //! ```text
-//! scenario   the text: parsed into steps, each with its line number
+//! scenario   a text in a world of its own
+//! step       the text: parsed into steps, each with its line number
 //! world      what the steps act on, as `regent dev` wires it
 //! leases     what components do with their Leases, made to happen
 //! worlds     which there are: a Kubernetes API × an authority
@@ -37,6 +38,7 @@ mod proxy;
 pub mod real;
 pub mod scenario;
 mod second;
+mod step;
 mod steps;
 mod times;
 mod transport;
