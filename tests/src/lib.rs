@@ -25,6 +25,7 @@
 //! ```
 
 pub mod admission;
+mod beside;
 pub mod binary;
 mod clock;
 pub mod conformance;
