@@ -13,6 +13,7 @@
 //! schema/ pruning, defaults, validation, CEL of custom resources
 //! patch/  JSON patch, merge patch, strategic merge, server-side apply
 //! store   objects, resource versions, history for watches
+//! git     a Git server beside it, which lets everything through
 //! ```
 //!
 //! It answers what regent's components and a person with `kubectl` use; the real API server is right wherever
@@ -23,6 +24,7 @@ mod api;
 mod auth;
 mod certificates;
 mod error;
+pub mod git;
 mod kinds;
 mod patch;
 mod rbac;
