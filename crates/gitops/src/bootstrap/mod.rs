@@ -95,10 +95,6 @@ fn reference(manifest: &EncryptedManifest) -> ObjectReference {
 }
 
 #[cfg(test)]
-#[allow(clippy::duplicate_mod, reason = "one fake server for the tests of two components")]
-#[path = "../intent/fake_api.rs"]
-mod fake_api;
-#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_drive;

@@ -73,8 +73,6 @@ pub async fn run(cx: Context, args: Args) {
 }
 
 #[cfg(test)]
-mod fake_api;
-#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_drive;
