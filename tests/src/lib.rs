@@ -5,6 +5,7 @@
 //! step       the text: parsed into steps, each with its line number
 //! world      what the steps act on, as `regent dev` wires it
 //! leases     what components do with their Leases, made to happen
+//! beside     a second cluster on the authority of the first; second is what the world holds of it
 //! worlds     which there are: a Kubernetes API × an authority
 //! waits      the one way in which the harness waits for a cluster and asks it for something
 //! pace       how many scenarios run at once
