@@ -2,17 +2,13 @@
 //! `http-backend`, which would take a push from anybody. So a push that somebody tries is seen, and changes something.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result, ensure};
-use axum::body::{Body, to_bytes};
+use anyhow::{Result, ensure};
+use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use regent_sandbox::git::backend;
 
-/// Largest request body: what a fetch asks for, or a small push.
-const BODY_LEN_MAX: usize = 1 << 20;
 /// Requests kept; a run of minutes makes a few hundred.
 const REQUESTS_MAX: usize = 100_000;
 
@@ -73,54 +69,18 @@ async fn answered(served: Arc<Served>, request: Request<Body>) -> Response<Body>
         }
     }
     backend(&served.root, request).await.unwrap_or_else(|error| {
-        let mut reply = Response::new(Body::from(format!("{error:#}")));
+        let mut reply = Response::new(Body::from(error.to_string()));
         *reply.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         reply
     })
 }
 
-/// One request through `git http-backend`, as CGI.
-async fn backend(root: &Path, request: Request<Body>) -> Result<Response<Body>> {
-    let (head, body) = request.into_parts();
-    let body = to_bytes(body, BODY_LEN_MAX).await?;
-    let text = |name: &str| {
-        head.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
-    };
-    let mut child = Command::new("git")
-        .args(["-c", "http.receivepack=true", "-c", "safe.directory=*", "http-backend"])
-        .env("GIT_PROJECT_ROOT", root)
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("GIT_PROTOCOL", text("git-protocol"))
-        .env("REQUEST_METHOD", head.method.as_str())
-        .env("PATH_INFO", head.uri.path())
-        .env("QUERY_STRING", head.uri.query().unwrap_or_default())
-        .env("CONTENT_TYPE", text("content-type"))
-        .env("HTTP_CONTENT_ENCODING", text("content-encoding"))
-        .env("CONTENT_LENGTH", body.len().to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("git is needed to serve a repository")?;
-    child.stdin.take().context("no stdin")?.write_all(&body).await?;
-    let out = child.wait_with_output().await?.stdout;
-    let cut = out.windows(4).position(|w| w == b"\r\n\r\n").context("no CGI headers")?;
-    let mut reply = Response::builder();
-    for line in String::from_utf8_lossy(&out[..cut]).lines() {
-        let (name, value) = line.split_once(": ").context("a CGI header")?;
-        reply = match name {
-            "Status" => {
-                let code = value.split(' ').next().unwrap_or_default();
-                reply.status(code.parse::<u16>()?)
-            }
-            _ => reply.header(name, value),
-        };
-    }
-    Ok(reply.body(Body::from(out[cut + 4..].to_vec()))?)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
+    use tokio::process::Command;
+
     use super::*;
 
     async fn git(folder: &Path, args: &[&str]) -> bool {

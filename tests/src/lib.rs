@@ -1,9 +1,11 @@
 //! The scenario harness: a scenario is a text of given / when / then steps over a [`World`].
 //!
 //! ```text
-//! scenario   the text: parsed into steps, each with its line number
+//! scenario   a text in a world of its own
+//! step       the text: parsed into steps, each with its line number
 //! world      what the steps act on, as `regent dev` wires it
 //! leases     what components do with their Leases, made to happen
+//! beside     a second cluster on the authority of the first; second is what the world holds of it
 //! worlds     which there are: a Kubernetes API × an authority
 //! waits      the one way in which the harness waits for a cluster and asks it for something
 //! pace       how many scenarios run at once
@@ -24,6 +26,7 @@
 //! ```
 
 pub mod admission;
+mod beside;
 pub mod binary;
 mod clock;
 pub mod conformance;
@@ -37,6 +40,7 @@ mod proxy;
 pub mod real;
 pub mod scenario;
 mod second;
+mod step;
 mod steps;
 mod times;
 mod transport;

@@ -349,7 +349,10 @@ impl World {
     /// had ended by itself, as no pod is to do.
     pub async fn end(mut self) -> (Vec<String>, Result<()>) {
         let alone = self.system.as_mut().map(System::ended).unwrap_or_default();
-        let second = self.end_second().await;
+        let second = match self.second.take() {
+            Some(second) => second.end().await,
+            None => Ok(()),
+        };
         let mut ended = self.end_system().await.and(second);
         if ended.is_ok() && !alone.is_empty() {
             ended = Err(anyhow!("components ended by themselves: {alone:?}"));

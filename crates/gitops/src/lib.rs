@@ -10,3 +10,5 @@
 pub mod bootstrap;
 pub mod gitrepo;
 pub mod intent;
+#[cfg(test)]
+mod test_api;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::metadata::{labels_of, meta};
 use super::pod::{self, Process, Volume};
 use super::template::{Condition, at, when};
-use super::{labels_of, meta};
 use regent_types::identity::Identity;
 
 /// Where the Vault API is served.

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::metadata::{COMPONENTS, labels_of, meta};
 use super::pod::{self, Process, Volume};
 use super::template::{Condition, at, each, item, when};
-use super::{COMPONENTS, labels_of, meta};
 use regent_types::authority_names::LOGINS;
 use regent_types::identity::Identity;
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::metadata::{PART_OF_LABEL, REGENT, part_of};
 use super::template::{Condition, when};
-use super::{PART_OF_LABEL, REGENT, part_of};
 
 /// Annotation by which Helm leaves an object where it is.
 pub(super) const KEEP: &str = "helm.sh/resource-policy";

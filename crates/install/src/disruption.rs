@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::authority::embedded;
 use super::component::enabled;
+use super::metadata::{COMPONENTS, labels_of, meta};
 use super::template::when;
-use super::{COMPONENTS, labels_of, meta};
 use regent_types::identity::Identity;
 
 /// One for each workload.

@@ -1,7 +1,8 @@
 //! What an installation consists of: one source for `regent install` and the Helm chart.
 //!
 //! ```text
-//! values       what differs from installation to installation     bounds   what values may be
+//! values       what differs from installation to installation     bounds   whether values can be used
+//! limits       what values may be                                 metadata labels and names in common
 //! template/    objects with holes, and their two readings
 //! namespace    definitions (CRDs)    identities (accounts, RBAC)  network  who may talk to whom
 //! admission    the write paths that the API server enforces
@@ -23,6 +24,8 @@ pub mod definitions;
 mod disruption;
 pub mod documents;
 mod identities;
+mod limits;
+mod metadata;
 mod namespace;
 mod network;
 mod pod;
@@ -31,27 +34,12 @@ pub mod values;
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use regent_types::identity::Identity;
-use regent_types::labels::SYSTEM_NAMESPACE;
+pub use metadata::COMPONENTS;
 use template::Broken;
 use template::render::{Scope, render};
 pub use values::Values;
-
-/// The components, each a Deployment, in the order in which they become active (C4-2).
-pub const COMPONENTS: [Identity; 7] = [
-    Identity::Intent,
-    Identity::Bootstrap,
-    Identity::Warden,
-    Identity::Orchestrator,
-    Identity::Triggers,
-    Identity::Materializer,
-    Identity::Publisher,
-];
-const REGENT: &str = regent_types::labels::REGENT;
-const PART_OF_LABEL: &str = regent_types::labels::PART_OF;
-const COMPONENT_LABEL: &str = "app.kubernetes.io/component";
 
 /// Objects that belong together: a template file of the chart.
 pub struct Part {
@@ -86,24 +74,6 @@ pub fn objects(values: &Values, placeable: &BTreeSet<String>) -> Result<Vec<Valu
     let templates = parts()?.into_iter().flat_map(|part| part.objects);
     let all: Result<Vec<Vec<Value>>, Broken> = templates.map(|t| render(&t, scope)).collect();
     Ok(all?.concat())
-}
-
-fn part_of() -> Value {
-    json!({ PART_OF_LABEL: REGENT })
-}
-
-/// Labels of the pods of `identity`, by which they are selected.
-fn labels_of(identity: Identity) -> Value {
-    json!({ PART_OF_LABEL: REGENT, COMPONENT_LABEL: identity.name() })
-}
-
-/// Metadata of the workload of `identity` and of what belongs to it.
-fn meta(identity: Identity) -> Value {
-    json!({ "name": identity.account(), "namespace": SYSTEM_NAMESPACE, "labels": labels_of(identity) })
-}
-
-fn meta_named(name: &str) -> Value {
-    json!({ "name": name, "namespace": SYSTEM_NAMESPACE, "labels": part_of() })
 }
 
 #[cfg(test)]

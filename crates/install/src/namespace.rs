@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::definitions::keep;
-use super::part_of;
+use super::metadata::part_of;
 use super::template::{Condition, when};
 use regent_types::labels::SYSTEM_NAMESPACE;
 

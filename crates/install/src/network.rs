@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use super::authority::{PORT, embedded};
 use super::component::enabled;
+use super::metadata::{COMPONENT_LABEL, COMPONENTS, labels_of, meta_named, part_of};
 use super::template::{Condition, at, each, item, when};
-use super::{COMPONENTS, labels_of, meta_named, part_of};
 use regent_types::authority_names::LOGINS;
 use regent_types::identity::Identity;
 
@@ -55,7 +55,7 @@ fn logins() -> Value {
     let names: Vec<&str> =
         COMPONENTS.iter().filter(|i| LOGINS.contains(i)).map(|i| i.name()).collect();
     json!({ "matchExpressions": [
-        { "key": super::COMPONENT_LABEL, "operator": "In", "values": names },
+        { "key": COMPONENT_LABEL, "operator": "In", "values": names },
     ] })
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::labels_of;
+use super::metadata::labels_of;
 use super::template::{Condition, at, when};
 use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_AUDIENCE, AUTHORITY_CA_BUNDLE, AUTHORITY_TLS_SECRET, CA_KEY};

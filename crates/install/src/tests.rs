@@ -1,5 +1,7 @@
 //! What an installation must hold, whatever the values.
 
+use serde_json::json;
+
 use super::*;
 
 fn made(change: fn(&mut Values)) -> Vec<Value> {

@@ -1,7 +1,7 @@
 //! What differs from installation to installation: flags of `regent install`, its `--values` file and the values of
 //! the Helm chart, which are one and the same. `values.yaml`, its schema and its table are made from this.
 
-use crate::bounds;
+use crate::limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -16,11 +16,11 @@ pub struct Values {
     /// The one image that every workload runs.
     pub image: Image,
     /// Names of Secrets with which the image is pulled: `[{name: …}]`.
-    #[schemars(length(max = bounds::LIST_LEN_MAX))]
+    #[schemars(length(max = limits::LIST_LEN_MAX))]
     pub image_pull_secrets: Vec<SecretName>,
     /// Namespaces in which regent may read and write Secrets. They must exist; nowhere else may it.
-    #[schemars(length(max = bounds::NAMESPACES_MAX), extend("uniqueItems" = true))]
-    #[schemars(inner(length(min = 1, max = 63), regex(pattern = bounds::NAME_PATTERN)))]
+    #[schemars(length(max = limits::NAMESPACES_MAX), extend("uniqueItems" = true))]
+    #[schemars(inner(length(min = 1, max = 63), regex(pattern = limits::NAME_PATTERN)))]
     pub namespaces: Vec<String>,
     /// Definitions of External Secrets kinds: `auto` places them where the cluster was looked at and has none, `always`
     /// without looking, `never`. Those of a neighbour are left as they are.
@@ -42,7 +42,7 @@ pub struct Values {
     /// Node labels that all pods need.
     pub node_selector: Map<String, Value>,
     /// Taints that all pods bear, as in a pod.
-    #[schemars(length(max = bounds::LIST_LEN_MAX))]
+    #[schemars(length(max = limits::LIST_LEN_MAX))]
     pub tolerations: Vec<Map<String, Value>>,
     /// Annotations of all pods.
     pub pod_annotations: Map<String, Value>,
@@ -53,10 +53,10 @@ pub struct Values {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Image {
     /// Registry and name.
-    #[schemars(length(min = 1, max = 255), regex(pattern = bounds::REPOSITORY_PATTERN))]
+    #[schemars(length(min = 1, max = 255), regex(pattern = limits::REPOSITORY_PATTERN))]
     pub repository: String,
     /// Tag; `TAG@sha256:DIGEST` pins what it stands for.
-    #[schemars(length(min = 1, max = 255), regex(pattern = bounds::TAG_PATTERN))]
+    #[schemars(length(min = 1, max = 255), regex(pattern = limits::TAG_PATTERN))]
     pub tag: String,
     /// When it is pulled.
     pub pull_policy: PullPolicy,
@@ -101,16 +101,16 @@ pub enum ExternalSecretsCrds {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Admission {
     /// User names of Kubernetes' own controllers, which collect garbage and end namespaces.
-    #[schemars(length(min = 1, max = bounds::LIST_LEN_MAX))]
-    #[schemars(inner(length(min = 1, max = 253), regex(pattern = bounds::USER_PATTERN)))]
+    #[schemars(length(min = 1, max = limits::LIST_LEN_MAX))]
+    #[schemars(inner(length(min = 1, max = 253), regex(pattern = limits::USER_PATTERN)))]
     pub kubernetes: Vec<String>,
     /// User names of GitOps controllers, which may write no Secret.
-    #[schemars(length(max = bounds::LIST_LEN_MAX))]
-    #[schemars(inner(length(min = 1, max = 253), regex(pattern = bounds::USER_PATTERN)))]
+    #[schemars(length(max = limits::LIST_LEN_MAX))]
+    #[schemars(inner(length(min = 1, max = 253), regex(pattern = limits::USER_PATTERN)))]
     pub gitops: Vec<String>,
     /// ClusterSecretStores of regent's: a PushSecret that names one has to be explicit.
-    #[schemars(length(min = 1, max = bounds::LIST_LEN_MAX))]
-    #[schemars(inner(length(min = 1, max = 253), regex(pattern = bounds::USER_PATTERN)))]
+    #[schemars(length(min = 1, max = limits::LIST_LEN_MAX))]
+    #[schemars(inner(length(min = 1, max = 253), regex(pattern = limits::USER_PATTERN)))]
     pub stores: Vec<String>,
 }
 
@@ -157,13 +157,13 @@ pub struct Component {
     /// Whether it is installed at all: without it neither its account nor its rights exist.
     pub enabled: bool,
     /// Pods; one works, the others wait for its Lease.
-    #[schemars(range(min = 1, max = bounds::REPLICAS_MAX))]
+    #[schemars(range(min = 1, max = limits::REPLICAS_MAX))]
     pub replicas: u32,
     /// Further arguments of `regent run`.
-    #[schemars(length(max = bounds::LIST_LEN_MAX))]
+    #[schemars(length(max = limits::LIST_LEN_MAX))]
     pub args: Vec<String>,
     /// Further egress rules of its network policy: targets of rotation, say.
-    #[schemars(length(max = bounds::LIST_LEN_MAX))]
+    #[schemars(length(max = limits::LIST_LEN_MAX))]
     pub egress: Vec<Map<String, Value>>,
     /// What a pod asks for and may use.
     pub resources: Map<String, Value>,
@@ -186,7 +186,7 @@ pub struct Authority {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Storage {
     /// Its size.
-    #[schemars(regex(pattern = bounds::SIZE_PATTERN))]
+    #[schemars(regex(pattern = limits::SIZE_PATTERN))]
     pub size: String,
     /// Its storage class; the cluster's default where empty.
     #[schemars(length(max = 253))]
@@ -206,7 +206,7 @@ pub struct NetworkPolicies {
     /// An external authority, from the components that log in to it.
     pub external_authority: Destination,
     /// Who else may reach regent's own authority: NetworkPolicy peers. Workloads do not need to.
-    #[schemars(length(max = bounds::LIST_LEN_MAX))]
+    #[schemars(length(max = limits::LIST_LEN_MAX))]
     pub authority_clients: Vec<Map<String, Value>>,
 }
 
@@ -215,10 +215,10 @@ pub struct NetworkPolicies {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Destination {
     /// TCP ports.
-    #[schemars(length(min = 1, max = bounds::LIST_LEN_MAX), inner(range(min = 1, max = 65_535)))]
+    #[schemars(length(min = 1, max = limits::LIST_LEN_MAX), inner(range(min = 1, max = 65_535)))]
     pub ports: Vec<u16>,
     /// NetworkPolicy peers; any where empty.
-    #[schemars(length(max = bounds::LIST_LEN_MAX))]
+    #[schemars(length(max = limits::LIST_LEN_MAX))]
     pub peers: Vec<Map<String, Value>>,
 }
 

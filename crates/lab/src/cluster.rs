@@ -8,6 +8,7 @@ use regent_types::Sensitive;
 use regent_types::identity::Identity;
 use regent_types::labels::SYSTEM_NAMESPACE;
 
+use super::loopback::loopback;
 use super::tokens::Tokens;
 use regent_host::connect;
 use regent_host::failure::Failure;
@@ -38,7 +39,7 @@ impl Cluster {
         let sandbox = Sandbox::start(regent_sandbox::Options::default())
             .map_err(|e| Failure::of("starting the Kubernetes API", &e))?;
         let serving = sandbox
-            .serve(super::system::loopback(port))
+            .serve(loopback(port))
             .await
             .map_err(|e| Failure::of("serving the Kubernetes API (--port)", &e))?;
         Ok(Self::Sandbox { sandbox, serving })

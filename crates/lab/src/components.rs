@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regent_install::COMPONENTS;
-use regent_operator::{Context, Endpoints, Shutdown};
+use regent_operator::{Context, Shutdown};
 use regent_types::identity::Identity;
 use regent_vault::FileJwt;
 use tokio::process::{Child, Command};
@@ -15,87 +14,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
-use super::folder::Folder;
-use super::projected::Projected;
 use super::serving;
-use super::tokens::Tokens;
+use super::wiring::{REPLICAS_MAX, Wiring, holder};
 use regent_host::component;
-use regent_host::component::Given;
 use regent_host::failure::Failure;
 
 /// How long a process may take to stop before it is killed.
 const STOP_GRACE: Duration = Duration::from_secs(30);
-/// Replicas of one component.
-const REPLICAS_MAX: u8 = 2;
-
-/// What the components share beside their identities.
-#[derive(Clone)]
-pub struct Wiring {
-    pub(super) tokens: Tokens,
-    /// Where the authority answers.
-    pub(super) endpoints: Endpoints,
-    /// The API server as the authority reaches it.
-    pub(super) kubernetes_host: String,
-    /// Its CA, for an authority that cannot know it.
-    pub(super) kubernetes_ca: Option<String>,
-    /// Where files of the run lie.
-    pub(super) folder: PathBuf,
-    /// The binary that runs components as processes.
-    pub(super) processes: Option<PathBuf>,
-    /// How the embedded authority runs as a process.
-    pub(super) authority: Option<Arc<AuthorityProcess>>,
-    /// Where a process reaches the API server, by its holder's name, where not at its own address.
-    pub(super) api_via: BTreeMap<String, String>,
-    /// Variables of a replica's process beside those of all, by its holder's name.
-    pub(super) variables: BTreeMap<String, BTreeMap<String, String>>,
-}
-
-/// What the embedded authority needs to be a process of its own.
-pub(super) struct AuthorityProcess {
-    pub(super) binary: PathBuf,
-    /// Its certificate, and the CA for its clients.
-    pub(super) projected: Projected,
-}
-
-impl Wiring {
-    /// Where the embedded authority lives.
-    pub(super) fn site(folder: &Folder) -> PathBuf {
-        folder.lasting().join("authority")
-    }
-
-    /// The last lines that each process logged; empty where components are tasks.
-    pub(super) fn logs(&self) -> String {
-        const SHOWN_MAX: usize = 40;
-        let mut text = String::new();
-        let replicas = COMPONENTS.into_iter().flat_map(|i| (0..REPLICAS_MAX).map(move |r| (i, r)));
-        for (identity, replica) in replicas.chain([(Identity::Authority, 0)]) {
-            let Ok(log) = std::fs::read_to_string(self.log(identity, replica)) else { continue };
-            let lines: Vec<&str> = log.lines().collect();
-            let last = &lines[lines.len().saturating_sub(SHOWN_MAX)..];
-            let holder = holder(identity, replica);
-            text.push_str(&format!("{holder}:\n  {}\n", last.join("\n  ")));
-        }
-        text
-    }
-
-    /// Where a process logs.
-    pub(super) fn log(&self, identity: Identity, replica: u8) -> PathBuf {
-        self.folder_of(identity, replica).join("log")
-    }
-
-    /// Where the files of a process lie.
-    pub(super) fn folder_of(&self, identity: Identity, replica: u8) -> PathBuf {
-        self.folder.join("processes").join(holder(identity, replica))
-    }
-
-    fn given(&self) -> Given {
-        Given {
-            cache: self.folder.join("git-cache"),
-            kubernetes_host: self.kubernetes_host.clone(),
-            kubernetes_ca: self.kubernetes_ca.clone(),
-        }
-    }
-}
 
 enum Running {
     Task(watch::Sender<bool>, JoinHandle<()>),
@@ -114,11 +39,6 @@ impl Running {
             },
         }
     }
-}
-
-/// Name under which a replica holds its Lease, as a pod of a Deployment has one.
-fn holder(identity: Identity, replica: u8) -> String {
-    format!("{}-{replica}", identity.name())
 }
 
 /// The running components, replica by replica.

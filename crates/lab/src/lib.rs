@@ -9,6 +9,7 @@
 //!           cluster     in this process, or a real one          components  tasks here, or processes of their own
 //!           drill       plays the one human act                 serving   the embedded authority: here, or a process
 //!           watch       facts seen from outside, kept current   projected plays the kubelet: certificate and CA
+//!           wiring      what all of them share                  loopback  where they are reached
 //! ```
 //!
 //! The parts meet only in Kubernetes objects and the Vault API; the laboratory itself looks as the cluster's admin and
@@ -20,6 +21,7 @@ pub mod drill;
 mod example;
 mod folder;
 mod install;
+mod loopback;
 pub mod options;
 mod projected;
 mod repository;
@@ -28,6 +30,7 @@ pub mod system;
 pub mod tokens;
 pub mod trust;
 pub mod watch;
+mod wiring;
 
 pub use example::ExampleError;
 pub use options::{AuthorityChoice, External, Options};

@@ -71,6 +71,16 @@ pub struct External {
     pub login: Login,
 }
 
+impl AuthorityChoice {
+    /// The authority outside this process, if it is one.
+    pub(super) fn external(&self) -> Option<&External> {
+        match self {
+            Self::External(external) => Some(external),
+            Self::Embedded | Self::Absent => None,
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

@@ -9,8 +9,8 @@ use std::process::Stdio;
 use regent_types::identity::Identity;
 use tokio::process::{Child, Command};
 
-use super::components::Wiring;
 use super::folder::Folder;
+use super::wiring::Wiring;
 use regent_host::hosted::{Hosted, Reserved, Reviewer, Site};
 
 pub(super) struct Serving {

@@ -2,9 +2,8 @@
 //! both start this.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
@@ -13,7 +12,6 @@ use regent_control::warden;
 use regent_gitops::gitrepo;
 use regent_install::COMPONENTS;
 use regent_manifest::sops::{self, SealOptions};
-use regent_operator::Endpoints;
 use regent_types::Sensitive;
 use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_SERVICE_URL, SYSTEM_NAMESPACE};
@@ -21,16 +19,16 @@ use regent_types::seal::SealedShares;
 use regent_vault::{FileJwt, JwtSource};
 
 use super::cluster::Cluster;
-use super::components::{AuthorityProcess, Components, Wiring};
+use super::components::Components;
 use super::drill;
 use super::folder::Folder;
 use super::install::{self, Installed};
+use super::loopback::loopback;
 use super::options::{AuthorityChoice, Options};
-use super::projected::Projected;
 use super::repository::{self, Found};
 use super::serving::Serving;
-use super::tokens::Tokens;
 use super::trust::Trust;
+use super::wiring::Wiring;
 use regent_host::failure::Failure;
 use regent_host::hosted::AUDIT_LOG;
 
@@ -284,54 +282,9 @@ impl Begun {
     /// Projects tokens, brings up the authority and the components, and points them at Git.
     async fn wire(self, options: &Options) -> anyhow::Result<System> {
         let Self { cluster, folder, trust, found, namespaces, installed } = self;
-        let external = match &options.authority {
-            AuthorityChoice::External(external) => Some(external),
-            AuthorityChoice::Embedded | AuthorityChoice::Absent => None,
-        };
-        let pod = external.and_then(|e| e.pod.clone());
-        let identities = folder.temporary().join("identities");
-        let tokens = Tokens::project(&cluster, &identities, pod).await?;
-        let keeper = tokio::spawn(tokens.clone().keep());
-        let endpoints =
-            Endpoints { ca_pem: external.and_then(|e| e.ca_pem.clone()), ..Endpoints::default() };
-        let in_pod = external.is_some_and(|e| e.pod.is_some());
-        let mut wiring = Wiring {
-            tokens,
-            endpoints,
-            kubernetes_host: cluster.url(),
-            kubernetes_ca: (!in_pod).then(|| cluster.ca_pem()),
-            folder: folder.temporary().to_owned(),
-            processes: options.processes.clone(),
-            authority: None,
-            api_via: options.api_via.clone(),
-            variables: options.variables.clone(),
-        };
-        if let (AuthorityChoice::Embedded, Some(binary)) =
-            (&options.authority, &options.authority_process)
-        {
-            let place = folder.temporary().join("authority");
-            let projected = Projected::start(&cluster.admin(), place)?;
-            wiring.endpoints.ca_file = Some(projected.ca_file());
-            let process = AuthorityProcess { binary: binary.clone(), projected };
-            wiring.authority = Some(Arc::new(process));
-        }
-        let mut hosted = None;
-        let authority = match external {
-            Some(e) => Written { address: e.address.clone(), dialled: e.address.clone() },
-            None => {
-                let mut addr = loopback(options.authority_port);
-                if matches!(options.authority, AuthorityChoice::Embedded) {
-                    let started = Serving::start(&wiring, &folder, addr).await?;
-                    addr = started.addr;
-                    hosted = Some(started);
-                }
-                let scheme = if wiring.authority.is_some() { "https" } else { "http" };
-                let dialled = format!("{scheme}://{addr}");
-                wiring.endpoints.dial =
-                    [(AUTHORITY_SERVICE_URL.to_owned(), dialled.clone())].into();
-                Written { address: AUTHORITY_SERVICE_URL.to_owned(), dialled }
-            }
-        };
+        let mut wiring = Wiring::project(&cluster, &folder, options).await?;
+        let keeper = tokio::spawn(wiring.tokens.clone().keep());
+        let (hosted, authority) = bring_up(&mut wiring, &folder, options).await?;
         let mut system = System {
             cluster,
             folder,
@@ -356,8 +309,27 @@ impl Begun {
     }
 }
 
-pub(super) fn loopback(port: u16) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+/// Starts the embedded authority, unless there is another or none, and says where the components reach it.
+async fn bring_up(
+    wiring: &mut Wiring,
+    folder: &Folder,
+    options: &Options,
+) -> anyhow::Result<(Option<Serving>, Written)> {
+    if let Some(external) = options.authority.external() {
+        let address = external.address.clone();
+        return Ok((None, Written { dialled: address.clone(), address }));
+    }
+    let mut addr = loopback(options.authority_port);
+    let mut hosted = None;
+    if matches!(options.authority, AuthorityChoice::Embedded) {
+        let started = Serving::start(wiring, folder, addr).await?;
+        addr = started.addr;
+        hosted = Some(started);
+    }
+    let scheme = if wiring.authority.is_some() { "https" } else { "http" };
+    let dialled = format!("{scheme}://{addr}");
+    wiring.endpoints.dial = [(AUTHORITY_SERVICE_URL.to_owned(), dialled.clone())].into();
+    Ok((hosted, Written { address: AUTHORITY_SERVICE_URL.to_owned(), dialled }))
 }
 
 fn operator_password(seed: &str) -> String {

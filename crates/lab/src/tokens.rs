@@ -12,8 +12,6 @@ use kube::api::{Api, PostParams};
 use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_AUDIENCE, SYSTEM_NAMESPACE};
 
-use super::cluster::Cluster;
-
 /// Lifetime asked for, in seconds: the shortest a real API server grants.
 const TTL_S: i64 = 600;
 /// Renewed at half their life, so that one failed renewal does no harm.
@@ -30,16 +28,17 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Projects every identity's tokens under `folder`, and what a pod of the authority finds into `pod`.
+    /// Projects every identity's tokens, which `admin` asks for, under `folder`, and what a pod of the authority finds
+    /// into `pod`: its token and `ca_pem`, which signs the API server's certificate.
     pub async fn project(
-        cluster: &Cluster,
+        admin: kube::Client,
+        ca_pem: &str,
         folder: &Path,
         pod: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
         if let Some(pod) = &pod {
-            replace(&pod.join("ca.crt"), &cluster.ca_pem())?;
+            replace(&pod.join("ca.crt"), ca_pem)?;
         }
-        let admin = cluster.admin();
         let tokens = Self { admin, folder: folder.to_owned(), pod, api: Arc::default() };
         tokens.renew().await?;
         Ok(tokens)

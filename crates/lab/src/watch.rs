@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::serde::de::DeserializeOwned;
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use kube::{Api, Resource};
 use regent_api::{
     EncryptedManifest, EventTrigger, ExternalSecret, GitSource, PushSecret, RuntimeAuthority,
     RuntimeSecret, WorkflowRun,
 };
+use regent_operator::object_watch;
 use tokio::sync::watch;
 
 use regent_host::view::{KINDS, Seen, View};
@@ -66,13 +67,12 @@ impl Drop for Watch {
 
 type Seens = futures::stream::BoxStream<'static, Seen>;
 
-/// Everything of one kind; failures are logged and retried with backoff.
+/// Everything of one kind; failures are logged and the watch is taken up again after a pause.
 fn follow<K>(client: &kube::Client, wrap: fn(K) -> Seen) -> Seens
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
-    watcher(Api::<K>::all(client.clone()), watcher::Config::default())
-        .default_backoff()
+    object_watch::watch(Api::<K>::all(client.clone()), watcher::Config::default())
         .inspect_err(|error| tracing::debug!(error = %error, "watch interrupted"))
         .filter_map(move |event| futures::future::ready(event.ok().map(|event| seen(event, wrap))))
         .boxed()

@@ -195,17 +195,21 @@ fn every_recipient_opens_it_and_no_other_identity_does() {
     assert!(advice.found.contains(&other.recipient));
 }
 
-/// Each alteration of a sealed file and the reasons it may be refused with.
-#[test]
-fn every_kind_of_tampering_is_found() {
-    let key = key();
-    let text = sealed(PLAIN, &key);
-    let token = |name: &str| {
-        let line = text.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
-        line[line.find("ENC[").unwrap()..=line.rfind(']').unwrap()].to_owned()
-    };
-    let password = token("password:");
-    let swap = |a: &str, b: &str| text.replace(a, "@@").replace(b, a).replace("@@", b);
+/// What is altered, the altered text, and the reasons it may be refused with.
+type Alteration = (&'static str, String, &'static str);
+
+/// The token behind `name` in a sealed text.
+fn token(text: &str, name: &str) -> String {
+    let line = text.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
+    line[line.find("ENC[").unwrap()..=line.rfind(']').unwrap()].to_owned()
+}
+
+fn swapped(text: &str, a: &str, b: &str) -> String {
+    text.replace(a, "@@").replace(b, a).replace("@@", b)
+}
+
+fn tokens_altered(text: &str) -> Vec<Alteration> {
+    let password = token(text, "password:");
     let flip = |field: &str| {
         let at = password.find(field).unwrap() + field.len() + 2;
         let with = if &password[at..=at] == "A" { "B" } else { "A" };
@@ -213,13 +217,7 @@ fn every_kind_of_tampering_is_found() {
         altered.replace_range(at..=at, with);
         text.replace(&password, &altered)
     };
-    let mac = token("mac:");
-    let [x, y] = [1, 2].map(|n| {
-        let items = text.split("items:\n").nth(1).unwrap();
-        let line = items.lines().nth(n - 1).unwrap();
-        line.trim().trim_start_matches("- ").to_owned()
-    });
-    let cases: Vec<(&str, String, &str)> = vec![
+    vec![
         ("data of a token", flip("data:"), "BadCiphertext"),
         ("iv of a token", flip("iv:"), "BadCiphertext"),
         ("tag of a token", flip("tag:"), "BadCiphertext"),
@@ -235,8 +233,25 @@ fn every_kind_of_tampering_is_found() {
         ),
         ("a token cut short", text.replace(&password, &password[..50]), "BadCiphertext"),
         ("text behind a token", text.replace(&password, &format!("{password}x")), "BadCiphertext"),
-        ("two values swapped", swap(&password, &token("user:")), "BadCiphertext"),
-        ("two list items swapped", swap(&x, &y), "BadMac"),
+        (
+            "a comment",
+            text.replacen("#ENC[AES256_GCM,data:", "#ENC[AES256_GCM,data:AAAA", 1),
+            "BadCiphertext",
+        ),
+    ]
+}
+
+fn values_altered(text: &str) -> Vec<Alteration> {
+    let password = token(text, "password:");
+    let [x, y] = [1, 2].map(|n| {
+        let items = text.split("items:\n").nth(1).unwrap();
+        let line = items.lines().nth(n - 1).unwrap();
+        line.trim().trim_start_matches("- ").to_owned()
+    });
+    let user = token(text, "user:");
+    vec![
+        ("two values swapped", swapped(text, &password, &user), "BadCiphertext"),
+        ("two list items swapped", swapped(text, &x, &y), "BadMac"),
         ("a list item doubled", text.replace(&x, &y), "BadMac"),
         ("an encrypted value made empty", text.replace(&password, "\"\""), "BadMac"),
         ("an encrypted value made null", text.replace(&password, ""), "BadMac"),
@@ -252,6 +267,12 @@ fn every_kind_of_tampering_is_found() {
         ("a label added", text.replace("metadata:\n", "metadata:\n  labels: {a: b}\n"), "BadMac"),
         ("a plain value removed", text.replace("type: Opaque\n", ""), "BadMac"),
         ("an octal respelled as text", text.replace("0644", "'0644'"), "BadMac"),
+    ]
+}
+
+fn metadata_altered(text: &str) -> Vec<Alteration> {
+    let (mac, password) = (token(text, "mac:"), token(text, "password:"));
+    vec![
         ("the time", text.replace("01:02:03Z", "01:02:04Z"), "BadMac"),
         ("the MAC of another value", text.replace(&mac, &password), "BadMac"),
         ("the MAC removed", text.replace(&format!("    mac: {mac}\n"), ""), "BadMetadata"),
@@ -269,13 +290,15 @@ fn every_kind_of_tampering_is_found() {
             "BadMac",
         ),
         ("the sops block removed", text[..text.find("sops:").unwrap()].to_owned(), "NotSealed"),
-        (
-            "a comment",
-            text.replacen("#ENC[AES256_GCM,data:", "#ENC[AES256_GCM,data:AAAA", 1),
-            "BadCiphertext",
-        ),
-    ];
-    for (what, altered, reasons) in cases {
+    ]
+}
+
+#[test]
+fn every_kind_of_tampering_is_found() {
+    let key = key();
+    let text = sealed(PLAIN, &key);
+    let all = [tokens_altered(&text), values_altered(&text), metadata_altered(&text)].concat();
+    for (what, altered, reasons) in all {
         assert_ne!(altered, text, "{what}: nothing was altered");
         match open(&altered, &key.ids) {
             Ok(_) => assert_eq!(reasons, "still opens", "{what}"),

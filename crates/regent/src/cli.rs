@@ -1,12 +1,12 @@
 //! The commands and their arguments.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::commands;
+pub use crate::commands::cluster_args::ClusterArgs;
 use crate::output::{Format, Out};
 use regent_host::failure::of_any;
 
@@ -68,23 +68,6 @@ pub enum Command {
     /// The runtime authority.
     #[command(subcommand)]
     Authority(commands::authority::AuthorityCommand),
-}
-
-/// Which cluster and authority a command looks at.
-#[derive(Clone, Debug, Default, Args)]
-pub struct ClusterArgs {
-    /// Kubeconfig; the usual places by default.
-    #[arg(long, env = "KUBECONFIG")]
-    pub kubeconfig: Option<PathBuf>,
-    /// Address of the authority; by default what RuntimeAuthority says.
-    #[arg(long, env = "VAULT_ADDR")]
-    pub vault_addr: Option<String>,
-    /// File of CA certificates to trust the authority by; by default ConfigMap regent-system/regent-authority-ca.
-    #[arg(long, env = "VAULT_CACERT")]
-    pub vault_ca_file: Option<PathBuf>,
-    /// File with a reader token; by default VAULT_TOKEN, else a login as regent-reader.
-    #[arg(long)]
-    pub vault_token_file: Option<PathBuf>,
 }
 
 /// Threads for blocking work; each brings a stack and an allocator arena.

@@ -10,7 +10,7 @@ use regent_types::labels::{AUTHORITY_AUDIENCE, AUTHORITY_CA_BUNDLE, CA_KEY, SYST
 use regent_types::{Advice, Sensitive};
 use regent_vault::{Client, Config, Session, Token};
 
-use crate::cli::ClusterArgs;
+use crate::commands::cluster_args::ClusterArgs;
 
 /// The API server, as the caller.
 pub async fn kubernetes(args: &ClusterArgs) -> anyhow::Result<kube::Client> {

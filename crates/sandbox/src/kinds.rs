@@ -8,6 +8,11 @@ use serde_json::{Value, json};
 use crate::patch::Lists;
 use crate::schema::Schema;
 
+/// The group of policies and their bindings.
+pub(crate) const ADMISSION: &str = "admissionregistration.k8s.io";
+/// The group of the newer form of events.
+pub(crate) const EVENTS: &str = "events.k8s.io";
+
 pub(crate) struct Kind {
     pub(crate) group: String,
     pub(crate) version: String,
@@ -39,7 +44,7 @@ pub(crate) struct Column {
 impl Kind {
     /// Under which resource objects are stored: events have two groups and one store.
     pub(crate) fn stored_as(&self) -> Arc<str> {
-        if self.group == crate::api::events::GROUP { "events".into() } else { self.resource() }
+        if self.group == EVENTS { "events".into() } else { self.resource() }
     }
 
     /// `Kind.group`, or `Kind` in the core group: how validation errors name it.
@@ -107,7 +112,7 @@ const BUILT_IN: &[BuiltIn] = &[
     ("", "v1", "Service", "services", true, &["svc"], true),
     ("", "v1", "Pod", "pods", true, &["po"], true),
     ("", "v1", "Event", "events", true, &["ev"], false),
-    ("events.k8s.io", "v1", "Event", "events", true, &["ev"], false),
+    (EVENTS, "v1", "Event", "events", true, &["ev"], false),
     ("apps", "v1", "Deployment", "deployments", true, &["deploy"], true),
     ("apps", "v1", "StatefulSet", "statefulsets", true, &["sts"], true),
     ("apps", "v1", "DaemonSet", "daemonsets", true, &["ds"], true),
@@ -127,17 +132,9 @@ const BUILT_IN: &[BuiltIn] = &[
         &["crd", "crds"],
         true,
     ),
+    (ADMISSION, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", false, &[], true),
     (
-        crate::admission::GROUP,
-        "v1",
-        "ValidatingAdmissionPolicy",
-        "validatingadmissionpolicies",
-        false,
-        &[],
-        true,
-    ),
-    (
-        crate::admission::GROUP,
+        ADMISSION,
         "v1",
         "ValidatingAdmissionPolicyBinding",
         "validatingadmissionpolicybindings",

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! request ─► auth ─► rbac ─► api: resource, verb ─► admission ─► store ─► watchers
-//! serve   TLS listener, kubeconfig, in-process clients
+//! server  how it starts    state   what it holds
+//! serve   TLS listener, kubeconfig, in-process clients    certificates   under which it is reached
 //! auth/   who is asking: the admin's token, ServiceAccount tokens, impersonation
 //! rbac    may they
 //! kinds   what is served: built-in kinds and CustomResourceDefinitions
@@ -12,6 +13,7 @@
 //! schema/ pruning, defaults, validation, CEL of custom resources
 //! patch/  JSON patch, merge patch, strategic merge, server-side apply
 //! store   objects, resource versions, history for watches
+//! git     a Git server beside it, which lets everything through
 //! ```
 //!
 //! It answers what regent's components and a person with `kubectl` use; the real API server is right wherever
@@ -20,7 +22,9 @@
 mod admission;
 mod api;
 mod auth;
+mod certificates;
 mod error;
+pub mod git;
 mod kinds;
 mod patch;
 mod rbac;
@@ -28,6 +32,7 @@ mod schema;
 mod seed;
 mod serve;
 mod server;
+mod state;
 mod status;
 mod store;
 

@@ -8,59 +8,15 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use base64::Engine;
 use http::{HeaderValue, Request, header};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use regent_types::Sensitive;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tower::ServiceExt;
 
+use crate::certificates::Authority;
 use crate::{Error, Sandbox};
 
 /// How long open requests may go on after stop; watches do not end by themselves.
 const STOP_GRACE: Duration = Duration::from_millis(100);
-
-/// The cluster's certificate authority and its serving certificate.
-pub(crate) struct Authority {
-    ca_pem: String,
-    chain: Vec<Vec<u8>>,
-    key: Sensitive<Vec<u8>>,
-}
-
-impl Authority {
-    pub(crate) fn new() -> Result<Self, Error> {
-        let fail = |e: rcgen::Error| Error::Crypto { what: "a certificate", detail: e.to_string() };
-        let mut ca = CertificateParams::new(Vec::new()).map_err(fail)?;
-        ca.distinguished_name.push(DnType::CommonName, "regent-sandbox-ca");
-        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-        let ca_key = KeyPair::generate().map_err(fail)?;
-        let ca_cert = ca.self_signed(&ca_key).map_err(fail)?;
-        let issuer = Issuer::new(ca, ca_key);
-        let names = ["localhost", "127.0.0.1"].map(str::to_owned);
-        let serving = CertificateParams::new(names).map_err(fail)?;
-        let key = KeyPair::generate().map_err(fail)?;
-        let certificate = serving.signed_by(&key, &issuer).map_err(fail)?;
-        Ok(Self {
-            ca_pem: ca_cert.pem(),
-            chain: vec![certificate.der().to_vec(), ca_cert.der().to_vec()],
-            key: Sensitive::new(key.serialize_der()),
-        })
-    }
-
-    fn server_config(&self) -> Result<rustls::ServerConfig, Error> {
-        let fail = |e: rustls::Error| Error::Crypto { what: "a TLS server", detail: e.to_string() };
-        let chain = self.chain.iter().cloned().map(Into::into).collect();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.expose().clone()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(fail)?
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(fail)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(config)
-    }
-}
 
 /// A running listener.
 pub struct Serving {
@@ -93,7 +49,7 @@ impl Sandbox {
         let listener = std::net::TcpListener::bind(addr).map_err(fail)?;
         listener.set_nonblocking(true).map_err(fail)?;
         let bound = listener.local_addr().map_err(fail)?;
-        let config = RustlsConfig::from_config(Arc::new(self.state.authority.server_config()?));
+        let config = RustlsConfig::from_config(Arc::new(server_config(&self.state.authority)?));
         let handle = Handle::new();
         let server = axum_server::from_tcp_rustls(listener, config)
             .map_err(fail)?
@@ -139,4 +95,19 @@ impl Sandbox {
         let token = self.admin_token();
         self.client(Arc::new(move || token.expose().clone()), "default")
     }
+}
+
+fn server_config(authority: &Authority) -> Result<rustls::ServerConfig, Error> {
+    let fail = |e: rustls::Error| Error::Crypto { what: "a TLS server", detail: e.to_string() };
+    let chain = authority.chain.iter().cloned().map(Into::into).collect();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(authority.key.expose().clone()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(fail)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(fail)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
 }

@@ -1,30 +1,15 @@
 //! The client: paths are encoded, statuses become errors, nothing is retried.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
+use crate::config::Config;
 use crate::transport::{Outgoing, Reply, Transport};
 use crate::{Error, Token, wire};
-
-/// Where an authority answers.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// `https://HOST:PORT`, or `http://` on a loopback address.
-    pub address: String,
-    /// CA certificates trusted for https, PEM. Beside those of [`Config::ca_file`] no others are.
-    pub ca_pem: Option<Vec<u8>>,
-    /// A file of CA certificates, read again while the client is in use: it may come late, and a renewed CA needs
-    /// no new client.
-    pub ca_file: Option<PathBuf>,
-    /// Longest that one request may take, answer included.
-    pub deadline: Duration,
-}
 
 /// A client of one authority. Clones share its connections.
 #[derive(Clone)]

@@ -5,7 +5,7 @@
 //!     │ one login,           │ one exchange: deadline, size limit, status → Error
 //!     │ renewed in time      ├─ sys      health, seal, init, recover, generate-root
 //!     │                      ├─ init     initialization that answers with clear shares
-//!     └─► Kv                 └─ login    kubernetes auth
+//!     └─► Kv                 └─ kubernetes  login
 //!          data, metadata, list: values go from the wire straight into `Sensitive`
 //! ```
 //!
@@ -15,9 +15,11 @@
 
 mod address;
 mod client;
+mod config;
 mod error;
 mod file;
 mod init;
+mod kubernetes;
 mod kv;
 mod login;
 mod session;
@@ -29,7 +31,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Client, Config};
+pub use client::Client;
+pub use config::Config;
 pub use error::Error;
 pub use file::read_if_there;
 pub use http::Method;

@@ -1,14 +1,12 @@
-//! Tokens and how to come by one: kubernetes auth (reference: authority.md §1.9).
+//! Tokens, what a login gives, and where the token comes from that proves an identity.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use http::Method;
 use regent_types::Sensitive;
-use serde::{Deserialize, Serialize};
 
-use crate::{Client, Error, wire};
+use crate::Error;
 
 /// Longest service account token read; real ones are below 4 KiB.
 const JWT_LEN_MAX: u64 = 64 * 1024;
@@ -81,50 +79,5 @@ impl JwtSource for FileJwt {
             "" => Err(fail(std::io::Error::other("empty"))),
             jwt => Ok(Sensitive::new(jwt.to_owned())),
         }
-    }
-}
-
-#[derive(Serialize)]
-struct LoginBody<'a> {
-    role: &'a str,
-    jwt: &'a str,
-}
-
-#[derive(Deserialize)]
-struct LoginAnswer {
-    auth: Auth,
-}
-
-#[derive(Deserialize)]
-struct Auth {
-    #[serde(deserialize_with = "wire::sensitive")]
-    client_token: Sensitive<String>,
-    #[serde(default)]
-    accessor: String,
-    #[serde(default)]
-    lease_duration: u64,
-    #[serde(default)]
-    policies: Vec<String>,
-}
-
-impl Client {
-    /// Logs in at `auth/{mount}/login` with `role`. Denied: the account may not use the role, or
-    /// the reviewer did not accept the token.
-    pub async fn login_kubernetes(
-        &self,
-        mount: &str,
-        role: &str,
-        jwt: &Sensitive<String>,
-    ) -> Result<Login, Error> {
-        let path = format!("auth/{mount}/login");
-        let body = wire::body(&path, &LoginBody { role, jwt: jwt.expose() })?;
-        let reply = self.check(&path, self.send(None, Method::POST, &path, body).await?)?;
-        let LoginAnswer { auth } = wire::parse(&path, &reply.body, "auth.client_token")?;
-        Ok(Login {
-            token: Token(auth.client_token),
-            accessor: auth.accessor,
-            lease_duration_s: auth.lease_duration,
-            policies: auth.policies,
-        })
     }
 }

@@ -11,7 +11,7 @@ use http::Method;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::{Client, Error, JwtSource, Kv, Token};
+use crate::{Client, Error, JwtSource, Token};
 
 /// A client with a token.
 #[derive(Clone)]
@@ -79,11 +79,6 @@ impl Session {
     /// The client below.
     pub fn client(&self) -> &Client {
         &self.shared.client
-    }
-
-    /// The KV v2 engine mounted at `mount` (without trailing `/`).
-    pub fn kv(&self, mount: &str) -> Kv {
-        Kv::new(self.clone(), mount)
     }
 
     /// [`Client::request`] with this session's token.

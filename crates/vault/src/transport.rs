@@ -12,9 +12,10 @@ use hyper_util::client::legacy::Error as PoolError;
 use zeroize::Zeroizing;
 
 use crate::address::Address;
+use crate::config::Config;
 use crate::login::Token;
 use crate::trust::Trust;
-use crate::{Config, Error, wire};
+use crate::{Error, wire};
 
 /// Largest answer taken: a KV secret is below 1 MiB (Vault's default entry limit), lists of names
 /// are longer.

@@ -16,9 +16,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
+use crate::Error;
 use crate::address::Address;
+use crate::config::Config;
 use crate::file::read_if_there;
-use crate::{Config, Error};
 
 /// Idle connections kept a host: as many as a component has reconciles under way (8) and as many
 /// again.

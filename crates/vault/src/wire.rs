@@ -100,6 +100,11 @@ pub(crate) fn nothing() -> Sensitive<String> {
     Sensitive::new(String::new())
 }
 
+/// `#[serde(serialize_with)]` for a text that is secret: it goes into the request as it is.
+pub(crate) fn exposed<S: Serializer>(text: &Sensitive<String>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(text.expose())
+}
+
 /// Keys and values as a JSON object of strings.
 pub(crate) struct Texts<'a>(Vec<(&'a str, &'a str)>);
 

@@ -7,9 +7,9 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::Value;
 
-use super::run::{LIMIT, yaml};
+use super::limit::LIMIT;
 use super::server::Server;
-use super::text::Ask;
+use super::text::{Ask, yaml};
 
 /// Largest answer read, in bytes: OpenAPI of a real API server is a few of these.
 const ANSWER_LEN_MAX: usize = 64 * 1_048_576;

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
+use super::limit::LIMIT;
 use super::server::Server;
 
 /// Runs it in `folder`; returns whether it succeeded and what it printed, errors last.
@@ -20,7 +21,7 @@ pub(super) async fn run(server: &Server, folder: &Path, args: &[String]) -> Resu
         .args(args)
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(super::run::LIMIT, output).await;
+    let output = tokio::time::timeout(LIMIT, output).await;
     let output = output.context("kubectl does not end")??;
     let text = [output.stdout, output.stderr].concat();
     Ok((output.status.success(), String::from_utf8_lossy(&text).into_owned()))

@@ -26,6 +26,7 @@
 mod compare;
 mod http;
 mod kubectl;
+mod limit;
 mod run;
 mod server;
 pub mod text;

@@ -6,15 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, PostParams};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::http::{self, Answer};
+use super::limit::LIMIT;
 use super::server::Server;
-use super::text::{Ask, Case, Step};
+use super::text::{Ask, Case, Step, yaml};
 use super::{compare, kubectl};
 
-/// Longest wait for anything in a case: a limit against hanging, never a measure.
-pub(super) const LIMIT: Duration = Duration::from_secs(30);
 /// First and longest pause between two looks at what a controller does.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(400));
 
@@ -33,14 +32,6 @@ pub(super) async fn case(server: &Server, case: &Case, number: usize) -> Result<
         run.step(step).await.with_context(|| format!("line {line}"))?;
     }
     Ok(())
-}
-
-/// YAML, of which JSON is a part.
-pub(super) fn yaml(text: &str) -> Result<Value> {
-    if text.trim().is_empty() {
-        return Ok(json!({}));
-    }
-    serde_saphyr::from_str(text).with_context(|| format!("not YAML: {text}"))
 }
 
 struct Run<'a> {

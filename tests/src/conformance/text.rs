@@ -1,6 +1,7 @@
 //! The text of the cases, parsed.
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
 
 /// A claim about the API.
 #[derive(Clone, Debug)]
@@ -141,4 +142,12 @@ fn answer(ask: &mut Ask, rest: &str, block: &str) -> Result<()> {
     ask.until = until;
     ask.expected = format!("{inline}\n{block}");
     Ok(())
+}
+
+/// YAML, of which JSON is a part.
+pub(super) fn yaml(text: &str) -> Result<Value> {
+    if text.trim().is_empty() {
+        return Ok(json!({}));
+    }
+    serde_saphyr::from_str(text).with_context(|| format!("not YAML: {text}"))
 }

@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt};
 use http_body_util::BodyExt;
 use serde_json::json;
 
-use super::Shared;
+use super::shared::Shared;
 
 /// Longest body of a request: what etcd takes.
 const BODY_LEN_MAX: usize = 2 << 20;

@@ -11,11 +11,12 @@
 //! one. One proxy a replica, so that one replica alone can be cut off.
 
 mod forward;
+mod shared;
 mod trace;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -25,15 +26,9 @@ use tokio::sync::watch;
 
 use crate::ports;
 use crate::real::Real;
+use shared::Shared;
+pub(crate) use shared::Storm;
 pub(crate) use trace::Trace;
-
-/// Requests that are answered in the API server's place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Storm {
-    pub(crate) code: u16,
-    /// One of so many.
-    pub(crate) every: u64,
-}
 
 /// All proxies of a world, by the name of the replica that each serves.
 pub(crate) struct Proxies(BTreeMap<String, Proxy>);
@@ -74,26 +69,6 @@ pub(crate) struct Proxy {
     tls: RustlsConfig,
     shared: Arc<Shared>,
     open: Option<Handle<SocketAddr>>,
-}
-
-/// What requests at one proxy share.
-struct Shared {
-    upstream: kube::Client,
-    state: Mutex<State>,
-    /// Changes when running watches are to break.
-    cut: watch::Sender<u64>,
-}
-
-#[derive(Default)]
-struct State {
-    storm: Option<Storm>,
-    trace: Trace,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Proxy {

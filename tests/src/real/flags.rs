@@ -7,6 +7,7 @@ use base64::Engine;
 use serde_json::{Value, json};
 
 use super::Error;
+use super::options::{Controllers, Options};
 use super::pki::{Pair, Pki};
 
 pub(super) const KUBECONFIG: &str = "kubeconfig";
@@ -18,34 +19,6 @@ pub(super) const SERVING: (&str, &str) = ("serving.pem", "serving.key");
 const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules:\n- level: Metadata\n";
 /// The controllers whose effects regent meets.
 const CONTROLLERS_ON: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller,serviceaccount-token-controller,deployment-controller,replicaset-controller,statefulset-controller,daemonset-controller,job-controller,persistentvolumeclaim-protection-controller";
-
-/// Who the controllers are to the API server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Controllers {
-    /// Each its own ServiceAccount in `kube-system` (`--use-service-account-credentials`).
-    #[default]
-    OwnAccounts,
-    /// All of them `system:kube-controller-manager`.
-    OneIdentity,
-}
-
-/// How a control plane is set up.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Issuer of ServiceAccount tokens.
-    pub issuer: String,
-    /// Audiences of tokens for the API server itself.
-    pub audiences: Vec<String>,
-    /// Who the controllers are.
-    pub controllers: Controllers,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        let issuer = "https://kubernetes.default.svc".to_owned();
-        Self { audiences: vec![issuer.clone()], issuer, controllers: Controllers::default() }
-    }
-}
 
 /// etcd on a socket in the folder: nobody else reaches it, and it needs no port.
 pub(super) fn etcd(folder: &Path) -> Vec<String> {

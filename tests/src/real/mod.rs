@@ -4,7 +4,7 @@
 //! tools      where the binaries are, or that they are not
 //! pki        a throw-away CA, certificates, the key of ServiceAccount tokens
 //! process    a child with a log; a guard that ends all of them even when this process is killed
-//! flags      what each is started with
+//! options    how it is set up            flags      what each is started with
 //! mod        start until ready, clients, kill and restart
 //! ```
 //!
@@ -13,6 +13,7 @@
 
 mod error;
 mod flags;
+mod options;
 mod pki;
 mod process;
 mod tools;
@@ -27,7 +28,7 @@ use kube::Api;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 
 pub use error::Error;
-pub use flags::{Controllers, Options};
+pub use options::{Controllers, Options};
 pub use tools::{Tools, all_worlds_wanted};
 
 use crate::ports;

@@ -5,7 +5,8 @@ use rcgen::{
     KeyUsagePurpose,
 };
 
-use super::{Controllers, Error};
+use super::Error;
+use super::options::Controllers;
 
 /// A certificate and its key, in PEM.
 pub(super) struct Pair {

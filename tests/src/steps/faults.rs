@@ -12,7 +12,7 @@ use regent_types::labels::SYSTEM_NAMESPACE;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::identity;
+use super::words::identity;
 use crate::World;
 use crate::clock;
 use crate::proxy::{Proxies, Storm};

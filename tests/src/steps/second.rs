@@ -11,7 +11,7 @@ use regent_types::neighbour::parts_of;
 use regent_vault::{Method, Session};
 use serde_json::{Value, json};
 
-use super::{ready, shown};
+use super::words::{ready, shown};
 use crate::World;
 use crate::waits;
 use crate::world::await_object;

@@ -7,8 +7,9 @@ use anyhow::{Context, Result, ensure};
 use regent_types::authority_names::LOGINS;
 use regent_types::identity::Identity;
 
+use super::heard::{Table, heard};
 use super::spared::{self, Spared};
-use super::{Table, cells, heard, paths};
+use super::{cells, paths};
 
 /// A claim and how it is judged.
 pub type Claim = (&'static str, fn() -> Result<()>);

@@ -8,7 +8,7 @@
 //! vault    a line of an authority's audit log as a request of a component. Pure
 //! spared   cells that no scenario can reach, each with the test that does
 //! claims   nothing was refused, nothing was granted in vain
-//! mod      what this process has heard so far
+//! heard    what this process has heard so far
 //! ```
 //!
 //! What a request is judged by is the server's own verdict; what it used is judged by the table.
@@ -16,56 +16,24 @@
 mod api;
 mod cells;
 mod claims;
+mod heard;
 mod paths;
 mod spared;
 mod vault;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
-use regent_types::identity::Identity;
 use serde_json::Value;
 
 pub use claims::{Claim, claims};
 
+use heard::heard;
+
 /// How the user names of components begin.
 pub(crate) const COMPONENTS: &str = "system:serviceaccount:regent-system:regent-";
-
-/// Everything heard in this process.
-static HEARD: Mutex<Heard> = Mutex::new(Heard {
-    api: Table { asked: BTreeMap::new(), used: BTreeSet::new(), refused: BTreeSet::new() },
-    authority: Table { asked: BTreeMap::new(), used: BTreeSet::new(), refused: BTreeSet::new() },
-});
-
-struct Heard {
-    api: Table<cells::Cell>,
-    authority: Table<paths::Cell>,
-}
-
-/// What was heard that concerns one table.
-#[derive(Clone)]
-struct Table<C> {
-    /// Requests of each identity.
-    asked: BTreeMap<Identity, u64>,
-    /// Cells that one of them needed.
-    used: BTreeSet<C>,
-    /// Requests that were refused.
-    refused: BTreeSet<String>,
-}
-
-impl<C: Ord> Table<C> {
-    fn granted(&mut self, identity: Identity, used: impl IntoIterator<Item = C>) {
-        *self.asked.entry(identity).or_default() += 1;
-        self.used.extend(used);
-    }
-}
-
-fn heard() -> MutexGuard<'static, Heard> {
-    HEARD.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Reads an API server's audit log from byte `from`; returns where it ends now, and what was refused in between. What was
 /// let through at another time in between is granted: an API server that has just started refuses it until it has read
@@ -135,6 +103,7 @@ fn lines(log: &Path, from: u64, mut each: impl FnMut(&Value) -> Result<()>) -> R
 
 #[cfg(test)]
 mod tests {
+    use regent_types::identity::Identity;
     use serde_json::json;
 
     use super::*;

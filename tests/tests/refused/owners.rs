@@ -3,6 +3,7 @@
 use Identity::{
     Bootstrap, Intent, Materializer, Orchestrator, Publisher, Reader, Triggers, Warden,
 };
+use http::Method;
 use regent_types::identity::Identity;
 use regent_types::labels::{
     AUTHORITY_CA_BUNDLE, AUTHORITY_CA_SECRET, AUTHORITY_TLS_SECRET, BOOTSTRAP_HMAC_SECRET,
@@ -85,20 +86,23 @@ pub(crate) fn maps() -> Vec<Thing> {
 }
 
 /// A request to the authority.
+#[derive(Clone)]
 pub(crate) struct Request {
-    pub(crate) method: http::Method,
+    pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) who: Who,
 }
 
 /// Every request whose owner matters. A write that is let through fails on its condition: nothing changes.
 pub(crate) fn requests() -> Vec<Request> {
-    let mut all = Vec::new();
-    let mut may = |method: http::Method, path: &str, who| {
-        all.push(Request { method, path: path.to_owned(), who });
-    };
-    use http::Method;
-    let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
+    [to_secrets(), to_records(), to_the_ledger(), to_the_configuration()].concat()
+}
+
+fn may(method: Method, path: impl Into<String>, who: Who) -> Request {
+    Request { method, path: path.into(), who }
+}
+
+fn to_secrets() -> Vec<Request> {
     let trees: [(&str, Who, Who, Who); 3] = [
         (
             "runtime/payments/ledger-db",
@@ -119,62 +123,84 @@ pub(crate) fn requests() -> Vec<Request> {
             &[Orchestrator, Reader],
         ),
     ];
+    let mut all = Vec::new();
     for (path, read, write, look) in trees {
-        may(get.clone(), &format!("secret/data/{path}"), read);
-        may(post.clone(), &format!("secret/data/{path}"), write);
-        may(get.clone(), &format!("secret/metadata/{path}"), look);
-        may(post.clone(), &format!("secret/metadata/{path}"), &[]);
-        may(delete.clone(), &format!("secret/data/{path}"), &[]);
-        may(delete.clone(), &format!("secret/metadata/{path}"), &[]);
-        may(post.clone(), &format!("secret/undelete/{path}"), &[]);
         let destroy: Who = if read.contains(&Publisher) { &[] } else { &[Orchestrator] };
-        may(post.clone(), &format!("secret/destroy/{path}"), destroy);
+        all.extend([
+            may(Method::GET, format!("secret/data/{path}"), read),
+            may(Method::POST, format!("secret/data/{path}"), write),
+            may(Method::GET, format!("secret/metadata/{path}"), look),
+            may(Method::POST, format!("secret/metadata/{path}"), &[]),
+            may(Method::DELETE, format!("secret/data/{path}"), &[]),
+            may(Method::DELETE, format!("secret/metadata/{path}"), &[]),
+            may(Method::POST, format!("secret/undelete/{path}"), &[]),
+            may(Method::POST, format!("secret/destroy/{path}"), destroy),
+        ]);
     }
-    may(get.clone(), "secret/metadata/runtime?list=true", &[Reader]);
-    may(get.clone(), "regent/data/record/runtime/payments/ledger-db", &[Orchestrator, Reader]);
-    may(post.clone(), "regent/data/record/runtime/payments/ledger-db", &[Orchestrator]);
-    may(delete.clone(), "regent/data/record/runtime/payments/ledger-db", &[]);
-    may(delete.clone(), "regent/metadata/record/runtime/payments/ledger-db", &[]);
-    may(get.clone(), "regent/data/pending/none", &[Orchestrator]);
-    may(post.clone(), "regent/data/pending/none", &[Orchestrator]);
-    may(get.clone(), "regent/data/keys/hmac", &[Orchestrator]);
-    // It is made once, and then nobody's to replace.
-    may(post.clone(), "regent/data/keys/hmac", &[]);
-    may(delete.clone(), "regent/metadata/keys/hmac", &[]);
+    all.push(may(Method::GET, "secret/metadata/runtime?list=true", &[Reader]));
+    all
+}
+
+/// Records, what is pending, and the key of the HMACs.
+fn to_records() -> Vec<Request> {
+    let record = "record/runtime/payments/ledger-db";
+    vec![
+        may(Method::GET, format!("regent/data/{record}"), &[Orchestrator, Reader]),
+        may(Method::POST, format!("regent/data/{record}"), &[Orchestrator]),
+        may(Method::DELETE, format!("regent/data/{record}"), &[]),
+        may(Method::DELETE, format!("regent/metadata/{record}"), &[]),
+        may(Method::GET, "regent/data/pending/none", &[Orchestrator]),
+        may(Method::POST, "regent/data/pending/none", &[Orchestrator]),
+        may(Method::GET, "regent/data/keys/hmac", &[Orchestrator]),
+        // It is made once, and then nobody's to replace.
+        may(Method::POST, "regent/data/keys/hmac", &[]),
+        may(Method::DELETE, "regent/metadata/keys/hmac", &[]),
+    ]
+}
+
+fn to_the_ledger() -> Vec<Request> {
     let writers: [(Identity, Who, Who); 3] = [
         (Warden, &[Warden], &[Warden, Reader]),
         (Orchestrator, &[Orchestrator], &[Orchestrator, Reader]),
         (Publisher, &[Publisher], &[Publisher, Reader]),
     ];
+    let mut all = Vec::new();
     for (writer, append, read) in writers {
         // A day long ago, of which there is no entry.
         let entry = format!("ledger/{}/20000101/000001", writer.name());
-        may(post.clone(), &format!("regent/data/{entry}"), append);
-        may(get.clone(), &format!("regent/data/{entry}"), read);
-        may(delete.clone(), &format!("regent/data/{entry}"), &[]);
-        may(delete.clone(), &format!("regent/metadata/{entry}"), &[]);
-        may(post.clone(), &format!("regent/destroy/{entry}"), &[]);
+        all.extend([
+            may(Method::POST, format!("regent/data/{entry}"), append),
+            may(Method::GET, format!("regent/data/{entry}"), read),
+            may(Method::DELETE, format!("regent/data/{entry}"), &[]),
+            may(Method::DELETE, format!("regent/metadata/{entry}"), &[]),
+            may(Method::POST, format!("regent/destroy/{entry}"), &[]),
+        ]);
     }
-    let ledger = "regent/metadata/ledger?list=true";
-    may(get.clone(), ledger, &[Warden, Orchestrator, Publisher, Reader]);
+    let everybody: Who = &[Warden, Orchestrator, Publisher, Reader];
+    all.push(may(Method::GET, "regent/metadata/ledger?list=true", everybody));
+    all
+}
+
+fn to_the_configuration() -> Vec<Request> {
     let watchers: Who = &[Warden, Reader];
-    may(get.clone(), "sys/mounts", watchers);
-    may(get.clone(), "sys/policies/acl/regent-reader", watchers);
-    may(get.clone(), "auth/kubernetes/config", watchers);
-    may(get.clone(), "auth/kubernetes/role/regent-warden", watchers);
-    may(get.clone(), "sys/audit", &[Warden]);
-    may(get.clone(), "auth/token/accessors?list=true", &[Reader]);
+    let mut all = vec![
+        may(Method::GET, "sys/mounts", watchers),
+        may(Method::GET, "sys/policies/acl/regent-reader", watchers),
+        may(Method::GET, "auth/kubernetes/config", watchers),
+        may(Method::GET, "auth/kubernetes/role/regent-warden", watchers),
+        may(Method::GET, "sys/audit", &[Warden]),
+        may(Method::GET, "auth/token/accessors?list=true", &[Reader]),
+    ];
     // Who configures the authority does it in another role.
-    for path in [
+    let changes = [
         "sys/policies/acl/extra",
         "sys/mounts/extra",
         "auth/kubernetes/role/extra",
         "auth/token/create",
         "auth/token/create-orphan",
-    ] {
-        may(post.clone(), path, &[]);
-    }
-    may(delete, "sys/policies/acl/extra", &[]);
-    may(post, "sys/seal", &[]);
+    ];
+    all.extend(changes.map(|path| may(Method::POST, path, &[])));
+    all.push(may(Method::DELETE, "sys/policies/acl/extra", &[]));
+    all.push(may(Method::POST, "sys/seal", &[]));
     all
 }

@@ -78,10 +78,6 @@ fn manifest_of(secret: RuntimeSecret) -> Option<ObjectRef<EncryptedManifest>> {
 }
 
 #[cfg(test)]
-#[allow(clippy::duplicate_mod, reason = "one fake server for the tests of two components")]
-#[path = "../intent/fake_api.rs"]
-mod fake_api;
-#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_reconcile;

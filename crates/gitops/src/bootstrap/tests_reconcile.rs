@@ -1,4 +1,4 @@
-//! Whole passes over a sealed manifest, against the least of API servers.
+//! Whole passes over a sealed manifest, against the sandbox.
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use super::Args;
 use super::ctx::Ctx;
-use super::fake_api::FakeApi;
 use super::reconcile::reconcile;
+use crate::test_api::TestApi;
 
 const MANIFEST: &str = "/apis/regent.dev/v1alpha1/namespaces/apps/encryptedmanifests/db";
 const RUNTIME: &str = "/apis/regent.dev/v1alpha1/namespaces/apps/runtimesecrets/database";
@@ -27,14 +27,14 @@ const IDENTITY: &str = "/api/v1/namespaces/regent-system/secrets/regent-manifest
 const CREATE: &str = "POST /api/v1/namespaces/apps/secrets";
 
 struct World {
-    api: FakeApi,
+    api: TestApi,
     key: NewIdentity,
     ctx: Arc<Ctx>,
     known: reflector::store::Writer<RuntimeSecret>,
 }
 
 /// A process that was just started, which has seen no RuntimeSecret.
-fn start(api: &FakeApi) -> (Arc<Ctx>, reflector::store::Writer<RuntimeSecret>) {
+fn start(api: &TestApi) -> (Arc<Ctx>, reflector::store::Writer<RuntimeSecret>) {
     let cx = api.context(Identity::Bootstrap);
     let (store, mut known) = reflector::store();
     known.apply_watcher_event(&watcher::Event::Init);
@@ -44,7 +44,7 @@ fn start(api: &FakeApi) -> (Arc<Ctx>, reflector::store::Writer<RuntimeSecret>) {
 
 impl World {
     fn new() -> Self {
-        let api = FakeApi::default();
+        let api = TestApi::new(&["apps"]);
         let (ctx, known) = start(&api);
         let world = Self { api, key: keys::generate(), ctx, known };
         world.put_identity();
@@ -110,11 +110,10 @@ impl World {
 
     /// Nothing but the Secrets themselves may hold a value.
     fn assert_no_value_leaked(&self) {
-        self.api.with(|s| {
-            let visible = s.objects.iter().filter(|(path, _)| !path.contains("/secrets/"));
-            let text = format!("{:?}", visible.collect::<Vec<_>>());
-            assert!(!text.contains("planted"), "{text}");
-        });
+        let text = self.api.visible();
+        let manifest: EncryptedManifest = self.api.get(MANIFEST);
+        assert!(text.contains(manifest.metadata.uid.as_deref().unwrap()), "{text}");
+        assert!(!text.contains("planted"), "{text}");
     }
 }
 
@@ -137,7 +136,7 @@ async fn a_sealed_manifest_becomes_a_labelled_secret_once_and_again_if_it_is_del
         world.pass().await,
         (vec![], "Produced".into(), "the bootstrap Secret exists".into())
     );
-    world.api.with(|s| s.objects.remove(SECRET));
+    world.api.remove(SECRET);
     assert_eq!(world.pass().await.0, writes(&[CREATE]));
     world.put_manifest("planted-two");
     assert_eq!(world.pass().await.0, writes(&[&format!("PUT {SECRET}")]));
@@ -150,7 +149,7 @@ async fn a_sealed_manifest_becomes_a_labelled_secret_once_and_again_if_it_is_del
 async fn after_handover_a_secret_does_not_come_back_and_another_value_is_ignored() {
     let mut world = World::new();
     world.pass().await;
-    world.api.with(|s| s.objects.remove(SECRET));
+    world.api.remove(SECRET);
     world.put_runtime_secret(Some("runtime"), Some("runtime"));
     assert_eq!(world.pass().await.1, "HandedOver");
     world.put_manifest("planted-one");
@@ -199,18 +198,18 @@ async fn a_secret_of_someone_else_is_left_alone() {
 #[tokio::test]
 async fn each_failure_is_named_and_the_next_pass_goes_on() {
     let mut world = World::new();
-    world.api.with(|s| s.objects.remove(IDENTITY));
+    world.api.remove(IDENTITY);
     let (_, reason, message) = world.pass().await;
     assert_eq!(reason, "NoIdentity");
     assert!(message.contains("regent-system/regent-manifest-identity"), "{message}");
     world.put_identity();
     (world.ctx, world.known) = start(&world.api);
 
-    world.api.with(|s| s.forbidden.push("/apps/secrets"));
+    world.api.refuse("/apps/secrets");
     let (_, reason, message) = world.pass().await;
     assert_eq!(reason, "SecretRefused");
-    assert!(message.contains("403 Forbidden") && !message.contains("fake server"), "{message}");
-    world.api.with(|s| s.forbidden.clear());
+    assert!(message.contains("403 Forbidden") && !message.contains("test server"), "{message}");
+    world.api.allow();
 
     let mut broken: Value = world.api.get(MANIFEST);
     let text = broken["spec"]["sops"].as_str().unwrap().replace("name: db", "name: dc");

@@ -7,8 +7,8 @@ use regent_manifest::sops::{SealOptions, seal};
 use regent_types::identity::Identity;
 use serde_json::{Value, json};
 
-use super::fake_api::FakeApi;
 use super::{Args, run};
+use crate::test_api::TestApi;
 
 const MANIFEST: &str = "/apis/regent.dev/v1alpha1/namespaces/apps/encryptedmanifests/db";
 const RUNTIME: &str = "/apis/regent.dev/v1alpha1/namespaces/apps/runtimesecrets/database";
@@ -22,7 +22,7 @@ fn says(reason: &'static str) -> impl Fn(&Value) -> bool {
 /// S5.2-1, S5.2-7: the identity may come late; the Secret exists until the authority takes over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_manifest_produces_its_secret_until_the_authority_takes_over() {
-    let api = FakeApi::default();
+    let api = TestApi::new(&["apps"]);
     let key = keys::generate();
     let plain = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: apps\n\
                  stringData:\n  password: planted-value\n";

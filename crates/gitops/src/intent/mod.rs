@@ -68,8 +68,6 @@ pub async fn run(cx: Context, args: Args) {
 }
 
 #[cfg(test)]
-mod fake_api;
-#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod tests_http;

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
+use regent_sandbox::git::backend;
 use regent_types::{Explain, Sensitive};
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
 
 use super::fetch::{Account, Copies, Head, Wanted, look};
 use super::location::Location;
@@ -23,8 +21,8 @@ struct Served {
     authorized: AtomicBool,
 }
 
-/// One request through `git http-backend`, as CGI.
-async fn cgi(served: Arc<Served>, request: Request<Body>) -> Response<Body> {
+/// Hands a request on to git, or asks for credentials; notes what the tests ask of it.
+async fn answer(served: Arc<Served>, request: Request<Body>) -> Response<Body> {
     let (head, body) = request.into_parts();
     if head.headers.contains_key(header::AUTHORIZATION) {
         served.authorized.store(true, Ordering::Relaxed);
@@ -38,37 +36,7 @@ async fn cgi(served: Arc<Served>, request: Request<Body>) -> Response<Body> {
     if String::from_utf8_lossy(&body).contains("command=fetch") {
         served.packs_sent.fetch_add(1, Ordering::Relaxed);
     }
-    let text = |name: &str| {
-        head.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
-    };
-    let mut child = Command::new("git")
-        .arg("http-backend")
-        .env("GIT_PROJECT_ROOT", &served.root)
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("GIT_PROTOCOL", text("git-protocol"))
-        .env("REQUEST_METHOD", head.method.as_str())
-        .env("PATH_INFO", head.uri.path())
-        .env("QUERY_STRING", head.uri.query().unwrap_or_default())
-        .env("CONTENT_TYPE", text("content-type"))
-        .env("HTTP_CONTENT_ENCODING", text("content-encoding"))
-        .env("CONTENT_LENGTH", body.len().to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(&body).await.unwrap();
-    let out = child.wait_with_output().await.unwrap().stdout;
-    let cut = out.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
-    let mut reply = Response::builder();
-    for line in String::from_utf8_lossy(&out[..cut]).lines() {
-        let (name, value) = line.split_once(": ").unwrap();
-        if name == "Status" {
-            reply = reply.status(value[..3].parse::<u16>().unwrap());
-        } else {
-            reply = reply.header(name, value);
-        }
-    }
-    reply.body(Body::from(out[cut + 4..].to_vec())).unwrap()
+    backend(&served.root, Request::from_parts(head, Body::from(body))).await.unwrap()
 }
 
 async fn serve(root: &Path, asks_for_credentials: bool) -> (String, Arc<Served>) {
@@ -79,7 +47,7 @@ async fn serve(root: &Path, asks_for_credentials: bool) -> (String, Arc<Served>)
         authorized: AtomicBool::new(false),
     });
     let state = Arc::clone(&served);
-    let app = axum::Router::new().fallback(move |request| cgi(Arc::clone(&state), request));
+    let app = axum::Router::new().fallback(move |request| answer(Arc::clone(&state), request));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });

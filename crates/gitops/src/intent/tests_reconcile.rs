@@ -1,4 +1,4 @@
-//! Whole passes over a repository on disk, against the least of API servers.
+//! Whole passes over a repository on disk, against the sandbox.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 
 use super::Args;
 use super::ctx::Ctx;
-use super::fake_api::FakeApi;
 use super::reconcile::reconcile;
 use crate::gitrepo;
+use crate::test_api::TestApi;
 
 const SOURCE: &str = "/apis/regent.dev/v1alpha1/namespaces/regent-system/gitsources/platform";
 const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: apps}\n";
@@ -32,12 +32,12 @@ fn sealed() -> String {
 
 struct World {
     home: tempfile::TempDir,
-    api: FakeApi,
+    api: TestApi,
 }
 
 impl World {
     fn new(files: &[(&str, &str)]) -> Self {
-        let world = Self { home: tempfile::tempdir().unwrap(), api: FakeApi::default() };
+        let world = Self { home: tempfile::tempdir().unwrap(), api: TestApi::new(&[]) };
         let files: BTreeMap<String, Vec<u8>> =
             files.iter().map(|(p, t)| ((*p).to_owned(), t.as_bytes().to_vec())).collect();
         gitrepo::create(&world.repo(), &files, "one", at(1)).unwrap();
@@ -187,16 +187,27 @@ async fn nothing_is_pruned_while_something_could_not_be_applied() {
     let world = World::new(&[("a.yaml", &a), ("z.yaml", NAMESPACE)]);
     world.pass().await;
     world.commit(&[("a.yaml", None), ("b.yaml", Some(&config("b", "x")))]);
-    world.api.with(|s| s.forbidden.push("configmaps/b"));
+    world.api.refuse("configmaps/b");
     let (_, reason, message) = world.pass().await;
     assert_eq!(reason, "ApplyFailed", "{message}");
     assert!(message.contains("ConfigMap apps/b") && message.contains("b.yaml:1"), "{message}");
     assert!(world.api.has(CONFIG_A));
 
-    world.api.with(|s| s.forbidden.clear());
+    world.api.allow();
     let (_, reason, _) = world.pass().await;
     assert_eq!(reason, "Applied");
     assert!(!world.api.has(CONFIG_A) && world.api.has(CONFIG_B));
+}
+
+/// What a person who lets `account` do more applies: a Role below `rules` and its binding.
+fn grant(world: &World, rules: &str, kind: &str, account: &str, rule: Value) {
+    let plural = kind.to_lowercase();
+    let name = format!("{account}-more");
+    world.api.put(&format!("{rules}/{plural}s/{name}"), json!({"rules": [rule]}));
+    let binding = json!({
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": "regent-system"}]});
+    world.api.put(&format!("{rules}/{plural}bindings/{name}"), binding);
 }
 
 /// C4-1: other kinds are written with the rights of the account that the source names.
@@ -206,10 +217,25 @@ async fn other_kinds_are_written_as_the_account_that_the_source_names() {
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: apps}\n";
     let world = World::new(&[("d.yaml", deployment), ("z.yaml", NAMESPACE)]);
     assert_eq!(world.pass().await.1, "ForbiddenKind");
-    let resources = json!({"kind": "APIResourceList", "groupVersion": "apps/v1", "resources": [
-        {"name": "deployments", "singularName": "deployment", "namespaced": true,
-         "kind": "Deployment", "verbs": ["get", "patch"]}]});
-    world.api.with(|s| s.objects.insert("/apis/apps/v1".into(), resources));
+    let rules = "/apis/rbac.authorization.k8s.io/v1";
+    let system = format!("{rules}/namespaces/regent-system");
+    grant(
+        &world,
+        rules,
+        "ClusterRole",
+        "deployer",
+        json!({
+        "apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "create", "patch"]}),
+    );
+    grant(
+        &world,
+        &system,
+        "Role",
+        "regent-intent",
+        json!({
+        "apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": ["deployer"],
+        "verbs": ["impersonate"]}),
+    );
     for (account, expected) in
         [("regent-orchestrator", "ForbiddenAccount"), ("deployer", "Applied")]
     {

@@ -6,9 +6,9 @@ use regent_api::{GitSource, GitSourceSpec};
 use regent_types::identity::Identity;
 use serde_json::{Value, json};
 
-use super::fake_api::FakeApi;
 use super::{Args, run};
 use crate::gitrepo;
+use crate::test_api::TestApi;
 
 const SOURCE: &str = "/apis/regent.dev/v1alpha1/namespaces/regent-system/gitsources/platform";
 const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: apps}\n";
@@ -16,7 +16,7 @@ const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: apps}
 /// S5.2-1: a source that comes is synced, a branch that moves is followed, and a stop ends it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_is_synced_when_it_comes_and_again_when_its_branch_moves() {
-    let api = FakeApi::default();
+    let api = TestApi::new(&[]);
     let home = tempfile::tempdir().unwrap();
     let repo = home.path().join("r");
     let now = jiff::Timestamp::UNIX_EPOCH;

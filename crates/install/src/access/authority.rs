@@ -12,6 +12,9 @@ use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_AUDIENCE, SYSTEM_NAMESPACE};
 use regent_types::login::{Login, LoginMethod};
 
+/// Trees that the publisher writes.
+const PUBLISHED: [&str; 2] = ["platform-data/*", "platform-config/*"];
+
 /// An ACL policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -114,87 +117,108 @@ pub struct PathRule {
 
 /// The rules of `identity`'s policy for the installation that logs in at `mount`.
 pub fn rules(identity: Identity, mount: &str, grants: &[PathGrant]) -> Vec<PathRule> {
-    let mut all: Vec<PathRule> = Vec::new();
-    let mut allow = |path: &str, capabilities: &[&'static str]| {
-        all.push(PathRule { path: path.to_owned(), capabilities: capabilities.to_vec() });
-    };
-    let ledger = || format!("regent/data/ledger/{}/*", chain_name(identity, mount));
-    let auth = |rest: &str| format!("auth/{mount}/{rest}");
     match identity {
-        Identity::Warden => {
-            for path in ["sys/mounts", "sys/auth", "sys/policies/acl/*", &auth("config")] {
-                allow(path, &["read"]);
-            }
-            // Whether a device is on; the path asks for sudo even to be read (reference: authority.md §1.4).
-            allow("sys/audit", &["read", "sudo"]);
-            allow(&auth("role/*"), &["read"]);
-            allow("secret/config", &["read"]);
-            allow("regent/config", &["read"]);
-            allow("regent/metadata/ledger/*", &["list"]);
-            allow(&ledger(), &["create", "read"]);
+        Identity::Warden => [warden(mount), ledger(identity, mount)].concat(),
+        Identity::Orchestrator => [orchestrator(grants), ledger(identity, mount)].concat(),
+        Identity::Materializer => materializer(grants),
+        Identity::Publisher => [publisher(), ledger(identity, mount)].concat(),
+        Identity::Reader => reader(mount),
+        Identity::Intent | Identity::Bootstrap | Identity::Triggers | Identity::Authority => {
+            Vec::new()
         }
-        Identity::Orchestrator => {
-            let runtime: Vec<String> = std::iter::once("runtime/*".to_owned())
-                .chain(grants.iter().map(|g| glob(&g.path)))
-                .collect();
-            for tree in &runtime {
-                allow(&format!("secret/data/{tree}"), &["create", "read", "update"]);
-                allow(&format!("secret/metadata/{tree}"), &["patch", "read"]);
-                allow(&format!("secret/destroy/{tree}"), &["update"]);
-            }
-            for tree in ["platform-data/*", "platform-config/*"] {
-                allow(&format!("secret/metadata/{tree}"), &["read"]);
-            }
-            allow("secret/config", &["read"]);
-            allow("regent/data/record/*", &["create", "read", "update"]);
-            allow("regent/data/pending/*", &["create", "read"]);
-            allow("regent/metadata/pending/*", &["delete", "read"]);
-            allow("regent/data/keys/hmac", &["create", "read"]);
-            allow("regent/metadata/ledger/*", &["list"]);
-            allow(&ledger(), &["create", "read"]);
-        }
-        Identity::Materializer => {
-            for tree in readable(grants) {
-                allow(&format!("secret/data/{tree}"), &["read"]);
-            }
-        }
-        Identity::Publisher => {
-            for tree in ["platform-data/*", "platform-config/*"] {
-                allow(&format!("secret/data/{tree}"), &["create", "read", "update"]);
-                allow(&format!("secret/metadata/{tree}"), &["patch"]);
-            }
-            allow("regent/metadata/ledger/*", &["list"]);
-            allow(&ledger(), &["create", "read"]);
-        }
-        Identity::Reader => {
-            // A person's token is looked at and given back by whatever client the person uses.
-            allow("auth/token/lookup-self", &["read"]);
-            allow("auth/token/revoke-self", &["update"]);
-            for path in ["sys/mounts", "sys/auth", "sys/policies/acl/*", &auth("config")] {
-                allow(path, &["read"]);
-            }
-            allow("sys/policies/acl", &["list"]);
-            allow(&auth("role"), &["list"]);
-            allow(&auth("role/*"), &["read", "list"]);
-            allow("auth/token/accessors", &["list", "sudo"]);
-            allow("auth/token/lookup-accessor", &["update"]);
-            allow("secret/config", &["read"]);
-            allow("secret/metadata/*", &["list", "read"]);
-            allow("regent/metadata/*", &["list", "read"]);
-            allow("regent/data/record/*", &["read"]);
-            allow("regent/data/ledger/*", &["read"]);
-        }
-        Identity::Intent | Identity::Bootstrap | Identity::Triggers | Identity::Authority => {}
     }
+}
+
+fn allow(path: impl Into<String>, capabilities: &[&'static str]) -> PathRule {
+    PathRule { path: path.into(), capabilities: capabilities.to_vec() }
+}
+
+/// Of the ledger: whose chains there are, and the own one, which only grows.
+fn ledger(identity: Identity, mount: &str) -> Vec<PathRule> {
+    let own = format!("regent/data/ledger/{}/*", chain_name(identity, mount));
+    vec![allow("regent/metadata/ledger/*", &["list"]), allow(own, &["create", "read"])]
+}
+
+/// How the authority is set up.
+fn setup(mount: &str) -> Vec<PathRule> {
+    let config = format!("auth/{mount}/config");
+    let paths = ["sys/mounts", "sys/auth", "sys/policies/acl/*", &config];
+    paths.into_iter().map(|path| allow(path, &["read"])).collect()
+}
+
+fn warden(mount: &str) -> Vec<PathRule> {
+    let mut all = setup(mount);
+    all.extend([
+        // Whether a device is on; the path asks for sudo even to be read (reference: authority.md §1.4).
+        allow("sys/audit", &["read", "sudo"]),
+        allow(format!("auth/{mount}/role/*"), &["read"]),
+        allow("secret/config", &["read"]),
+        allow("regent/config", &["read"]),
+    ]);
+    all
+}
+
+fn orchestrator(grants: &[PathGrant]) -> Vec<PathRule> {
+    let mut all = Vec::new();
+    for tree in std::iter::once("runtime/*".to_owned()).chain(grants.iter().map(|g| glob(&g.path)))
+    {
+        all.extend([
+            allow(format!("secret/data/{tree}"), &["create", "read", "update"]),
+            allow(format!("secret/metadata/{tree}"), &["patch", "read"]),
+            allow(format!("secret/destroy/{tree}"), &["update"]),
+        ]);
+    }
+    all.extend(PUBLISHED.map(|tree| allow(format!("secret/metadata/{tree}"), &["read"])));
+    all.extend([
+        allow("secret/config", &["read"]),
+        allow("regent/data/record/*", &["create", "read", "update"]),
+        allow("regent/data/pending/*", &["create", "read"]),
+        allow("regent/metadata/pending/*", &["delete", "read"]),
+        allow("regent/data/keys/hmac", &["create", "read"]),
+    ]);
+    all
+}
+
+fn materializer(grants: &[PathGrant]) -> Vec<PathRule> {
+    let trees = readable(grants).into_iter();
+    trees.map(|tree| allow(format!("secret/data/{tree}"), &["read"])).collect()
+}
+
+fn publisher() -> Vec<PathRule> {
+    let of = |tree: &str| {
+        [
+            allow(format!("secret/data/{tree}"), &["create", "read", "update"]),
+            allow(format!("secret/metadata/{tree}"), &["patch"]),
+        ]
+    };
+    PUBLISHED.into_iter().flat_map(of).collect()
+}
+
+fn reader(mount: &str) -> Vec<PathRule> {
+    // A person's token is looked at and given back by whatever client the person uses.
+    let mut all = vec![
+        allow("auth/token/lookup-self", &["read"]),
+        allow("auth/token/revoke-self", &["update"]),
+    ];
+    all.extend(setup(mount));
+    all.extend([
+        allow("sys/policies/acl", &["list"]),
+        allow(format!("auth/{mount}/role"), &["list"]),
+        allow(format!("auth/{mount}/role/*"), &["read", "list"]),
+        allow("auth/token/accessors", &["list", "sudo"]),
+        allow("auth/token/lookup-accessor", &["update"]),
+        allow("secret/config", &["read"]),
+        allow("secret/metadata/*", &["list", "read"]),
+        allow("regent/metadata/*", &["list", "read"]),
+        allow("regent/data/record/*", &["read"]),
+        allow("regent/data/ledger/*", &["read"]),
+    ]);
     all
 }
 
 fn readable(grants: &[PathGrant]) -> Vec<String> {
-    ["runtime/*", "platform-data/*", "platform-config/*"]
-        .into_iter()
-        .map(str::to_owned)
-        .chain(grants.iter().map(|g| glob(&g.path)))
-        .collect()
+    let trees = std::iter::once("runtime/*").chain(PUBLISHED).map(str::to_owned);
+    trees.chain(grants.iter().map(|g| glob(&g.path))).collect()
 }
 
 /// A grant ending in `/` is a prefix, any other is one path.

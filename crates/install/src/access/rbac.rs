@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use self::Scope::{Cluster, Named, System};
 use super::admission::PROBE_SECRET;
 use regent_types::identity::Identity;
 use regent_types::labels;
@@ -111,106 +112,139 @@ fn lease_rules(identity: Identity) -> Vec<Rule> {
 }
 
 fn own_rules(identity: Identity) -> Vec<Rule> {
-    use Scope::{Cluster, Named, System};
     match identity {
-        Identity::Intent => vec![
-            rule(Cluster, REGENT, &["encryptedmanifests", "runtimesecrets"], APPLY),
-            rule(Cluster, REGENT, &["workflows", "eventtriggers"], APPLY),
-            rule(Cluster, REGENT, &["runtimeauthorities"], &["get", "create", "patch"]),
-            rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], APPLY),
-            rule(Cluster, ESO, &["secretstores", "clustersecretstores"], APPLY),
-            rule(Cluster, "", &["configmaps"], APPLY),
-            rule(Cluster, "", &["namespaces"], &["get", "create", "patch"]),
-            rule(System, REGENT, &["gitsources"], &["get", "list", "watch", "create", "patch"]),
-            rule(System, REGENT, &["gitsources/status"], STATUS),
-            named(&["secrets"], &["regent-git-credentials"], &["get"]),
-        ],
-        Identity::Bootstrap => vec![
-            rule(Cluster, REGENT, &["encryptedmanifests"], FOLLOW),
-            rule(Cluster, REGENT, &["runtimesecrets"], LOOK),
-            rule(Cluster, REGENT, &["encryptedmanifests/status"], STATUS),
-            named(
-                &["secrets"],
-                &[labels::MANIFEST_IDENTITY_SECRET, labels::BOOTSTRAP_HMAC_SECRET],
-                &["get"],
-            ),
-            rule(System, "", &["secrets"], &["create"]),
-            rule(Named, "", &["secrets"], &["get", "create", "update"]),
-            // Who applied a manifest where intent did not, for its revision (S5.2-6).
-            rule(Cluster, "kustomize.toolkit.fluxcd.io", &["kustomizations"], &["get"]),
-            rule(Cluster, "source.toolkit.fluxcd.io", &["gitrepositories"], &["get"]),
-            rule(Cluster, "argoproj.io", &["applications"], &["get"]),
-            PROBE,
-            EVENTS,
-        ],
-        Identity::Warden => vec![
-            rule(Cluster, REGENT, &["runtimeauthorities"], LOOK),
-            rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS_FIELD),
-            rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], FOLLOW),
-            named(&["secrets"], &[labels::UNSEAL_IDENTITY_SECRET], &["get"]),
-            rule(System, "", &["secrets", "configmaps"], &["create"]),
-            named(&["configmaps"], &[labels::SEALED_SHARES], &["get", "update"]),
-            named(
-                &["secrets"],
-                &[labels::AUTHORITY_CA_SECRET, labels::AUTHORITY_TLS_SECRET],
-                &["get", "watch", "update"],
-            ),
-            named(&["configmaps"], &[labels::AUTHORITY_CA_BUNDLE], &["get", "watch", "update"]),
-            ISSUER,
-        ],
-        Identity::Orchestrator => vec![
-            rule(Cluster, REGENT, &["runtimesecrets"], LOOK),
-            rule(Cluster, REGENT, &["workflows"], &["get"]),
-            // Of manifests metadata alone: one that changes says that its bootstrap Secret may be there.
-            rule(Cluster, REGENT, &["runtimeauthorities", "encryptedmanifests"], FOLLOW),
-            rule(Cluster, REGENT, &["workflowruns"], &["get", "list", "watch", "create"]),
-            rule(Cluster, REGENT, &["runtimesecrets/status", "workflowruns/status"], STATUS),
-            rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS_FIELD),
-            rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], FOLLOW),
-            rule(Named, "", &["secrets"], &["get", "patch", "delete"]),
-            PROBE,
-            EVENTS,
-        ],
-        Identity::Triggers => vec![
-            rule(Cluster, REGENT, &["eventtriggers", "runtimesecrets", "workflows"], FOLLOW),
-            rule(Cluster, REGENT, &["eventtriggers/status"], STATUS),
-            rule(Cluster, REGENT, &["workflowruns"], &["list", "watch", "create"]),
-        ],
-        Identity::Authority => {
-            vec![rule(Cluster, "authentication.k8s.io", &["tokenreviews"], &["create"])]
-        }
-        Identity::Materializer => vec![
-            rule(Cluster, ESO, &["externalsecrets"], LOOK),
-            rule(Cluster, ESO, &["pushsecrets", "secretstores", "clustersecretstores"], FOLLOW),
-            rule(Cluster, ESO, &["externalsecrets/status"], STATUS),
-            rule(Cluster, ESO, &["secretstores/status", "clustersecretstores/status"], STATUS),
-            rule(Cluster, REGENT, &["runtimesecrets", "runtimeauthorities"], FOLLOW),
-            // Who owns a datasource may say who consumes its paths; store conditions name namespaces.
-            rule(Cluster, "", &["namespaces"], FOLLOW),
-            rule(Named, "", &["secrets"], &["get", "list", "watch", "create", "update", "delete"]),
-            DEFINITION,
-            PROBE,
-        ],
-        Identity::Publisher => vec![
-            rule(Cluster, ESO, &["pushsecrets"], LOOK),
-            rule(Cluster, ESO, &["clustersecretstores"], FOLLOW),
-            rule(Cluster, ESO, &["pushsecrets/status"], STATUS),
-            rule(Cluster, "", &["namespaces"], FOLLOW),
-            rule(Cluster, REGENT, &["runtimeauthorities"], FOLLOW),
-            rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS_FIELD),
-            rule(Named, "", &["secrets"], &["get", "watch"]),
-        ],
-        Identity::Reader => vec![
-            rule(Cluster, REGENT, &["*"], LOOK),
-            rule(Cluster, ESO, &["*"], LOOK),
-            rule(Cluster, "rbac.authorization.k8s.io", &["*"], LOOK),
-            rule(Cluster, "admissionregistration.k8s.io", ADMISSION, LOOK),
-            rule(Cluster, "", &["namespaces"], LOOK),
-            rule(Cluster, "events.k8s.io", &["events"], LOOK),
-            // To reach the authority: which CA it is to be trusted by.
-            named(&["configmaps"], &[labels::AUTHORITY_CA_BUNDLE], &["get"]),
-        ],
+        Identity::Intent => intent(),
+        Identity::Bootstrap => bootstrap(),
+        Identity::Warden => warden(),
+        Identity::Orchestrator => orchestrator(),
+        Identity::Triggers => triggers(),
+        Identity::Authority => authority(),
+        Identity::Materializer => materializer(),
+        Identity::Publisher => publisher(),
+        Identity::Reader => reader(),
     }
+}
+
+fn intent() -> Vec<Rule> {
+    vec![
+        rule(Cluster, REGENT, &["encryptedmanifests", "runtimesecrets"], APPLY),
+        rule(Cluster, REGENT, &["workflows", "eventtriggers"], APPLY),
+        rule(Cluster, REGENT, &["runtimeauthorities"], &["get", "create", "patch"]),
+        rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], APPLY),
+        rule(Cluster, ESO, &["secretstores", "clustersecretstores"], APPLY),
+        rule(Cluster, "", &["configmaps"], APPLY),
+        rule(Cluster, "", &["namespaces"], &["get", "create", "patch"]),
+        rule(System, REGENT, &["gitsources"], &["get", "list", "watch", "create", "patch"]),
+        rule(System, REGENT, &["gitsources/status"], STATUS),
+        named(&["secrets"], &["regent-git-credentials"], &["get"]),
+    ]
+}
+
+fn bootstrap() -> Vec<Rule> {
+    vec![
+        rule(Cluster, REGENT, &["encryptedmanifests"], FOLLOW),
+        rule(Cluster, REGENT, &["runtimesecrets"], LOOK),
+        rule(Cluster, REGENT, &["encryptedmanifests/status"], STATUS),
+        named(
+            &["secrets"],
+            &[labels::MANIFEST_IDENTITY_SECRET, labels::BOOTSTRAP_HMAC_SECRET],
+            &["get"],
+        ),
+        rule(System, "", &["secrets"], &["create"]),
+        rule(Named, "", &["secrets"], &["get", "create", "update"]),
+        // Who applied a manifest where intent did not, for its revision (S5.2-6).
+        rule(Cluster, "kustomize.toolkit.fluxcd.io", &["kustomizations"], &["get"]),
+        rule(Cluster, "source.toolkit.fluxcd.io", &["gitrepositories"], &["get"]),
+        rule(Cluster, "argoproj.io", &["applications"], &["get"]),
+        PROBE,
+        EVENTS,
+    ]
+}
+
+fn warden() -> Vec<Rule> {
+    vec![
+        rule(Cluster, REGENT, &["runtimeauthorities"], LOOK),
+        rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS_FIELD),
+        rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], FOLLOW),
+        named(&["secrets"], &[labels::UNSEAL_IDENTITY_SECRET], &["get"]),
+        rule(System, "", &["secrets", "configmaps"], &["create"]),
+        named(&["configmaps"], &[labels::SEALED_SHARES], &["get", "update"]),
+        named(
+            &["secrets"],
+            &[labels::AUTHORITY_CA_SECRET, labels::AUTHORITY_TLS_SECRET],
+            &["get", "watch", "update"],
+        ),
+        named(&["configmaps"], &[labels::AUTHORITY_CA_BUNDLE], &["get", "watch", "update"]),
+        ISSUER,
+    ]
+}
+
+fn orchestrator() -> Vec<Rule> {
+    vec![
+        rule(Cluster, REGENT, &["runtimesecrets"], LOOK),
+        rule(Cluster, REGENT, &["workflows"], &["get"]),
+        // Of manifests metadata alone: one that changes says that its bootstrap Secret may be there.
+        rule(Cluster, REGENT, &["runtimeauthorities", "encryptedmanifests"], FOLLOW),
+        rule(Cluster, REGENT, &["workflowruns"], &["get", "list", "watch", "create"]),
+        rule(Cluster, REGENT, &["runtimesecrets/status", "workflowruns/status"], STATUS),
+        rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS_FIELD),
+        rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], FOLLOW),
+        rule(Named, "", &["secrets"], &["get", "patch", "delete"]),
+        PROBE,
+        EVENTS,
+    ]
+}
+
+fn triggers() -> Vec<Rule> {
+    vec![
+        rule(Cluster, REGENT, &["eventtriggers", "runtimesecrets", "workflows"], FOLLOW),
+        rule(Cluster, REGENT, &["eventtriggers/status"], STATUS),
+        rule(Cluster, REGENT, &["workflowruns"], &["list", "watch", "create"]),
+    ]
+}
+
+fn authority() -> Vec<Rule> {
+    vec![rule(Cluster, "authentication.k8s.io", &["tokenreviews"], &["create"])]
+}
+
+fn materializer() -> Vec<Rule> {
+    vec![
+        rule(Cluster, ESO, &["externalsecrets"], LOOK),
+        rule(Cluster, ESO, &["pushsecrets", "secretstores", "clustersecretstores"], FOLLOW),
+        rule(Cluster, ESO, &["externalsecrets/status"], STATUS),
+        rule(Cluster, ESO, &["secretstores/status", "clustersecretstores/status"], STATUS),
+        rule(Cluster, REGENT, &["runtimesecrets", "runtimeauthorities"], FOLLOW),
+        // Who owns a datasource may say who consumes its paths; store conditions name namespaces.
+        rule(Cluster, "", &["namespaces"], FOLLOW),
+        rule(Named, "", &["secrets"], &["get", "list", "watch", "create", "update", "delete"]),
+        DEFINITION,
+        PROBE,
+    ]
+}
+
+fn publisher() -> Vec<Rule> {
+    vec![
+        rule(Cluster, ESO, &["pushsecrets"], LOOK),
+        rule(Cluster, ESO, &["clustersecretstores"], FOLLOW),
+        rule(Cluster, ESO, &["pushsecrets/status"], STATUS),
+        rule(Cluster, "", &["namespaces"], FOLLOW),
+        rule(Cluster, REGENT, &["runtimeauthorities"], FOLLOW),
+        rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS_FIELD),
+        rule(Named, "", &["secrets"], &["get", "watch"]),
+    ]
+}
+
+fn reader() -> Vec<Rule> {
+    vec![
+        rule(Cluster, REGENT, &["*"], LOOK),
+        rule(Cluster, ESO, &["*"], LOOK),
+        rule(Cluster, "rbac.authorization.k8s.io", &["*"], LOOK),
+        rule(Cluster, "admissionregistration.k8s.io", ADMISSION, LOOK),
+        rule(Cluster, "", &["namespaces"], LOOK),
+        rule(Cluster, "events.k8s.io", &["events"], LOOK),
+        // To reach the authority: which CA it is to be trusted by.
+        named(&["configmaps"], &[labels::AUTHORITY_CA_BUNDLE], &["get"]),
+    ]
 }
 
 /// ServiceAccounts, Roles and bindings of every identity, for an installation that names `namespaces`.

@@ -6,7 +6,7 @@ use regent_types::authority_names::REGENT_MOUNT;
 use regent_vault::Kv;
 use serde::Serialize;
 
-use crate::cli::ClusterArgs;
+use crate::commands::cluster_args::ClusterArgs;
 use crate::connect;
 use crate::output::{Format, Out, Row};
 use regent_host::failure::Failure;

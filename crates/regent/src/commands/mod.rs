@@ -1,7 +1,8 @@
-//! One file a command: arguments, fetch, print. The work is elsewhere.
+//! One file a command: arguments, fetch, print. The work is elsewhere. `cluster_args` are flags that most of them share.
 
 pub mod audit;
 pub mod authority;
+pub(crate) mod cluster_args;
 #[cfg(feature = "dev")]
 pub mod dev;
 pub mod install;

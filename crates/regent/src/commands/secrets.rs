@@ -8,7 +8,7 @@ use regent_api::{PushSecret, RuntimeSecret};
 use regent_types::lifecycle::Stage;
 use serde::Serialize;
 
-use crate::cli::ClusterArgs;
+use crate::commands::cluster_args::ClusterArgs;
 use crate::connect;
 use crate::output::{Out, Row};
 

@@ -12,7 +12,7 @@ use regent_api::{
 };
 use serde::Serialize;
 
-use crate::cli::ClusterArgs;
+use crate::commands::cluster_args::ClusterArgs;
 use crate::connect;
 use crate::output::{Format, Out, Row};
 use regent_host::view::{Seen, Unmet, View};

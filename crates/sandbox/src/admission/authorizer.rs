@@ -8,10 +8,10 @@ use kube_cel::cel::extractors::This;
 use kube_cel::cel::objects::Opaque;
 use kube_cel::cel::{Context, ExecutionError, Value as Cel};
 
-use crate::api::Cx;
+use crate::api::context::Cx;
 use crate::auth::User;
 use crate::rbac::{self, Ask};
-use crate::server::State;
+use crate::state::State;
 
 /// A question being put together; with a verdict once it was asked.
 #[derive(Clone)]

@@ -10,10 +10,10 @@ use kube_cel::KubeCelExt;
 use kube_cel::cel::{self, Context, Value as Cel};
 use serde_json::{Value, json};
 
+use super::authorizer;
 use super::compile::{Expression, Policy, Validation};
 use super::matching::Request;
-use super::{Denial, authorizer};
-use crate::api::Cx;
+use crate::api::context::Cx;
 
 thread_local! {
     // Registering the CEL functions costs more than evaluating a rule, and a context is not shared by threads.
@@ -56,6 +56,12 @@ impl Inputs {
 fn cel(value: Option<&Value>) -> Cel {
     // JSON is always a value of CEL.
     value.and_then(|v| cel::to_value(v).ok()).unwrap_or(Cel::Null)
+}
+
+/// Why a policy says no.
+pub(crate) struct Denial {
+    pub(super) reason: Option<String>,
+    pub(super) message: String,
 }
 
 /// Whether `policy` lets the request through.

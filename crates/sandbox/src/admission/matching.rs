@@ -2,10 +2,30 @@
 
 use serde_json::Value;
 
-use super::Operation;
-use crate::api::Cx;
+use crate::api::context::Cx;
 use crate::auth::User;
 use crate::store::Key;
+
+/// What is about to happen to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Create,
+    Update,
+    /// Dryness is in the options of a delete, not in the request's query.
+    Delete {
+        dry: bool,
+    },
+}
+
+impl Operation {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete { .. } => "DELETE",
+        }
+    }
+}
 
 /// One request, as rules look at it.
 pub(crate) struct Request<'a> {

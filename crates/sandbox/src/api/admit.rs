@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Cx, meta, secret, typed};
+use super::context::Cx;
+use super::{meta, secret, typed};
 use crate::admission;
+use crate::kinds::ADMISSION;
 use crate::patch;
 use crate::rbac;
 use crate::status::Failure;
@@ -264,7 +266,7 @@ fn complete(cx: &Cx<'_>, object: &mut Value, old: Option<&Value>) -> Result<(), 
             object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name.as_str().into();
         }
         "CustomResourceDefinition" => definition(object, &name)?,
-        kind if cx.kind.group == admission::GROUP => admission::check(kind, object, &name)?,
+        kind if cx.kind.group == ADMISSION => admission::check(kind, object, &name)?,
         _ => {}
     }
     match &cx.kind.schema {
@@ -324,8 +326,7 @@ fn definition(object: &mut Value, name: &str) -> Result<(), Failure> {
 /// Custom resources, and the built-in kinds with a spec.
 fn counts_generations(cx: &Cx<'_>) -> bool {
     cx.kind.schema.is_some()
-        || ["apps", "batch", "apiextensions.k8s.io", admission::GROUP]
-            .contains(&cx.kind.group.as_str())
+        || ["apps", "batch", "apiextensions.k8s.io", ADMISSION].contains(&cx.kind.group.as_str())
 }
 
 /// Whether anything but metadata and status differs.

@@ -1,12 +1,14 @@
 //! What can be said of a request before anything is looked up: its forms and its parameters.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use http::Method;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, Method};
 use serde_json::Value;
 
-use super::{Cx, protobuf};
+use super::context::Cx;
+use super::media::{media_type, unsupported};
+use super::protobuf;
 use crate::status::Failure;
 
 const BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
@@ -23,12 +25,6 @@ pub(super) fn request(cx: &Cx<'_>, parts: &Parts, body: &Bytes) -> Result<(), Fa
     }
 }
 
-/// The media type of a header, without its parameters.
-pub(super) fn media_type(headers: &HeaderMap, name: HeaderName) -> &str {
-    let value = headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim()
-}
-
 fn forms(parts: &Parts, body: &Bytes) -> Result<(), Failure> {
     let accept = parts.headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let known = |kind: &str| ["application/json", "*/*", "application/*"].contains(&kind);
@@ -43,14 +39,6 @@ fn forms(parts: &Parts, body: &Bytes) -> Result<(), Failure> {
         return Ok(());
     }
     Err(unsupported(BODIES))
-}
-
-/// 415: `accepted` would have been understood.
-pub(super) fn unsupported(accepted: &str) -> Failure {
-    let message = format!(
-        "the body of the request was in an unknown format - accepted media types include: {accepted}"
-    );
-    Failure::new(415, "UnsupportedMediaType", message)
 }
 
 fn read(cx: &Cx<'_>) -> Result<(), Failure> {

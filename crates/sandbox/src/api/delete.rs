@@ -6,12 +6,12 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::context::Cx;
 use super::write::TRIES_MAX;
-use super::{Cx, events, form, gc, list};
+use super::{events, gc, list, shape};
 use crate::admission::{self, Operation};
-use crate::server::State;
 use crate::status::Failure;
-use crate::store::{Key, Tx};
+use crate::store::Key;
 
 /// Namespaces that a cluster cannot be without.
 const KEPT: [&str; 3] = ["default", "kube-system", "kube-public"];
@@ -37,7 +37,7 @@ pub(super) fn collection(cx: &Cx<'_>, body: &Bytes) -> Result<Response, Failure>
             _ => {}
         }
     }
-    let items: Vec<Value> = items.iter().map(|o| form::shape(cx, o)).collect();
+    let items: Vec<Value> = items.iter().map(|o| shape::shape(cx, o)).collect();
     let body = json!({
         "apiVersion": cx.kind.api_version(), "kind": format!("{}List", cx.kind.kind),
         "metadata": { "resourceVersion": rv.to_string() }, "items": items,
@@ -99,7 +99,7 @@ fn attempt(
         } else if foreground {
             gc::foreground_start(cx.state, key, &marked);
         }
-        return Ok(Some(form::shape(cx, &marked)));
+        return Ok(Some(shape::shape(cx, &marked)));
     }
     let last = tx.remove(key);
     drop(tx);
@@ -156,17 +156,4 @@ fn details(cx: &Cx<'_>, object: &Value) -> Value {
         details["group"] = cx.kind.group.as_str().into();
     }
     details
-}
-
-/// Removes an object that was waiting for its last finalizer; says whether it did.
-pub(super) fn finished(tx: &mut Tx<'_>, key: &Key, object: &Value) -> bool {
-    let ending = !object["metadata"]["deletionTimestamp"].is_null();
-    let held = object["metadata"]["finalizers"].as_array().is_some_and(|f| !f.is_empty());
-    let namespace = object["kind"] == "Namespace";
-    ending && !held && !namespace && tx.remove(key).is_some()
-}
-
-/// What goes with `owner`.
-pub(super) fn orphans(state: &State, owner: &Value) {
-    gc::follow(state, owner);
 }

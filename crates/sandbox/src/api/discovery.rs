@@ -6,9 +6,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::form::Form;
-use super::{no_such_path, openapi};
+use super::openapi;
 use crate::kinds::Kind;
-use crate::server::State;
+use crate::state::State;
 use crate::status::Failure;
 
 /// The version whose semantics are played.
@@ -49,7 +49,7 @@ pub(super) fn answer(state: &State, path: &str, form: &Form) -> Result<Response,
         }
         ["apis", name] => {
             let found = groups(&kinds);
-            let versions = found.get(*name).ok_or_else(no_such_path)?;
+            let versions = found.get(*name).ok_or_else(Failure::no_such_path)?;
             let mut one = group(name, versions);
             one["kind"] = "APIGroup".into();
             one["apiVersion"] = "v1".into();
@@ -60,7 +60,7 @@ pub(super) fn answer(state: &State, path: &str, form: &Form) -> Result<Response,
         ["openapi", "v3"] => openapi::index(&kinds),
         ["openapi", "v3", "api", version] => openapi::group(&kinds, "", version)?,
         ["openapi", "v3", "apis", group, version] => openapi::group(&kinds, group, version)?,
-        _ => return Err(no_such_path()),
+        _ => return Err(Failure::no_such_path()),
     };
     let mut response = axum::Json(body).into_response();
     if aggregated {
@@ -113,7 +113,7 @@ fn resources(kinds: &Kinds, group: &str, version: &str) -> Result<Value, Failure
         }
     }
     if all.is_empty() {
-        return Err(no_such_path());
+        return Err(Failure::no_such_path());
     }
     let group_version =
         if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };

@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 
-use crate::kinds::Kind;
-
-/// The group of the newer form.
-pub(crate) const GROUP: &str = "events.k8s.io";
+use crate::kinds::{EVENTS, Kind};
 
 /// Field in `v1`, field in `events.k8s.io/v1`.
 const NAMES: [(&str, &str); 7] = [
@@ -20,12 +17,12 @@ const NAMES: [(&str, &str); 7] = [
 
 /// An object as it is shown as `kind`.
 pub(super) fn shown(kind: &Kind, object: Value) -> Value {
-    if kind.group == GROUP { rename(object, kind, false) } else { object }
+    if kind.group == EVENTS { rename(object, kind, false) } else { object }
 }
 
 /// An object of `kind` as it is stored.
 pub(super) fn stored(kind: &Kind, object: Value) -> Value {
-    if kind.group == GROUP { rename(object, kind, true) } else { object }
+    if kind.group == EVENTS { rename(object, kind, true) } else { object }
 }
 
 fn rename(mut object: Value, kind: &Kind, store: bool) -> Value {

@@ -1,10 +1,6 @@
 //! The form an answer is asked for: the object itself, its metadata only, or a table.
 
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
-use serde_json::{Value, json};
-
-use super::{Cx, events, table};
+use http::HeaderMap;
 
 /// What `Accept` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,21 +30,4 @@ impl Form {
             Self::Whole
         }
     }
-}
-
-/// One object as it is sent.
-pub(crate) fn shape(cx: &Cx<'_>, object: &Value) -> Value {
-    match cx.form {
-        Form::Metadata => json!({
-            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
-            "metadata": object["metadata"],
-        }),
-        Form::Table => table::of(cx, &[object], object["metadata"]["resourceVersion"].clone()),
-        Form::Whole | Form::Discovery => events::shown(&cx.kind, object.clone()),
-    }
-}
-
-/// One object as an answer.
-pub(crate) fn one(cx: &Cx<'_>, object: &Value, code: StatusCode) -> Response {
-    (code, axum::Json(shape(cx, object))).into_response()
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::admit;
-use crate::server::State;
+use crate::state::State;
 use crate::store::{Key, Tx};
 
 /// The finalizer by which an owner waits for what blocks it.
@@ -129,6 +129,14 @@ pub(super) fn marked(object: &Value) -> Value {
         object["metadata"]["generation"] = (generation + 1).into();
     }
     object
+}
+
+/// Removes an object that was waiting for its last finalizer; says whether it did.
+pub(super) fn finished(tx: &mut Tx<'_>, key: &Key, object: &Value) -> bool {
+    let ending = !object["metadata"]["deletionTimestamp"].is_null();
+    let held = object["metadata"]["finalizers"].as_array().is_some_and(|f| !f.is_empty());
+    let namespace = object["kind"] == "Namespace";
+    ending && !held && !namespace && tx.remove(key).is_some()
 }
 
 fn forget(tx: &mut Tx<'_>, key: &Key, whom: &dyn Fn(&Value) -> bool) {

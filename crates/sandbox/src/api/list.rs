@@ -6,9 +6,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+use super::context::Cx;
 use super::form::Form;
 use super::select::Selector;
-use super::{Cx, table};
+use super::shape::shape;
+use super::table;
 use crate::status::Failure;
 
 /// The objects of the collection that the selectors match, and the version they are of.
@@ -91,7 +93,7 @@ pub(super) fn answer(cx: &Cx<'_>) -> Result<Response, Failure> {
             table
         }
         Form::Metadata => {
-            let items: Vec<Value> = page.iter().map(|o| super::form::shape(cx, o)).collect();
+            let items: Vec<Value> = page.iter().map(|o| shape(cx, o)).collect();
             json!({
                 "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadataList",
                 "metadata": metadata, "items": items,
@@ -110,7 +112,7 @@ pub(super) fn answer(cx: &Cx<'_>) -> Result<Response, Failure> {
 
 /// An item of a list: built-in kinds do not repeat what the list says.
 fn item(cx: &Cx<'_>, object: &Value) -> Value {
-    let mut object = super::form::shape(cx, object);
+    let mut object = shape(cx, object);
     if cx.kind.schema.is_none() {
         super::admit::remove(&mut object, "kind");
         super::admit::remove(&mut object, "apiVersion");

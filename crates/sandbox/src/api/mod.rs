@@ -1,13 +1,16 @@
 //! One request: authenticate, resolve what it is about, authorize, act, answer in the form that was asked for.
 
 pub(crate) mod admit;
+mod body;
 mod check;
+pub(crate) mod context;
 mod delete;
 mod discovery;
-pub(crate) mod events;
+mod events;
 mod form;
-pub(crate) mod gc;
+mod gc;
 mod list;
+mod media;
 mod meta;
 mod openapi;
 mod path;
@@ -15,10 +18,12 @@ mod protobuf;
 mod reviews;
 mod secret;
 mod select;
+mod shape;
 mod table;
 mod typed;
 mod watch;
 mod write;
+mod written;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,80 +31,18 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
-use serde_json::Value;
 
 use crate::auth::{self, User};
 use crate::kinds::Kind;
 use crate::rbac::{self, Ask};
-use crate::server::State;
+use crate::state::State;
 use crate::status::Failure;
-use crate::store::Key;
+use context::Cx;
 use form::Form;
 use path::Target;
 
 /// Largest request body, in bytes; the real API server's bound.
 const BODY_LEN_MAX: usize = 3 * 1_048_576;
-
-/// What every verb is given.
-pub(crate) struct Cx<'a> {
-    pub(crate) state: &'a Arc<State>,
-    pub(crate) user: User,
-    pub(crate) kind: Arc<Kind>,
-    pub(crate) target: Target,
-    pub(crate) query: Vec<(String, String)>,
-    pub(crate) form: Form,
-    /// Whether the object comes from a patch of the stored one.
-    pub(crate) patched: bool,
-    /// What the answer warns of.
-    pub(crate) warnings: Mutex<Vec<String>>,
-}
-
-impl Cx<'_> {
-    pub(crate) fn key(&self) -> Key {
-        Key {
-            resource: self.kind.stored_as(),
-            namespace: self.target.namespace.clone(),
-            name: self.target.name.clone(),
-        }
-    }
-
-    pub(crate) fn param(&self, name: &str) -> Option<&str> {
-        self.query.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
-    }
-
-    pub(crate) fn flag(&self, name: &str) -> bool {
-        self.param(name).is_some_and(|v| v == "true" || v == "1")
-    }
-
-    pub(crate) fn dry_run(&self) -> bool {
-        self.param("dryRun").is_some()
-    }
-
-    /// Fields that the schema does not know: refused, warned of, or passed over, as the client wishes.
-    pub(crate) fn unknown(&self, fields: &[String]) -> Result<(), Failure> {
-        if fields.is_empty() {
-            return Ok(());
-        }
-        let all: Vec<String> = fields.iter().map(|f| format!("unknown field {f:?}")).collect();
-        match self.param("fieldValidation") {
-            Some("Ignore") => {}
-            Some("Strict") => {
-                let Kind { kind, version, .. } = &*self.kind;
-                let message = format!(
-                    "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {}",
-                    all.join(", ")
-                );
-                return Err(Failure::bad_request(message));
-            }
-            _ => self.warnings.lock().unwrap_or_else(PoisonError::into_inner).extend(all),
-        }
-        Ok(())
-    }
-
-    pub(crate) fn manager(&self) -> &str {
-        self.param("fieldManager").unwrap_or("unknown")
-    }
-}
 
 pub(crate) async fn answer(state: Arc<State>, request: Request<Body>) -> Response {
     match serve(&state, request).await {
@@ -125,7 +68,7 @@ async fn serve(state: &Arc<State>, request: Request<Body>) -> Result<Response, F
     let query = path::query(parts.uri.query().unwrap_or_default());
     authorize(state, &user, &target, &query, &parts.method)?;
     let found = state.kinds.get(&target.group, &target.version, &target.resource);
-    let kind = found.filter(|kind| served(kind, &target)).ok_or_else(no_such_path)?;
+    let kind = found.filter(|kind| served(kind, &target)).ok_or_else(Failure::no_such_path)?;
     let cx = Cx {
         state,
         user,
@@ -252,44 +195,26 @@ fn dispatch(cx: &Cx<'_>, parts: &http::request::Parts, body: &Bytes) -> Result<R
     let one = !cx.target.name.is_empty();
     let sub = cx.target.subresource.as_deref();
     match parts.method {
-        Method::POST if cx.kind.is_review() => reviews::answer(cx, &read(&parts.headers, body)?),
-        Method::POST if sub == Some("token") => reviews::token(cx, &read(&parts.headers, body)?),
+        Method::POST if cx.kind.is_review() => {
+            reviews::answer(cx, &body::read(&parts.headers, body)?)
+        }
+        Method::POST if sub == Some("token") => {
+            reviews::token(cx, &body::read(&parts.headers, body)?)
+        }
         _ if cx.kind.is_review() => Err(Failure::method()),
         Method::GET | Method::HEAD if one => {
             let found = cx.state.store.get(&cx.key());
             let object =
                 found.ok_or_else(|| Failure::not_found(&cx.kind.resource(), &cx.target.name))?;
-            Ok(form::one(cx, &object, StatusCode::OK))
+            Ok(shape::one(cx, &object, StatusCode::OK))
         }
         Method::GET | Method::HEAD if cx.flag("watch") => watch::answer(cx),
         Method::GET | Method::HEAD => list::answer(cx),
-        Method::POST if !one => write::create(cx, read(&parts.headers, body)?),
-        Method::PUT if one => write::update(cx, read(&parts.headers, body)?),
+        Method::POST if !one => write::create(cx, body::read(&parts.headers, body)?),
+        Method::PUT if one => write::update(cx, body::read(&parts.headers, body)?),
         Method::PATCH if one => write::patch(cx, &parts.headers, body),
         Method::DELETE if one => delete::one(cx, body),
         Method::DELETE => delete::collection(cx, body),
         _ => Err(Failure::method()),
     }
-}
-
-fn read(headers: &http::HeaderMap, body: &Bytes) -> Result<Value, Failure> {
-    if protobuf::is(body) {
-        return protobuf::decode(body);
-    }
-    if check::media_type(headers, header::CONTENT_TYPE) == "application/yaml" {
-        return yaml(body);
-    }
-    serde_json::from_slice(body)
-        .map_err(|e| Failure::bad_request(format!("the body is not JSON: {e}")))
-}
-
-/// YAML, of which JSON is a part.
-fn yaml(body: &Bytes) -> Result<Value, Failure> {
-    let bad = |what: &str| Failure::bad_request(format!("error decoding YAML: {what}"));
-    let text = std::str::from_utf8(body).map_err(|_| bad("not UTF-8"))?;
-    serde_json::from_str(text).or_else(|_| serde_saphyr::from_str(text).map_err(|_| bad("no YAML")))
-}
-
-pub(crate) fn no_such_path() -> Failure {
-    Failure::new(404, "NotFound", "the server could not find the requested resource")
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::no_such_path;
 use crate::kinds::Kind;
 use crate::status::Failure;
 
@@ -30,7 +29,7 @@ pub(super) fn group(kinds: &[Arc<Kind>], group: &str, version: &str) -> Result<V
         paths.insert(path(kind), operations(kind));
     }
     if schemas.is_empty() {
-        return Err(no_such_path());
+        return Err(Failure::no_such_path());
     }
     Ok(json!({
         "openapi": "3.0.0", "info": { "title": "Kubernetes", "version": "sandbox" },

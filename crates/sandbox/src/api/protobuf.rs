@@ -7,7 +7,7 @@
 use base64::Engine;
 use serde_json::{Map, Value, json};
 
-use super::check;
+use super::media;
 use crate::status::Failure;
 
 const MAGIC: &[u8] = b"k8s\0";
@@ -134,7 +134,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Value, Failure> {
 }
 
 fn refused() -> Failure {
-    check::unsupported("application/json, application/yaml")
+    media::unsupported("application/json, application/yaml")
 }
 
 fn read(message: Message, body: &[u8]) -> Result<Value, Failure> {

@@ -5,7 +5,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Cx;
+use super::context::Cx;
 use crate::auth::tokens::Claims;
 use crate::auth::{self, User};
 use crate::rbac::{self, Ask};

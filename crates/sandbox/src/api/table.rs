@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Cx;
+use super::context::Cx;
 use crate::kinds::Column;
 
 /// A table of `objects`.

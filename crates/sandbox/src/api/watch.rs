@@ -11,10 +11,13 @@ use bytes::Bytes;
 use futures::stream;
 use serde_json::{Value, json};
 
-use super::form::{Form, shape};
+use super::context::Cx;
+use super::form::Form;
+use super::list;
 use super::select::Selector;
-use super::{Cx, events as forms, list};
-use crate::server::State;
+use super::shape::shape;
+use crate::kinds::EVENTS;
+use crate::state::State;
 use crate::status::Failure;
 use crate::store::{Event, read};
 
@@ -42,7 +45,7 @@ struct Shaper {
     user: crate::auth::User,
     kind: Arc<crate::kinds::Kind>,
     target: super::path::Target,
-    form: super::form::Form,
+    form: Form,
 }
 
 pub(super) fn answer(cx: &Cx<'_>) -> Result<Response, Failure> {
@@ -148,7 +151,7 @@ impl Watch {
         // History is sent as it is kept where nobody selects and nobody asks for another form.
         let as_kept = self.selector.is_any()
             && matches!(cx.form, Form::Whole | Form::Discovery)
-            && cx.kind.group != forms::GROUP;
+            && cx.kind.group != EVENTS;
         for event in events {
             if !namespace.is_empty() && event.key.namespace != namespace {
                 continue;

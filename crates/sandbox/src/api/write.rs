@@ -5,7 +5,10 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::{Cx, admit, check, delete, events, form, secret};
+use super::context::Cx;
+use super::media::{media_type, unsupported};
+use super::written::written;
+use super::{admit, body, events, gc, secret, shape};
 use crate::admission::{self, Operation};
 use crate::patch;
 use crate::rbac::{self, Ask};
@@ -30,12 +33,12 @@ pub(super) fn create(cx: &Cx<'_>, object: Value) -> Result<Response, Failure> {
         return Err(exists(cx, &key, &found));
     }
     if cx.dry_run() {
-        return Ok(form::one(cx, &object, StatusCode::CREATED));
+        return Ok(shape::one(cx, &object, StatusCode::CREATED));
     }
     let stored = tx.put(&key, events::stored(&cx.kind, object))?;
     drop(tx);
-    cx.state.written(&cx.kind, &stored);
-    Ok(form::one(cx, &stored, StatusCode::CREATED))
+    written(cx.state, &cx.kind, &stored);
+    Ok(shape::one(cx, &stored, StatusCode::CREATED))
 }
 
 fn exists(cx: &Cx<'_>, key: &Key, found: &Value) -> Failure {
@@ -78,7 +81,7 @@ pub(super) fn update(cx: &Cx<'_>, object: Value) -> Result<Response, Failure> {
 }
 
 pub(super) fn patch(cx: &Cx<'_>, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
-    match check::media_type(headers, http::header::CONTENT_TYPE) {
+    match media_type(headers, http::header::CONTENT_TYPE) {
         "application/json-patch+json" => change(cx, false, |old| {
             let mut object = old.clone();
             patch::json(&mut object, body)?;
@@ -91,7 +94,7 @@ pub(super) fn patch(cx: &Cx<'_>, headers: &HeaderMap, body: &Bytes) -> Result<Re
         }),
         "application/strategic-merge-patch+json" => {
             if cx.kind.schema.is_some() {
-                return Err(check::unsupported(PATCHES));
+                return Err(unsupported(PATCHES));
             }
             change(cx, false, |old| {
                 let mut object = old.clone();
@@ -100,7 +103,7 @@ pub(super) fn patch(cx: &Cx<'_>, headers: &HeaderMap, body: &Bytes) -> Result<Re
             })
         }
         "application/apply-patch+yaml" => apply(cx, body),
-        _ => Err(check::unsupported(PATCHES)),
+        _ => Err(unsupported(PATCHES)),
     }
 }
 
@@ -135,12 +138,12 @@ fn apply(cx: &Cx<'_>, body: &Bytes) -> Result<Response, Failure> {
         home(cx, &tx, &cx.target.name)?;
         if tx.get(&cx.key()).is_none() {
             if cx.dry_run() {
-                return Ok(form::one(cx, &object, StatusCode::CREATED));
+                return Ok(shape::one(cx, &object, StatusCode::CREATED));
             }
             let stored = tx.put(&cx.key(), events::stored(&cx.kind, object))?;
             drop(tx);
-            cx.state.written(&cx.kind, &stored);
-            return Ok(form::one(cx, &stored, StatusCode::CREATED));
+            written(cx.state, &cx.kind, &stored);
+            return Ok(shape::one(cx, &stored, StatusCode::CREATED));
         }
     }
     change(cx, true, |old| {
@@ -171,7 +174,7 @@ fn may_create(cx: &Cx<'_>) -> Result<(), Failure> {
 
 /// What is applied, as it is stored: `stringData` is data, and status is for its own path.
 fn applied(cx: &Cx<'_>, body: &Bytes) -> Result<Value, Failure> {
-    let mut applied = super::yaml(body)?;
+    let mut applied = body::yaml(body)?;
     let missing = ["apiVersion", "kind"].iter().find(|f| applied[**f].as_str().is_none());
     if let Some(field) = missing {
         return Err(Failure::bad_request(format!(
@@ -216,25 +219,25 @@ fn change(
         let old = events::shown(&cx.kind, Value::clone(&found));
         let object = make(&old)?;
         let Some(object) = admit::update(cx, object, &old, applied)? else {
-            return Ok(form::one(cx, &found, StatusCode::OK));
+            return Ok(shape::one(cx, &found, StatusCode::OK));
         };
         admission::review(cx, Operation::Update, Some(&object), Some(&old))?;
         if cx.dry_run() {
-            return Ok(form::one(cx, &object, StatusCode::OK));
+            return Ok(shape::one(cx, &object, StatusCode::OK));
         }
         let mut tx = cx.state.store.tx();
         if !tx.is(&key, &found) {
             continue;
         }
         let stored = tx.put(&key, events::stored(&cx.kind, object))?;
-        let gone = delete::finished(&mut tx, &key, &stored);
+        let gone = gc::finished(&mut tx, &key, &stored);
         drop(tx);
         if gone {
-            delete::orphans(cx.state, &stored);
+            gc::follow(cx.state, &stored);
         } else {
-            cx.state.written(&cx.kind, &stored);
+            written(cx.state, &cx.kind, &stored);
         }
-        return Ok(form::one(cx, &stored, StatusCode::OK));
+        return Ok(shape::one(cx, &stored, StatusCode::OK));
     }
     Err(Failure::stale(&cx.kind.resource(), &key.name))
 }

@@ -31,11 +31,14 @@ impl fmt::Debug for Kv {
     }
 }
 
-impl Kv {
-    pub(crate) fn new(session: Session, mount: &str) -> Self {
-        Self { session, mount: mount.trim_matches('/').to_owned() }
+impl Session {
+    /// The KV v2 engine mounted at `mount` (without trailing `/`).
+    pub fn kv(&self, mount: &str) -> Kv {
+        Kv { session: self.clone(), mount: mount.trim_matches('/').to_owned() }
     }
+}
 
+impl Kv {
     /// The mount, without `/`.
     pub fn mount(&self) -> &str {
         &self.mount

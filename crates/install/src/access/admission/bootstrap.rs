@@ -10,8 +10,9 @@
 
 use super::marks::{self, UNCHANGED, data, entry};
 use super::materialized::not_kubernetes;
+use super::names::BOOTSTRAP;
 use super::policy::{BreakGlass, Policy, Rule};
-use super::{BOOTSTRAP, Settings};
+use super::settings::Settings;
 use regent_types::identity::Identity;
 use regent_types::labels::{
     CLASS, CLASS_BOOTSTRAP, CLASS_MATERIALIZED, HANDED_OVER, HANDED_OVER_TO, MANIFEST,

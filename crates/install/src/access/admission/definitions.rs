@@ -3,8 +3,8 @@
 //! `regent install` printed would do both. A person who means it says so on the object first. The break-glass verb
 //! does not stand in for that: whoever may delete a definition holds it, most often by `*`.
 
+use super::names::{DEFINITIONS, SYSTEM};
 use super::policy::{BreakGlass, Policy, Rule};
-use super::{DEFINITIONS, SYSTEM};
 use regent_types::labels::{CONFIRM_DELETION, PART_OF, REGENT, SYSTEM_NAMESPACE};
 
 /// Regent's own definitions, and those of External Secrets kinds that it placed. A neighbour's bear no such label.

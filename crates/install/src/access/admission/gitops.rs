@@ -1,8 +1,9 @@
 //! No Secret comes from Git: the GitOps controllers that an installation names write none, whatever their Role
 //! says. Break-glass does not open this one: such controllers often hold every verb.
 
+use super::names::GITOPS;
 use super::policy::{BreakGlass, Policy, Rule, list};
-use super::{GITOPS, Settings};
+use super::settings::Settings;
 
 pub(super) fn policy(settings: &Settings) -> Policy {
     let named = format!("request.userInfo.username in {}", list(&settings.gitops));

@@ -2,8 +2,9 @@
 //! `Merge` and `Orphan` targets belong to somebody else: they are labelled, and not guarded.
 
 use super::marks::{self, UNCHANGED};
+use super::names::MATERIALIZED;
 use super::policy::{BreakGlass, Policy, Rule, list};
-use super::{MATERIALIZED, Settings};
+use super::settings::Settings;
 use regent_types::identity::Identity;
 use regent_types::labels::{CLASS, CLASS_MATERIALIZED, VERSIONS};
 

@@ -10,6 +10,7 @@
 //! warden_config    only warden keeps the sealed shares and the authority's CA
 //! definitions      regent's definitions and its namespace are deleted only where a person confirmed it
 //! marks            CEL that the policies on Secrets share     policy   from a row to the API objects
+//! settings         what differs from installation to installation     names   of objects and of break-glass
 //! ```
 //!
 //! RBAC says who may write Secrets at all; these say which ones, to whoever RBAC lets through, namespace admins
@@ -31,76 +32,22 @@ mod definitions;
 mod gitops;
 mod marks;
 mod materialized;
+mod names;
 mod policy;
 mod push_secrets;
 mod runtime_secrets;
+mod settings;
 mod warden_config;
 
 use serde_json::Value;
 
+pub use names::{
+    API_VERSION, BINDING_KIND, BOOTSTRAP, DEFINITIONS, GITOPS, MATERIALIZED, OUTSIDE,
+    OVERRIDE_RESOURCE, OVERRIDE_VERB, POLICY_KIND, PROBE_SECRET, PUSH_SECRETS, RUNTIME_SECRETS,
+    SYSTEM, WARDEN_CONFIG,
+};
 pub use policy::Policy;
-use regent_types::identity::Identity;
-use regent_types::labels::STORE_NAME;
-
-/// Group, version and kinds of the objects.
-pub const API_VERSION: &str = "admissionregistration.k8s.io/v1";
-/// Kind of a policy.
-pub const POLICY_KIND: &str = "ValidatingAdmissionPolicy";
-/// Kind of a binding.
-pub const BINDING_KIND: &str = "ValidatingAdmissionPolicyBinding";
-/// Policy on materialized Secrets.
-pub const MATERIALIZED: &str = "regent-materialized-secrets";
-/// Policy on bootstrap Secrets.
-pub const BOOTSTRAP: &str = "regent-bootstrap-secrets";
-/// Policy on what GitOps controllers write.
-pub const GITOPS: &str = "regent-no-secret-from-git";
-/// Policy on PushSecrets.
-pub const PUSH_SECRETS: &str = "regent-push-secrets";
-/// Policy on RuntimeSecrets.
-pub const RUNTIME_SECRETS: &str = "regent-runtime-secrets";
-/// Policy on the ConfigMaps that warden keeps.
-pub const WARDEN_CONFIG: &str = "regent-warden-config";
-/// Policy on the deletion of definitions.
-pub const DEFINITIONS: &str = "regent-definitions";
-/// Policy on the deletion of regent's own namespace.
-pub const SYSTEM: &str = "regent-system-namespace";
-/// RBAC verb of break-glass.
-pub const OVERRIDE_VERB: &str = "override";
-/// Virtual resource of group `regent.dev` that the verb is about.
-pub const OVERRIDE_RESOURCE: &str = "writepaths";
-/// Key of the audit annotation on what only break-glass lets through.
-pub const OUTSIDE: &str = "outside-write-paths";
-/// Secret in regent's own namespace that components try to make, dry, to see that a policy is in force. It never
-/// exists.
-pub const PROBE_SECRET: &str = "regent-admission-probe";
-
-/// What differs from installation to installation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// User names of Kubernetes' own controllers, which finish what others began: garbage collection and the end
-    /// of a namespace.
-    pub kubernetes: Vec<String>,
-    /// User names of GitOps controllers that may write no Secret.
-    pub gitops: Vec<String>,
-    /// ClusterSecretStores of regent's controller class.
-    pub stores: Vec<String>,
-}
-
-impl Default for Settings {
-    /// Both ways to run the controller manager: with an account for each controller, and with one for all.
-    fn default() -> Self {
-        let kubernetes = [
-            "system:serviceaccount:kube-system:namespace-controller",
-            "system:serviceaccount:kube-system:generic-garbage-collector",
-            "system:kube-controller-manager",
-        ];
-        Self {
-            kubernetes: kubernetes.map(str::to_owned).into(),
-            gitops: vec![Identity::Intent.user_name()],
-            stores: vec![STORE_NAME.to_owned()],
-        }
-    }
-}
+pub use settings::Settings;
 
 /// Every policy.
 pub fn policies(settings: &Settings) -> Vec<Policy> {

@@ -3,7 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::{API_VERSION, BINDING_KIND, OUTSIDE, OVERRIDE_RESOURCE, OVERRIDE_VERB, POLICY_KIND};
+use super::names::{
+    API_VERSION, BINDING_KIND, OUTSIDE, OVERRIDE_RESOURCE, OVERRIDE_VERB, POLICY_KIND,
+};
 use regent_types::labels::{PART_OF, REGENT};
 
 /// One policy.

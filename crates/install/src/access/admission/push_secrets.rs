@@ -3,8 +3,9 @@
 //! from the object and its namespace; the publisher judges again.
 
 use super::materialized::not_kubernetes;
+use super::names::PUSH_SECRETS;
 use super::policy::{BreakGlass, Policy, Rule, list};
-use super::{PUSH_SECRETS, Settings};
+use super::settings::Settings;
 use regent_types::labels::DATASOURCE_PREFIX;
 
 /// `platform-data/{datasource}/{consumer}` or `platform-config/{datasource}/{instance}`, as ESO's users write it.

@@ -2,8 +2,9 @@
 //! never lies in another namespace's tree, nor where only the publisher writes.
 
 use super::materialized::not_kubernetes;
+use super::names::RUNTIME_SECRETS;
 use super::policy::{BreakGlass, Policy, Rule};
-use super::{RUNTIME_SECRETS, Settings};
+use super::settings::Settings;
 
 pub(super) fn policy(settings: &Settings) -> Policy {
     Policy {

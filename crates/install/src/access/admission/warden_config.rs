@@ -3,8 +3,9 @@
 //! intent may write everywhere, so that without this Git could replace either.
 
 use super::materialized::not_kubernetes;
+use super::names::WARDEN_CONFIG;
 use super::policy::{BreakGlass, Policy, Rule, list};
-use super::{Settings, WARDEN_CONFIG};
+use super::settings::Settings;
 use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_CA_BUNDLE, RECOVERED_BY, SEALED_SHARES, SYSTEM_NAMESPACE};
 

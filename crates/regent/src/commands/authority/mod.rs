@@ -7,7 +7,10 @@
 //!   recover   the one human act after cluster loss
 //!   join      the one human act for a second cluster on the same authority
 //! ```
+//!
+//! `command` picks one of them; what those that a person does have in common is here.
 
+mod command;
 mod join;
 mod recover;
 mod serve;
@@ -16,7 +19,6 @@ mod unseal;
 
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
 use kube::Api;
 use regent_api::RuntimeAuthority;
 use regent_control::warden::{Person, RecoverError};
@@ -24,41 +26,12 @@ use regent_manifest::keys::Identities;
 use regent_types::labels::AUTHORITY_NAME;
 use regent_types::seal::SealedShares;
 
+pub use command::{AuthorityCommand, run};
+
 use super::open::read_text;
-use crate::cli::ClusterArgs;
+use crate::commands::cluster_args::ClusterArgs;
 use crate::connect;
-use crate::output::Out;
 use regent_host::failure::Failure;
-
-/// What to do.
-#[derive(Debug, Subcommand)]
-#[command(after_help = "\
-InitializedKeysLost in RuntimeAuthority status: OpenBao or Vault was initialized and warden died before its
-shares were stored. It is empty: stop it, delete its storage, start it; warden goes on by itself. The embedded
-authority cannot get there, because its root key and its sealed shares are one commit.")]
-pub enum AuthorityCommand {
-    /// Hosts the embedded authority as a process of its own, as on a cluster.
-    Serve(serve::ServeArgs),
-    /// Prints the sealed shares, which are ciphertext: keep a copy beside the root of trust.
-    Shares(shares::SharesArgs),
-    /// Opens the seal with holders' identities, and repairs the login where warden cannot.
-    Unseal(unseal::UnsealArgs),
-    /// After cluster loss: opens the seal with holders' identities, for this cluster's unseal identity.
-    Recover(recover::RecoverArgs),
-    /// A second cluster on the authority of another: lets it in at a login mount of its own.
-    Join(join::JoinArgs),
-}
-
-/// Runs it.
-pub async fn run(command: &AuthorityCommand, out: Out) -> anyhow::Result<u8> {
-    match command {
-        AuthorityCommand::Serve(args) => serve::run(args).await,
-        AuthorityCommand::Shares(args) => shares::run(args, out).await,
-        AuthorityCommand::Unseal(args) => unseal::run(args, out).await,
-        AuthorityCommand::Recover(args) => recover::run(args, out).await,
-        AuthorityCommand::Join(args) => join::run(args, out).await,
-    }
-}
 
 /// Who holds shares, and which cluster and authority.
 #[derive(Debug, clap::Args)]

@@ -3,7 +3,7 @@
 use clap::Args;
 use regent_control::warden;
 
-use crate::cli::ClusterArgs;
+use crate::commands::cluster_args::ClusterArgs;
 use crate::connect;
 use crate::output::Out;
 

@@ -8,7 +8,7 @@ use regent_install::{COMPONENTS, Values};
 use regent_types::Advice;
 use regent_types::identity::Identity;
 
-use crate::cli::ClusterArgs;
+use crate::commands::cluster_args::ClusterArgs;
 use crate::commands::open::read_text;
 use regent_host::failure::Failure;
 

@@ -8,7 +8,7 @@ use kube::Api;
 use regent_install::definitions;
 use regent_install::values::ExternalSecretsCrds;
 
-use crate::cli::ClusterArgs;
+use crate::commands::cluster_args::ClusterArgs;
 use crate::connect;
 use regent_host::failure::of_any;
 
