@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 
-use kube::core::Status;
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::core::Status;
 use regent_api::{PushSecret, PushSecretStatus};
 use regent_sandbox::{Options, Sandbox};
 use serde_json::json;
@@ -67,9 +68,9 @@ fn an_object_that_is_gone_or_has_changed_is_no_failure() {
     let answer = |code: u16| {
         let mut status = Status::failure("no", "Reason");
         status.code = code;
-        outcome::<PushSecret>(Err(kube::Error::Api(Box::new(status))), || "Kind a/b".into())
+        outcome::<Secret>(Err(kube::Error::Api(Box::new(status))), || "Kind a/b".into())
     };
-    let mut written = PushSecret::new("a", Default::default());
+    let mut written = Secret::default();
     written.metadata.resource_version = Some("7".into());
     let resource_version = Some("7".to_owned());
     let expected = Ok(StatusWrite::Written { resource_version });
