@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use regent_types::grant::PathGrant;
+use regent_types::lifecycle::Authoritative;
 use regent_types::login::Login;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -152,9 +153,9 @@ pub struct RuntimeAuthorityStatus {
     /// 0 to 4.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<i64>,
-    /// Who is authoritative now: `offline-root`, `git` or `runtime`.
+    /// Who is authoritative now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub authoritative: Option<String>,
+    pub authoritative: Option<Authoritative>,
     /// Where the authority answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,

@@ -7,7 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use regent_types::lifecycle::{DeletionPolicy, Disposition, Stage};
+use regent_types::lifecycle::{Authoritative, Classification, DeletionPolicy, Disposition, Stage};
 use regent_types::policy::RotationPolicy;
 use regent_types::version::VersionPair;
 
@@ -132,15 +132,15 @@ pub struct Consumer {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RuntimeSecretStatus {
-    /// `bootstrap`, `runtime` or `derived`.
+    /// Where it comes from and where it lives.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub classification: Option<String>,
+    pub classification: Option<Classification>,
     /// Stage of its lifecycle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
-    /// Who is authoritative for it: `git` or `runtime`.
+    /// Who is authoritative for it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub authority: Option<String>,
+    pub authority: Option<Authoritative>,
     /// Path in the `secret/` mount.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,

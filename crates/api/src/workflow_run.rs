@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use regent_types::lifecycle::StepPhase;
 use regent_types::version::VersionPair;
 
 use super::workflow::Uses;
@@ -128,8 +129,8 @@ pub struct WorkflowRunStatus {
 pub struct StepRecord {
     /// Name of the workflow step, and of the protocol step inside it: `rotate/promote`.
     pub name: String,
-    /// `Running`, `Succeeded`, `Failed` or `Waiting`.
-    pub phase: String,
+    /// How far it is.
+    pub phase: StepPhase,
     /// Tries so far.
     pub attempts: i64,
     /// When it started.

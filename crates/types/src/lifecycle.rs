@@ -45,3 +45,55 @@ pub enum Stage {
     /// Stopped until something outside is as it was.
     Held,
 }
+
+/// Who is authoritative for a secret, or for a whole installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Authoritative {
+    /// Its sealed manifest in Git.
+    Git,
+    /// The runtime authority; Git never is again.
+    Runtime,
+}
+
+impl Authoritative {
+    /// As statuses spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Git => "git",
+            Self::Runtime => "runtime",
+        }
+    }
+}
+
+/// Where a secret comes from and where it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Classification {
+    /// In Git, until it is handed over.
+    Bootstrap,
+    /// In the authority.
+    Runtime,
+    /// Published to the authority by a PushSecret.
+    Derived,
+}
+
+/// How far one step of a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum StepPhase {
+    /// It was begun.
+    Running,
+    /// It goes on later: for somebody else, or for its next try.
+    Waiting,
+    /// It ended well.
+    Succeeded,
+    /// It was given up.
+    Failed,
+}
+
+impl StepPhase {
+    /// Whether nothing more is done about it.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
+}

@@ -6,6 +6,7 @@ use kube::{Api, ResourceExt};
 use regent_api::RuntimeSecret;
 use regent_protocol::observation::{Request, RunRef, Subject};
 use regent_protocol::record::Owner;
+use regent_types::lifecycle::Authoritative;
 use regent_types::path::PathError;
 use regent_types::{SecretPath, VersionPair};
 
@@ -90,5 +91,5 @@ impl Declared {
 /// The version that the status of `secret` says is in force in the authority.
 fn version_in_force(secret: &RuntimeSecret) -> Option<VersionPair> {
     let status = secret.status.as_ref();
-    status.filter(|s| s.authority.as_deref() == Some("runtime"))?.version.clone()
+    status.filter(|s| s.authority == Some(Authoritative::Runtime))?.version.clone()
 }

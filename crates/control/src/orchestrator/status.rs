@@ -8,7 +8,7 @@ use regent_api::{RuntimeSecret, RuntimeSecretStatus};
 use regent_protocol::policy::next_rotation;
 use regent_protocol::record::{Origin, Record, State};
 use regent_protocol::{Decider, Reason};
-use regent_types::lifecycle::Stage;
+use regent_types::lifecycle::{Authoritative, Classification, Stage};
 
 /// Condition: whether the policy in the authority is the one in force.
 const POLICY: &str = "PolicyInForce";
@@ -57,15 +57,14 @@ pub(super) fn project(
     if let Some(observed) = &facts.observed {
         new.consumers_observed = observed.iter().take(CONSUMERS_MAX).cloned().collect();
     }
-    let claimed = old.version.as_ref().filter(|_| old.authority.as_deref() == Some("runtime"));
+    let claimed = old.version.as_ref().filter(|_| old.authority == Some(Authoritative::Runtime));
     let behind = facts.obstacle.is_none()
         && claimed.is_some_and(|v| Record::is_behind(facts.record.as_ref(), v));
     if behind || facts.obstacle.is_some() {
         // What was known stays: it is the evidence that an older state was restored, and what
         // consumers go by.
-        new.classification =
-            new.classification.or_else(|| Some(classification(secret, None).into()));
-        new.authority = new.authority.or_else(|| Some("git".into()));
+        new.classification = new.classification.or_else(|| Some(classification(secret, None)));
+        new.authority = new.authority.or(Some(Authoritative::Git));
         new.stage = Some(match (facts.conflict, behind) {
             (true, _) => Stage::Conflict,
             (false, true) => Stage::Held,
@@ -90,8 +89,8 @@ pub(super) fn project(
 fn of_record(new: &mut RuntimeSecretStatus, secret: &RuntimeSecret, facts: &Facts) {
     let record = facts.record.as_ref();
     let runtime = record.is_some_and(Record::is_runtime);
-    new.classification = Some(classification(secret, record).into());
-    new.authority = Some(if runtime { "runtime" } else { "git" }.into());
+    new.classification = Some(classification(secret, record));
+    new.authority = Some(if runtime { Authoritative::Runtime } else { Authoritative::Git });
     new.stage = Some(stage(record, facts.waits.as_ref()));
     new.version = record.and_then(|r| r.current.clone());
     let last = record.and_then(Record::last_rotation);
@@ -102,13 +101,13 @@ fn of_record(new: &mut RuntimeSecretStatus, secret: &RuntimeSecret, facts: &Fact
     });
 }
 
-fn classification(secret: &RuntimeSecret, record: Option<&Record>) -> &'static str {
+fn classification(secret: &RuntimeSecret, record: Option<&Record>) -> Classification {
     let introduce = &secret.spec.introduce;
     if introduce.derived.is_some() || record.is_some_and(|r| r.origin == Origin::Derived) {
-        return "derived";
+        return Classification::Derived;
     }
     let runtime = introduce.generate.is_some() || record.is_some_and(Record::is_runtime);
-    if runtime { "runtime" } else { "bootstrap" }
+    if runtime { Classification::Runtime } else { Classification::Bootstrap }
 }
 
 fn stage(record: Option<&Record>, waits: Option<&(Reason, String)>) -> Stage {

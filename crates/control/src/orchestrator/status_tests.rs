@@ -61,48 +61,60 @@ fn the_status_follows_the_record() {
         since: at(0),
     });
     for (facts, class, stage, authority, ready) in [
-        (with(None, None), "bootstrap", Stage::Declared, "git", ("False", "Introducing")),
+        (
+            with(None, None),
+            Classification::Bootstrap,
+            Stage::Declared,
+            Authoritative::Git,
+            ("False", "Introducing"),
+        ),
         (
             with(None, missing),
-            "bootstrap",
+            Classification::Bootstrap,
             Stage::Declared,
-            "git",
+            Authoritative::Git,
             ("False", "BootstrapSecretMissing"),
         ),
         (
             with(Some(record(State::Intent)), None),
-            "bootstrap",
+            Classification::Bootstrap,
             Stage::Introducing,
-            "git",
+            Authoritative::Git,
             ("False", "Introducing"),
         ),
-        (with(Some(stopped), None), "bootstrap", Stage::Conflict, "git", ("False", "Occupied")),
+        (
+            with(Some(stopped), None),
+            Classification::Bootstrap,
+            Stage::Conflict,
+            Authoritative::Git,
+            ("False", "Occupied"),
+        ),
         (
             with(Some(record(State::Acknowledged)), consumers),
-            "runtime",
+            Classification::Runtime,
             Stage::Acknowledged,
-            "runtime",
+            Authoritative::Runtime,
             ("False", "ConsumersNotReady"),
         ),
         (
             with(Some(record(State::Done)), None),
-            "runtime",
+            Classification::Runtime,
             Stage::Runtime,
-            "runtime",
+            Authoritative::Runtime,
             ("True", "Runtime"),
         ),
         (
             with(Some(record(State::Rotating)), None),
-            "runtime",
+            Classification::Runtime,
             Stage::Rotating,
-            "runtime",
+            Authoritative::Runtime,
             ("True", "Rotating"),
         ),
     ] {
         let status = project(&handover(None), &facts, at(0));
-        assert_eq!(status.classification.as_deref(), Some(class));
+        assert_eq!(status.classification, Some(class));
         assert_eq!(status.stage, Some(stage));
-        assert_eq!(status.authority.as_deref(), Some(authority));
+        assert_eq!(status.authority, Some(authority));
         assert_eq!(reason(&status), ready);
     }
 }
@@ -119,7 +131,7 @@ fn without_an_authority_what_was_known_stays() {
         (known.stage, known.authority, known.version)
     );
     let fresh = project(&handover(None), &away, at(1));
-    assert_eq!((fresh.stage, fresh.authority.as_deref()), (Some(Stage::Declared), Some("git")));
+    assert_eq!((fresh.stage, fresh.authority), (Some(Stage::Declared), Some(Authoritative::Git)));
     assert_eq!(reason(&fresh), ("False", "AuthorityNotReady"));
 }
 
@@ -128,7 +140,7 @@ fn without_an_authority_what_was_known_stays() {
 fn an_empty_status_is_rebuilt_from_the_record() {
     let status = project(&handover(None), &with(Some(record(State::Done)), None), at(0));
     assert_eq!(status.version, Some(VersionPair::new(1, "2026-11-24T03:00:00Z")));
-    assert_eq!(status.authority.as_deref(), Some("runtime"));
+    assert_eq!(status.authority, Some(Authoritative::Runtime));
 }
 
 /// PROTOCOLS.md §4.5: the status is the evidence of a restored snapshot and is not overwritten.

@@ -5,6 +5,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use regent_api::workflow::{Retry, Uses, WorkflowSpec, WorkflowStep};
 use regent_api::workflow_run::{RunPhase, StepRecord, WorkflowRunSpec};
 use regent_protocol::{Outcome, Reason};
+use regent_types::lifecycle::StepPhase;
 
 use super::board::Progress;
 
@@ -58,13 +59,13 @@ impl Plan {
 
     /// The next step, by the records of those before it.
     pub(super) fn next(&self, records: &[StepRecord], now: Timestamp) -> Next {
-        let phase = |name: &str| find(records, name).map(|r| r.phase.as_str());
-        let failed = self.steps.iter().any(|s| phase(&s.name) == Some("Failed"));
-        let left = self.steps.iter().any(|s| phase(&s.name) != Some("Succeeded"));
+        let phase = |name: &str| find(records, name).map(|r| r.phase);
+        let failed = self.steps.iter().any(|s| phase(&s.name) == Some(StepPhase::Failed));
+        let left = self.steps.iter().any(|s| phase(&s.name) != Some(StepPhase::Succeeded));
         if !failed && left {
             let free = |s: &&WorkflowStep| {
-                phase(&s.name) != Some("Succeeded")
-                    && s.depends_on.iter().all(|d| phase(d) == Some("Succeeded"))
+                phase(&s.name) != Some(StepPhase::Succeeded)
+                    && s.depends_on.iter().all(|d| phase(d) == Some(StepPhase::Succeeded))
             };
             return match self.steps.iter().find(free) {
                 Some(step) => due(step, records, now),
@@ -78,9 +79,7 @@ impl Plan {
     }
 
     fn finally(&self, records: &[StepRecord], now: Timestamp, end: RunPhase) -> Next {
-        let over = |s: &WorkflowStep| {
-            find(records, &s.name).is_some_and(|r| r.phase == "Succeeded" || r.phase == "Failed")
-        };
+        let over = |s: &WorkflowStep| find(records, &s.name).is_some_and(|r| r.phase.is_over());
         match self.finally.iter().find(|s| !over(s)) {
             Some(step) => due(step, records, now),
             None => Next::End(end),
@@ -103,14 +102,14 @@ impl Plan {
         let committed = progress.committed || matches!(progress.outcome, Outcome::Blocked { .. });
         match &progress.outcome {
             Outcome::Done | Outcome::Covered => {
-                record.phase = "Succeeded".into();
+                record.phase = StepPhase::Succeeded;
                 record.finished_at = Some(Time(now));
                 record.message = String::new();
             }
             Outcome::Waiting { reason: Reason::Retrying, message, .. }
                 if self.patient || (!late && record.attempts <= step.retry.limit) =>
             {
-                record.phase = "Waiting".into();
+                record.phase = StepPhase::Waiting;
                 record.attempts += 1;
                 record.finished_at = Some(Time(now));
                 record.message = message.clone();
@@ -118,13 +117,13 @@ impl Plan {
             Outcome::Waiting { reason, message, .. } | Outcome::Blocked { reason, message, .. }
                 if *reason != Reason::Retrying && (committed || !late) =>
             {
-                record.phase = "Waiting".into();
+                record.phase = StepPhase::Waiting;
                 record.message = message.clone();
             }
             Outcome::Waiting { message, .. }
             | Outcome::Blocked { message, .. }
             | Outcome::Failed { message, .. } => {
-                record.phase = "Failed".into();
+                record.phase = StepPhase::Failed;
                 record.finished_at = Some(Time(now));
                 record.message = match late {
                     true => format!("not done within {} s: {message}", step.timeout_seconds),
@@ -150,10 +149,10 @@ pub(super) fn record_stages(
         let mut record = find(records, &name).cloned().unwrap_or_else(|| begun(&name, now));
         let last = index + 1 == shown.len();
         let over = !last || done || stages.last() == Some(&"done");
-        if over && record.phase != "Succeeded" {
+        if over && record.phase != StepPhase::Succeeded {
             record.finished_at = Some(Time(now));
         }
-        record.phase = if over { "Succeeded" } else { "Waiting" }.into();
+        record.phase = if over { StepPhase::Succeeded } else { StepPhase::Waiting };
         put(records, record);
     }
     // What an earlier try waited in is over once a later one went on.
@@ -163,9 +162,9 @@ pub(super) fn record_stages(
         for record in records.iter_mut() {
             if record.name.starts_with(&prefix)
                 && record.name != current
-                && record.phase == "Waiting"
+                && record.phase == StepPhase::Waiting
             {
-                record.phase = "Succeeded".into();
+                record.phase = StepPhase::Succeeded;
                 record.finished_at = Some(Time(now));
             }
         }
@@ -175,7 +174,7 @@ pub(super) fn record_stages(
 fn begun(name: &str, now: Timestamp) -> StepRecord {
     StepRecord {
         name: name.to_owned(),
-        phase: "Running".into(),
+        phase: StepPhase::Running,
         attempts: 1,
         started_at: Some(Time(now)),
         finished_at: None,
@@ -202,7 +201,7 @@ fn put(records: &mut Vec<StepRecord>, record: StepRecord) {
 }
 
 fn due(step: &WorkflowStep, records: &[StepRecord], now: Timestamp) -> Next {
-    let record = find(records, &step.name).filter(|r| r.phase == "Waiting");
+    let record = find(records, &step.name).filter(|r| r.phase == StepPhase::Waiting);
     let failed_at = record.and_then(|r| r.finished_at.as_ref().map(|t| (t.0, r.attempts)));
     let at = failed_at.map(|(at, attempts)| {
         let doublings = u32::try_from((attempts - 2).clamp(0, 16)).unwrap_or(16);
@@ -340,9 +339,9 @@ mod tests {
         let mut records = Vec::new();
         plan.record(&mut records, &step, &waits(false), at(0));
         plan.record(&mut records, &step, &waits(true), at(1_000));
-        assert_eq!(records[0].phase, "Waiting");
+        assert_eq!(records[0].phase, StepPhase::Waiting);
         plan.record(&mut records, &step, &waits(false), at(1_000));
-        assert_eq!(records[0].phase, "Failed");
+        assert_eq!(records[0].phase, StepPhase::Failed);
     }
 
     #[test]
@@ -350,11 +349,12 @@ mod tests {
         let mut records = Vec::new();
         record_stages(&mut records, "rotate", &["create", "promote", "await"], false, at(1));
         record_stages(&mut records, "rotate", &["await", "revoke", "close", "done"], true, at(2));
-        let all: Vec<(&str, &str)> =
-            records.iter().map(|r| (r.name.as_str(), r.phase.as_str())).collect();
+        let all: Vec<(&str, StepPhase)> =
+            records.iter().map(|r| (r.name.as_str(), r.phase)).collect();
         assert_eq!(all.len(), 5);
         assert!(
-            all.iter().all(|(name, phase)| name.starts_with("rotate/") && *phase == "Succeeded")
+            all.iter()
+                .all(|(name, phase)| name.starts_with("rotate/") && *phase == StepPhase::Succeeded)
         );
         for n in 0..100 {
             put(&mut records, begun(&format!("x/{n}"), at(0)));

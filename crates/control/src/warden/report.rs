@@ -7,6 +7,7 @@ use regent_api::runtime_authority::ReviewedBy;
 use regent_operator::write::{StatusWrite, merge_status};
 use regent_types::Explain;
 use regent_types::labels::AUTHORITY_NAME;
+use regent_types::lifecycle::Authoritative;
 use serde_json::Value;
 
 use super::Error;
@@ -69,7 +70,11 @@ impl Ctx {
         let generation = authority.metadata.generation;
         let new = status::next(&old, &inputs, generation, self.operator.now());
         if old.phase != new.phase {
-            tracing::info!(phase = new.phase, authoritative = new.authoritative, "phase");
+            tracing::info!(
+                phase = new.phase,
+                authoritative = new.authoritative.map(Authoritative::as_str),
+                "phase"
+            );
         }
         status::changes(&old, &new)
     }

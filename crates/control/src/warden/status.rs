@@ -6,6 +6,7 @@ use regent_api::RuntimeAuthorityStatus;
 use regent_api::condition;
 use regent_api::condition::{AUDITED, READY, TRANSPORT, Verdict};
 use regent_api::runtime_authority::ReviewedBy;
+use regent_types::lifecycle::Authoritative;
 use serde_json::{Value, json};
 
 use super::observed::Health;
@@ -60,8 +61,8 @@ pub(super) fn next(
     });
     // Once the runtime authority is authoritative Git never is again, whether it answers or not
     // (S5.5-1).
-    let runtime = inputs.active == Some(true) || old.authoritative.as_deref() == Some("runtime");
-    new.authoritative = Some(if runtime { "runtime" } else { "git" }.to_owned());
+    let runtime = inputs.active == Some(true) || old.authoritative == Some(Authoritative::Runtime);
+    new.authoritative = Some(if runtime { Authoritative::Runtime } else { Authoritative::Git });
     if !inputs.address.is_empty() {
         new.address = Some(inputs.address.clone());
     }
@@ -161,13 +162,13 @@ mod tests {
     #[test]
     fn authority_passes_once_and_never_back() {
         let before = after(&RuntimeAuthorityStatus::default(), &inputs(Some(false), None));
-        assert_eq!((before.phase, before.authoritative.as_deref()), (Some(2), Some("git")));
+        assert_eq!((before.phase, before.authoritative), (Some(2), Some(Authoritative::Git)));
         let active = after(&before, &inputs(Some(true), Some(false)));
-        assert_eq!((active.phase, active.authoritative.as_deref()), (Some(3), Some("runtime")));
+        assert_eq!((active.phase, active.authoritative), (Some(3), Some(Authoritative::Runtime)));
         let serving = after(&active, &inputs(Some(true), Some(true)));
         assert_eq!(serving.phase, Some(4));
         let down = after(&serving, &inputs(Some(false), Some(true)));
-        assert_eq!((down.phase, down.authoritative.as_deref()), (Some(2), Some("runtime")));
+        assert_eq!((down.phase, down.authoritative), (Some(2), Some(Authoritative::Runtime)));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use regent_api::{
 };
 use regent_types::authority_names::SECRET_MOUNT;
 use regent_types::grant::PathGrant;
+use regent_types::lifecycle::Authoritative;
 use regent_types::{SecretPath, labels};
 use tokio::sync::watch;
 
@@ -302,7 +303,7 @@ fn claims(object: &RuntimeSecret) -> Vec<(SecretPath, Claim)> {
     let claim = Claim {
         namespace: object.namespace().unwrap_or_default(),
         consumers: object.spec.consumers.iter().map(|c| c.namespace.clone()).collect(),
-        runtime: status.and_then(|s| s.authority.as_deref()) == Some("runtime"),
+        runtime: status.and_then(|s| s.authority) == Some(Authoritative::Runtime),
         version: status.and_then(|s| s.version.clone()),
     };
     vec![(path, claim)]

@@ -4,6 +4,7 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 use kube::runtime::reflector::ObjectRef;
 use regent_api::{EncryptedManifest, RuntimeSecret};
+use regent_types::lifecycle::Authoritative;
 
 use super::BootstrapError;
 use super::ctx::Ctx;
@@ -62,9 +63,9 @@ fn names(secret: &RuntimeSecret, bootstrap_secret: &str) -> bool {
 }
 
 fn holder_of(secret: &RuntimeSecret) -> Holder {
-    match secret.status.as_ref().and_then(|s| s.authority.as_deref()) {
-        Some("runtime") => Holder::Authority,
-        Some("git") => Holder::Git,
-        _ => Holder::Undecided,
+    match secret.status.as_ref().and_then(|s| s.authority) {
+        Some(Authoritative::Runtime) => Holder::Authority,
+        Some(Authoritative::Git) => Holder::Git,
+        None => Holder::Undecided,
     }
 }

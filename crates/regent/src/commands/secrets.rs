@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use kube::Api;
 use regent_api::condition;
 use regent_api::{PushSecret, RuntimeSecret};
-use regent_types::lifecycle::Stage;
+use regent_types::lifecycle::{Classification, Stage};
 use serde::Serialize;
 
 use crate::commands::cluster_args::ClusterArgs;
@@ -95,9 +95,9 @@ pub async fn run(args: &SecretsArgs, out: Out) -> anyhow::Result<u8> {
 fn of_runtime(secret: &RuntimeSecret) -> SecretRow {
     let status = secret.status.clone().unwrap_or_default();
     let ready = condition::get(&status.conditions, condition::READY);
-    let class = match status.classification.as_deref() {
-        Some("runtime") => Class::Runtime,
-        Some("derived") => Class::Derived,
+    let class = match status.classification {
+        Some(Classification::Runtime) => Class::Runtime,
+        Some(Classification::Derived) => Class::Derived,
         _ if secret.spec.introduce.derived.is_some() => Class::Derived,
         _ => Class::Bootstrap,
     };

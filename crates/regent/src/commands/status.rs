@@ -16,6 +16,7 @@ use crate::commands::cluster_args::ClusterArgs;
 use crate::connect;
 use crate::output::{Format, Out, Row};
 use regent_host::view::{Seen, Unmet, View};
+use regent_types::lifecycle::Authoritative;
 
 /// How long after it fired a trigger is asked for the runs of its deliveries: later ones that are not there were deleted.
 const OWED_FOR: Duration = Duration::from_secs(600);
@@ -25,7 +26,7 @@ const OWED_FOR: Duration = Duration::from_secs(600);
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     phase: i64,
-    authoritative: String,
+    authoritative: Authoritative,
     address: String,
     initialized: bool,
     sealed: bool,
@@ -54,7 +55,7 @@ pub async fn run(args: &ClusterArgs, out: Out) -> anyhow::Result<u8> {
     let status = Status {
         // Without a RuntimeAuthority the phase is what Git has reached.
         phase: seen.phase.unwrap_or(if view.manifests.is_empty() { 1 } else { 2 }),
-        authoritative: seen.authoritative.unwrap_or_else(|| "git".into()),
+        authoritative: seen.authoritative.unwrap_or(Authoritative::Git),
         address: seen.address.unwrap_or_default(),
         initialized: seen.initialized.unwrap_or(false),
         sealed: seen.sealed.unwrap_or(true),
@@ -70,7 +71,7 @@ pub async fn run(args: &ClusterArgs, out: Out) -> anyhow::Result<u8> {
         return Ok(code);
     }
     out.line(&format!("phase          {}", status.phase));
-    out.line(&format!("authoritative  {}", status.authoritative));
+    out.line(&format!("authoritative  {}", status.authoritative.as_str()));
     let sealed = if status.sealed { "sealed" } else { "unsealed" };
     let made = if status.initialized { "initialized" } else { "not initialized" };
     let root = if status.root_revoked { "root token revoked" } else { "root token not revoked" };

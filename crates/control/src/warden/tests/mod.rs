@@ -13,6 +13,7 @@ use regent_manifest::keys::{Identities, decrypt};
 use regent_protocol::ledger::{Entry, verify_chain};
 use regent_types::authority_names::chain_name;
 use regent_types::identity::Identity;
+use regent_types::lifecycle::Authoritative;
 use regent_vault::{Error as Vault, InitRequest, Method, ShareHolder, Token};
 use serde_json::json;
 
@@ -73,7 +74,7 @@ async fn an_empty_authority_ends_active_and_without_a_root_token() {
     world.pass(&world.warden()).await.unwrap();
     let status = world.cluster.status();
     assert_eq!(world.cluster.reason(), "3 Active", "{:?}", status.conditions);
-    assert_eq!(status.authoritative.as_deref(), Some("runtime"));
+    assert_eq!(status.authoritative, Some(Authoritative::Runtime));
     assert_eq!(
         (status.initialized, status.sealed, status.root_revoked),
         (Some(true), Some(false), Some(true))
@@ -171,7 +172,7 @@ async fn a_lost_cluster_needs_one_human_act() {
     let warden = world.warden();
     world.pass(&warden).await.unwrap();
     assert_eq!(world.cluster.reason(), "2 NoUnsealIdentity");
-    assert_eq!(world.cluster.status().authoritative.as_deref(), Some("git"));
+    assert_eq!(world.cluster.status().authoritative, Some(Authoritative::Git));
     let recipient = world.cluster.status().unseal_recipient.unwrap();
     let wrong = recover(&world.client(), &old, &recipient).await.unwrap_err();
     assert!(regent_types::Explain::advice(&wrong).expected.contains("ada"), "{wrong}");

@@ -13,6 +13,7 @@ use regent_protocol::invariants::{
     Snapshot,
 };
 use regent_types::authority_names::SECRET_MOUNT;
+use regent_types::lifecycle::Authoritative;
 use regent_types::version::VersionPair;
 use regent_types::{SecretPath, labels};
 
@@ -97,7 +98,7 @@ fn declared_secret(secret: &RuntimeSecret) -> DeclaredSecret {
             .as_ref()
             .map(|h| h.bootstrap_secret.clone()),
         consumers: secret.spec.consumers.iter().map(|c| c.namespace.clone()).collect(),
-        is_runtime: status.authority.as_deref() == Some("runtime"),
+        is_runtime: status.authority == Some(Authoritative::Runtime),
         version: status.version,
     }
 }
