@@ -51,9 +51,9 @@ pub(crate) enum Write {
     /// It is as it should be.
     Nothing,
     /// It is not there.
-    Create(WipedSecret),
+    Create(Box<WipedSecret>),
     /// Replace under uid and resourceVersion.
-    Replace(WipedSecret),
+    Replace(Box<WipedSecret>),
 }
 
 /// What was read, path by path.
@@ -154,7 +154,7 @@ pub(crate) fn plan(
     }
     let Some(secret) = existing else {
         let new = desired(request, owner, None, data, versions);
-        return Ok(Write::Create(WipedSecret::new(new)));
+        return Ok(Write::Create(Box::new(WipedSecret::new(new))));
     };
     if is_bootstrap(secret) {
         become_keeps_everything(secret, data)?;
@@ -168,7 +168,7 @@ pub(crate) fn plan(
         let message = format!("Secret {} is immutable and its data would change", request.target);
         return Err(NotReady::until_change("SecretSyncedError", message));
     }
-    Ok(Write::Replace(new))
+    Ok(Write::Replace(Box::new(new)))
 }
 
 /// Whether all is the same but what the data hold.

@@ -70,7 +70,7 @@ fn written(
 
 fn after(write: Result<Write, NotReady>) -> Secret {
     match write {
-        Ok(Write::Create(secret) | Write::Replace(secret)) => (*secret).clone(),
+        Ok(Write::Create(secret) | Write::Replace(secret)) => (**secret).clone(),
         Ok(Write::Nothing) => panic!("expected a write, found none"),
         Err(not_ready) => panic!("expected a write, found {not_ready:?}"),
     }
