@@ -11,6 +11,7 @@ use super::IntentError;
 use super::document::{Document, parse};
 use super::error::FileLine;
 use super::kinds::{Kind, is_tool_file};
+use super::lint_rule::LintRule;
 use super::object::{self, Desired, Marks, Writer};
 
 /// Refusals kept: the status shows the first and a count.
@@ -184,7 +185,7 @@ fn invalid(file_line: &FileLine, problem: impl Into<String>) -> IntentError {
 fn plaintext(file_line: FileLine) -> IntentError {
     IntentError::Lint {
         file_line,
-        reason: "PlaintextSecret",
+        rule: LintRule::PlaintextSecret,
         message: "a Secret that is not sealed".into(),
         advice: SEAL_IT,
     }

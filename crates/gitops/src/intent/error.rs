@@ -5,10 +5,8 @@ use regent_manifest::claims::Rivals;
 use regent_operator::api_error::ApiError;
 use regent_types::{Advice, Explain};
 
+use super::lint_rule::LintRule;
 use crate::gitrepo::GitError;
-
-/// Reason of a field under a name that it no longer has.
-pub(super) const RENAMED_FIELD: &str = "RenamedField";
 
 /// A place in the repository: a file, and a line counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,13 +51,7 @@ pub(super) enum IntentError {
     },
     /// A rule of the repository was broken: plaintext Secret, private key, unencrypted data.
     #[error("{file_line}: {message}")]
-    Lint {
-        file_line: FileLine,
-        /// Reason of the rule.
-        reason: &'static str,
-        message: String,
-        advice: &'static str,
-    },
+    Lint { file_line: FileLine, rule: LintRule, message: String, advice: &'static str },
     /// A file that cannot be read as YAML or JSON, or an object that is none.
     #[error("{file_line}: {problem}")]
     Invalid { file_line: FileLine, problem: String },
@@ -138,7 +130,7 @@ impl Explain for IntentError {
             Self::Url { .. } => "BadAddress",
             Self::Repository { source, .. } => source.reason(),
             Self::Credentials { .. } => "BadCredentials",
-            Self::Lint { reason, .. } => reason,
+            Self::Lint { rule, .. } => rule.reason(),
             Self::Invalid { .. } => "InvalidManifest",
             Self::ForbiddenKind { .. } => "ForbiddenKind",
             Self::Duplicate { .. } => "DuplicateObject",
@@ -163,16 +155,7 @@ impl Explain for IntentError {
                 format!("Secret {name}: {problem}"),
                 "correct the Secret, or let the GitSource name none",
             ),
-            Self::Lint { file_line, message, advice, reason: RENAMED_FIELD } => Advice::new(
-                "fields under the names that they have",
-                format!("{file_line}: {message}"),
-                *advice,
-            ),
-            Self::Lint { file_line, message, advice, .. } => Advice::new(
-                "no secret in the clear anywhere in the repository",
-                format!("{file_line}: {message}"),
-                *advice,
-            ),
+            Self::Lint { rule, advice, .. } => Advice::new(rule.expected(), text, *advice),
             Self::Invalid { .. } => {
                 Advice::new("Kubernetes objects as YAML or JSON", text, "correct the file")
             }

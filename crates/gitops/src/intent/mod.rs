@@ -28,6 +28,7 @@ mod fetch;
 mod head;
 mod impersonate;
 mod kinds;
+mod lint_rule;
 mod location;
 mod object;
 mod prune;

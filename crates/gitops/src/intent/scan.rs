@@ -7,8 +7,9 @@ use regent_manifest::lint;
 
 use super::IntentError;
 use super::document::is_manifest;
-use super::error::{FileLine, RENAMED_FIELD};
+use super::error::FileLine;
 use super::fetch::Head;
+use super::lint_rule::LintRule;
 use crate::gitrepo::{self, Entry, GitError, LIMITS};
 
 /// Findings kept: the status shows the first and a count.
@@ -53,18 +54,18 @@ fn scan_entry(entry: &Entry<'_>, folder: &str, scan: &mut Scan) -> Option<String
     }
     let text = String::from_utf8_lossy(bytes);
     for finding in lint::lint_file(entry.path, &text) {
-        let reason = match finding.rule {
-            lint::PRIVATE_KEY => "PrivateKey",
-            lint::PLAINTEXT_SECRET if wanted => "PlaintextSecret",
-            lint::PLAIN_UNDER_RULE if wanted => "UnencryptedData",
-            lint::BROKEN_SEAL if wanted => "BrokenSeal",
-            lint::RENAMED_FIELD if wanted => RENAMED_FIELD,
+        let rule = match finding.rule {
+            lint::PRIVATE_KEY => LintRule::PrivateKey,
+            lint::PLAINTEXT_SECRET if wanted => LintRule::PlaintextSecret,
+            lint::PLAIN_UNDER_RULE if wanted => LintRule::UnencryptedData,
+            lint::BROKEN_SEAL if wanted => LintRule::BrokenSeal,
+            lint::RENAMED_FIELD if wanted => LintRule::RenamedField,
             _ => continue,
         };
         if scan.findings.len() < FINDINGS_MAX {
             scan.findings.push(IntentError::Lint {
                 file_line: FileLine { file: entry.path.to_owned(), line: finding.line },
-                reason,
+                rule,
                 message: finding.message,
                 advice: finding.advice,
             });
@@ -79,8 +80,8 @@ fn scan_entry(entry: &Entry<'_>, folder: &str, scan: &mut Scan) -> Option<String
 /// Private keys before plaintext before the rest.
 fn weight(error: &IntentError) -> u8 {
     match error {
-        IntentError::Lint { reason: "PrivateKey", .. } => 0,
-        IntentError::Lint { reason: "PlaintextSecret", .. } => 1,
+        IntentError::Lint { rule: LintRule::PrivateKey, .. } => 0,
+        IntentError::Lint { rule: LintRule::PlaintextSecret, .. } => 1,
         _ => 2,
     }
 }

@@ -1,10 +1,13 @@
 //! What differs is found, alone and in order; what belongs to others is left alone.
 
-use std::collections::BTreeSet;
-
 use regent_install::access::authority::mount_type;
+use regent_types::login::LoginMethod;
 
 use super::*;
+use crate::warden::args::Args;
+use crate::warden::configure::join::joinable;
+use crate::warden::configure::judge::Judge;
+use crate::warden::issuer::Issuer;
 
 fn issuer(keys: &[&str]) -> Issuer {
     let keys = keys.iter().map(|key| (*key).to_owned()).collect();
