@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::commands;
-pub use crate::commands::cluster_args::ClusterArgs;
+use crate::commands::cluster_args::ClusterArgs;
 use crate::output::{Format, Out};
 use regent_host::failure::of_any;
 

@@ -2,34 +2,20 @@
 //! consumer counts as served when its Secret says that it was rendered from exactly this version
 //! (PROTOCOLS.md §5.5).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 use regent_api::condition;
 use regent_api::{ExternalSecret, RuntimeSecret};
 use regent_protocol::observation::Consumers;
-use regent_types::authority_names::SECRET_MOUNT;
-use regent_types::{SecretPath, VersionPair, labels};
+use regent_types::{VersionPair, labels};
 
 use super::error::Error;
 use super::external_index::ExternalIndex;
 
 /// ExternalSecrets looked at for one path; more than that are reported as not looked at.
 const CONSUMERS_MAX: usize = 1_000;
-
-/// Mount-relative paths that an ExternalSecret names, in every spelling that its stores take. A key that is no path
-/// names none: nothing is delivered from it.
-pub(super) fn paths(external: &ExternalSecret) -> BTreeSet<String> {
-    let data = external.spec.data.iter().map(|d| &d.remote_ref);
-    let whole = external.spec.data_from.iter().filter_map(|d| d.extract.as_ref());
-    data.chain(whole).filter_map(|r| named_path(&r.key)).collect()
-}
-
-/// The path that a remote key means; `None` where it is no path.
-pub(super) fn named_path(key: &str) -> Option<String> {
-    SecretPath::from_remote_key(SECRET_MOUNT, key).ok().map(|path| path.to_string())
-}
 
 /// Name of the Secret that an ExternalSecret writes; `None` where it writes none.
 pub(super) fn target(external: &ExternalSecret) -> Option<String> {
@@ -237,14 +223,6 @@ mod tests {
                 "consumers": [{ "namespace": "shop" }] },
         }))
         .unwrap()
-    }
-
-    #[test]
-    fn every_spelling_of_a_path_is_the_same_path() {
-        let p = "runtime/payments/db";
-        for key in [p, "secret/runtime/payments/db", "secret/data/runtime/payments/db"] {
-            assert_eq!(named_path(key).as_deref(), Some(p));
-        }
     }
 
     #[test]

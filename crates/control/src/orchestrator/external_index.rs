@@ -7,8 +7,9 @@ use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use regent_api::ExternalSecret;
+use regent_types::SecretPath;
+use regent_types::authority_names::SECRET_MOUNT;
 
-use super::consumers::paths;
 
 type Reference = ObjectRef<ExternalSecret>;
 
@@ -94,6 +95,19 @@ impl Entries {
     }
 }
 
+/// Mount-relative paths that an ExternalSecret names, in every spelling that its stores take. A key that is no path
+/// names none: nothing is delivered from it.
+pub(super) fn paths(external: &ExternalSecret) -> BTreeSet<String> {
+    let data = external.spec.data.iter().map(|d| &d.remote_ref);
+    let whole = external.spec.data_from.iter().filter_map(|d| d.extract.as_ref());
+    data.chain(whole).filter_map(|r| named_path(&r.key)).collect()
+}
+
+/// The path that a remote key means; `None` where it is no path.
+pub(super) fn named_path(key: &str) -> Option<String> {
+    SecretPath::from_remote_key(SECRET_MOUNT, key).ok().map(|path| path.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +120,14 @@ mod tests {
             "spec": { "dataFrom": [{ "extract": { "key": key } }] },
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn every_spelling_of_a_path_is_the_same_path() {
+        let p = "runtime/payments/db";
+        for key in [p, "secret/runtime/payments/db", "secret/data/runtime/payments/db"] {
+            assert_eq!(named_path(key).as_deref(), Some(p));
+        }
     }
 
     /// What it finds is what a look through everything would find, after any event.

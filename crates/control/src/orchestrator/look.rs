@@ -16,10 +16,11 @@ use regent_vault::{Kv, KvConfig, KvMetadata, KvSecret, VersionState};
 
 use super::authority::Authority;
 use super::bootstrap::Found;
-use super::consumers::{self, named_path};
+use super::consumers;
 use super::ctx::Ctx;
 use super::declared::Declared;
 use super::error::Error;
+use super::external_index::named_path;
 use super::values::Values;
 
 /// Vault's own default where neither mount nor path say a number.

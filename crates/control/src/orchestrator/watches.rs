@@ -10,7 +10,8 @@ use regent_api::{ExternalSecret, PushSecret, RuntimeSecret, WorkflowRun};
 use regent_types::SecretPath;
 use regent_types::path::Tree;
 
-use super::consumers::{paths, target};
+use super::consumers::target;
+use super::external_index::paths;
 use super::known::{Memory, Wake};
 
 /// RuntimeSecrets that an ExternalSecret may concern: those whose path it names, and the one whose

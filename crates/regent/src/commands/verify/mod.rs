@@ -23,7 +23,7 @@ use regent_types::neighbour::Neighbour;
 use regent_vault::Session;
 use serde::Serialize;
 
-use crate::cli::ClusterArgs;
+use crate::commands::cluster_args::ClusterArgs;
 use crate::commands::install::values_file;
 use crate::connect;
 use crate::output::{Format, Out, Row};
