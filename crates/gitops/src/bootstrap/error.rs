@@ -34,6 +34,15 @@ impl BootstrapError {
     pub(super) fn api(verb: &'static str, object: &str, error: &kube::Error) -> Self {
         Self::Api(ApiError::new(verb, object, error))
     }
+
+    /// Whether it stays until a person does something.
+    pub(super) fn is_lasting(&self) -> bool {
+        match self {
+            Self::Secret(error) => !error.is_transient(),
+            Self::BadKey { .. } => true,
+            Self::Api(_) | Self::Changed | Self::Blind | Self::Host { .. } => false,
+        }
+    }
 }
 
 impl Explain for BootstrapError {
@@ -66,5 +75,23 @@ impl Explain for BootstrapError {
                 "delete that Secret: a new key is made, and values are reported as unknown once",
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::Status;
+
+    #[test]
+    fn a_person_is_asked_for_help_only_where_time_alone_does_not_help() {
+        let lasting = |code: u16| {
+            let mut status = Status::failure("no", "Reason");
+            status.code = code;
+            let error = kube::Error::Api(Box::new(status));
+            BootstrapError::secret("create", "a/b", &error).is_lasting()
+        };
+        assert!(lasting(403) && lasting(422) && lasting(404));
+        assert!([409, 408, 429, 500, 503].into_iter().all(|code| !lasting(code)));
     }
 }

@@ -49,15 +49,7 @@ impl Ctx {
     /// Says in the status what keeps the manifest from producing, where a person can help. A
     /// manifest that is silent stays so: its status is what remembers that.
     pub(super) async fn report_error(&self, manifest: &EncryptedManifest, error: &BootstrapError) {
-        let lasting = match error {
-            BootstrapError::Secret(error) => !error.is_transient(),
-            BootstrapError::BadKey { .. } => true,
-            BootstrapError::Api(_)
-            | BootstrapError::Changed
-            | BootstrapError::Blind
-            | BootstrapError::Host { .. } => false,
-        };
-        if !lasting || was_silent(manifest) {
+        if !error.is_lasting() || was_silent(manifest) {
             return;
         }
         let message = format!("{error}; {}", error.advice().action);
