@@ -148,4 +148,4 @@ pub(crate) fn is_refused_read(error: &ReconcileError) -> bool {
 
 #[cfg(test)]
 #[path = "served_namespaces_tests.rs"]
-mod tests;
+pub(crate) mod tests;

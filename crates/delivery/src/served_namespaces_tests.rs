@@ -30,7 +30,7 @@ async fn create(sandbox: &Sandbox, api_version: &str, kind: &str, mut object: Va
 }
 
 /// Lets the materializer list Secrets of `namespace`.
-async fn serve(sandbox: &Sandbox, namespace: &str) {
+pub(crate) async fn serve(sandbox: &Sandbox, namespace: &str) {
     let account = Identity::Materializer.account();
     let binding = json!({
         "metadata": { "name": "secrets", "namespace": namespace },
@@ -40,7 +40,7 @@ async fn serve(sandbox: &Sandbox, namespace: &str) {
     create(sandbox, "rbac.authorization.k8s.io/v1", "RoleBinding", binding).await;
 }
 
-async fn materializer(sandbox: &Sandbox) -> Context {
+pub(crate) async fn materializer(sandbox: &Sandbox) -> Context {
     for namespace in [SYSTEM_NAMESPACE, "payments", "orders"] {
         create(sandbox, "v1", "Namespace", json!({ "metadata": { "name": namespace } })).await;
     }

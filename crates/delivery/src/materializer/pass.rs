@@ -457,3 +457,7 @@ async fn write_status(
     };
     write_status_anew(&api, &worker.cx.manager(), es, next).await
 }
+
+#[cfg(test)]
+#[path = "tests/pass.rs"]
+mod tests;
