@@ -128,7 +128,7 @@ fn outcome<K: Resource>(
 }
 
 /// Replaces the status of `object` by what `next` makes of it. Where somebody changed the object meanwhile, `next` is asked
-/// again of what it is by then, [`STATUS_TRIES_MAX`] times in all; it returns the object with its new status, or `None`
+/// again of what it is by then, three times in all; it returns the object with its new status, or `None`
 /// where there is nothing to say.
 ///
 /// # Errors
