@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::jiff::SignedDuration;
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams};
 use kube::core::DynamicObject;
 use kube::core::{ApiResource, GroupVersionKind};
 use regent_operator::{Endpoints, Shutdown};
@@ -88,6 +88,21 @@ async fn a_namespace_is_served_once_its_secrets_may_be_listed_and_nothing_is_ref
     served.refused("orders", later(60));
     served.forget("orders");
     assert!(asked("orders", later(60)).await);
+}
+
+/// A default of Kubernetes that an installation may not have.
+#[tokio::test]
+async fn who_may_not_ask_tries() {
+    let sandbox = Sandbox::start(Options::default()).expect("a sandbox");
+    let served = ServedNamespaces::new(materializer(&sandbox).await, "list");
+    let group = GroupVersionKind::gvk("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding");
+    let bindings: Api<DynamicObject> =
+        Api::all_with(sandbox.admin(), &ApiResource::from_gvk(&group));
+    bindings.delete("system:basic-user", &DeleteParams::default()).await.expect("deleted");
+    let now: Timestamp = "2026-01-01T12:00:00Z".parse().expect("a time");
+    assert!(served.is_served("orders", now).await.expect("tried"));
+    served.refused("orders", now);
+    assert!(!served.is_served("orders", now).await.expect("known"));
 }
 
 #[test]
