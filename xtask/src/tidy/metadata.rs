@@ -1,4 +1,5 @@
-//! What `cargo metadata` says of the packages: who depends on whom, and how, on Linux, with default features.
+//! What cargo says of the packages: who depends on whom, how, and what is compiled into each, on Linux, with default
+//! features.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -34,16 +35,13 @@ pub(super) struct Member {
     /// Its folder, relative to the root.
     pub(super) folder: String,
     pub(super) dependencies: Vec<Dependency>,
-    id: String,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Metadata {
     pub(super) members: Vec<Member>,
-    /// Normal dependencies of every package, by id.
-    normal: BTreeMap<String, Vec<String>>,
-    /// Names of packages, by id.
-    names: BTreeMap<String, String>,
+    /// What is compiled into each member, by its package.
+    compiled: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Metadata {
@@ -53,30 +51,26 @@ impl Metadata {
     /// cargo fails, for one because `Cargo.lock` is not up to date.
     pub(super) fn read(root: &Path) -> Result<Self> {
         let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", TARGET])
+            .args(["metadata", "--format-version", "1", "--locked", "--no-deps"])
             .current_dir(root)
             .output()
             .context("cargo metadata")?;
         if !output.status.success() {
             bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
         }
-        Ok(Self::parse(&serde_json::from_slice(&output.stdout).context("cargo metadata")?))
+        let mut all =
+            Self::parse(&serde_json::from_slice(&output.stdout).context("cargo metadata")?);
+        for member in &all.members {
+            let compiled = compiled_into(root, &member.package)?;
+            all.compiled.insert(member.package.clone(), compiled);
+        }
+        Ok(all)
     }
 
     /// Reads what cargo printed.
     pub(super) fn parse(value: &Value) -> Self {
         let mut all = Self::default();
         let root = format!("{}/", text(&value["workspace_root"]));
-        for package in list(&value["packages"]) {
-            all.names.insert(text(&package["id"]), text(&package["name"]));
-        }
-        for node in list(&value["resolve"]["nodes"]) {
-            let normal = list(&node["deps"]).filter(|dependency| {
-                list(&dependency["dep_kinds"]).any(|kind| kind["kind"].is_null())
-            });
-            let ids = normal.map(|dependency| text(&dependency["pkg"])).collect();
-            all.normal.insert(text(&node["id"]), ids);
-        }
         let members: BTreeSet<String> = list(&value["workspace_members"]).map(text).collect();
         for package in list(&value["packages"]) {
             let id = text(&package["id"]);
@@ -85,26 +79,38 @@ impl Metadata {
                 let folder = manifest.trim_start_matches(&root).trim_end_matches("/Cargo.toml");
                 let dependencies = list(&package["dependencies"]).map(dependency).collect();
                 let (folder, package) = (folder.to_owned(), text(&package["name"]));
-                all.members.push(Member { package, folder, dependencies, id });
+                all.members.push(Member { package, folder, dependencies });
             }
         }
         all.members.sort_by(|a, b| a.folder.cmp(&b.folder));
         all
     }
 
-    /// Names of all packages that are compiled into the member, without itself.
+    /// Names of all packages that are compiled into the member where it is built alone, without itself.
     pub(super) fn closure(&self, member: &Member) -> BTreeSet<&str> {
-        let mut seen = BTreeSet::new();
-        let mut open = vec![member.id.as_str()];
-        while let Some(id) = open.pop() {
-            for next in self.normal.get(id).into_iter().flatten() {
-                if seen.insert(next.as_str()) {
-                    open.push(next);
-                }
-            }
-        }
-        seen.into_iter().filter_map(|id| self.names.get(id)).map(String::as_str).collect()
+        self.compiled.get(&member.package).into_iter().flatten().map(String::as_str).collect()
     }
+}
+
+/// What a build of `package` compiles. In a build of the whole workspace a dependency may have features that others ask
+/// for, and more below it; `package` cannot reach these.
+fn compiled_into(root: &Path, package: &str) -> Result<BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--package", package, "--edges", "normal", "--target", TARGET])
+        .args(["--prefix", "none", "--format", "{p}", "--locked"])
+        .current_dir(root)
+        .output()
+        .context("cargo tree")?;
+    if !output.status.success() {
+        bail!("cargo tree --package {package}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(names(&String::from_utf8_lossy(&output.stdout), package))
+}
+
+/// The names that `cargo tree` printed, one a line, but `package` itself.
+fn names(printed: &str, package: &str) -> BTreeSet<String> {
+    let names = printed.lines().filter_map(|line| line.split_whitespace().next());
+    names.filter(|name| *name != package).map(str::to_owned).collect()
 }
 
 fn dependency(value: &Value) -> Dependency {
@@ -140,19 +146,27 @@ impl Metadata {
                 kind: *kind,
             });
             let normal = needed.iter().filter(|(_, kind)| *kind == Kind::Normal);
-            all.normal.insert(package.clone(), normal.map(|(p, _)| (*p).to_owned()).collect());
-            for (name, _) in *needed {
-                all.names.insert((*name).to_owned(), (*name).to_owned());
-            }
-            all.names.insert(package.clone(), package.clone());
+            all.compiled.insert(package.clone(), normal.map(|(p, _)| (*p).to_owned()).collect());
             all.members.push(Member {
                 folder: (*folder).to_owned(),
                 dependencies: dependencies.collect(),
-                id: package.clone(),
                 package,
             });
         }
+        all.close();
         all
+    }
+
+    /// Adds to each member what its members bring.
+    fn close(&mut self) {
+        for _ in 0..self.members.len() {
+            let before = self.compiled.clone();
+            for names in self.compiled.values_mut() {
+                let below = names.iter().filter_map(|name| before.get(name)).flatten();
+                let below: Vec<String> = below.cloned().collect();
+                names.extend(below);
+            }
+        }
     }
 }
 
@@ -164,7 +178,6 @@ mod tests {
 
     #[test]
     fn members_and_what_is_compiled_into_them_are_read() {
-        let normal = json!([{ "kind": null }]);
         let all = Metadata::parse(&json!({
             "workspace_root": "/w",
             "workspace_members": ["a"],
@@ -175,18 +188,13 @@ mod tests {
                 ] },
                 { "id": "b", "name": "to-b" }, { "id": "c", "name": "c" }, { "id": "d", "name": "d" },
             ],
-            "resolve": { "nodes": [
-                { "id": "a", "deps": [
-                    { "pkg": "b", "dep_kinds": normal }, { "pkg": "d", "dep_kinds": [{ "kind": "dev" }] },
-                ] },
-                { "id": "b", "deps": [{ "pkg": "c", "dep_kinds": normal }] },
-            ] },
         }));
         assert_eq!(all.members[0].folder, "crates/a");
         assert_eq!(all.members[0].dependencies[0].name, "to_b");
         assert_eq!(all.members[0].dependencies[1].name, "other");
         assert_eq!(all.members[0].dependencies[1].kind, Kind::Dev);
-        let closure: Vec<&str> = all.closure(&all.members[0]).into_iter().collect();
-        assert_eq!(closure, ["c", "to-b"]);
+        let printed =
+            "regent-a v0.1.0 (/w/crates/a)\nto-b v1.0.0\nc v1.0.0 (proc-macro)\nto-b v1.0.0 (*)\n";
+        assert_eq!(names(printed, "regent-a").into_iter().collect::<Vec<_>>(), ["c", "to-b"]);
     }
 }

@@ -13,7 +13,6 @@ mod echoes;
 mod fields;
 mod file;
 mod header;
-mod known;
 mod layers;
 mod metadata;
 mod modules;
@@ -27,7 +26,6 @@ mod unused;
 
 use anyhow::{Result, bail};
 
-use known::Known;
 use report::Report;
 use tree::Tree;
 
@@ -65,17 +63,15 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn run_named(names: &[&str]) -> Result<()> {
     let checks = all();
     if let Some(unknown) = names.iter().find(|name| !checks.iter().any(|c| c.name == **name)) {
-        let known: Vec<&str> = checks.iter().map(|c| c.name).collect();
-        bail!("no check is called {unknown}: {}", known.join(", "));
+        let names: Vec<&str> = checks.iter().map(|c| c.name).collect();
+        bail!("no check is called {unknown}: {}", names.join(", "));
     }
     let mut tree = Tree::read(&crate::root())?;
     tree.checks = checks.iter().map(|check| check.name).collect();
-    let mut known = Known::read();
     let mut count = 0;
     for check in checks.iter().filter(|c| names.is_empty() || names.contains(&c.name)) {
         let mut report = (check.run)(&tree);
         report.findings.sort();
-        known.take(&mut report.findings);
         for finding in &report.findings {
             println!("{finding}");
         }
@@ -86,13 +82,6 @@ pub(crate) fn run_named(names: &[&str]) -> Result<()> {
             println!("tidy: {}: {note}", check.name);
         }
         count += report.findings.len();
-    }
-    println!("tidy: {} known findings are to be mended (xtask/src/tidy/known.txt)", known.len());
-    if names.is_empty() {
-        for gone in known.left() {
-            println!("xtask/src/tidy/known.txt:1: error: {gone}: mended, take it off the list");
-            count += 1;
-        }
     }
     if count > 0 {
         bail!("tidy: {count} findings");

@@ -10,7 +10,6 @@ use regent_api::ExternalSecret;
 use regent_types::SecretPath;
 use regent_types::authority_names::SECRET_MOUNT;
 
-
 type Reference = ObjectRef<ExternalSecret>;
 
 /// The watched ExternalSecrets of all namespaces.

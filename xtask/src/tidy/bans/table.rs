@@ -119,7 +119,6 @@ const STOPWATCHES: &[(&str, &str)] = &[
     ("crates/operator/src/lease/mod.rs", "how long a Lease was seen unchanged"),
     ("crates/operator/src/ledger_heads.rs", "when to write ledger heads again"),
     ("crates/delivery/src/materializer/authority.rs", "how long the authority takes to answer"),
-    ("crates/control/src/orchestrator/heads.rs", "when to write ledger heads again"),
     ("crates/regent/src/commands/dev/run.rs", "deadline of a run until steady"),
     ("crates/sandbox/src/api/watch.rs", "end of a watch"),
     ("crates/vault/src/session.rs", "when to renew a login"),
