@@ -27,7 +27,7 @@ impl Person<'_> {
     /// repeated.
     ///
     /// # Errors
-    /// As [`recover`], and [`RecoverError::CannotJoin`] where the mount is not this installation's own to make.
+    /// As `recover`, and [`RecoverError::CannotJoin`] where the mount is not this installation's own to make.
     pub async fn join(&self) -> Result<RecoverOutcome, RecoverError> {
         let found = declared_authority(&self.api).await?;
         let status = found.status.clone().unwrap_or_default();
@@ -91,7 +91,7 @@ impl Person<'_> {
     /// differed.
     ///
     /// # Errors
-    /// As [`recover`], and whatever the authority refuses; the root token is revoked then too.
+    /// As `recover`, and whatever the authority refuses; the root token is revoked then too.
     pub async fn repair_login(&self) -> Result<Vec<String>, RecoverError> {
         let found = declared_authority(&self.api).await?;
         let reviewed_by = found.status.as_ref().and_then(|s| s.kubernetes.clone());
