@@ -60,6 +60,7 @@ async fn main() -> Result<()> {
         format!("{:.1} MB, at most {:.1} MB", memory("idleRssBytes"), memory("peakRssBytes"));
     figure("memory without the authority", text, "< 60 MB");
     let log = real.audit_log();
+    introduction(&log, &summary, secrets.parse()?)?;
     idle(&log, &summary)?;
     restart(&log, &summary)
 }
@@ -75,6 +76,17 @@ fn time(summary: &Value, field: &str) -> Result<Timestamp> {
 /// Whether a request is what idle components may ask: a watch, a lease renewal, a look at a token.
 fn quiet(event: &Request) -> bool {
     event.verb == "watch" || ["leases", "tokenreviews"].contains(&event.resource.as_str())
+}
+
+/// What the orchestrator asked of the API server until nothing changed any more.
+fn introduction(log: &Path, summary: &Value, secrets: u32) -> Result<()> {
+    let all = requests(log, Timestamp::UNIX_EPOCH, time(summary, "idleFrom")?)?;
+    let own: Vec<Request> =
+        all.into_iter().filter(|r| r.user == "orchestrator" && !quiet(r)).collect();
+    let each = own.len() as f64 / f64::from(secrets.max(1));
+    figure("orchestrator, each secret", format!("{each:.1} requests"), "<= 8");
+    table(&own);
+    Ok(())
 }
 
 fn idle(log: &Path, summary: &Value) -> Result<()> {

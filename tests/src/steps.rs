@@ -5,11 +5,13 @@
 //! objects    what is made, changed, deleted and found        words    what steps are made of
 //! login      who logs in to the authority                    removal  what an uninstall leaves
 //! second     two clusters on one authority                   faults   what goes wrong around components
+//! left_behind  what a killed orchestrator leaves
 //! ```
 
 mod authority;
 mod faults;
 mod git;
+mod left_behind;
 mod login;
 mod objects;
 mod removal;
@@ -28,6 +30,7 @@ use words::identity;
 pub(crate) async fn run(world: &mut World, step: &Step) -> Result<()> {
     let words: Vec<&str> = step.text.split_whitespace().collect();
     if faults::run(world, &step.word, &words, &step.text).await?
+        || left_behind::run(world, &step.word, &words).await?
         || login::run(world, &step.word, &words).await?
         || removal::run(world, &step.word, &words).await?
         || second::run(world, &step.word, &words, &step.text, &step.block).await?

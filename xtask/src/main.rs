@@ -4,6 +4,7 @@
 
 mod banner;
 mod bench;
+mod bench_requests;
 mod chart;
 mod generate;
 mod load;

@@ -31,6 +31,7 @@ pub mod ledger;
 pub mod ledger_heads;
 pub mod object_watch;
 pub mod startup;
+pub mod store_index;
 pub mod trusted_authority;
 pub mod watch_error;
 pub mod watch_one;

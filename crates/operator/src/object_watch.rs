@@ -3,7 +3,9 @@
 //! The API server keeps `managedFields` itself where a write leaves them out, no decision reads them, and as trees of
 //! JSON they take more memory than the rest of a small object.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -15,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api_error::{ApiError, Category};
 use crate::backoff::Growth;
+use crate::store_index::StoreIndex;
 
 /// Pauses of a watch that broke. It may fail more than once before it is served again (404, 429, 410).
 const BROKEN: Growth = Growth::new(Duration::from_millis(250), Duration::from_secs(3));
@@ -81,6 +84,37 @@ where
     let events = reflector::reflector(writer, watched).inspect_ok(tell);
     Controller::for_stream(events.applied_objects(), reader)
         .trigger_backoff(WatchBackoff::default())
+}
+
+/// A watch of all objects of `api`, and an index of them by the keys that `keys` finds in each.
+pub fn watch_indexed<K>(
+    api: Api<K>,
+    keys: fn(&K) -> BTreeSet<String>,
+) -> (impl Stream<Item = watcher::Result<Event<K>>> + Send, Arc<StoreIndex<K>>)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let index = Arc::new(StoreIndex::new(reader, keys));
+    let told = Arc::clone(&index);
+    let watched = watch(api, watcher::Config::default());
+    let events =
+        reflector::reflector(writer, watched).inspect_ok(move |event| told.on_event(event));
+    (events, index)
+}
+
+/// A controller of the objects of `api`, and an index of them by the keys that `keys` finds in each.
+pub fn controller_indexed<K>(
+    api: Api<K>,
+    keys: fn(&K) -> BTreeSet<String>,
+) -> (Controller<K>, Arc<StoreIndex<K>>)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+{
+    let (events, index) = watch_indexed(api, keys);
+    let controller = Controller::for_stream(events.applied_objects(), index.store().clone())
+        .trigger_backoff(WatchBackoff::default());
+    (controller, index)
 }
 
 /// Pauses of what triggers a controller, from the beginning after each event: 250 ms doubling to 3 s.

@@ -2,13 +2,17 @@
 //! (PROTOCOLS.md §4). Who has a record keeps it; whoever has none makes one only while no older one
 //! is there. Two in one Git revision are refused before (`regent_manifest::claims`). Pure.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use regent_api::RuntimeSecret;
+use regent_operator::store_index::StoreIndex;
 use regent_protocol::Reason;
+
+use super::keys;
 
 /// A time of creation is a whole second: this long after it began, and a moment more for the watch,
 /// every RuntimeSecret of the same age is known.
@@ -35,15 +39,16 @@ pub(super) enum Standing {
 pub(super) fn standing(
     secret: &RuntimeSecret,
     path: &str,
-    all: &Store<RuntimeSecret>,
+    all: &StoreIndex<RuntimeSecret>,
     now: Timestamp,
 ) -> Standing {
-    let known = all.get(&ObjectRef::from_obj(secret));
+    let known = all.store().get(&ObjectRef::from_obj(secret));
     if known.is_none_or(|known| known.uid() != secret.uid()) {
         return Standing::Unknown(BEHIND);
     }
-    let state = all.state();
-    if let Some((reason, message)) = conflict(secret, path, state.iter().map(AsRef::as_ref)) {
+    let rivals = keys::claims(secret).into_iter().flat_map(|key| all.of(&key));
+    let rivals: Vec<Arc<RuntimeSecret>> = rivals.collect();
+    if let Some((reason, message)) = conflict(secret, path, rivals.iter().map(AsRef::as_ref)) {
         return Standing::Later(reason, message);
     }
     match same_age(secret, now) {
@@ -160,13 +165,15 @@ mod tests {
         assert_eq!(judge(&same_time), Some(Reason::BootstrapClaimed));
     }
 
-    fn store(all: &[&RuntimeSecret]) -> Store<RuntimeSecret> {
+    fn store(all: &[&RuntimeSecret]) -> StoreIndex<RuntimeSecret> {
         let (reader, mut writer) = kube::runtime::reflector::store();
+        let index = StoreIndex::new(reader, keys::claims);
         for secret in all {
-            let secret = RuntimeSecret::clone(secret);
-            writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(secret));
+            let event = kube::runtime::watcher::Event::Apply(RuntimeSecret::clone(secret));
+            writer.apply_watcher_event(&event);
+            index.on_event(&event);
         }
-        reader
+        index
     }
 
     /// C2-4: who owns a path is decided by age and then by name, whichever is looked at first.

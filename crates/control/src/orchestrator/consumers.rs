@@ -8,11 +8,11 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt};
 use regent_api::condition;
 use regent_api::{ExternalSecret, RuntimeSecret};
+use regent_operator::store_index::StoreIndex;
 use regent_protocol::observation::Consumers;
 use regent_types::{VersionPair, labels};
 
 use super::error::Error;
-use super::external_index::ExternalIndex;
 
 /// ExternalSecrets looked at for one path; more than that are reported as not looked at.
 const CONSUMERS_MAX: usize = 1_000;
@@ -28,7 +28,7 @@ pub(super) fn target(external: &ExternalSecret) -> Option<String> {
 pub(super) fn becoming(
     secret: &RuntimeSecret,
     path: &str,
-    store: &ExternalIndex,
+    store: &StoreIndex<ExternalSecret>,
 ) -> Option<String> {
     becoming_of(secret, path, &of(secret, path, store))
 }
@@ -73,11 +73,15 @@ fn is_ready(external: &ExternalSecret) -> bool {
 
 /// Whether all consumers of `path` say of themselves that they are served: only then is it worth
 /// looking whether they are.
-pub(super) fn may_have_followed(secret: &RuntimeSecret, path: &str, store: &ExternalIndex) -> bool {
+pub(super) fn may_have_followed(
+    secret: &RuntimeSecret,
+    path: &str,
+    store: &StoreIndex<ExternalSecret>,
+) -> bool {
     of(secret, path, store).iter().all(|consumer| consumer.ready)
 }
 
-fn of(secret: &RuntimeSecret, path: &str, store: &ExternalIndex) -> Vec<ExternalOf> {
+fn of(secret: &RuntimeSecret, path: &str, store: &StoreIndex<ExternalSecret>) -> Vec<ExternalOf> {
     let wanted = namespaces(secret);
     let mut all: Vec<ExternalOf> = store
         .of(path)
@@ -105,7 +109,7 @@ fn of(secret: &RuntimeSecret, path: &str, store: &ExternalIndex) -> Vec<External
 /// room.
 pub(super) async fn observe(
     api: &kube::Client,
-    store: &ExternalIndex,
+    store: &StoreIndex<ExternalSecret>,
     secret: &RuntimeSecret,
     path: &str,
     version: &VersionPair,
@@ -146,7 +150,7 @@ pub(super) async fn observe(
 /// Consumers of `path` that say of themselves that they are served, and are at `version`.
 pub(super) async fn observed(
     api: &kube::Client,
-    store: &ExternalIndex,
+    store: &StoreIndex<ExternalSecret>,
     secret: &RuntimeSecret,
     path: &str,
     version: &VersionPair,
@@ -203,9 +207,9 @@ mod tests {
         .unwrap()
     }
 
-    fn index(all: Vec<ExternalSecret>) -> ExternalIndex {
+    fn index(all: Vec<ExternalSecret>) -> StoreIndex<ExternalSecret> {
         let (reader, mut writer) = kube::runtime::reflector::store();
-        let index = ExternalIndex::new(reader);
+        let index = StoreIndex::new(reader, crate::orchestrator::keys::paths);
         for one in all {
             let event = kube::runtime::watcher::Event::Apply(one);
             writer.apply_watcher_event(&event);

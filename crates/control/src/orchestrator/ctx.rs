@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use kube::runtime::reflector::{ObjectRef, Store};
-use regent_api::{PushSecret, RuntimeSecret, WorkflowRun};
+use regent_api::{ExternalSecret, PushSecret, RuntimeSecret, WorkflowRun};
 use tokio::sync::{mpsc, watch};
 
 use super::authority::{Authority, Gate};
 use super::board::Board;
-use super::external_index::ExternalIndex;
 use super::known::Memory;
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
 use regent_operator::events::EventRecorder;
+use regent_operator::store_index::StoreIndex;
 
 /// Shared by all reconciles.
 pub(super) struct Ctx {
@@ -22,7 +22,7 @@ pub(super) struct Ctx {
     /// Whether there is an authority.
     pub(super) gate: watch::Receiver<Gate>,
     /// ExternalSecrets of all namespaces: who consumes what.
-    pub(super) externals: ExternalIndex,
+    pub(super) externals: Arc<StoreIndex<ExternalSecret>>,
     /// Whether they have been listed.
     pub(super) listed: CacheSync,
     /// PushSecrets of all namespaces: who publishes what.
@@ -30,9 +30,9 @@ pub(super) struct Ctx {
     /// Whether they have been listed.
     pub(super) pushes_listed: CacheSync,
     /// RuntimeSecrets of all namespaces: who claims what.
-    pub(super) secrets: Store<RuntimeSecret>,
+    pub(super) secrets: Arc<StoreIndex<RuntimeSecret>>,
     /// Runs of all namespaces.
-    pub(super) runs: Store<WorkflowRun>,
+    pub(super) runs: Arc<StoreIndex<WorkflowRun>>,
     /// Steps that runs have due, and what came of them.
     pub(super) board: Board,
     /// What is known of each RuntimeSecret between two looks.

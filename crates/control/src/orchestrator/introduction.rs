@@ -51,7 +51,7 @@ async fn create(
     cause: Cause,
 ) -> Result<(), Error> {
     let namespace = &declared.owner.namespace;
-    if ctx.runs.get(&ObjectRef::new(name).within(namespace)).is_some() {
+    if ctx.runs.store().get(&ObjectRef::new(name).within(namespace)).is_some() {
         return Ok(());
     }
     let spec = WorkflowRunSpec {

@@ -20,7 +20,7 @@ use super::consumers;
 use super::ctx::Ctx;
 use super::declared::Declared;
 use super::error::Error;
-use super::external_index::named_path;
+use super::keys::named_path;
 use super::values::Values;
 
 /// Vault's own default where neither mount nor path say a number.

@@ -8,7 +8,7 @@
 //! board       where the two meet    known  when to look again           introduction  runs that it starts itself
 //! steps       what each `uses` does    declared  whose record           names  of runs
 //! session     look, ask the protocol, do    look  reads     effects, random  conditional writes    values  in between
-//! bootstrap   the bootstrap Secret       consumers, external_index  who must follow     watches  what concerns whom     ctx  shared
+//! bootstrap   the bootstrap Secret       consumers  who must follow     keys  by what objects are found     watches  what concerns whom     ctx  shared
 //! ```
 //!
 //! Decisions are in `regent_protocol`; a value is held from the look that read it until the write that it is for.
@@ -22,9 +22,9 @@ mod ctx;
 mod declared;
 mod effects;
 mod error;
-mod external_index;
 mod heads;
 mod introduction;
+mod keys;
 mod known;
 mod look;
 mod names;
@@ -42,7 +42,8 @@ mod workflow;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt, TryStreamExt, future};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, future};
 use kube::core::PartialObjectMeta;
 use kube::runtime::controller::{Action, Config};
 use kube::runtime::reflector::store::Writer;
@@ -58,7 +59,6 @@ use tokio_stream::wrappers::{ReceiverStream, WatchStream};
 use authority::Gate;
 use board::Board;
 use ctx::Ctx;
-use external_index::ExternalIndex;
 use known::{Memory, Wake};
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
@@ -96,21 +96,24 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
     }
     let closed = Gate::Closed("RuntimeAuthority has not been looked at yet".into());
     let (sender, gate) = watch::channel(closed);
-    let secrets = object_watch::controller(Api::<RuntimeSecret>::all(cx.api.clone()));
-    let runs = object_watch::controller(Api::<WorkflowRun>::all(cx.api.clone()));
-    let (externals, externals_writer) = reflector::store();
+    let (secrets, secrets_index) =
+        object_watch::controller_indexed(Api::all(cx.api.clone()), keys::claims);
+    let (runs, runs_index) =
+        object_watch::controller_indexed(Api::all(cx.api.clone()), keys::subject);
+    let (externals, externals_index) =
+        object_watch::watch_indexed(Api::all(cx.api.clone()), keys::paths);
     let (pushes, pushes_writer) = reflector::store();
     let (wake_secret, woken_secrets) = mpsc::channel(WAKES_MAX);
     let (wake_run, woken_runs) = mpsc::channel(WAKES_MAX);
     let ctx = Arc::new(Ctx {
         cx: cx.clone(),
         gate: gate.clone(),
-        listed: CacheSync::of(&externals),
-        externals: ExternalIndex::new(externals),
+        listed: CacheSync::of(externals_index.store()),
+        externals: externals_index,
         pushes_listed: CacheSync::of(&pushes),
         pushes,
-        secrets: secrets.store(),
-        runs: runs.store(),
+        secrets: secrets_index,
+        runs: runs_index,
         board: Board::default(),
         memory: Memory::default(),
         wake_secret,
@@ -119,7 +122,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         backoff: Backoff::default(),
     });
     let watched = Watched {
-        externals: externals_writer,
+        externals: externals.boxed(),
         pushes: pushes_writer,
         woken: woken_secrets,
         gate: gate.clone(),
@@ -148,7 +151,7 @@ fn config(concurrency: u16) -> Config {
 
 /// What has RuntimeSecrets looked at, beside themselves.
 struct Watched {
-    externals: Writer<ExternalSecret>,
+    externals: BoxStream<'static, watcher::Result<watcher::Event<ExternalSecret>>>,
     pushes: Writer<PushSecret>,
     woken: mpsc::Receiver<ObjectRef<RuntimeSecret>>,
     gate: watch::Receiver<Gate>,
@@ -173,16 +176,12 @@ fn follow_secrets(
     let source = Wake { source: true, ..Wake::default() };
     let consumers = Wake { consumers: true, ..Wake::default() };
     let (of_external, of_push, of_manifest) = (Arc::clone(ctx), Arc::clone(ctx), Arc::clone(ctx));
-    let indexed = Arc::clone(ctx);
-    let externals = watched_all(Api::<ExternalSecret>::all(api.clone()));
-    let externals = reflector(watched.externals, externals)
-        .inspect_ok(move |event| indexed.externals.on_event(event));
     let pushes = watched_all(Api::<PushSecret>::all(api.clone()));
     let manifests = watched_all(Api::<PartialObjectMeta<EncryptedManifest>>::all(api.clone()));
     let runs = watched_all(Api::<WorkflowRun>::all(api));
     secrets
         .with_config(config(concurrency))
-        .watches_stream(externals.touched_objects(), move |e| {
+        .watches_stream(watched.externals.touched_objects(), move |e| {
             let all = watches::external_to_secrets(&e, &of_external.secrets);
             watches::woken(&of_external.memory, all, consumers)
         })

@@ -153,7 +153,7 @@ async fn asked(ctx: &Ctx, run: &Arc<WorkflowRun>, step: &WorkflowStep) -> Option
 /// The RuntimeSecret, from the cache where it is known there.
 async fn secret_of(ctx: &Ctx, run: &WorkflowRun) -> Result<Option<Arc<RuntimeSecret>>, Error> {
     let (namespace, name) = (run.namespace().unwrap_or_default(), &run.spec.runtime_secret);
-    if let Some(known) = ctx.secrets.get(&ObjectRef::new(name).within(&namespace)) {
+    if let Some(known) = ctx.secrets.store().get(&ObjectRef::new(name).within(&namespace)) {
         return Ok(Some(known));
     }
     let api: Api<RuntimeSecret> = Api::namespaced(ctx.cx.api.clone(), &namespace);

@@ -26,7 +26,7 @@ use super::known::{Due, Known, Now, due};
 use super::run_status::{ended, follows, requeue_at};
 use super::session::{Drive, observer};
 use super::status::{self, Facts};
-use super::{claims, consumers, introduction, look, steps};
+use super::{claims, consumers, introduction, keys, look, steps};
 
 /// With nothing to do the policy in the authority is compared this often.
 const POLICY_LOOK: Duration = Duration::from_secs(3_600);
@@ -82,7 +82,7 @@ fn now_of<'a>(
     let claim = known.and_then(|k| k.record.as_ref()).and_then(|r| r.claim.as_ref());
     let abandoned = claim.is_some_and(|claim| {
         let run = claim.run_name.split_once('/');
-        let run = run.and_then(|(ns, name)| ctx.runs.get(&ObjectRef::new(name).within(ns)));
+        let run = run.and_then(|(ns, name)| ctx.runs.store().get(&ObjectRef::new(name).within(ns)));
         run.is_none_or(|r| r.uid().as_deref() != Some(claim.run.as_str()) || ended(&r))
     });
     Now {
@@ -274,7 +274,7 @@ async fn carry_out(
 
 /// Whether the run exists; one that was just made is not in the cache yet.
 fn is_there(ctx: &Ctx, work: &Work) -> bool {
-    let found = ctx.runs.get(&ObjectRef::from_obj(work.run.as_ref()));
+    let found = ctx.runs.store().get(&ObjectRef::from_obj(work.run.as_ref()));
     work.is_new || found.is_some_and(|run| run.uid() == work.run.uid())
 }
 
@@ -386,14 +386,7 @@ async fn observed(
 /// Names of the runs of a secret, newest first; those that were just made too.
 fn last_runs(ctx: &Ctx, key: &SecretKey) -> Vec<String> {
     let (namespace, name) = key;
-    let mut all: Vec<Arc<WorkflowRun>> = ctx
-        .runs
-        .state()
-        .into_iter()
-        .filter(|r| {
-            r.spec.runtime_secret == *name && r.metadata.namespace.as_ref() == Some(namespace)
-        })
-        .collect();
+    let mut all: Vec<Arc<WorkflowRun>> = ctx.runs.of(&keys::of_secret(namespace, name));
     for work in ctx.board.of(key).into_iter().filter(|w| w.is_new) {
         if !all.iter().any(|r| r.uid() == work.run.uid()) {
             all.push(work.run);

@@ -5,55 +5,26 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::ResourceExt;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use regent_api::{ExternalSecret, PushSecret, RuntimeSecret, WorkflowRun};
-use regent_types::SecretPath;
-use regent_types::path::Tree;
+use regent_operator::store_index::StoreIndex;
 
 use super::consumers::target;
-use super::external_index::paths;
+use super::keys;
 use super::known::{Memory, Wake};
 
-/// RuntimeSecrets that an ExternalSecret may concern: those whose path it names, and the one whose
+/// RuntimeSecrets that an ExternalSecret may concern: those whose path it names, and those whose
 /// bootstrap Secret has the name that it targets.
-fn of_external(external: &ExternalSecret, all: &Store<RuntimeSecret>) -> Vec<Arc<RuntimeSecret>> {
-    let mut found: Vec<Arc<RuntimeSecret>> = Vec::new();
-    for path in paths(external) {
-        let direct = default_owner(&path).and_then(|(namespace, name)| {
-            all.get(&ObjectRef::new(&name).within(&namespace)).filter(|s| s.spec.path.is_none())
-        });
-        match direct {
-            Some(secret) => found.push(secret),
-            None => found.extend(all.state().into_iter().filter(|s| s.declares(&path))),
-        }
-    }
+fn of_external(
+    external: &ExternalSecret,
+    all: &StoreIndex<RuntimeSecret>,
+) -> Vec<Arc<RuntimeSecret>> {
+    let mut found: Vec<Arc<RuntimeSecret>> =
+        keys::paths(external).iter().flat_map(|path| all.of(path)).collect();
     if let (Some(target), Some(namespace)) = (target(external), external.namespace()) {
-        found.extend(of_bootstrap(&namespace, &target, all));
+        found.extend(all.of(&keys::bootstrap_secret(&namespace, &target)));
     }
     found
-}
-
-/// The RuntimeSecrets that hand over this bootstrap Secret; usually the one of the same name.
-fn of_bootstrap(
-    namespace: &str,
-    name: &str,
-    all: &Store<RuntimeSecret>,
-) -> Vec<Arc<RuntimeSecret>> {
-    let names = |s: &RuntimeSecret| {
-        s.metadata.namespace.as_deref() == Some(namespace)
-            && s.spec.introduce.handover.as_ref().is_some_and(|h| h.bootstrap_secret == name)
-    };
-    match all.get(&ObjectRef::new(name).within(namespace)).filter(|s| names(s)) {
-        Some(secret) => vec![secret],
-        None => all.state().into_iter().filter(|s| names(s)).collect(),
-    }
-}
-
-/// The RuntimeSecret that has this path by default.
-fn default_owner(path: &str) -> Option<(String, String)> {
-    let path = SecretPath::parse(path).ok()?;
-    (path.tree() == Tree::Runtime)
-        .then(|| Some((path.segment(1)?.to_owned(), path.segment(2)?.to_owned())))?
 }
 
 fn references(all: Vec<Arc<RuntimeSecret>>) -> BTreeSet<(String, String)> {
@@ -67,7 +38,7 @@ fn secret_refs(all: BTreeSet<(String, String)>) -> Vec<ObjectRef<RuntimeSecret>>
 /// An ExternalSecret changed: RuntimeSecrets to look at.
 pub(super) fn external_to_secrets(
     external: &ExternalSecret,
-    all: &Store<RuntimeSecret>,
+    all: &StoreIndex<RuntimeSecret>,
 ) -> Vec<ObjectRef<RuntimeSecret>> {
     secret_refs(references(of_external(external, all)))
 }
@@ -76,9 +47,9 @@ pub(super) fn external_to_secrets(
 pub(super) fn manifest_to_secrets(
     namespace: &str,
     name: &str,
-    all: &Store<RuntimeSecret>,
+    all: &StoreIndex<RuntimeSecret>,
 ) -> Vec<ObjectRef<RuntimeSecret>> {
-    secret_refs(references(of_bootstrap(namespace, name, all)))
+    secret_refs(references(all.of(&keys::bootstrap_secret(namespace, name))))
 }
 
 /// A run changed: the RuntimeSecret to look at.
@@ -90,15 +61,10 @@ pub(super) fn run_to_secret(run: &WorkflowRun) -> Option<ObjectRef<RuntimeSecret
 /// A PushSecret changed: the RuntimeSecrets that observe it.
 pub(super) fn push_to_secrets(
     push: &PushSecret,
-    all: &Store<RuntimeSecret>,
+    all: &StoreIndex<RuntimeSecret>,
 ) -> Vec<ObjectRef<RuntimeSecret>> {
-    let (namespace, name) = (push.namespace(), push.name_any());
-    let observes = |s: &RuntimeSecret| {
-        s.metadata.namespace == namespace
-            && s.spec.introduce.derived.as_ref().is_some_and(|d| d.push_secret == name)
-    };
-    let found = all.state().into_iter().filter(|s| observes(s));
-    found.map(|s| ObjectRef::from_obj(s.as_ref())).collect()
+    let key = keys::push_secret(&push.namespace().unwrap_or_default(), &push.name_any());
+    all.of(&key).iter().map(|s| ObjectRef::from_obj(s.as_ref())).collect()
 }
 
 /// Notes for each of `all` what has happened, so that it is looked at.
@@ -118,13 +84,16 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn secrets(all: Vec<serde_json::Value>) -> Store<RuntimeSecret> {
+    fn secrets(all: Vec<serde_json::Value>) -> StoreIndex<RuntimeSecret> {
         let (reader, mut writer) = kube::runtime::reflector::store();
+        let index = StoreIndex::new(reader, keys::claims);
         for one in all {
             let secret: RuntimeSecret = serde_json::from_value(one).unwrap();
-            writer.apply_watcher_event(&kube::runtime::watcher::Event::Apply(secret));
+            let event = kube::runtime::watcher::Event::Apply(secret);
+            writer.apply_watcher_event(&event);
+            index.on_event(&event);
         }
-        reader
+        index
     }
 
     fn secret(namespace: &str, name: &str, path: Option<&str>, from: &str) -> serde_json::Value {
