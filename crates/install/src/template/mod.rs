@@ -52,7 +52,7 @@ pub fn each(path: &str, inner: Value) -> Value {
 pub enum Condition {
     /// The value at this path is true, or not empty.
     Set(String),
-    /// The opposite.
+    /// The value at this path is false, empty or not there.
     Unset(String),
     /// Each of them holds.
     All(Vec<Condition>),

@@ -9,13 +9,11 @@ use super::{Broken, CLOSE, Condition, DO, EACH, OPEN, THEN, WHEN};
 pub(super) enum Node<'a> {
     /// A scalar without holes.
     Literal(&'a Value),
-    /// One hole.
+    /// A scalar that is one hole: the value keeps its type.
     At(&'a str),
     /// A string with holes in it.
     Join(Vec<Piece<'a>>),
-    /// Entries.
     Map(&'a Map<String, Value>),
-    /// Items.
     List(&'a [Value]),
     /// There only where the condition holds.
     When(Condition, &'a Value),
@@ -26,7 +24,6 @@ pub(super) enum Node<'a> {
 /// A part of a string.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
-    /// As it is.
     Text(&'a str),
     /// The text of a value.
     At(&'a str),

@@ -10,7 +10,7 @@ use super::{Broken, Condition, ITEM};
 /// What holes and conditions are answered from.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
-    /// The values.
+    /// Values of the installation, complete with their defaults.
     pub values: &'a Value,
     /// Names of neighbours' CustomResourceDefinitions that may be placed.
     pub placeable: &'a BTreeSet<String>,
