@@ -17,7 +17,7 @@ use crate::failure::Failure;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address(Option<SocketAddr>);
 
-/// `ADDRESS:PORT` or `none`.
+/// Reads `ADDRESS:PORT`, or `none` for no probes at all; the error says what was expected.
 pub fn parse(text: &str) -> Result<Address, String> {
     if text == "none" {
         return Ok(Address(None));
@@ -25,11 +25,11 @@ pub fn parse(text: &str) -> Result<Address, String> {
     text.parse().map(|a| Address(Some(a))).map_err(|_| "expected ADDRESS:PORT or none".to_owned())
 }
 
-/// What answers probes.
+/// The task that answers probes; it ends when it is stopped.
 pub struct Probes(Option<JoinHandle<()>>);
 
 impl Probes {
-    /// Ends it.
+    /// Stops answering at once, in the middle of a probe if need be.
     pub async fn stop(self) {
         if let Some(task) = self.0 {
             task.abort();

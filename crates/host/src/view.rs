@@ -18,7 +18,7 @@ use super::settled::{self, Around, TriggerFacts};
 
 pub use super::facts::{Ready, RunFacts, SecretFacts};
 
-/// One thing seen.
+/// One event of a watch, for the view.
 pub enum Seen {
     /// Objects of this kind are listed anew: what was seen of it before counts no longer.
     Listing(&'static str),
@@ -26,21 +26,21 @@ pub enum Seen {
     Listed(&'static str),
     /// The object exists no longer.
     Gone(Box<Seen>),
-    /// A source.
+    /// A GitSource as it is now.
     Git(Box<GitSource>),
-    /// A manifest.
+    /// An EncryptedManifest as it is now.
     Manifest(Box<EncryptedManifest>),
-    /// The authority.
+    /// The RuntimeAuthority as it is now.
     Authority(Box<RuntimeAuthority>),
-    /// A secret.
+    /// A RuntimeSecret as it is now.
     Secret(Box<RuntimeSecret>),
-    /// A materialization.
+    /// An ExternalSecret as it is now.
     External(Box<ExternalSecret>),
-    /// A publication.
+    /// A PushSecret as it is now.
     Push(Box<PushSecret>),
-    /// A run.
+    /// A WorkflowRun as it is now.
     Run(Box<WorkflowRun>),
-    /// A trigger.
+    /// An EventTrigger as it is now.
     Trigger(Box<EventTrigger>),
 }
 
@@ -61,19 +61,18 @@ pub const KINDS: [&str; 8] = [
 pub struct View {
     /// GitSources, the revision they applied and how many objects it has.
     pub git: BTreeMap<String, (Ready, Option<String>, usize)>,
-    /// Manifests.
+    /// `Ready` conditions of EncryptedManifests, by `namespace/name`.
     pub manifests: BTreeMap<String, Ready>,
     /// The authority: condition, phase, root token revoked.
     pub authority: Option<(Ready, i64, bool)>,
-    /// Secrets.
+    /// What RuntimeSecrets say of themselves, by `namespace/name`.
     pub secrets: BTreeMap<String, SecretFacts>,
-    /// Materializations.
+    /// `Ready` conditions of ExternalSecrets, by `namespace/name`.
     pub externals: BTreeMap<String, Ready>,
-    /// Publications.
+    /// `Ready` conditions of PushSecrets, by `namespace/name`.
     pub pushes: BTreeMap<String, Ready>,
-    /// Runs.
+    /// What WorkflowRuns say of themselves, by `namespace/name`.
     pub runs: BTreeMap<String, RunFacts>,
-    /// Triggers.
     triggers: BTreeMap<String, TriggerFacts>,
     /// Objects that each source has applied, of the kinds that are seen: kind and `namespace/name`.
     applied: BTreeMap<String, Vec<(&'static str, String)>>,
@@ -88,11 +87,11 @@ pub struct View {
 /// Something that keeps the system from steady state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unmet {
-    /// `Kind namespace/name`.
+    /// The object, as `Kind namespace/name`.
     pub object: String,
     /// Reason of its condition.
     pub reason: String,
-    /// Its message.
+    /// Message of the condition, which says what to do.
     pub message: String,
 }
 

@@ -35,23 +35,23 @@ use regent_host::hosted::AUDIT_LOG;
 /// Seconds between looks at the repository: local and cheap.
 const GIT_INTERVAL_S: i64 = 2;
 
-/// The running system.
+/// A run of the whole system: cluster, authority and components.
 pub struct System {
-    /// The Kubernetes API.
+    /// The Kubernetes API that the components talk to.
     pub cluster: Cluster,
     /// Where the run lives.
     pub folder: Folder,
     /// Phase 0; absent where a kept folder's identity file is gone.
     pub trust: Option<Trust>,
-    /// The repository's URL.
+    /// URL from which intent fetches the repository.
     pub repo_url: String,
     /// Its commit, where it is local.
     pub commit: Option<String>,
     /// Namespaces with access to Secrets.
     pub namespaces: Vec<String>,
-    /// The components' wiring.
+    /// Addresses and files that each component is started with.
     pub wiring: Wiring,
-    /// The components.
+    /// The components that run, as tasks or processes.
     pub components: Components,
     installed: Installed,
     hosted: Option<Serving>,
@@ -93,7 +93,7 @@ impl System {
         begun.wire(options).await
     }
 
-    /// The cluster's admin.
+    /// Client that may do everything on this run's cluster.
     pub fn admin(&self) -> kube::Client {
         self.cluster.admin()
     }

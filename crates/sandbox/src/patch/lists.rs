@@ -21,7 +21,6 @@ pub(crate) enum Lists<'a> {
 pub(super) enum List {
     /// Whole: who writes it owns it.
     Atomic,
-    /// By value.
     Set,
     /// By the keys of its items.
     Map(Vec<String>),
