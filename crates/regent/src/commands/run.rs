@@ -27,7 +27,7 @@ use regent_host::{health, signals};
 
 `regent install` prints the Deployments that run this.")]
 pub struct RunArgs {
-    /// Which one.
+    /// Component that this process is.
     #[arg(value_enum)]
     pub component: Component,
     /// Kubeconfig of the component's own account; in a pod, its ServiceAccount.
