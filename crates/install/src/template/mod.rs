@@ -72,9 +72,9 @@ impl Condition {
 /// A template that cannot be read: a mistake in regent, found by its own tests.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a template of regent's own cannot be read: {0}")]
-pub struct Broken(pub(super) String);
+pub struct TemplateError(pub(super) String);
 
-impl Explain for Broken {
+impl Explain for TemplateError {
     fn reason(&self) -> &'static str {
         "BrokenTemplate"
     }
