@@ -18,6 +18,7 @@ use regent_types::labels::{AUTHORITY_SERVICE_URL, SYSTEM_NAMESPACE};
 use regent_types::seal::SealedShares;
 use regent_vault::{FileJwt, JwtSource};
 
+use super::authority_server::AuthorityServer;
 use super::cluster::Cluster;
 use super::components::Components;
 use super::drill;
@@ -25,8 +26,7 @@ use super::folder::Folder;
 use super::install::{self, Installed};
 use super::loopback::loopback;
 use super::options::{AuthorityChoice, Options};
-use super::repository::{self, Found};
-use super::serving::Serving;
+use super::repository::{self, Repository};
 use super::trust::Trust;
 use super::wiring::Wiring;
 use regent_host::failure::Failure;
@@ -54,7 +54,7 @@ pub struct System {
     /// The components that run, as tasks or processes.
     pub components: Components,
     installed: Installed,
-    hosted: Option<Serving>,
+    hosted: Option<AuthorityServer>,
     /// Where the embedded authority answers while it runs.
     hosted_at: Option<SocketAddr>,
     keeper: tokio::task::JoinHandle<()>,
@@ -115,7 +115,7 @@ impl System {
             anyhow::bail!("this run hosts no authority");
         };
         self.stop_authority().await;
-        self.hosted = Some(Serving::start(&self.wiring, &self.folder, addr).await?);
+        self.hosted = Some(AuthorityServer::start(&self.wiring, &self.folder, addr).await?);
         Ok(())
     }
 
@@ -273,7 +273,7 @@ struct Begun {
     cluster: Cluster,
     folder: Folder,
     trust: Option<Trust>,
-    found: Found,
+    found: Repository,
     namespaces: Vec<String>,
     installed: Installed,
 }
@@ -314,7 +314,7 @@ async fn bring_up(
     wiring: &mut Wiring,
     folder: &Folder,
     options: &Options,
-) -> anyhow::Result<(Option<Serving>, Written)> {
+) -> anyhow::Result<(Option<AuthorityServer>, Written)> {
     if let Some(external) = options.authority.external() {
         let address = external.address.clone();
         return Ok((None, Written { dialled: address.clone(), address }));
@@ -322,7 +322,7 @@ async fn bring_up(
     let mut addr = loopback(options.authority_port);
     let mut hosted = None;
     if matches!(options.authority, AuthorityChoice::Embedded) {
-        let started = Serving::start(wiring, folder, addr).await?;
+        let started = AuthorityServer::start(wiring, folder, addr).await?;
         addr = started.addr;
         hosted = Some(started);
     }
