@@ -89,7 +89,7 @@ impl OpenBao {
         Ok(server)
     }
 
-    /// `https://127.0.0.1:PORT`.
+    /// URL that the server answers at, `https://127.0.0.1:PORT`.
     pub fn address(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
     }
@@ -104,7 +104,7 @@ impl OpenBao {
         self.folder.join("audit.log")
     }
 
-    /// Its own log.
+    /// File that the server's own log goes to.
     pub fn log(&self) -> PathBuf {
         self.folder.join("server.log")
     }

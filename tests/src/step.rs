@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result, bail};
 
-/// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     /// Line number, from 1.

@@ -250,7 +250,7 @@ impl World {
         }
     }
 
-    /// Ends the authority.
+    /// Ends the authority, so that nothing answers at its address.
     pub async fn stop_authority(&mut self) -> Result<()> {
         match &mut self.openbao {
             Some(server) => server.kill(),
@@ -400,7 +400,7 @@ pub async fn await_object(
         .with_context(|| format!("{kind} {name}"))
 }
 
-/// `namespace/name` or `name`.
+/// Takes `namespace/name` apart; a `name` alone has no namespace.
 pub fn split(name: &str) -> (Option<&str>, &str) {
     match name.split_once('/') {
         Some((namespace, name)) => (Some(namespace), name),

@@ -18,7 +18,7 @@ use crate::real::{self, Options, Real};
 use crate::used;
 use crate::waits;
 
-/// Which Kubernetes API.
+/// The Kubernetes API that a scenario runs against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Api {
     /// The one in this process; components are tasks.
@@ -29,7 +29,7 @@ pub enum Api {
     Own,
 }
 
-/// Which runtime authority.
+/// The runtime authority that a scenario runs against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authority {
     /// The one in this process.
@@ -43,9 +43,9 @@ pub enum Authority {
 /// A world to run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// The Kubernetes API.
+    /// The Kubernetes API that it has.
     pub api: Api,
-    /// The authority.
+    /// The runtime authority that it has.
     pub authority: Authority,
 }
 
@@ -67,9 +67,9 @@ impl fmt::Display for Kind {
 
 /// Worlds that this run is to have, and worlds that it goes without, each with the reason.
 pub struct Choice {
-    /// To run in.
+    /// Worlds to run in, in this order.
     pub wanted: Vec<Kind>,
-    /// Left out.
+    /// Worlds that are left out, each with the reason.
     pub skipped: Vec<(Kind, String)>,
 }
 
@@ -242,7 +242,7 @@ impl Lent {
         waits::listed(api).await
     }
 
-    /// The control plane.
+    /// The control plane that was lent; an error once it was given back.
     pub fn real(&self) -> Result<&Real> {
         let plane = self.plane.as_ref().context("the control plane was given back")?;
         Ok(&plane.real)

@@ -18,14 +18,14 @@ pub const MESSAGE_LEN_MAX: usize = 1024;
 pub struct Verdict {
     /// `True`, `False`, or `None` for `Unknown`.
     pub status: Option<bool>,
-    /// CamelCase reason.
+    /// CamelCase word for programs and alerts; it stays the same where the message changes.
     pub reason: &'static str,
     /// A sentence for people; never a secret value.
     pub message: String,
 }
 
 impl Verdict {
-    /// The condition holds.
+    /// Status `True`, with a message that may be empty.
     pub fn yes(reason: &'static str, message: impl Into<String>) -> Self {
         Self { status: Some(true), reason, message: message.into() }
     }
@@ -35,7 +35,7 @@ impl Verdict {
         Self { status: Some(false), reason, message: message.into() }
     }
 
-    /// Not known yet.
+    /// Status `Unknown`: what would decide it has not been looked at, and `message` says why.
     pub fn unknown(reason: &'static str, message: impl Into<String>) -> Self {
         Self { status: None, reason, message: message.into() }
     }

@@ -39,7 +39,7 @@ pub struct ManifestSource {
     /// Repository URL without credentials.
     #[schemars(length(max = 2048))]
     pub repository: String,
-    /// Commit.
+    /// Commit that the manifest was applied from, or `unknown`.
     #[schemars(length(max = 64))]
     pub commit: String,
     /// File inside the repository.

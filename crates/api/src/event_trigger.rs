@@ -76,7 +76,7 @@ impl TriggerSource {
     }
 }
 
-/// A cron schedule.
+/// Points in time, as cron describes them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Schedule {
@@ -99,7 +99,7 @@ fn default_time_zone() -> String {
 /// What happens to missed slots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum MissedRuns {
-    /// They are skipped.
+    /// No run is started for a slot that was missed.
     #[default]
     Skip,
     /// The newest of them runs once.
@@ -113,7 +113,7 @@ pub struct Expiry {
     /// Secrets that are due within this many seconds.
     #[schemars(range(min = 0, max = 31_536_000))]
     pub within_seconds: i64,
-    /// When to look.
+    /// Points in time at which secrets are checked for it.
     #[serde(flatten)]
     pub schedule: Schedule,
 }
@@ -134,7 +134,7 @@ pub struct Selection {
 /// Whether runs of one trigger and secret may overlap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ConcurrencyPolicy {
-    /// The slot waits.
+    /// A new run waits until the one before has ended, except after a reported leak.
     #[default]
     Forbid,
     /// Both run; the record still lets only one rotate at a time.

@@ -76,7 +76,7 @@ pub struct GitSourceStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20_000))]
     pub inventory: Vec<InventoryItem>,
-    /// When that was.
+    /// When the revision was first applied whole, or was applied whole again after an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_applied: Option<Time>,
     /// Generation of the spec this status speaks of.
@@ -87,7 +87,7 @@ pub struct GitSourceStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// One applied object.
+/// An object that intent applied, and deletes again once it is gone from the repository.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InventoryItem {

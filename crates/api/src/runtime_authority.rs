@@ -101,14 +101,14 @@ pub struct Seal {
     pub unattended: bool,
 }
 
-/// One share holder.
+/// A person who keeps one share of the seal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Holder {
     /// A name for people.
     #[schemars(length(min = 1, max = 63))]
     pub name: String,
-    /// age X25519 recipient.
+    /// Public age key that the share is encrypted to; its identity stays with the person.
     #[schemars(length(min = 1, max = 128), regex(pattern = "^age1[0-9a-z]+$"))]
     pub recipient: String,
 }
@@ -146,11 +146,11 @@ pub struct ReviewedBy {
     pub ca_cert: Option<String>,
 }
 
-/// What warden knows.
+/// The state of the authority, as warden last found it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RuntimeAuthorityStatus {
-    /// 0 to 4.
+    /// 2 until the authority is unsealed and configured, 3 from then on, 4 once a secret is delivered from it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<i64>,
     /// Who is authoritative now.

@@ -144,7 +144,7 @@ pub struct RuntimeSecretStatus {
     /// Path in the `secret/` mount.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Version in force.
+    /// Version that consumers are given, with the time at which it was made; absent until there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionPair>,
     /// When the version in force was made by rotation.

@@ -24,14 +24,14 @@ pub struct WorkflowSpec {
     pub finally: Vec<WorkflowStep>,
 }
 
-/// One typed step.
+/// One step of a workflow, with its parameters and the steps that it waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkflowStep {
     /// Name, unique in the workflow.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub name: String,
-    /// What it does.
+    /// The action that the step carries out.
     pub uses: Uses,
     /// Parameters of the step; never a secret value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -61,7 +61,7 @@ pub enum Uses {
     Handover,
     /// First value of a generated secret.
     Generate,
-    /// Rotation.
+    /// A new value in place of the current one.
     Rotate,
     /// A Kubernetes Event on the RuntimeSecret: `with.reason`, `with.message`.
     Notify,

@@ -63,24 +63,24 @@ pub struct Cause {
 pub enum CauseKind {
     /// The declaration in Git (handover, generate).
     Declared,
-    /// A schedule's slot.
+    /// An EventTrigger whose schedule came due.
     Schedule,
     /// A version about to expire.
     Expiry,
     /// An annotation or stage change.
     Change,
-    /// A reported leak.
+    /// A leak that was reported by annotation on the RuntimeSecret.
     Compromise,
-    /// A person.
+    /// A person who made the WorkflowRun by hand.
     Manual,
 }
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum RunPhase {
-    /// Under way.
+    /// The orchestrator has taken up the run and it has not ended.
     Running,
-    /// All steps succeeded.
+    /// Every step of the workflow succeeded.
     Succeeded,
     /// The slot it stands for was already covered; nothing was done.
     AlreadyDone,
@@ -109,10 +109,10 @@ pub struct WorkflowRunStatus {
     /// Version that the run made or acknowledged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionPair>,
-    /// When it started.
+    /// When the orchestrator took up the run; absent before that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
-    /// When it ended.
+    /// When the run succeeded, failed or stopped for good; absent before that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
     /// Generation of the spec this status speaks of.
@@ -131,12 +131,12 @@ pub struct StepRecord {
     pub name: String,
     /// How far it is.
     pub phase: StepPhase,
-    /// Tries so far.
+    /// Number of the current try, from 1.
     pub attempts: i64,
-    /// When it started.
+    /// When the first try began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Time>,
-    /// When it ended.
+    /// When the last try ended; absent while it is under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
     /// What happened, for people; never a value.

@@ -20,18 +20,18 @@ pub struct Ready {
     pub ready: bool,
     /// Its reason; empty when there is no condition yet.
     pub reason: String,
-    /// Its message.
+    /// Message of the condition; empty when there is none yet.
     pub message: String,
 }
 
-/// A RuntimeSecret, briefly.
+/// What a RuntimeSecret says of itself, as far as steady state depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretFacts {
-    /// Its condition.
+    /// Its `Ready` condition; without a reason where it has none yet.
     pub ready: Ready,
-    /// Its stage.
+    /// How far it is; absent until the orchestrator has seen it.
     pub stage: Option<Stage>,
-    /// Its version number.
+    /// Number of the version in force; 0 before the first.
     pub version: i64,
     /// How it is introduced: `handover`, `generate` or `derived`.
     pub introduced: &'static str,
@@ -41,20 +41,20 @@ pub struct SecretFacts {
     pub(super) selectable: Selectable,
 }
 
-/// A run, briefly.
+/// What a WorkflowRun says of itself, as far as steady state depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFacts {
     /// Its phase, once it has one.
     pub phase: Option<RunPhase>,
     /// Name of its RuntimeSecret.
     pub secret: String,
-    /// Who started it.
+    /// EventTrigger, user or component that started it.
     pub by: String,
     /// Slot or delivery that it was started for, where a trigger started it.
     pub slot: Option<String>,
-    /// Version it made.
+    /// Number of the version that it made; 0 before that.
     pub version: i64,
-    /// Why it stopped.
+    /// Message of its `Ready` condition: why it stopped, if it did.
     pub message: String,
 }
 

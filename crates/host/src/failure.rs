@@ -7,11 +7,11 @@ use regent_types::{Advice, Explain};
 /// An error with a reason, advice and an exit code. Its source chain is printed below it.
 #[derive(Debug)]
 pub struct Failure {
-    /// CamelCase reason.
+    /// CamelCase word for programs: the `reason` of `-o json`.
     pub reason: String,
     /// What went wrong, in one sentence; never a secret value.
     pub message: String,
-    /// What to do.
+    /// What was expected, what was found, what to do; absent where the message says it all.
     pub advice: Option<Box<Advice>>,
     /// Exit code of the process.
     pub code: u8,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use regent_operator::lease::Standing;
+use regent_operator::lease::Leadership;
 use regent_types::Advice;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address(Option<SocketAddr>);
 
-/// `ADDRESS:PORT` or `none`.
+/// Reads `ADDRESS:PORT`, or `none` for no probes at all; the error says what was expected.
 pub fn parse(text: &str) -> Result<Address, String> {
     if text == "none" {
         return Ok(Address(None));
@@ -25,11 +25,11 @@ pub fn parse(text: &str) -> Result<Address, String> {
     text.parse().map(|a| Address(Some(a))).map_err(|_| "expected ADDRESS:PORT or none".to_owned())
 }
 
-/// What answers probes.
+/// The task that answers probes; it ends when it is stopped.
 pub struct Probes(Option<JoinHandle<()>>);
 
 impl Probes {
-    /// Ends it.
+    /// Stops answering at once, in the middle of a probe if need be.
     pub async fn stop(self) {
         if let Some(task) = self.0 {
             task.abort();
@@ -42,7 +42,7 @@ impl Probes {
 /// Answers probes on `address`.
 pub async fn serve(
     address: Address,
-    standing: watch::Receiver<Standing>,
+    leadership: watch::Receiver<Leadership>,
 ) -> Result<Probes, Failure> {
     let Some(address) = address.0 else { return Ok(Probes(None)) };
     let listener = tokio::net::TcpListener::bind(address).await.map_err(|error| {
@@ -50,7 +50,7 @@ pub async fn serve(
         let advice = Advice::new("a free address", found, "name another with --health-address");
         Failure::new("CannotServe", "probes cannot be answered", advice)
     })?;
-    let router = router(standing);
+    let router = router(leadership);
     Ok(Probes(Some(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "probes are answered no more");
@@ -58,14 +58,14 @@ pub async fn serve(
     }))))
 }
 
-fn router(standing: watch::Receiver<Standing>) -> Router {
+fn router(leadership: watch::Receiver<Leadership>) -> Router {
     let ready = move || {
-        let standing = *standing.borrow();
+        let leadership = *leadership.borrow();
         async move {
-            match standing {
-                Standing::Leading => (StatusCode::OK, "leading"),
-                Standing::Waiting => (StatusCode::OK, "waiting for the lease"),
-                Standing::Unknown => (
+            match leadership {
+                Leadership::Leading => (StatusCode::OK, "leading"),
+                Leadership::Waiting => (StatusCode::OK, "waiting for the lease"),
+                Leadership::Unknown => (
                     StatusCode::SERVICE_UNAVAILABLE,
                     "waits for the API server, for definitions or for its lease",
                 ),
@@ -87,10 +87,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_replica_is_ready_when_it_works_or_waits() {
-        let (tell, standing) = watch::channel(Standing::Unknown);
-        let router = router(standing);
+        let (tell, leadership) = watch::channel(Leadership::Unknown);
+        let router = router(leadership);
         assert_eq!((asked(&router, "/livez").await, asked(&router, "/readyz").await), (200, 503));
-        for fine in [Standing::Waiting, Standing::Leading] {
+        for fine in [Leadership::Waiting, Leadership::Leading] {
             tell.send_replace(fine);
             assert_eq!(asked(&router, "/readyz").await, 200);
         }

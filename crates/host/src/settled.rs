@@ -30,7 +30,6 @@ pub(super) struct TriggerFacts {
     source: Source,
     select: Selection,
     suspended: bool,
-    /// `secret=slot`.
     deliveries: Vec<String>,
     /// When the newest delivery was taken.
     fired: Option<Timestamp>,

@@ -6,14 +6,14 @@ use tokio::sync::watch;
 /// Exit code after a second signal: 128 + SIGINT, as a shell has it.
 const AT_ONCE: i32 = 130;
 
-/// Both signals.
+/// SIGINT and SIGTERM, both of which ask for an orderly stop.
 pub struct Stop {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Stop {
-    /// Starts to listen.
+    /// Takes the signals over from their default, which is to end at once; the error is the system's.
     pub fn listen() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -21,7 +21,7 @@ impl Stop {
         })
     }
 
-    /// Waits for either.
+    /// Returns when either of them has come.
     pub async fn given(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

@@ -18,29 +18,29 @@ use super::settled::{self, Around, TriggerFacts};
 
 pub use super::facts::{Ready, RunFacts, SecretFacts};
 
-/// One thing seen.
-pub enum Seen {
+/// One event of a watch, for the view.
+pub enum ObjectEvent {
     /// Objects of this kind are listed anew: what was seen of it before counts no longer.
     Listing(&'static str),
     /// The listing of this kind is complete.
     Listed(&'static str),
     /// The object exists no longer.
-    Gone(Box<Seen>),
-    /// A source.
+    Gone(Box<ObjectEvent>),
+    /// A GitSource as it is now.
     Git(Box<GitSource>),
-    /// A manifest.
+    /// An EncryptedManifest as it is now.
     Manifest(Box<EncryptedManifest>),
-    /// The authority.
+    /// The RuntimeAuthority as it is now.
     Authority(Box<RuntimeAuthority>),
-    /// A secret.
+    /// A RuntimeSecret as it is now.
     Secret(Box<RuntimeSecret>),
-    /// A materialization.
+    /// An ExternalSecret as it is now.
     External(Box<ExternalSecret>),
-    /// A publication.
+    /// A PushSecret as it is now.
     Push(Box<PushSecret>),
-    /// A run.
+    /// A WorkflowRun as it is now.
     Run(Box<WorkflowRun>),
-    /// A trigger.
+    /// An EventTrigger as it is now.
     Trigger(Box<EventTrigger>),
 }
 
@@ -61,19 +61,18 @@ pub const KINDS: [&str; 8] = [
 pub struct View {
     /// GitSources, the revision they applied and how many objects it has.
     pub git: BTreeMap<String, (Ready, Option<String>, usize)>,
-    /// Manifests.
+    /// `Ready` conditions of EncryptedManifests, by `namespace/name`.
     pub manifests: BTreeMap<String, Ready>,
     /// The authority: condition, phase, root token revoked.
     pub authority: Option<(Ready, i64, bool)>,
-    /// Secrets.
+    /// What RuntimeSecrets say of themselves, by `namespace/name`.
     pub secrets: BTreeMap<String, SecretFacts>,
-    /// Materializations.
+    /// `Ready` conditions of ExternalSecrets, by `namespace/name`.
     pub externals: BTreeMap<String, Ready>,
-    /// Publications.
+    /// `Ready` conditions of PushSecrets, by `namespace/name`.
     pub pushes: BTreeMap<String, Ready>,
-    /// Runs.
+    /// What WorkflowRuns say of themselves, by `namespace/name`.
     pub runs: BTreeMap<String, RunFacts>,
-    /// Triggers.
     triggers: BTreeMap<String, TriggerFacts>,
     /// Objects that each source has applied, of the kinds that are seen: kind and `namespace/name`.
     applied: BTreeMap<String, Vec<(&'static str, String)>>,
@@ -88,11 +87,11 @@ pub struct View {
 /// Something that keeps the system from steady state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unmet {
-    /// `Kind namespace/name`.
+    /// The object, as `Kind namespace/name`.
     pub object: String,
     /// Reason of its condition.
     pub reason: String,
-    /// Its message.
+    /// Message of the condition, which says what to do.
     pub message: String,
 }
 
@@ -114,17 +113,17 @@ impl View {
     }
 
     /// Takes in one object, or what is known of its kind.
-    pub fn see(&mut self, seen: Seen) {
+    pub fn see(&mut self, seen: ObjectEvent) {
         match seen {
-            Seen::Listing(kind) => {
+            ObjectEvent::Listing(kind) => {
                 self.unlisted.insert(kind);
                 self.forget_kind(kind);
             }
-            Seen::Listed(kind) => {
+            ObjectEvent::Listed(kind) => {
                 self.unlisted.remove(kind);
             }
-            Seen::Gone(seen) => self.forget(&seen),
-            Seen::Git(o) => {
+            ObjectEvent::Gone(seen) => self.forget(&seen),
+            ObjectEvent::Git(o) => {
                 let status = o.status.clone().unwrap_or_default();
                 let item = |i: &InventoryItem| {
                     let kind = KINDS.into_iter().find(|kind| *kind == i.kind)?;
@@ -135,35 +134,35 @@ impl View {
                 let facts = (ready(&status.conditions), status.revision, status.inventory.len());
                 self.git.insert(key(&o.metadata), facts);
             }
-            Seen::Manifest(o) => {
+            ObjectEvent::Manifest(o) => {
                 let status = o.status.clone().unwrap_or_default();
                 self.manifests.insert(key(&o.metadata), ready(&status.conditions));
             }
-            Seen::Authority(o) => {
+            ObjectEvent::Authority(o) => {
                 let status = o.status.clone().unwrap_or_default();
                 let revoked = status.root_revoked.unwrap_or(false);
                 let phase = status.phase.unwrap_or(0);
                 self.authority = Some((ready(&status.conditions), phase, revoked));
             }
-            Seen::Secret(o) => {
+            ObjectEvent::Secret(o) => {
                 let facts = secret_facts(&o);
                 if let (Some(namespace), Some(name)) = (&o.metadata.namespace, &facts.bootstrap) {
                     self.taken_over.insert(format!("{namespace}/{name}"));
                 }
                 self.secrets.insert(key(&o.metadata), facts);
             }
-            Seen::External(o) => {
+            ObjectEvent::External(o) => {
                 let status = o.status.clone().unwrap_or_default();
                 self.externals.insert(key(&o.metadata), ready(&status.conditions));
             }
-            Seen::Push(o) => {
+            ObjectEvent::Push(o) => {
                 let status = o.status.clone().unwrap_or_default();
                 self.pushes.insert(key(&o.metadata), ready(&status.conditions));
             }
-            Seen::Run(o) => {
+            ObjectEvent::Run(o) => {
                 self.runs.insert(key(&o.metadata), run_facts(&o));
             }
-            Seen::Trigger(o) => {
+            ObjectEvent::Trigger(o) => {
                 let conditions = o.status.as_ref().map(|s| s.conditions.clone());
                 let ready = ready(&conditions.unwrap_or_default());
                 self.triggers.insert(key(&o.metadata), TriggerFacts::of(&o, ready));
@@ -190,26 +189,26 @@ impl View {
         }
     }
 
-    fn forget(&mut self, seen: &Seen) {
+    fn forget(&mut self, seen: &ObjectEvent) {
         match seen {
-            Seen::Listing(_) | Seen::Listed(_) | Seen::Gone(_) => {}
-            Seen::Git(o) => {
+            ObjectEvent::Listing(_) | ObjectEvent::Listed(_) | ObjectEvent::Gone(_) => {}
+            ObjectEvent::Git(o) => {
                 self.git.remove(&key(&o.metadata));
                 self.applied.remove(&key(&o.metadata));
             }
-            Seen::Manifest(o) => drop(self.manifests.remove(&key(&o.metadata))),
-            Seen::Authority(_) => self.authority = None,
-            Seen::Secret(o) => {
+            ObjectEvent::Manifest(o) => drop(self.manifests.remove(&key(&o.metadata))),
+            ObjectEvent::Authority(_) => self.authority = None,
+            ObjectEvent::Secret(o) => {
                 let gone = self.secrets.remove(&key(&o.metadata));
                 let bootstrap = gone.and_then(|facts| facts.bootstrap);
                 if let (Some(namespace), Some(name)) = (&o.metadata.namespace, bootstrap) {
                     self.taken_over.remove(&format!("{namespace}/{name}"));
                 }
             }
-            Seen::External(o) => drop(self.externals.remove(&key(&o.metadata))),
-            Seen::Push(o) => drop(self.pushes.remove(&key(&o.metadata))),
-            Seen::Run(o) => drop(self.runs.remove(&key(&o.metadata))),
-            Seen::Trigger(o) => drop(self.triggers.remove(&key(&o.metadata))),
+            ObjectEvent::External(o) => drop(self.externals.remove(&key(&o.metadata))),
+            ObjectEvent::Push(o) => drop(self.pushes.remove(&key(&o.metadata))),
+            ObjectEvent::Run(o) => drop(self.runs.remove(&key(&o.metadata))),
+            ObjectEvent::Trigger(o) => drop(self.triggers.remove(&key(&o.metadata))),
         }
     }
 

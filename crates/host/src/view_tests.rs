@@ -12,7 +12,7 @@ fn ready() -> Value {
         "lastTransitionTime": "2026-11-24T00:00:00Z" }])
 }
 
-fn seen((kind, namespace, name, body): Fact) -> Seen {
+fn seen((kind, namespace, name, body): Fact) -> ObjectEvent {
     let mut object = body;
     object["metadata"]["name"] = name.into();
     if !namespace.is_empty() {
@@ -24,12 +24,12 @@ fn seen((kind, namespace, name, body): Fact) -> Seen {
         Box::new(serde_json::from_value(object).unwrap())
     }
     match kind {
-        "GitSource" => Seen::Git(read(object)),
-        "EncryptedManifest" => Seen::Manifest(read(object)),
-        "RuntimeAuthority" => Seen::Authority(read(object)),
-        "RuntimeSecret" => Seen::Secret(read(object)),
-        "WorkflowRun" => Seen::Run(read(object)),
-        "EventTrigger" => Seen::Trigger(read(object)),
+        "GitSource" => ObjectEvent::Git(read(object)),
+        "EncryptedManifest" => ObjectEvent::Manifest(read(object)),
+        "RuntimeAuthority" => ObjectEvent::Authority(read(object)),
+        "RuntimeSecret" => ObjectEvent::Secret(read(object)),
+        "WorkflowRun" => ObjectEvent::Run(read(object)),
+        "EventTrigger" => ObjectEvent::Trigger(read(object)),
         other => panic!("no {other} in these tables"),
     }
 }
@@ -189,9 +189,9 @@ fn what_was_not_seen_yet_is_waited_for() {
 
     let mut view = View::unlisted();
     view.see(seen(authority()));
-    KINDS.into_iter().skip(1).for_each(|kind| view.see(Seen::Listed(kind)));
+    KINDS.into_iter().skip(1).for_each(|kind| view.see(ObjectEvent::Listed(kind)));
     assert_eq!(view.first_unmet().map(|(one, _)| one.object), Some("GitSource all".into()));
-    view.see(Seen::Listed("GitSource"));
+    view.see(ObjectEvent::Listed("GitSource"));
     assert_eq!(view.first_unmet(), None);
 }
 
@@ -201,9 +201,9 @@ fn what_is_gone_counts_no_longer() {
     let mut view = View::default();
     [authority(), failed()].into_iter().for_each(|fact| view.see(seen(fact)));
     assert_eq!(view.unmet().len(), 1);
-    view.see(Seen::Gone(Box::new(seen(failed()))));
+    view.see(ObjectEvent::Gone(Box::new(seen(failed()))));
     assert_eq!(view.unmet(), []);
-    view.see(Seen::Listing("RuntimeAuthority"));
-    view.see(Seen::Listed("RuntimeAuthority"));
+    view.see(ObjectEvent::Listing("RuntimeAuthority"));
+    view.see(ObjectEvent::Listed("RuntimeAuthority"));
     assert_eq!(view.unmet().len(), 1, "an authority that was there before a new listing");
 }

@@ -24,7 +24,6 @@ pub fn schema() -> Value {
 }
 
 struct Field {
-    /// Its keys.
     path: Vec<String>,
     /// What it means; empty where the same was said of another component.
     text: String,

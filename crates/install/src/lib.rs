@@ -1,7 +1,7 @@
 //! What an installation consists of: one source for `regent install` and the Helm chart.
 //!
 //! ```text
-//! values       what differs from installation to installation     bounds   whether values can be used
+//! values       what differs from installation to installation     validation   whether values can be used
 //! limits       what values may be                                 metadata labels and names in common
 //! template/    objects with holes, and their two readings
 //! namespace    definitions (CRDs)    identities (accounts, RBAC)  network  who may talk to whom
@@ -18,7 +18,6 @@
 pub mod access;
 mod admission;
 mod authority;
-pub mod bounds;
 mod component;
 pub mod definitions;
 mod disruption;
@@ -30,6 +29,7 @@ mod namespace;
 mod network;
 mod pod;
 pub mod template;
+pub mod validation;
 pub mod values;
 
 use std::collections::BTreeSet;
@@ -37,7 +37,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 pub use metadata::COMPONENTS;
-use template::Broken;
+use template::TemplateError;
 use template::render::{Scope, render};
 pub use values::Values;
 
@@ -50,8 +50,8 @@ pub struct Part {
 }
 
 /// All parts, in the order in which they are applied.
-pub fn parts() -> Result<Vec<Part>, Broken> {
-    let definitions = definitions::objects().map_err(|e| Broken(e.to_string()))?;
+pub fn parts() -> Result<Vec<Part>, TemplateError> {
+    let definitions = definitions::objects().map_err(|e| TemplateError(e.to_string()))?;
     let part = |name, objects| Part { name, objects };
     Ok(vec![
         part("namespace", namespace::objects()),
@@ -68,11 +68,12 @@ pub fn parts() -> Result<Vec<Part>, Broken> {
 
 /// What is installed with `values`, in the order in which it is applied. Of the definitions in
 /// [`definitions::shared`] only those that are `placeable`.
-pub fn objects(values: &Values, placeable: &BTreeSet<String>) -> Result<Vec<Value>, Broken> {
-    let values = serde_json::to_value(values).map_err(|e| Broken(e.to_string()))?;
+pub fn objects(values: &Values, placeable: &BTreeSet<String>) -> Result<Vec<Value>, TemplateError> {
+    let values = serde_json::to_value(values).map_err(|e| TemplateError(e.to_string()))?;
     let scope = Scope::new(&values, placeable);
     let templates = parts()?.into_iter().flat_map(|part| part.objects);
-    let all: Result<Vec<Vec<Value>>, Broken> = templates.map(|t| render(&t, scope)).collect();
+    let all: Result<Vec<Vec<Value>>, TemplateError> =
+        templates.map(|t| render(&t, scope)).collect();
     Ok(all?.concat())
 }
 

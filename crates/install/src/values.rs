@@ -32,7 +32,7 @@ pub struct Values {
     pub admission: Admission,
     /// The components: one Deployment, account and set of rights each.
     pub components: Components,
-    /// The runtime authority.
+    /// The authority that comes with regent; off where another one is used.
     pub authority: Authority,
     /// Who may talk to whom.
     pub network_policies: NetworkPolicies,
@@ -48,11 +48,11 @@ pub struct Values {
     pub pod_annotations: Map<String, Value>,
 }
 
-/// The image.
+/// The image that every pod runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Image {
-    /// Registry and name.
+    /// Registry and repository, without a tag.
     #[schemars(length(min = 1, max = 255), regex(pattern = limits::REPOSITORY_PATTERN))]
     pub repository: String,
     /// Tag; `TAG@sha256:DIGEST` pins what it stands for.
@@ -68,9 +68,9 @@ pub enum PullPolicy {
     /// Where it is not there.
     #[default]
     IfNotPresent,
-    /// At each start.
+    /// At each start of a pod, even where the node has it.
     Always,
-    /// It is there.
+    /// It is there already: nothing is pulled.
     Never,
 }
 
@@ -78,7 +78,7 @@ pub enum PullPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretName {
-    /// Its name.
+    /// `metadata.name` of a Secret in the namespace `regent-system`.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
 }
@@ -90,9 +90,9 @@ pub enum ExternalSecretsCrds {
     /// Where the cluster was looked at and has none.
     #[default]
     Auto,
-    /// Without looking.
+    /// Without looking at the cluster first.
     Always,
-    /// Not at all.
+    /// The cluster's own definitions are used.
     Never,
 }
 
@@ -114,23 +114,23 @@ pub struct Admission {
     pub stores: Vec<String>,
 }
 
-/// The components.
+/// What is installed of each component.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Components {
     /// GitOps controller; leave it out where Flux or Argo CD is there.
     pub intent: Component,
-    /// Bootstrap decryption.
+    /// Decrypts manifests into bootstrap Secrets.
     pub bootstrap: Component,
-    /// The authority's steward.
+    /// Initializes, unseals and configures the authority.
     pub warden: Component,
-    /// Orchestration engine.
+    /// Introduces, rotates and revokes secrets in the authority.
     pub orchestrator: Component,
-    /// Event triggers.
+    /// Starts rotations by schedule, expiry, change or a reported leak.
     pub triggers: Component,
     /// Materialization; leave it out where another External Secrets controller materializes.
     pub materializer: Component,
-    /// Publication.
+    /// Publishes Secrets to the authority, as PushSecrets say.
     pub publisher: Component,
 }
 
@@ -150,7 +150,7 @@ impl Components {
     }
 }
 
-/// One component.
+/// How one component is deployed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Component {
@@ -169,7 +169,7 @@ pub struct Component {
     pub resources: Map<String, Value>,
 }
 
-/// The runtime authority.
+/// The authority that comes with regent: one pod with a volume.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Authority {
@@ -181,11 +181,11 @@ pub struct Authority {
     pub resources: Map<String, Value>,
 }
 
-/// The authority's volume.
+/// The volume that holds the authority's storage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Storage {
-    /// Its size.
+    /// Size of the volume, such as `1Gi`.
     #[schemars(regex(pattern = limits::SIZE_PATTERN))]
     pub size: String,
     /// Its storage class; the cluster's default where empty.
@@ -201,7 +201,7 @@ pub struct NetworkPolicies {
     pub enabled: bool,
     /// The API server, from every pod.
     pub api_server: Destination,
-    /// Git, from intent.
+    /// Git servers, from intent alone.
     pub git: Destination,
     /// An external authority, from the components that log in to it.
     pub external_authority: Destination,
@@ -214,7 +214,7 @@ pub struct NetworkPolicies {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Destination {
-    /// TCP ports.
+    /// TCP ports, at least one.
     #[schemars(length(min = 1, max = limits::LIST_LEN_MAX), inner(range(min = 1, max = 65_535)))]
     pub ports: Vec<u16>,
     /// NetworkPolicy peers; any where empty.

@@ -17,18 +17,18 @@ use regent_host::failure::Failure;
 pub enum Cluster {
     /// In this process, with a loopback listener for `kubectl`.
     Sandbox {
-        /// The API.
+        /// API server, controllers and objects, in memory.
         sandbox: Sandbox,
-        /// Its listener.
+        /// The loopback listener; the cluster ends with it.
         serving: Serving,
     },
     /// Somebody's cluster, reached as the admin of a kubeconfig.
     Real {
         /// Its address, CA and the admin's credentials.
         config: Box<kube::Config>,
-        /// The admin.
+        /// Client with the rights of the kubeconfig's user.
         admin: kube::Client,
-        /// The file.
+        /// The kubeconfig that was named.
         kubeconfig: PathBuf,
     },
 }
@@ -59,7 +59,7 @@ impl Cluster {
         matches!(self, Self::Real { .. })
     }
 
-    /// The cluster's admin.
+    /// Client that may do everything on this cluster.
     pub fn admin(&self) -> kube::Client {
         match self {
             Self::Sandbox { sandbox, .. } => sandbox.admin(),

@@ -13,8 +13,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::authority_server;
 use super::cluster::Cluster;
-use super::serving;
 use super::wiring::{REPLICAS_MAX, Wiring, holder};
 use regent_host::component;
 use regent_host::failure::Failure;
@@ -185,5 +185,5 @@ fn process(
         command.arg("--dial").arg(format!("{written}={dialled}"));
     }
     let none = BTreeMap::new();
-    Ok(serving::spawn(command, &own, wiring.variables.get(&holder).unwrap_or(&none))?)
+    Ok(authority_server::spawn(command, &own, wiring.variables.get(&holder).unwrap_or(&none))?)
 }

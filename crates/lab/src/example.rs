@@ -20,9 +20,9 @@ pub enum ExampleError {
     /// A template could not be sealed.
     #[error("sealing {file}")]
     Seal {
-        /// The template.
+        /// Path of the template inside the example.
         file: String,
-        /// Why.
+        /// What sealing it failed with.
         #[source]
         source: regent_manifest::Error,
     },

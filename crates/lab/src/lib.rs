@@ -7,7 +7,7 @@
 //!           repository  the user's own, a kept one, the example options   how it is set up
 //! phase 2…  system      API server, authority, components       tokens    plays the kubelet: projected tokens
 //!           cluster     in this process, or a real one          components  tasks here, or processes of their own
-//!           drill       plays the one human act                 serving   the embedded authority: here, or a process
+//!           drill       plays the one human act                 authority_server  the embedded one: here, or a process
 //!           watch       facts seen from outside, kept current   projected plays the kubelet: certificate and CA
 //!           wiring      what all of them share                  loopback  where they are reached
 //! ```
@@ -15,6 +15,7 @@
 //! The parts meet only in Kubernetes objects and the Vault API; the laboratory itself looks as the cluster's admin and
 //! as a reader of the authority.
 
+mod authority_server;
 pub mod cluster;
 mod components;
 pub mod drill;
@@ -25,7 +26,6 @@ mod loopback;
 pub mod options;
 mod projected;
 mod repository;
-mod serving;
 pub mod system;
 pub mod tokens;
 pub mod trust;

@@ -13,17 +13,17 @@ pub struct Options {
     pub repo: Option<String>,
     /// Where intent fetches the run's own repository, where that is served from somewhere.
     pub repo_url: Option<String>,
-    /// Branch or tag.
+    /// Branch or tag of the repository that intent follows.
     pub reference: String,
-    /// Identity file.
+    /// Identity file that opens the manifests; the run's own by default.
     pub identity: Option<PathBuf>,
-    /// What is kept.
+    /// Folder that outlives the run; a temporary one by default.
     pub data_dir: Option<PathBuf>,
     /// Port of the API server, 0 for a free one.
     pub api_port: u16,
     /// Port of the authority, 0 for a free one.
     pub authority_port: u16,
-    /// A real cluster.
+    /// Kubeconfig of a real cluster; the sandbox by default.
     pub kubeconfig: Option<PathBuf>,
     /// Further secrets for the example.
     pub extra_secrets: u32,
@@ -51,7 +51,7 @@ pub enum AuthorityChoice {
     /// The embedded one, hosted by this process.
     #[default]
     Embedded,
-    /// None answers.
+    /// None answers at the address, as in an outage.
     Absent,
     /// One that runs already.
     External(External),

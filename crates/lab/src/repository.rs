@@ -30,7 +30,7 @@ pub(super) fn root_of_trust(options: &Options, folder: &Folder) -> Result<Option
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// A repository, and its files where it is local.
-pub(super) struct Found {
+pub(super) struct Repository {
     /// Where intent fetches it.
     pub(super) url: String,
     /// Its commit, where this run made it.
@@ -38,10 +38,10 @@ pub(super) struct Found {
     files: Files,
 }
 
-impl Found {
+impl Repository {
     /// What an admin must know of it.
-    pub(super) fn declared(&self) -> Declared {
-        Declared::read(&self.files)
+    pub(super) fn declared(&self) -> RepositoryFacts {
+        RepositoryFacts::read(&self.files)
     }
 }
 
@@ -50,15 +50,15 @@ pub(super) fn open(
     options: &Options,
     folder: &Folder,
     trust: Option<&Trust>,
-) -> anyhow::Result<Found> {
+) -> anyhow::Result<Repository> {
     let git = |e: &gitrepo::GitError| Failure::of("reading the repository", e);
-    let listed = |place: &std::path::Path| -> anyhow::Result<Found> {
+    let listed = |place: &std::path::Path| -> anyhow::Result<Repository> {
         let files = gitrepo::list(place, &options.reference).map_err(|e| git(&e))?;
-        Ok(Found { url: place.display().to_string(), commit: None, files })
+        Ok(Repository { url: place.display().to_string(), commit: None, files })
     };
     if let Some(repo) = &options.repo {
         if repo.contains("://") && !repo.starts_with("file://") {
-            return Ok(Found { url: repo.clone(), commit: None, files: Files::new() });
+            return Ok(Repository { url: repo.clone(), commit: None, files: Files::new() });
         }
         return listed(&std::path::absolute(repo.trim_start_matches("file://"))?);
     }
@@ -81,12 +81,12 @@ pub(super) fn open(
     }
     let commit =
         gitrepo::create(&place, &files, "the example platform", now).map_err(|e| git(&e))?;
-    Ok(Found { url: place.display().to_string(), commit: Some(commit), files })
+    Ok(Repository { url: place.display().to_string(), commit: Some(commit), files })
 }
 
 /// What the admin must know of the repository to install for it: its namespaces, and who holds shares.
 #[derive(Default)]
-pub(super) struct Declared {
+pub(super) struct RepositoryFacts {
     /// Namespaces that it names.
     pub(super) namespaces: Vec<String>,
     /// Recipients of share holders.
@@ -95,7 +95,7 @@ pub(super) struct Declared {
     pub(super) installation: Option<String>,
 }
 
-impl Declared {
+impl RepositoryFacts {
     fn read(files: &Files) -> Self {
         let mut found = Self::default();
         for (name, content) in files {

@@ -18,6 +18,7 @@ use regent_types::labels::{AUTHORITY_SERVICE_URL, SYSTEM_NAMESPACE};
 use regent_types::seal::SealedShares;
 use regent_vault::{FileJwt, JwtSource};
 
+use super::authority_server::AuthorityServer;
 use super::cluster::Cluster;
 use super::components::Components;
 use super::drill;
@@ -25,8 +26,7 @@ use super::folder::Folder;
 use super::install::{self, Installed};
 use super::loopback::loopback;
 use super::options::{AuthorityChoice, Options};
-use super::repository::{self, Found};
-use super::serving::Serving;
+use super::repository::{self, Repository};
 use super::trust::Trust;
 use super::wiring::Wiring;
 use regent_host::failure::Failure;
@@ -35,26 +35,26 @@ use regent_host::hosted::AUDIT_LOG;
 /// Seconds between looks at the repository: local and cheap.
 const GIT_INTERVAL_S: i64 = 2;
 
-/// The running system.
+/// A run of the whole system: cluster, authority and components.
 pub struct System {
-    /// The Kubernetes API.
+    /// The Kubernetes API that the components talk to.
     pub cluster: Cluster,
     /// Where the run lives.
     pub folder: Folder,
     /// Phase 0; absent where a kept folder's identity file is gone.
     pub trust: Option<Trust>,
-    /// The repository's URL.
+    /// URL from which intent fetches the repository.
     pub repo_url: String,
     /// Its commit, where it is local.
     pub commit: Option<String>,
     /// Namespaces with access to Secrets.
     pub namespaces: Vec<String>,
-    /// The components' wiring.
+    /// Addresses and files that each component is started with.
     pub wiring: Wiring,
-    /// The components.
+    /// The components that run, as tasks or processes.
     pub components: Components,
     installed: Installed,
-    hosted: Option<Serving>,
+    hosted: Option<AuthorityServer>,
     /// Where the embedded authority answers while it runs.
     hosted_at: Option<SocketAddr>,
     keeper: tokio::task::JoinHandle<()>,
@@ -93,7 +93,7 @@ impl System {
         begun.wire(options).await
     }
 
-    /// The cluster's admin.
+    /// Client that may do everything on this run's cluster.
     pub fn admin(&self) -> kube::Client {
         self.cluster.admin()
     }
@@ -115,7 +115,7 @@ impl System {
             anyhow::bail!("this run hosts no authority");
         };
         self.stop_authority().await;
-        self.hosted = Some(Serving::start(&self.wiring, &self.folder, addr).await?);
+        self.hosted = Some(AuthorityServer::start(&self.wiring, &self.folder, addr).await?);
         Ok(())
     }
 
@@ -273,7 +273,7 @@ struct Begun {
     cluster: Cluster,
     folder: Folder,
     trust: Option<Trust>,
-    found: Found,
+    found: Repository,
     namespaces: Vec<String>,
     installed: Installed,
 }
@@ -314,7 +314,7 @@ async fn bring_up(
     wiring: &mut Wiring,
     folder: &Folder,
     options: &Options,
-) -> anyhow::Result<(Option<Serving>, Written)> {
+) -> anyhow::Result<(Option<AuthorityServer>, Written)> {
     if let Some(external) = options.authority.external() {
         let address = external.address.clone();
         return Ok((None, Written { dialled: address.clone(), address }));
@@ -322,7 +322,7 @@ async fn bring_up(
     let mut addr = loopback(options.authority_port);
     let mut hosted = None;
     if matches!(options.authority, AuthorityChoice::Embedded) {
-        let started = Serving::start(wiring, folder, addr).await?;
+        let started = AuthorityServer::start(wiring, folder, addr).await?;
         addr = started.addr;
         hosted = Some(started);
     }

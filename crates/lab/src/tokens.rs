@@ -44,7 +44,7 @@ impl Tokens {
         Ok(tokens)
     }
 
-    /// Renews for ever.
+    /// Renews the files before they expire, for as long as it is polled.
     pub async fn keep(self) {
         let mut tick = tokio::time::interval(RENEW);
         tick.tick().await;

@@ -17,7 +17,7 @@ const FILE_LEN_MAX: u64 = 65_536;
 
 /// The root of trust of a run.
 pub struct Trust {
-    /// Where it lies.
+    /// Path of the identity file.
     pub path: PathBuf,
     /// Whether this run made it.
     pub fresh: bool,

@@ -13,7 +13,7 @@ use regent_api::{
 use regent_operator::object_watch;
 use tokio::sync::watch;
 
-use regent_host::view::{KINDS, Seen, View};
+use regent_host::view::{KINDS, ObjectEvent, View};
 
 /// A view that follows the cluster.
 pub struct Watch {
@@ -30,14 +30,14 @@ impl Watch {
         let shared = Arc::clone(&view);
         let task = tokio::spawn(async move {
             let mut all = futures::stream::select_all([
-                follow(&client, |o: GitSource| Seen::Git(Box::new(o))),
-                follow(&client, |o: EncryptedManifest| Seen::Manifest(Box::new(o))),
-                follow(&client, |o: RuntimeAuthority| Seen::Authority(Box::new(o))),
-                follow(&client, |o: RuntimeSecret| Seen::Secret(Box::new(o))),
-                follow(&client, |o: ExternalSecret| Seen::External(Box::new(o))),
-                follow(&client, |o: PushSecret| Seen::Push(Box::new(o))),
-                follow(&client, |o: WorkflowRun| Seen::Run(Box::new(o))),
-                follow(&client, |o: EventTrigger| Seen::Trigger(Box::new(o))),
+                follow(&client, |o: GitSource| ObjectEvent::Git(Box::new(o))),
+                follow(&client, |o: EncryptedManifest| ObjectEvent::Manifest(Box::new(o))),
+                follow(&client, |o: RuntimeAuthority| ObjectEvent::Authority(Box::new(o))),
+                follow(&client, |o: RuntimeSecret| ObjectEvent::Secret(Box::new(o))),
+                follow(&client, |o: ExternalSecret| ObjectEvent::External(Box::new(o))),
+                follow(&client, |o: PushSecret| ObjectEvent::Push(Box::new(o))),
+                follow(&client, |o: WorkflowRun| ObjectEvent::Run(Box::new(o))),
+                follow(&client, |o: EventTrigger| ObjectEvent::Trigger(Box::new(o))),
             ]);
             while let Some(seen) = all.next().await {
                 shared.lock().unwrap_or_else(PoisonError::into_inner).see(seen);
@@ -65,10 +65,10 @@ impl Drop for Watch {
     }
 }
 
-type Seens = futures::stream::BoxStream<'static, Seen>;
+type ObjectEvents = futures::stream::BoxStream<'static, ObjectEvent>;
 
 /// Everything of one kind; failures are logged and the watch is taken up again after a pause.
-fn follow<K>(client: &kube::Client, wrap: fn(K) -> Seen) -> Seens
+fn follow<K>(client: &kube::Client, wrap: fn(K) -> ObjectEvent) -> ObjectEvents
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
@@ -79,12 +79,15 @@ where
 }
 
 /// What an event says.
-fn seen<K: Resource<DynamicType = ()>>(event: watcher::Event<K>, wrap: fn(K) -> Seen) -> Seen {
+fn seen<K: Resource<DynamicType = ()>>(
+    event: watcher::Event<K>,
+    wrap: fn(K) -> ObjectEvent,
+) -> ObjectEvent {
     let kind = KINDS.into_iter().find(|kind| *kind == K::kind(&())).unwrap_or_default();
     match event {
-        watcher::Event::Init => Seen::Listing(kind),
-        watcher::Event::InitDone => Seen::Listed(kind),
+        watcher::Event::Init => ObjectEvent::Listing(kind),
+        watcher::Event::InitDone => ObjectEvent::Listed(kind),
         watcher::Event::Apply(object) | watcher::Event::InitApply(object) => wrap(object),
-        watcher::Event::Delete(object) => Seen::Gone(Box::new(wrap(object))),
+        watcher::Event::Delete(object) => ObjectEvent::Gone(Box::new(wrap(object))),
     }
 }

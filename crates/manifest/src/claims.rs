@@ -16,13 +16,13 @@ pub struct Declared {
     pub file: String,
     /// 1-based line, of the RuntimeSecret or of the document that it is.
     pub line: usize,
-    /// Its namespace.
+    /// `metadata.namespace` of the RuntimeSecret.
     pub namespace: String,
-    /// Its name.
+    /// `metadata.name` of the RuntimeSecret.
     pub name: String,
     /// `spec.path`; the default path where it declares none.
     pub path: Option<String>,
-    /// `spec.introduce.handover.bootstrapSecret`.
+    /// `spec.introduce.handover.bootstrapSecret`; absent where there is no handover.
     pub bootstrap_secret: Option<String>,
 }
 

@@ -8,7 +8,7 @@ pub enum Error {
     /// A limit of this crate was passed.
     #[error("{what} is over the limit of {limit}")]
     TooLarge {
-        /// What was counted.
+        /// What was counted, such as `the number of values`.
         what: &'static str,
         /// The limit, in bytes or pieces.
         limit: usize,
@@ -42,29 +42,29 @@ pub enum Error {
     /// An age file that is damaged.
     #[error("the age file is damaged: {what}")]
     BadAgeFile {
-        /// Which part.
+        /// Part of the age file that does not read.
         what: &'static str,
     },
     /// Text that is not YAML.
     #[error("not valid YAML at line {line}, column {column}")]
     NotYaml {
-        /// 1-based line.
+        /// Line in the file, from 1.
         line: usize,
-        /// 1-based column.
+        /// Column in the line, from 1.
         column: usize,
     },
     /// One key twice in one mapping.
     #[error("key {path} appears twice (line {line})")]
     DuplicateKey {
-        /// Key path.
+        /// Keys from the root to it, joined by dots.
         path: String,
-        /// 1-based line.
+        /// Line of its second occurrence, from 1.
         line: usize,
     },
     /// YAML or SOPS that regent does not read, because its meaning would be ambiguous or lost.
     #[error("not supported: {what} (line {line})")]
     Unsupported {
-        /// What it is.
+        /// The construct, such as `anchor`.
         what: String,
         /// 1-based line; 0 where there is none.
         line: usize,
@@ -86,13 +86,13 @@ pub enum Error {
     BadRule {
         /// The rule's name or text.
         rule: String,
-        /// Why.
+        /// What is wrong with its pattern.
         why: String,
     },
     /// A field of the `sops` block is missing or malformed.
     #[error("field {field} of the sops block is {why}")]
     BadMetadata {
-        /// Field name.
+        /// Name of the field inside the `sops` block.
         field: &'static str,
         /// Missing, or in which way malformed.
         why: &'static str,
@@ -100,13 +100,13 @@ pub enum Error {
     /// The rule says encrypted, the file says plain.
     #[error("{path} stands in plain text although the rule covers it")]
     PlainUnderRule {
-        /// Key path.
+        /// Keys from the root to the value, joined by dots.
         path: String,
     },
     /// A ciphertext was altered, moved to another key, or belongs to another file.
     #[error("the ciphertext at {path} is not what was sealed there")]
     BadCiphertext {
-        /// Key path.
+        /// Keys from the root to the value, joined by dots.
         path: String,
     },
     /// The MAC over all values does not match.
@@ -121,9 +121,9 @@ pub enum Error {
     /// A field of the Secret is missing or malformed.
     #[error("field {field} of the Secret is {why}")]
     BadSecret {
-        /// Field path.
+        /// Keys from the root of the Secret to the field, joined by dots.
         field: String,
-        /// In which way.
+        /// Missing, or in which way malformed.
         why: &'static str,
     },
     /// The operating system gave no randomness.

@@ -24,13 +24,13 @@ pub const RENAMED_FIELD: &str = "renamed-field";
 pub struct Finding {
     /// The file, as given.
     pub file: String,
-    /// 1-based line.
+    /// Line in the file, from 1.
     pub line: usize,
     /// Which rule: one of this module's constants.
     pub rule: &'static str,
-    /// What was found.
+    /// What was found there, in a sentence without any value.
     pub message: String,
-    /// What to do.
+    /// What the author of the file can do about it.
     pub advice: &'static str,
 }
 

@@ -16,13 +16,13 @@ pub const DATA_BYTES_MAX: usize = 1024 * 1024;
 /// A v1 Secret in plain text, its values wrapped.
 #[derive(Debug)]
 pub struct PlainSecret {
-    /// `metadata.namespace`.
+    /// `metadata.namespace`; absent where the file names none.
     pub namespace: Option<String>,
-    /// `metadata.name`.
+    /// `metadata.name`, which a manifest must have.
     pub name: String,
-    /// `type`.
+    /// `type`; absent means `Opaque`.
     pub type_: Option<String>,
-    /// `metadata.labels`.
+    /// `metadata.labels`, empty where there are none.
     pub labels: BTreeMap<String, String>,
     /// `data`, decoded, with `stringData` over it, as the API server merges them.
     pub data: SecretData,

@@ -44,7 +44,7 @@ pub mod kinds {
     pub const IGNORED_GIT_VALUE: &str = "ignored-git-value";
     /// An old version was destroyed.
     pub const REVOKED: &str = "revoked";
-    /// A rotation ended.
+    /// A rotation gave its claim back; the version is the one that it made.
     pub const ROTATION_CLOSED: &str = "rotation-closed";
     /// A person must decide.
     pub const CONFLICT: &str = "conflict";
@@ -99,7 +99,7 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
-    /// Whose chain.
+    /// Component that the chain belongs to.
     pub writer: String,
     /// Day folder, `yyyymmdd` in UTC; never earlier than the entry before.
     pub day: String,
@@ -116,22 +116,22 @@ pub struct Entry {
 pub struct Head {
     /// Day of the newest entry.
     pub day: String,
-    /// Its number.
+    /// Number of the newest entry in the chain, from 1.
     pub seq: u64,
-    /// Its hash.
+    /// Hash of the newest entry, which the next one must name.
     pub hash: String,
 }
 
 /// What is wrong with a chain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum ChainError {
-    /// Nothing to judge.
+    /// There is no entry, so that nothing can be judged.
     #[error("expected at least one entry, found none")]
     Empty,
     /// An entry is missing or out of place.
     #[error("expected entry {expected} of {writer}, found {found}")]
     Sequence {
-        /// Whose chain.
+        /// Component that the chain belongs to.
         writer: String,
         /// The number that should come next.
         expected: u64,
@@ -141,7 +141,7 @@ pub enum ChainError {
     /// An entry, or the one before it, was edited.
     #[error("entry {seq} of {writer}: expected previous hash {expected}, found {found}")]
     Hash {
-        /// Whose chain.
+        /// Component that the chain belongs to.
         writer: String,
         /// The entry whose link does not hold.
         seq: u64,
@@ -153,7 +153,7 @@ pub enum ChainError {
     /// An entry of another writer, or of an earlier day than the one before.
     #[error("entry {seq}: expected writer {writer} and a day not before {day}, found {found}")]
     Place {
-        /// The entry.
+        /// Number of the entry that stands in the wrong chain or on the wrong day.
         seq: u64,
         /// Whose chain it stands in.
         writer: String,
@@ -250,7 +250,7 @@ impl Head {
         format!("{}/{:08}:{}", self.day, self.seq, self.hash)
     }
 
-    /// Reads [`Head::text`] back.
+    /// Reads [`Head::text`] back; `None` where the text has another form.
     pub fn parse(text: &str) -> Option<Self> {
         let (day, rest) = text.split_once('/')?;
         let (seq, hash) = rest.split_once(':')?;
@@ -304,7 +304,7 @@ impl Chain {
         chain
     }
 
-    /// Where it ends.
+    /// The newest entry's place and hash; `None` where the chain is empty.
     pub fn head(&self) -> Option<&Head> {
         self.head.as_ref()
     }

@@ -5,15 +5,15 @@ use regent_types::VersionPair;
 /// Parts of an observation, each of which costs a driver requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Needs {
-    /// The bootstrap Secret.
+    /// The bootstrap Secret, with its data.
     pub bootstrap: bool,
     /// Settings of the mount; read once for as long as no write is refused.
     pub mount: bool,
     /// Metadata of the path: versions, settings, policy.
     pub metadata: bool,
-    /// Version 1.
+    /// The value of version 1, as an HMAC.
     pub first: bool,
-    /// The newest version.
+    /// The newest version: its HMAC and the names of its keys.
     pub newest: bool,
     /// The candidate of this name.
     pub candidate: Option<String>,

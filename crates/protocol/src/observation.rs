@@ -14,9 +14,9 @@ use crate::record::{Owner, Slot};
 pub struct RunRef {
     /// Its uid: names its candidates.
     pub uid: String,
-    /// `namespace/name`.
+    /// `namespace/name` of the WorkflowRun.
     pub name: String,
-    /// Who caused it.
+    /// EventTrigger, user or component that caused it, for the ledger.
     pub actor: String,
     /// Why, for the ledger.
     pub cause: String,
@@ -45,7 +45,7 @@ pub struct Request {
 /// How a mount treats versions where a path says nothing itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mount {
-    /// Versions kept.
+    /// Versions that the mount keeps of each path.
     pub max_versions: i64,
     /// Whether versions are deleted after some time.
     pub deletes_versions: bool,
@@ -60,7 +60,7 @@ impl Default for Mount {
 /// One version as metadata shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct VersionSeen {
-    /// `created_time`.
+    /// `created_time`, as the authority writes it: compared as text.
     pub created_time: String,
     /// Neither deleted nor destroyed.
     pub live: bool,
@@ -74,7 +74,7 @@ pub enum PolicySeen {
     Missing,
     /// Some key is missing or does not parse.
     Invalid(String),
-    /// A policy.
+    /// All of regent's keys are there and parse.
     Valid(RotationPolicy),
 }
 
@@ -85,7 +85,7 @@ pub struct PathSeen {
     pub current_version: i64,
     /// Versions that metadata still shows.
     pub versions: BTreeMap<i64, VersionSeen>,
-    /// Policy.
+    /// Rotation policy from `custom_metadata`.
     pub policy: PolicySeen,
     /// Versions kept; 0 where the mount's setting counts.
     pub max_versions: i64,
@@ -115,11 +115,11 @@ pub enum ValueSeen {
     None,
     /// Deleted, destroyed or pruned.
     Unreadable,
-    /// Read.
+    /// The value was there; only its HMAC leaves the driver.
     Read {
-        /// Which version.
+        /// Version that the answer said it read.
         pair: VersionPair,
-        /// Its HMAC.
+        /// HMAC of all keys and values.
         hmac: String,
     },
 }
@@ -127,9 +127,9 @@ pub enum ValueSeen {
 /// A Secret that carries bootstrap's labels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BootstrapSeen {
-    /// uid.
+    /// `metadata.uid`, a condition of its deletion.
     pub uid: String,
-    /// resourceVersion.
+    /// `metadata.resourceVersion`, a condition of its deletion.
     pub rv: String,
     /// HMAC of its data, keys renamed.
     pub hmac: String,
@@ -146,23 +146,23 @@ pub struct BootstrapSeen {
 /// The Secret under the bootstrap Secret's name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Bootstrap {
-    /// There is none.
+    /// No Secret has that name.
     #[default]
     Absent,
     /// One that the materializer manages.
     Materialized,
     /// One with neither mark.
     Foreign,
-    /// A bootstrap Secret.
+    /// One that carries bootstrap's labels, handed over or not.
     Live(BootstrapSeen),
 }
 
-/// A persisted candidate.
+/// A value at `regent/pending/` that is not published yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CandidateSeen {
-    /// Name under `regent/pending/`.
+    /// Last segment of its path under `regent/pending/`.
     pub name: String,
-    /// Its HMAC.
+    /// HMAC of all its keys and values.
     pub hmac: String,
 }
 
@@ -181,7 +181,7 @@ pub enum Login {
     /// Not tried, or the target did not answer.
     #[default]
     Unknown,
-    /// It logs in.
+    /// The target took the password.
     Works,
     /// The target answered and refused.
     Refused,
@@ -191,11 +191,11 @@ pub enum Login {
 /// §5.4).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Probes {
-    /// The newest candidate.
+    /// The newest candidate, which is to be set.
     pub candidate: Login,
     /// Refused candidates, in the record's order.
     pub refused: Vec<Login>,
-    /// The published value.
+    /// The published value, which consumers read.
     pub current: Login,
     /// The value before it.
     pub previous: Login,
@@ -214,11 +214,11 @@ pub enum Target {
 /// Everything a step may look at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observation {
-    /// The run.
+    /// The run on whose behalf the step is taken.
     pub run: RunRef,
-    /// Mount-relative path.
+    /// Path of the secret, relative to the `secret/` mount.
     pub path: String,
-    /// The RuntimeSecret.
+    /// The RuntimeSecret that declares the path, as the record would name it.
     pub owner: Owner,
     /// What it asks for.
     pub request: Request,
@@ -234,21 +234,21 @@ pub struct Observation {
     pub mount: Mount,
     /// Metadata of the path.
     pub metadata: PathSeen,
-    /// Version 1.
+    /// Value of version 1; filled only where [`Needs::first`] asks.
     pub first: ValueSeen,
-    /// The newest version.
+    /// Value of the newest version; filled only where [`Needs::newest`] asks.
     pub newest: ValueSeen,
     /// Names of the keys in the newest version.
     pub newest_keys: BTreeSet<String>,
-    /// The bootstrap Secret.
+    /// What has the bootstrap Secret's name; filled only where [`Needs::bootstrap`] asks.
     pub bootstrap: Bootstrap,
     /// The candidate that [`Needs::candidate`] names, if it is there.
     pub candidate: Option<CandidateSeen>,
     /// Those of the record's leftovers that are still there.
     pub leftovers: Vec<String>,
-    /// Consumers.
+    /// Who reads the path, and who has the version in force already.
     pub consumers: Consumers,
-    /// The target.
+    /// Where else the value must be changed, and which passwords it takes.
     pub target: Target,
     /// Whether the run that holds the claim still exists and has not ended.
     pub claimant_alive: bool,
@@ -263,11 +263,11 @@ pub struct Observation {
 /// Who asks, for which secret: what an observation says before anything was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subject {
-    /// The run.
+    /// The run on whose behalf the step is taken.
     pub run: RunRef,
-    /// Mount-relative path.
+    /// Path of the secret, relative to the `secret/` mount.
     pub path: String,
-    /// The RuntimeSecret.
+    /// The RuntimeSecret that declares the path, as the record would name it.
     pub owner: Owner,
     /// What it asks for.
     pub request: Request,

@@ -26,7 +26,7 @@ pub enum Outcome {
     Covered,
     /// Nothing to do now; it goes on by itself.
     Waiting {
-        /// What is awaited.
+        /// CamelCase reason of the condition that says what is awaited.
         reason: Reason,
         /// The same, for people.
         message: String,
@@ -35,7 +35,7 @@ pub enum Outcome {
     },
     /// It goes on only when somebody has acted.
     Blocked {
-        /// Who must act.
+        /// A person, or something outside that must change back.
         by: Decider,
         /// What is in the way.
         reason: Reason,
@@ -44,7 +44,7 @@ pub enum Outcome {
     },
     /// It cannot be carried out as it is declared; trying again does not help.
     Failed {
-        /// Why not.
+        /// CamelCase reason of the condition that says why not.
         reason: Reason,
         /// What was expected, what was found, what to do.
         message: String,

@@ -19,7 +19,7 @@ pub enum Protocol {
     Generate,
     /// Published by a PushSecret; regent observes.
     Derived,
-    /// Rotation (§5).
+    /// A new version in place of the one in force (§5).
     Rotation,
     /// The policy beside the secret is compared with the record's (§5, C6-1).
     Policy,

@@ -8,7 +8,7 @@ macro_rules! reasons {
         pub enum Reason { $($(#[doc = $doc])+ $name,)+ }
 
         impl Reason {
-            /// All of them.
+            /// Every reason, in the order of their declaration.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
             /// The reason as text.

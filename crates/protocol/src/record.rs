@@ -38,11 +38,11 @@ pub fn pending_path(candidate: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Owner {
-    /// `RuntimeAuthority.spec.installation`.
+    /// `RuntimeAuthority.spec.installation`: another installation's records are left alone.
     pub installation: String,
     /// Namespace of the RuntimeSecret.
     pub namespace: String,
-    /// Its name.
+    /// `metadata.name` of the RuntimeSecret.
     pub name: String,
 }
 
@@ -80,14 +80,14 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stop {
-    /// Who must act.
+    /// A person, or something outside that must change back.
     #[serde(rename = "kind")]
     pub by: Decider,
     /// What is in the way.
     pub reason: Reason,
     /// What was expected, what was found, what to do.
     pub message: String,
-    /// Since when.
+    /// When it stopped; the event that tells of its release repeats it.
     pub since: Timestamp,
 }
 
@@ -98,7 +98,7 @@ pub struct Notes {
     /// uid of the bootstrap Secret last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bootstrap_uid: Option<String>,
-    /// Its resourceVersion.
+    /// resourceVersion of the bootstrap Secret last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bootstrap_rv: Option<String>,
     /// Name of the run.
@@ -118,7 +118,7 @@ pub enum RotationStep {
     Test,
     /// It becomes the published version.
     Promote,
-    /// Consumers follow.
+    /// Consumers are given until `max_overlap` to follow.
     Await,
     /// The old value is destroyed.
     Revoke,
@@ -182,7 +182,7 @@ pub struct Claim {
     /// The version it made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promoted: Option<VersionPair>,
-    /// When.
+    /// When that version was made; absent until it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promoted_at: Option<Timestamp>,
 }
@@ -193,9 +193,9 @@ pub struct Claim {
 pub struct ClosedRun {
     /// uid of the run.
     pub run: String,
-    /// Its name.
+    /// `namespace/name` of the run.
     pub run_name: String,
-    /// Version it made.
+    /// Version that the rotation made.
     pub version: VersionPair,
     /// When that version was made.
     pub at: Timestamp,
@@ -205,7 +205,7 @@ pub struct ClosedRun {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Slot {
-    /// The trigger, `kind/name`.
+    /// Kind of the cause and name of its EventTrigger, such as `schedule/nightly`.
     pub trigger: String,
     /// RFC 3339 time of the slot, or the id of a delivery.
     pub slot: String,
@@ -215,7 +215,7 @@ pub struct Slot {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refused {
-    /// Name under `regent/pending/`.
+    /// Last segment of its path under `regent/pending/`.
     pub candidate: String,
     /// When it was found refused.
     pub at: Timestamp,
@@ -225,7 +225,7 @@ pub struct Refused {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// [`FORMAT`].
+    /// Format of the record, now [`FORMAT`]; a later one is not written over.
     pub format: u32,
     /// Mount-relative path it speaks of.
     pub path: String,
@@ -247,7 +247,7 @@ pub struct Record {
     /// HMAC of the value that was acknowledged as version 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledged_hmac: Option<String>,
-    /// Notes.
+    /// What the last run saw, for people and faster looks.
     #[serde(default)]
     pub notes: Notes,
     /// What becomes of the bootstrap Secret, once chosen.
@@ -327,7 +327,7 @@ impl Record {
         })
     }
 
-    /// Newest HMAC.
+    /// HMAC of the newest version that regent knows of; `None` before the first.
     pub fn newest_hmac(&self) -> Option<&str> {
         self.hmacs.last().map(String::as_str)
     }

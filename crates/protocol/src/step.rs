@@ -29,7 +29,7 @@ pub enum Step {
 pub enum Source {
     /// In the bootstrap Secret.
     Bootstrap,
-    /// At `regent/pending/{name}`.
+    /// A candidate at `regent/pending/{name}`.
     Candidate(String),
 }
 
@@ -73,7 +73,7 @@ pub enum Effect {
     /// Make a candidate and persist it with `cas=0`; somebody else's candidate of that name is
     /// left alone.
     CreateCandidate {
-        /// Name under `regent/pending/`.
+        /// Last segment of its path under `regent/pending/`.
         name: String,
         /// The current value with these keys renewed (key → length); `None`: a first value as it
         /// is declared.
@@ -81,7 +81,7 @@ pub enum Effect {
     },
     /// Change the password on the target, logging in with a known one, within a deadline.
     Set {
-        /// Candidate to set.
+        /// Name of the candidate whose password is set.
         candidate: String,
         /// Index of the password to log in with: 0 the candidate, then refused ones, current,
         /// previous.
@@ -89,14 +89,14 @@ pub enum Effect {
     },
     /// Write the candidate as the next version with `cas={base}`, if it has this HMAC.
     Promote {
-        /// Candidate.
+        /// Name of the candidate that is written.
         candidate: String,
         /// HMAC it must have.
         hmac: String,
-        /// Version it replaces.
+        /// Number of the version that it replaces and that must be the newest.
         base: i64,
     },
-    /// Destroy this version.
+    /// Destroy the data of this version for good; its metadata stays.
     Destroy(VersionPair),
     /// Remove candidates by deleting the metadata of their keys.
     RemoveCandidates(Vec<String>),
@@ -105,7 +105,7 @@ pub enum Effect {
 /// What became of an effect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// It took effect.
+    /// It took effect, or had done so before.
     Done,
     /// Its condition did not hold: somebody was there before.
     Lost,

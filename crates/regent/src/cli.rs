@@ -15,31 +15,31 @@ use regent_host::failure::of_any;
 #[command(name = "regent", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(after_help = "Start here:  regent dev")]
 pub struct Cli {
-    /// Output format.
+    /// Format of results on standard output.
     #[arg(short, long, global = true, value_enum, default_value_t)]
     pub output: Format,
     /// What to log, as tracing filters; logs go to standard error. By default components log `info`, others nothing.
     #[arg(long, global = true, env = "REGENT_LOG")]
     pub log: Option<String>,
-    /// How to log.
+    /// Format of log lines.
     #[arg(long, global = true, env = "REGENT_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
-    /// What to do.
+    /// The command, with its own arguments.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// `--log-format`.
+/// Format of log lines on standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// Lines for people.
+    /// One line of text an event, for people.
     #[default]
     Text,
     /// One JSON object a line.
     Json,
 }
 
-/// Every command.
+/// Every command of the binary, in the order of `regent help`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// The whole system on this machine, from an empty cluster to steady state.
@@ -65,7 +65,7 @@ pub enum Command {
     Verify(commands::verify::VerifyArgs),
     /// One component as a process of its own, as on a cluster.
     Run(commands::run::RunArgs),
-    /// The runtime authority.
+    /// The runtime authority: serve it, or open its seal as a share holder.
     #[command(subcommand)]
     Authority(commands::authority::AuthorityCommand),
 }

@@ -18,16 +18,16 @@ pub enum Error {
     Listen {
         /// The address asked for.
         addr: SocketAddr,
-        /// Why.
+        /// What the system said.
         #[source]
         source: std::io::Error,
     },
     /// A key or certificate could not be made.
     #[error("cannot make {what}: {detail}")]
     Crypto {
-        /// What.
+        /// What was to be made: a key, certificate or token.
         what: &'static str,
-        /// Why.
+        /// What the library said.
         detail: String,
     },
 }

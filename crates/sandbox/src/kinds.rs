@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Value, json};
 
-use crate::patch::Lists;
+use crate::patch::ListTypes;
 use crate::schema::Schema;
 
 /// The group of policies and their bindings.
@@ -13,7 +13,7 @@ pub(crate) const ADMISSION: &str = "admissionregistration.k8s.io";
 /// The group of the newer form of events.
 pub(crate) const EVENTS: &str = "events.k8s.io";
 
-pub(crate) struct Kind {
+pub(crate) struct ResourceKind {
     pub(crate) group: String,
     pub(crate) version: String,
     pub(crate) plural: String,
@@ -41,7 +41,7 @@ pub(crate) struct Column {
     pub(crate) priority: i64,
 }
 
-impl Kind {
+impl ResourceKind {
     /// Under which resource objects are stored: events have two groups and one store.
     pub(crate) fn stored_as(&self) -> Arc<str> {
         if self.group == EVENTS { "events".into() } else { self.resource() }
@@ -57,8 +57,8 @@ impl Kind {
     }
 
     /// Where it is known from how its lists are merged.
-    pub(crate) fn lists(&self) -> Lists<'_> {
-        self.schema.as_ref().map_or(Lists::BuiltIn, |schema| Lists::Schema(schema.plain()))
+    pub(crate) fn lists(&self) -> ListTypes<'_> {
+        self.schema.as_ref().map_or(ListTypes::BuiltIn, |schema| ListTypes::Schema(schema.plain()))
     }
 
     /// Whether an update must name the version that it replaces.
@@ -97,7 +97,7 @@ impl Kind {
 }
 
 /// All served kinds, by `group/version/plural`.
-pub(crate) struct Kinds(RwLock<BTreeMap<String, Arc<Kind>>>);
+pub(crate) struct Kinds(RwLock<BTreeMap<String, Arc<ResourceKind>>>);
 
 /// group, version, kind, plural, namespaced, short names, has status.
 type BuiltIn =
@@ -177,7 +177,7 @@ impl Kinds {
     pub(crate) fn built_in() -> Self {
         let mut all = BTreeMap::new();
         for (group, version, kind, plural, namespaced, short, status) in BUILT_IN {
-            let kind = Kind {
+            let kind = ResourceKind {
                 group: (*group).into(),
                 version: (*version).into(),
                 plural: (*plural).into(),
@@ -195,18 +195,23 @@ impl Kinds {
         Self(RwLock::new(all))
     }
 
-    pub(crate) fn get(&self, group: &str, version: &str, plural: &str) -> Option<Arc<Kind>> {
+    pub(crate) fn get(
+        &self,
+        group: &str,
+        version: &str,
+        plural: &str,
+    ) -> Option<Arc<ResourceKind>> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all.get(&key(group, version, plural)).cloned()
     }
 
-    pub(crate) fn all(&self) -> Vec<Arc<Kind>> {
+    pub(crate) fn all(&self) -> Vec<Arc<ResourceKind>> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all.values().cloned().collect()
     }
 
     /// The kind of an `apiVersion` and `kind`.
-    pub(crate) fn by_kind(&self, api_version: &str, name: &str) -> Option<Arc<Kind>> {
+    pub(crate) fn by_kind(&self, api_version: &str, name: &str) -> Option<Arc<ResourceKind>> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
         all.values().find(|k| k.kind == name && k.api_version() == api_version).cloned()
     }
@@ -233,12 +238,12 @@ impl Kinds {
     }
 }
 
-fn custom(spec: &Value, version: &Value) -> Kind {
+fn custom(spec: &Value, version: &Value) -> ResourceKind {
     let names = &spec["names"];
     let list = |v: &Value| v.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
     let columns = version["additionalPrinterColumns"].as_array().into_iter().flatten();
     let kind = text(&names["kind"]);
-    Kind {
+    ResourceKind {
         group: text(&spec["group"]),
         version: text(&version["name"]),
         plural: text(&names["plural"]),

@@ -91,7 +91,7 @@ fn role(store: &Store, reference: &Value, home: Option<&str>) -> Option<std::syn
         ("ClusterRole", _) => (CLUSTER_ROLES, String::new()),
         _ => return None,
     };
-    store.get(&crate::store::Key { resource: resource.into(), namespace, name })
+    store.get(&crate::store::ObjectKey { resource: resource.into(), namespace, name })
 }
 
 fn is_subject(subject: &Value, user: &User, home: Option<&str>) -> bool {

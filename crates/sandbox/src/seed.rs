@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::api::admit::now;
-use crate::store::{Key, Store};
+use crate::store::{ObjectKey, Store};
 
 /// Paths that say who one talks to, for everybody.
 const PUBLIC: [&str; 5] = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
@@ -126,7 +126,7 @@ fn put(store: &Store, resource: &str, namespace: &str, mut object: Value) {
     if object["metadata"]["uid"].is_null() {
         object["metadata"]["uid"] = format!("sandbox-{name}").into();
     }
-    let key = Key { resource: resource.into(), namespace: namespace.to_owned(), name };
+    let key = ObjectKey { resource: resource.into(), namespace: namespace.to_owned(), name };
     // The store is empty: it cannot be full.
     let _stored = store.tx().put(&key, object);
 }

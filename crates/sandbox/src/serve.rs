@@ -18,7 +18,7 @@ use crate::{Error, Sandbox};
 /// How long open requests may go on after stop; watches do not end by themselves.
 const STOP_GRACE: Duration = Duration::from_millis(100);
 
-/// A running listener.
+/// A TLS listener that serves the API until it is stopped.
 pub struct Serving {
     addr: SocketAddr,
     handle: Handle<SocketAddr>,
@@ -26,7 +26,7 @@ pub struct Serving {
 }
 
 impl Serving {
-    /// Where it listens.
+    /// Address that it listens on, with the port that was chosen.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }

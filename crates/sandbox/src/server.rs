@@ -51,7 +51,7 @@ impl Sandbox {
         })
     }
 
-    /// The admin's token.
+    /// Bearer token of the admin, new for each sandbox.
     pub fn admin_token(&self) -> Sensitive<String> {
         self.state.admin_token.duplicate()
     }

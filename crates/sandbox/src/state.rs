@@ -11,7 +11,7 @@ use crate::admission::Policies;
 use crate::auth::User;
 use crate::auth::tokens::Signer;
 use crate::certificates::Authority;
-use crate::kinds::{ADMISSION, Kind, Kinds};
+use crate::kinds::{ADMISSION, Kinds, ResourceKind};
 use crate::rbac::Ask;
 use crate::store::Store;
 
@@ -49,7 +49,7 @@ impl State {
     }
 
     /// After a policy or binding may have changed.
-    pub(crate) fn reload_policies(&self, kind: &Kind) {
+    pub(crate) fn reload_policies(&self, kind: &ResourceKind) {
         if kind.group == ADMISSION {
             self.policies.reload(&self.store);
         }

@@ -18,7 +18,7 @@ const OBJECTS_MAX: usize = 200_000;
 
 /// Resource (`plural.group`), namespace (empty for cluster scope), name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
+pub(crate) struct ObjectKey {
     pub(crate) resource: Arc<str>,
     pub(crate) namespace: String,
     pub(crate) name: String,
@@ -28,7 +28,7 @@ pub(crate) struct Key {
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) rv: u64,
-    pub(crate) key: Key,
+    pub(crate) key: ObjectKey,
     /// The object after it as JSON; for a deletion, as it was last.
     pub(crate) object: Arc<str>,
     /// The object before it.
@@ -62,12 +62,12 @@ pub(crate) struct Store {
 
 struct Inner {
     rv: u64,
-    objects: BTreeMap<Key, Stored>,
+    objects: BTreeMap<ObjectKey, Stored>,
     history: VecDeque<Event>,
     /// The version that history starts after.
     floor: u64,
     /// uid of an owner → what names it in its ownerReferences.
-    owned: BTreeMap<String, BTreeSet<Key>>,
+    owned: BTreeMap<String, BTreeSet<ObjectKey>>,
 }
 
 /// A transaction: everything between reading and writing one object happens under its lock.
@@ -105,7 +105,7 @@ impl Store {
         tx.inner.floor = tx.inner.rv;
     }
 
-    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Value>> {
+    pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
         self.tx().get(key)
     }
 
@@ -174,17 +174,17 @@ impl Store {
 }
 
 impl Tx<'_> {
-    pub(crate) fn get(&self, key: &Key) -> Option<Arc<Value>> {
+    pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
         self.inner.objects.get(key).map(|stored| Arc::clone(&stored.value))
     }
 
     /// Whether `object` is still what is stored under `key`.
-    pub(crate) fn is(&self, key: &Key, object: &Arc<Value>) -> bool {
+    pub(crate) fn is(&self, key: &ObjectKey, object: &Arc<Value>) -> bool {
         self.inner.objects.get(key).is_some_and(|stored| Arc::ptr_eq(&stored.value, object))
     }
 
     fn list(&self, resource: &str, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
-        let from = Key {
+        let from = ObjectKey {
             resource: resource.into(),
             namespace: namespace.unwrap_or_default().to_owned(),
             name: String::new(),
@@ -206,7 +206,11 @@ impl Tx<'_> {
     }
 
     /// Writes `object` under a new version, which it carries from then on.
-    pub(crate) fn put(&mut self, key: &Key, mut object: Value) -> Result<Arc<Value>, Failure> {
+    pub(crate) fn put(
+        &mut self,
+        key: &ObjectKey,
+        mut object: Value,
+    ) -> Result<Arc<Value>, Failure> {
         if !self.inner.objects.contains_key(key) && self.inner.objects.len() >= OBJECTS_MAX {
             return Err(Failure::new(507, "InsufficientStorage", "the sandbox is full"));
         }
@@ -220,7 +224,7 @@ impl Tx<'_> {
         Ok(object)
     }
 
-    pub(crate) fn remove(&mut self, key: &Key) -> Option<Arc<Value>> {
+    pub(crate) fn remove(&mut self, key: &ObjectKey) -> Option<Arc<Value>> {
         let before = self.inner.objects.remove(key)?;
         self.index(key, Some(&before.value), None);
         self.inner.rv += 1;
@@ -232,17 +236,17 @@ impl Tx<'_> {
     }
 
     /// Keys of all objects that satisfy `wanted`.
-    pub(crate) fn find(&self, wanted: impl Fn(&Key, &Value) -> bool) -> Vec<Key> {
+    pub(crate) fn find(&self, wanted: impl Fn(&ObjectKey, &Value) -> bool) -> Vec<ObjectKey> {
         let all = self.inner.objects.iter();
         all.filter(|(k, o)| wanted(k, &o.value)).map(|(k, _)| k.clone()).collect()
     }
 
     /// Keys of all objects that name the owner `uid`.
-    pub(crate) fn owned_by(&self, uid: &str) -> Vec<Key> {
+    pub(crate) fn owned_by(&self, uid: &str) -> Vec<ObjectKey> {
         self.inner.owned.get(uid).map(|keys| keys.iter().cloned().collect()).unwrap_or_default()
     }
 
-    fn index(&mut self, key: &Key, before: Option<&Value>, after: Option<&Value>) {
+    fn index(&mut self, key: &ObjectKey, before: Option<&Value>, after: Option<&Value>) {
         let (before, after) = (owners(before), owners(after));
         if before == after {
             return;
@@ -261,7 +265,7 @@ impl Tx<'_> {
         }
     }
 
-    fn record(&mut self, key: &Key, object: Arc<str>, before: Option<Stored>, deleted: bool) {
+    fn record(&mut self, key: &ObjectKey, object: Arc<str>, before: Option<Stored>, deleted: bool) {
         let rv = self.inner.rv;
         let (key, before) = (key.clone(), before.map(|stored| stored.text));
         self.inner.history.push_back(Event { rv, key, object, before, deleted });

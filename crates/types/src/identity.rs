@@ -3,28 +3,28 @@
 /// A component or human role with an identity of its own (C7-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Identity {
-    /// GitOps controller.
+    /// Applies what a repository declares.
     Intent,
-    /// Bootstrap decryption.
+    /// Decrypts manifests into bootstrap Secrets.
     Bootstrap,
-    /// The authority's steward.
+    /// Initializes, unseals and configures the authority.
     Warden,
-    /// Orchestration engine.
+    /// Introduces, rotates and revokes secrets in the authority.
     Orchestrator,
-    /// Event triggers.
+    /// Makes WorkflowRuns when an EventTrigger is due.
     Triggers,
     /// The runtime authority itself.
     Authority,
-    /// Materialization.
+    /// Makes Secrets from what the authority holds; reads there only.
     Materializer,
-    /// Publication.
+    /// Writes what PushSecrets name to the authority.
     Publisher,
     /// People who look: lists, metadata, ledger; no value.
     Reader,
 }
 
 impl Identity {
-    /// All of them.
+    /// Every identity, people who look included.
     pub const ALL: [Self; 9] = [
         Self::Intent,
         Self::Bootstrap,

@@ -44,7 +44,7 @@ pub const OWNED_BY: &str = "regent.dev/external-secret";
 pub const CONFIRM_DELETION: &str = "regent.dev/confirm-deletion";
 /// Label on everything that an installation consists of, with value [`REGENT`].
 pub const PART_OF: &str = "app.kubernetes.io/part-of";
-/// Value of [`PART_OF`].
+/// Value of [`PART_OF`] on objects of this system.
 pub const REGENT: &str = "regent";
 /// Annotation on a RuntimeSecret by which a person reports a leak; its value is the reason.
 pub const COMPROMISED: &str = "regent.dev/compromised";

@@ -38,7 +38,7 @@ pub enum Stage {
     Acknowledged,
     /// Lives in the authority.
     Runtime,
-    /// Being rotated.
+    /// A rotation holds the claim on its path.
     Rotating,
     /// Stopped until a person decides.
     Conflict,
@@ -72,7 +72,7 @@ impl Authoritative {
 pub enum Classification {
     /// In Git, until it is handed over.
     Bootstrap,
-    /// In the authority.
+    /// The value is the authority's, handed over or made there.
     Runtime,
     /// Published to the authority by a PushSecret.
     Derived,
@@ -81,11 +81,11 @@ pub enum Classification {
 /// How far one step of a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum StepPhase {
-    /// It was begun.
+    /// A try is under way.
     Running,
     /// It goes on later: for somebody else, or for its next try.
     Waiting,
-    /// It ended well.
+    /// Its outcome is in force; it is not tried again.
     Succeeded,
     /// It was given up.
     Failed,

@@ -5,7 +5,7 @@ use crate::authority_names::{CONFIGURATOR, KUBERNETES_MOUNT, LOGINS};
 /// Another installation on the same authority, as far as its policies tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {
-    /// Its login mount.
+    /// Mount at which its components log in.
     pub mount: String,
     /// Its name, where the mount's description says it.
     pub installation: Option<String>,

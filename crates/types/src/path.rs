@@ -36,7 +36,7 @@ pub enum PathError {
     Shape {
         /// The form of the tree.
         expected: &'static str,
-        /// The text given.
+        /// The path that was given, whole.
         found: String,
     },
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RotationType {
-    /// Never by itself.
+    /// Never by itself: only a trigger or a person starts a rotation.
     #[default]
     Static,
     /// `ttl` after the last version, `rotate_before` earlier.
@@ -23,7 +23,7 @@ pub enum RotationType {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureStrategy {
-    /// Go on trying.
+    /// Go on trying; the old version stays valid until consumers follow.
     #[default]
     Retry,
     /// Go on trying and say so loudly.

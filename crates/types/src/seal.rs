@@ -13,7 +13,7 @@ pub struct SealedShare {
     pub holder: String,
     /// age recipient that it is sealed to.
     pub recipient: String,
-    /// ASCII-armored age file.
+    /// The encrypted share, an ASCII-armored age file.
     pub armored: String,
     /// `sha256:` and the hash of the armored text: tells copies apart without opening them.
     #[serde(default)]

@@ -38,35 +38,35 @@ pub enum Error {
     /// No answer in time.
     #[error("authority did not answer {path} within {deadline:?}")]
     Timeout {
-        /// API path.
+        /// Path of the request, below `/v1/`.
         path: String,
-        /// The limit.
+        /// How long the client waited.
         deadline: Duration,
     },
     /// The authority is sealed (503).
     #[error("authority at {address} is sealed")]
     Sealed {
-        /// Which one.
+        /// URL of the authority that answered.
         address: String,
     },
     /// A standby or overloaded node answered (429, 473, redirects, 503 without a leader).
     #[error("authority at {address} is not serving (status {status})")]
     Standby {
-        /// Which one.
+        /// URL of the authority that answered.
         address: String,
-        /// HTTP status.
+        /// HTTP status that it answered with.
         status: u16,
     },
     /// A mount that was made a moment ago is being made one of versions (400): KV v2 says so until it serves.
     #[error("{path} is being upgraded to versioned data")]
     Upgrading {
-        /// API path.
+        /// Path of the request, below `/v1/`.
         path: String,
     },
     /// No token, a bad token, or a policy without that permission (403).
     #[error("authority denied {path}: {}", messages.join("; "))]
     Denied {
-        /// API path.
+        /// Path of the request, below `/v1/`.
         path: String,
         /// What the authority said.
         messages: Vec<String>,
@@ -74,13 +74,13 @@ pub enum Error {
     /// A conditional write found another version than the one it named.
     #[error("{path} is at another version than the write named")]
     CasMismatch {
-        /// API path.
+        /// Path of the request, below `/v1/`.
         path: String,
     },
     /// No such mount or route, or the thing to change is not there.
     #[error("{path} does not exist: {}", messages.join("; "))]
     NotFound {
-        /// API path.
+        /// Path of the request, below `/v1/`.
         path: String,
         /// What the authority said.
         messages: Vec<String>,
@@ -88,7 +88,7 @@ pub enum Error {
     /// The authority refused the request as malformed (400).
     #[error("authority refused {path}: {}", messages.join("; "))]
     BadRequest {
-        /// API path.
+        /// Path of the request, below `/v1/`.
         path: String,
         /// What the authority said.
         messages: Vec<String>,
@@ -102,13 +102,13 @@ pub enum Error {
     /// A path with empty, `.` or `..` segments or control characters.
     #[error("{path:?} is no path of the Vault API")]
     Path {
-        /// The text given.
+        /// The path that was given, its first 200 characters.
         path: String,
     },
     /// The answer is larger than the client takes, or the request than the authority takes (413).
     #[error("{path}: body is larger than the limit of {limit} bytes")]
     TooLarge {
-        /// API path.
+        /// Path of the request, below `/v1/`.
         path: String,
         /// The limit in bytes; 0 where the authority set it.
         limit: usize,
@@ -116,17 +116,17 @@ pub enum Error {
     /// The answer is not what the Vault API says it is.
     #[error("{path}: expected {expected} in the answer")]
     Protocol {
-        /// API path.
+        /// Path of the request, below `/v1/`.
         path: String,
         /// What is missing or malformed.
         expected: &'static str,
     },
-    /// Any other status.
+    /// A status that no other variant stands for, mostly 5xx.
     #[error("authority answered {path} with status {status}: {}", messages.join("; "))]
     Server {
-        /// API path.
+        /// Path of the request, below `/v1/`.
         path: String,
-        /// HTTP status.
+        /// HTTP status that it answered with.
         status: u16,
         /// What the authority said.
         messages: Vec<String>,
@@ -136,7 +136,7 @@ pub enum Error {
     Jwt {
         /// Where it should be.
         place: String,
-        /// Why not.
+        /// Why it could not be read.
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
@@ -153,7 +153,7 @@ impl Error {
         matches!(self, Self::Unreachable { .. } | Self::Timeout { .. })
     }
 
-    /// 403.
+    /// Whether the authority answered 403: the token is bad or its policy too narrow.
     pub fn is_denied(&self) -> bool {
         matches!(self, Self::Denied { .. })
     }

@@ -41,13 +41,13 @@ impl fmt::Debug for Token {
 /// What a login gave.
 #[derive(Debug)]
 pub struct Login {
-    /// The token.
+    /// The token to send with requests; wiped when dropped.
     pub token: Token,
     /// Its accessor, which is no secret.
     pub accessor: String,
     /// Lifetime in seconds; 0 means none.
     pub lease_duration_s: u64,
-    /// Policies attached.
+    /// Names of the policies that the token has.
     pub policies: Vec<String>,
 }
 

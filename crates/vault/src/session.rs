@@ -76,7 +76,7 @@ impl Session {
         }
     }
 
-    /// The client below.
+    /// The client that the session sends through; it adds no token by itself.
     pub fn client(&self) -> &Client {
         &self.shared.client
     }

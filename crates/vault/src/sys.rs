@@ -21,7 +21,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// `sys/health`.
+/// Answer of `sys/health`, which needs no token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Health {
     /// Whether it was ever initialized.
@@ -31,7 +31,7 @@ pub struct Health {
     /// Whether it is a standby node.
     #[serde(default)]
     pub standby: bool,
-    /// Its version.
+    /// Version of the server's software; empty where it says none.
     #[serde(default)]
     pub version: String,
 }
@@ -44,10 +44,10 @@ pub struct SealStatus {
     pub initialized: bool,
     /// Whether it is sealed.
     pub sealed: bool,
-    /// Threshold.
+    /// Shares that open the seal; 0 before initialization.
     #[serde(default)]
     pub t: i64,
-    /// Number of shares.
+    /// Shares that the seal was split into; 0 before initialization.
     #[serde(default)]
     pub n: i64,
     /// Shares given so far.
@@ -60,14 +60,14 @@ pub struct SealStatus {
 pub struct ShareHolder {
     /// A name for people.
     pub name: String,
-    /// age recipient.
+    /// Public age key that the holder's share is encrypted to.
     pub recipient: String,
 }
 
-/// Body of `sys/regent/init`.
+/// Body of `sys/regent/init`, which the embedded authority alone serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct InitRequest {
-    /// One share each.
+    /// One holder for each share of the seal.
     pub holders: Vec<ShareHolder>,
     /// Shares that open the seal.
     pub threshold: i64,
@@ -75,7 +75,7 @@ pub struct InitRequest {
     pub unseal_recipient: Option<String>,
 }
 
-/// Answer of `sys/regent/init`.
+/// Answer of `sys/regent/init`; the root token in it is given once.
 #[derive(Debug)]
 pub struct InitAnswer {
     /// The sealed shares, the same as `sys/regent/sealed-shares` returns.
@@ -117,7 +117,7 @@ impl Client {
         }
     }
 
-    /// `sys/seal-status`.
+    /// Whether the seal is open and how many shares are missing; needs no token.
     pub async fn seal_status(&self) -> Result<SealStatus, Error> {
         self.bare(Method::GET, "sys/seal-status", Bytes::new(), "sealed").await
     }

@@ -5,10 +5,10 @@ use http::{HeaderValue, Request};
 use kube::client::Body;
 use regent_types::identity::Identity;
 
-/// Somebody who asks.
+/// An account whose requests admission judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// A component's ServiceAccount.
+    /// The ServiceAccount of a component of this installation.
     Component(Identity),
     /// May do everything with Secrets and declarations in the namespace.
     NamespaceAdmin,

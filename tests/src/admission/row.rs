@@ -9,11 +9,9 @@ use super::people::{self, Who};
 /// What is tried; always dry.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
-    /// Create it.
     Create(Value),
     /// Merge-patch the object of this kind and name.
     Change(Value, Value),
-    /// Delete it.
     Delete(Value),
 }
 

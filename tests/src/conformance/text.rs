@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 /// A claim about the API.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// What is claimed.
+    /// What is claimed of the API, in words.
     pub name: String,
-    /// `file:line`.
+    /// Where the claim stands, as `file:line`.
     pub place: String,
     pub(super) steps: Vec<(usize, Step)>,
 }

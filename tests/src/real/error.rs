@@ -17,31 +17,31 @@ pub enum Error {
     /// A file, folder or process could not be made.
     #[error("cannot make {what}")]
     Io {
-        /// What.
+        /// What was to be made.
         what: &'static str,
-        /// Why.
+        /// What the system said.
         #[source]
         source: std::io::Error,
     },
     /// A key, certificate or configuration could not be made.
     #[error("cannot make {what}: {detail}")]
     Crypto {
-        /// What.
+        /// What was to be made.
         what: &'static str,
-        /// Why.
+        /// What the library said.
         detail: String,
     },
     /// No client could be made.
     #[error("cannot make a client")]
     Client {
-        /// Why.
+        /// What the kube client said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A process ended that should run.
     #[error("{what} ended by itself: {log}")]
     Ended {
-        /// Which.
+        /// Name of the process.
         what: &'static str,
         /// The end of its log.
         log: String,

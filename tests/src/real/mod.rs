@@ -195,7 +195,7 @@ impl Real {
         self.ready().await
     }
 
-    /// Ends everything.
+    /// Ends every process of the control plane; what it stored goes with it.
     pub fn stop(self) {
         drop(self);
     }

@@ -11,14 +11,14 @@ const WORLDS: &str = "REGENT_WORLDS";
 /// What a control plane needs, and what a person types at it.
 const NEEDED: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
 
-/// The binaries.
+/// Folder with the binaries of a control plane and with `kubectl`.
 #[derive(Clone, Debug)]
 pub struct Tools {
     folder: PathBuf,
 }
 
 impl Tools {
-    /// Looks for them.
+    /// Looks for the binaries in the folder that the environment names; the error says what is missing.
     pub fn find() -> Result<Self, Error> {
         let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/bin");
         let folder = std::env::var_os(FOLDER).map_or(built, PathBuf::from);

@@ -15,7 +15,6 @@ pub(crate) const NAMED: &str = "payments";
 /// What a text of the repository is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// Kubernetes objects: applied.
     Objects,
     /// A template of a Secret with `${random:N}` in it: `regent dev` fills and seals it, so that it never is an object.
     SecretTemplate,

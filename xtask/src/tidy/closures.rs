@@ -6,7 +6,6 @@ use super::tree::Tree;
 
 /// What may not be compiled into a crate.
 struct Closure {
-    /// Without `regent-`.
     name: &'static str,
     /// Fewer packages than this, if there is a bound.
     below: Option<usize>,

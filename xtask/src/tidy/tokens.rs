@@ -12,7 +12,6 @@ pub(super) enum Kind {
     Literal,
     /// `///` or `/** */`; the text is without the marks.
     Doc,
-    /// `//!`.
     InnerDoc,
     Open,
     Close,

@@ -31,7 +31,7 @@ use crate::{preserved, preserved_list};
 #[kube(printcolumn(json_path = ".status.refreshTime", name = "Last Sync", type_ = "date"))]
 #[serde(rename_all = "camelCase")]
 pub struct ExternalSecretSpec {
-    /// The store.
+    /// The SecretStore or ClusterSecretStore that every key without a store of its own is read from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_store_ref: Option<StoreRef>,
     /// `CreatedOnce`, `Periodic` or `OnChange`; empty is `Periodic`.
@@ -47,7 +47,7 @@ pub struct ExternalSecretSpec {
     /// Keys, one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<DataEntry>,
-    /// Whole secrets.
+    /// Secrets of which every property becomes a key of the target Secret.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data_from: Vec<DataFromEntry>,
     /// Windows of periodic refresh; kept and reported as unsupported.
@@ -96,7 +96,7 @@ pub struct Target {
     pub template: Option<serde_json::Value>,
 }
 
-/// One key.
+/// One key of the target Secret and the secret that its value comes from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DataEntry {
@@ -134,7 +134,7 @@ pub struct RemoteRef {
     pub decoding_strategy: Option<String>,
 }
 
-/// A whole secret.
+/// Properties of a secret that are taken over together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DataFromEntry {
@@ -165,7 +165,7 @@ pub struct ExternalSecretStatus {
     /// What was last synced: generation and a hash of labels and annotations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub synced_resource_version: Option<String>,
-    /// servicebinding.io binding.
+    /// The Secret that was made, in the form in which servicebinding.io looks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding: Option<crate::git_source::LocalRef>,
     /// `Ready` with ESO's reasons, and regent's: `NamespaceNotServed`, `NotAConsumer`, `NotRuntime`, `AuthorityWentBack`, `Unsupported`.

@@ -35,9 +35,9 @@ pub struct PushSecretSpec {
     /// Duration such as `1h0m0s`; the source is watched as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_interval: Option<String>,
-    /// The source.
+    /// What is published: one Secret of the same namespace.
     pub selector: PushSelector,
-    /// Explicit key mappings.
+    /// Which key of the Secret goes to which path, one by one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<PushData>,
     /// Bulk mappings; never explicit, so refused.
@@ -80,7 +80,7 @@ pub struct PushSelector {
     pub generator_ref: Option<serde_json::Value>,
 }
 
-/// A source Secret.
+/// The Secret to publish, named or selected; regent publishes a named one only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PushSecretSource {
@@ -93,7 +93,7 @@ pub struct PushSecretSource {
     pub selector: Option<serde_json::Value>,
 }
 
-/// One explicit mapping.
+/// One key of the Secret and the place in the authority that it is written to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PushData {

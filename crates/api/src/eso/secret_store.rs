@@ -116,9 +116,9 @@ impl JsonSchema for Provider {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VaultProvider {
-    /// Base URL.
+    /// URL of the authority, such as `https://vault.example:8200`, without a path.
     pub server: String,
-    /// Mount.
+    /// Mount of the secrets; `secret` where absent, and regent serves no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// `v1` or `v2`; regent serves v2.
@@ -158,7 +158,7 @@ fn v2() -> String {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VaultAuth {
-    /// Kubernetes auth.
+    /// Login with a ServiceAccount token, the only method that regent uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<KubernetesAuth>,
     /// Any other method, as it is.

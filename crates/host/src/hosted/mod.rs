@@ -41,7 +41,7 @@ pub struct Site {
     pub folder: PathBuf,
     /// Where its audit log goes; by default a file in that folder.
     pub audit: Option<Audit>,
-    /// Asks for TokenReviews.
+    /// Asks the API server whose token a login shows.
     pub reviewer: Reviewer,
 }
 
@@ -69,9 +69,9 @@ impl Reserved {
     }
 }
 
-/// A running authority.
+/// An authority that answers over TLS until it is stopped.
 pub struct Hosted {
-    /// Where it answers.
+    /// Address that it listens on, with the port that was chosen.
     pub addr: SocketAddr,
     authority: Authority,
     handle: Handle<SocketAddr>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use regent_vault::{Client, Config, Error};
 
-use super::tls::Look;
+use super::tls::Reload;
 use super::*;
 
 fn reserved(addr: &str) -> Reserved {
@@ -37,12 +37,12 @@ impl Ca {
     }
 }
 
-struct Place {
+struct CertificateFolder {
     folder: tempfile::TempDir,
     ca: Ca,
 }
 
-impl Place {
+impl CertificateFolder {
     fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), ca: Ca::new() }
     }
@@ -76,7 +76,7 @@ impl Place {
 /// not fit is refused and the one in use stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_is_renewed_under_load() {
-    let place = Place::new();
+    let place = CertificateFolder::new();
     place.ca.issue(place.path());
     std::fs::write(place.ca_file(), &place.ca.pem).unwrap();
     let mut certificates = Certificates::wait(place.path()).await;
@@ -95,16 +95,16 @@ async fn a_certificate_is_renewed_under_load() {
             })
         })
         .collect();
-    assert_eq!(certificates.look(), Look::Same);
+    assert_eq!(certificates.reload(), Reload::Same);
     let next = Ca::new();
     std::fs::write(place.ca_file(), format!("{}{}", place.ca.pem, next.pem)).unwrap();
     // Halves of two pairs, as in the middle of a change that is not atomic.
     std::fs::write(place.path().join("tls.key"), KeyPair::generate().unwrap().serialize_pem())
         .unwrap();
-    assert_eq!(certificates.look(), Look::Refused);
+    assert_eq!(certificates.reload(), Reload::Refused);
     place.client(&hosted).health().await.unwrap();
     next.issue(place.path());
-    assert_eq!(certificates.look(), Look::Renewed);
+    assert_eq!(certificates.reload(), Reload::Renewed);
     // Who trusts the new CA alone is served by now; who began before goes on.
     std::fs::write(place.ca_file(), &next.pem).unwrap();
     place.client(&hosted).health().await.unwrap();
@@ -119,7 +119,7 @@ async fn a_certificate_is_renewed_under_load() {
 /// there.
 #[tokio::test]
 async fn a_client_follows_its_ca() {
-    let place = Place::new();
+    let place = CertificateFolder::new();
     place.ca.issue(place.path());
     let mut certificates = Certificates::wait(place.path()).await;
     let hosted = place.serve(Some(&certificates)).await;
@@ -131,7 +131,7 @@ async fn a_client_follows_its_ca() {
     // Another CA: refused until it is named, accepted at once when it is.
     let other = Ca::new();
     other.issue(place.path());
-    assert_eq!(certificates.look(), Look::Renewed);
+    assert_eq!(certificates.reload(), Reload::Renewed);
     let addr = hosted.addr;
     hosted.stop().await;
     let reviewer = Reviewer { token_file: "none".into(), ca_file: None };
@@ -149,7 +149,7 @@ async fn a_client_follows_its_ca() {
 /// Plain HTTP is served on loopback only.
 #[tokio::test]
 async fn plain_http_is_refused_beyond_loopback() {
-    let place = Place::new();
+    let place = CertificateFolder::new();
     place.serve(None).await.stop().await;
     let reviewer = Reviewer { token_file: "none".into(), ca_file: None };
     let site = Site { folder: place.path().join("data"), audit: None, reviewer };
@@ -160,7 +160,7 @@ async fn plain_http_is_refused_beyond_loopback() {
 /// A certificate that comes late is awaited.
 #[tokio::test(start_paused = true)]
 async fn a_certificate_that_is_not_there_yet_is_awaited() {
-    let place = Place::new();
+    let place = CertificateFolder::new();
     let folder = place.path().to_owned();
     let waiting = tokio::spawn(async move { Certificates::wait(&folder).await });
     tokio::time::advance(Duration::from_secs(60)).await;

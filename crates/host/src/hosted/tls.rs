@@ -35,9 +35,9 @@ pub struct Certificates {
     refused: Option<Digest>,
 }
 
-/// What a look at the files came to.
+/// What reading the files again came to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum Reload {
     /// As before, or not there: what is in use stays.
     Same,
     /// New connections see the new one.
@@ -47,7 +47,7 @@ pub enum Look {
 }
 
 /// What lies in the folder.
-enum Found {
+enum CertificateFiles {
     Absent,
     Broken(Option<Digest>, String),
     Good(Digest, Arc<rustls::ServerConfig>),
@@ -59,12 +59,12 @@ impl Certificates {
         let (mut pause, mut told) = (WAIT_MIN, None);
         loop {
             let problem = match find(folder) {
-                Found::Good(in_use, config) => {
+                CertificateFiles::Good(in_use, config) => {
                     let config = RustlsConfig::from_config(config);
                     return Self { folder: folder.to_owned(), config, in_use, refused: None };
                 }
-                Found::Absent => "tls.crt and tls.key are not there yet".to_owned(),
-                Found::Broken(_, problem) => problem,
+                CertificateFiles::Absent => "tls.crt and tls.key are not there yet".to_owned(),
+                CertificateFiles::Broken(_, problem) => problem,
             };
             if told.as_ref() != Some(&problem) {
                 tracing::warn!(folder = %folder.display(), problem, "waits for a certificate to serve with");
@@ -84,38 +84,38 @@ impl Certificates {
     pub async fn keep(&mut self) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            self.look();
+            self.reload();
         }
     }
 
     /// Looks at the files once.
-    pub fn look(&mut self) -> Look {
+    pub fn reload(&mut self) -> Reload {
         match find(&self.folder) {
-            Found::Good(digest, config) if digest != self.in_use => {
+            CertificateFiles::Good(digest, config) if digest != self.in_use => {
                 self.config.reload_from_config(config);
                 (self.in_use, self.refused) = (digest, None);
                 tracing::info!(folder = %self.folder.display(), "serves with a new certificate");
-                Look::Renewed
+                Reload::Renewed
             }
-            Found::Broken(digest, problem) => {
+            CertificateFiles::Broken(digest, problem) => {
                 if digest.is_none() || self.refused != digest {
                     let folder = self.folder.display();
                     tracing::error!(%folder, problem, "a new certificate was refused; the old one stays");
                 }
                 self.refused = digest;
-                Look::Refused
+                Reload::Refused
             }
-            Found::Good(..) | Found::Absent => Look::Same,
+            CertificateFiles::Good(..) | CertificateFiles::Absent => Reload::Same,
         }
     }
 }
 
-fn find(folder: &Path) -> Found {
+fn find(folder: &Path) -> CertificateFiles {
     let read = |name: &str| read_if_there(&folder.join(name), FILE_LEN_MAX);
     let (certificate, key) = match (read("tls.crt"), read("tls.key")) {
         (Ok(Some(certificate)), Ok(Some(key))) => (certificate, Sensitive::new(key)),
-        (Err(problem), _) | (_, Err(problem)) => return Found::Broken(None, problem),
-        _ => return Found::Absent,
+        (Err(problem), _) | (_, Err(problem)) => return CertificateFiles::Broken(None, problem),
+        _ => return CertificateFiles::Absent,
     };
     let mut both = ring::digest::Context::new(&ring::digest::SHA256);
     both.update(&(certificate.len() as u64).to_be_bytes());
@@ -124,8 +124,8 @@ fn find(folder: &Path) -> Found {
     let mut digest = [0; 32];
     digest.copy_from_slice(both.finish().as_ref());
     match configured(&certificate, &key) {
-        Ok(config) => Found::Good(digest, Arc::new(config)),
-        Err(problem) => Found::Broken(Some(digest), problem),
+        Ok(config) => CertificateFiles::Good(digest, Arc::new(config)),
+        Err(problem) => CertificateFiles::Broken(Some(digest), problem),
     }
 }
 

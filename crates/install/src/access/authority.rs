@@ -15,12 +15,12 @@ use regent_types::login::{Login, LoginMethod};
 /// Trees that the publisher writes.
 const PUBLISHED: [&str; 2] = ["platform-data/*", "platform-config/*"];
 
-/// An ACL policy.
+/// An ACL policy of the authority, as the table has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Name, the same as the role's.
     pub name: String,
-    /// HCL text, deterministic.
+    /// HCL text, the same for the same table and grants.
     pub text: String,
 }
 
@@ -39,7 +39,7 @@ pub struct Role {
     pub name: String,
     /// ServiceAccount in `regent-system` that may use it.
     pub account: String,
-    /// Its one policy.
+    /// Name of the one policy that its tokens have.
     pub policy: String,
     /// Token lifetime in seconds.
     pub token_ttl_s: i64,
@@ -48,7 +48,7 @@ pub struct Role {
 }
 
 impl Role {
-    /// Body of `auth/{mount}/role/{name}`.
+    /// Body of the request that writes it to `auth/{mount}/role/{name}`.
     pub fn body(&self) -> Value {
         let mut body = match self.method {
             LoginMethod::TokenReview => json!({

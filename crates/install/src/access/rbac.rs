@@ -21,18 +21,18 @@ pub enum Scope {
     Named,
 }
 
-/// One RBAC rule.
+/// One RBAC rule of the access table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// Where it holds.
+    /// Whether it holds in the cluster or in namespaces, and in which.
     pub scope: Scope,
     /// API group; empty for core.
     pub group: &'static str,
-    /// Resources and subresources.
+    /// Plural names of resources; subresources as `resource/subresource`.
     pub resources: &'static [&'static str],
     /// Names it is limited to; empty for any.
     pub names: &'static [&'static str],
-    /// Verbs.
+    /// Verbs that it allows, such as `get`.
     pub verbs: &'static [&'static str],
     /// Paths that are no resources; group, resources and names are empty then.
     pub urls: &'static [&'static str],

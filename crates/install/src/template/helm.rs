@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::node::{Node, Piece};
-use super::{Broken, Condition, ITEM};
+use super::{Condition, ITEM, TemplateError};
 use regent_types::labels::SYSTEM_NAMESPACE;
 
 /// Definitions that the printed templates call: what [`Condition::Placeable`] is to Helm. A neighbour's definition
@@ -30,7 +30,7 @@ true
 type Lines = Vec<String>;
 
 /// The text of a template file with these objects.
-pub fn file(objects: &[Value]) -> Result<String, Broken> {
+pub fn file(objects: &[Value]) -> Result<String, TemplateError> {
     let mut lines = Vec::new();
     for object in objects {
         document(object, &mut lines)?;
@@ -38,7 +38,7 @@ pub fn file(objects: &[Value]) -> Result<String, Broken> {
     Ok(lines.join("\n") + "\n")
 }
 
-fn document(object: &Value, lines: &mut Lines) -> Result<(), Broken> {
+fn document(object: &Value, lines: &mut Lines) -> Result<(), TemplateError> {
     match Node::read(object)? {
         Node::Map(entries) => {
             lines.push("---".into());
@@ -53,12 +53,12 @@ fn around(
     node: Node<'_>,
     indent: usize,
     lines: &mut Lines,
-    print: &dyn Fn(&Value, &mut Lines) -> Result<(), Broken>,
-) -> Result<(), Broken> {
+    print: &dyn Fn(&Value, &mut Lines) -> Result<(), TemplateError>,
+) -> Result<(), TemplateError> {
     let (action, inner) = match node {
         Node::When(condition, then) => (format!("if {}", expression(&condition)), then),
         Node::Each(path, inner) => (format!("range {}", value(path)), inner),
-        _ => return Err(Broken("an object that is not a map".into())),
+        _ => return Err(TemplateError("an object that is not a map".into())),
     };
     let margin = " ".repeat(indent);
     lines.push(format!("{margin}{{{{- {action} }}}}"));
@@ -67,13 +67,17 @@ fn around(
     Ok(())
 }
 
-fn map(entries: &Map<String, Value>, indent: usize, lines: &mut Lines) -> Result<(), Broken> {
+fn map(
+    entries: &Map<String, Value>,
+    indent: usize,
+    lines: &mut Lines,
+) -> Result<(), TemplateError> {
     let mut sorted: Vec<(&String, &Value)> = entries.iter().collect();
     sorted.sort_by(|a, b| a.0.cmp(b.0));
     sorted.into_iter().try_for_each(|(key, value)| entry(key, value, indent, lines))
 }
 
-fn entry(key: &str, value: &Value, indent: usize, lines: &mut Lines) -> Result<(), Broken> {
+fn entry(key: &str, value: &Value, indent: usize, lines: &mut Lines) -> Result<(), TemplateError> {
     let head = format!("{}{}:", " ".repeat(indent), scalar(&Value::from(key)));
     match Node::read(value)? {
         Node::Map(entries) if !entries.is_empty() => {
@@ -87,7 +91,7 @@ fn entry(key: &str, value: &Value, indent: usize, lines: &mut Lines) -> Result<(
         node @ Node::When(..) => {
             around(node, indent, lines, &|inner, lines| entry(key, inner, indent, lines))
         }
-        Node::Each(..) => Err(Broken(format!("more than one value for {key}"))),
+        Node::Each(..) => Err(TemplateError(format!("more than one value for {key}"))),
         node => {
             lines.push(format!("{head} {}", inline(&node)?));
             Ok(())
@@ -95,7 +99,7 @@ fn entry(key: &str, value: &Value, indent: usize, lines: &mut Lines) -> Result<(
     }
 }
 
-fn item(value: &Value, indent: usize, lines: &mut Lines) -> Result<(), Broken> {
+fn item(value: &Value, indent: usize, lines: &mut Lines) -> Result<(), TemplateError> {
     let margin = " ".repeat(indent);
     match Node::read(value)? {
         Node::Map(entries) if !entries.is_empty() => {
@@ -103,7 +107,9 @@ fn item(value: &Value, indent: usize, lines: &mut Lines) -> Result<(), Broken> {
             map(entries, indent + 2, &mut inner)?;
             let first = inner.first().map(|line| line.trim_start()).unwrap_or_default();
             if first.starts_with("{{") {
-                return Err(Broken(format!("an item that begins with a condition: {first}")));
+                return Err(TemplateError(format!(
+                    "an item that begins with a condition: {first}"
+                )));
             }
             lines.push(format!("{margin}- {first}"));
             lines.extend(inner.into_iter().skip(1));
@@ -112,7 +118,7 @@ fn item(value: &Value, indent: usize, lines: &mut Lines) -> Result<(), Broken> {
         node @ (Node::When(..) | Node::Each(..)) => {
             around(node, indent, lines, &|inner, lines| item(inner, indent, lines))
         }
-        Node::List(items) if !items.is_empty() => Err(Broken("a list in a list".into())),
+        Node::List(items) if !items.is_empty() => Err(TemplateError("a list in a list".into())),
         node => {
             lines.push(format!("{margin}- {}", inline(&node)?));
             Ok(())
@@ -121,7 +127,7 @@ fn item(value: &Value, indent: usize, lines: &mut Lines) -> Result<(), Broken> {
 }
 
 /// What fits on the line of its key.
-fn inline(node: &Node<'_>) -> Result<String, Broken> {
+fn inline(node: &Node<'_>) -> Result<String, TemplateError> {
     Ok(match node {
         Node::Literal(value) => scalar(value),
         Node::At(path) => format!("{{{{ {} | toJson }}}}", value(path)),
@@ -129,7 +135,7 @@ fn inline(node: &Node<'_>) -> Result<String, Broken> {
         Node::Map(entries) if entries.is_empty() => "{}".into(),
         Node::List([]) => "[]".into(),
         Node::Map(_) | Node::List(_) | Node::When(..) | Node::Each(..) => {
-            return Err(Broken("more than fits on a line".into()));
+            return Err(TemplateError("more than fits on a line".into()));
         }
     })
 }

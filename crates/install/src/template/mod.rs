@@ -52,7 +52,7 @@ pub fn each(path: &str, inner: Value) -> Value {
 pub enum Condition {
     /// The value at this path is true, or not empty.
     Set(String),
-    /// The opposite.
+    /// The value at this path is false, empty or not there.
     Unset(String),
     /// Each of them holds.
     All(Vec<Condition>),
@@ -72,9 +72,9 @@ impl Condition {
 /// A template that cannot be read: a mistake in regent, found by its own tests.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a template of regent's own cannot be read: {0}")]
-pub struct Broken(pub(super) String);
+pub struct TemplateError(pub(super) String);
 
-impl Explain for Broken {
+impl Explain for TemplateError {
     fn reason(&self) -> &'static str {
         "BrokenTemplate"
     }

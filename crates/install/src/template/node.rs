@@ -3,19 +3,17 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Broken, CLOSE, Condition, DO, EACH, OPEN, THEN, WHEN};
+use super::{CLOSE, Condition, DO, EACH, OPEN, THEN, TemplateError, WHEN};
 
 /// A piece of a template.
 pub(super) enum Node<'a> {
     /// A scalar without holes.
     Literal(&'a Value),
-    /// One hole.
+    /// A scalar that is one hole: the value keeps its type.
     At(&'a str),
     /// A string with holes in it.
     Join(Vec<Piece<'a>>),
-    /// Entries.
     Map(&'a Map<String, Value>),
-    /// Items.
     List(&'a [Value]),
     /// There only where the condition holds.
     When(Condition, &'a Value),
@@ -26,7 +24,6 @@ pub(super) enum Node<'a> {
 /// A part of a string.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
-    /// As it is.
     Text(&'a str),
     /// The text of a value.
     At(&'a str),
@@ -35,12 +32,12 @@ pub(super) enum Piece<'a> {
 }
 
 impl<'a> Node<'a> {
-    pub(super) fn read(value: &'a Value) -> Result<Self, Broken> {
+    pub(super) fn read(value: &'a Value) -> Result<Self, TemplateError> {
         Ok(match value {
             Value::Object(map) => {
                 if let (Some(condition), Some(then)) = (map.get(WHEN), map.get(THEN)) {
                     let condition = Condition::deserialize(condition)
-                        .map_err(|e| Broken(format!("{condition}: {e}")))?;
+                        .map_err(|e| TemplateError(format!("{condition}: {e}")))?;
                     Self::When(condition, then)
                 } else if let (Some(Value::String(path)), Some(inner)) =
                     (map.get(EACH), map.get(DO))
@@ -61,13 +58,13 @@ impl<'a> Node<'a> {
     }
 }
 
-fn pieces(text: &str) -> Result<Vec<Piece<'_>>, Broken> {
+fn pieces(text: &str) -> Result<Vec<Piece<'_>>, TemplateError> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(OPEN) {
         let (path, after) = after
             .split_once(CLOSE)
-            .ok_or_else(|| Broken(format!("a hole without an end in {text:?}")))?;
+            .ok_or_else(|| TemplateError(format!("a hole without an end in {text:?}")))?;
         let list = before.strip_suffix("[\"").zip(after.strip_prefix("\"]"));
         let (before, after) = list.unwrap_or((before, after));
         if !before.is_empty() {

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::node::{Node, Piece};
-use super::{Broken, Condition, ITEM};
+use super::{Condition, ITEM, TemplateError};
 
 /// What holes and conditions are answered from.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
-    /// The values.
+    /// Values of the installation, complete with their defaults.
     pub values: &'a Value,
     /// Names of neighbours' CustomResourceDefinitions that may be placed.
     pub placeable: &'a BTreeSet<String>,
@@ -23,20 +23,20 @@ impl<'a> Scope<'a> {
         Self { values, placeable, item: None }
     }
 
-    fn look(&self, path: &str) -> Result<&'a Value, Broken> {
+    fn look(&self, path: &str) -> Result<&'a Value, TemplateError> {
         let found = match path {
             ITEM => self.item,
             path => path.split('.').try_fold(self.values, |value, key| value.get(key)),
         };
-        found.ok_or_else(|| Broken(format!("no value at {path}")))
+        found.ok_or_else(|| TemplateError(format!("no value at {path}")))
     }
 
-    fn list(&self, path: &str) -> Result<&'a [Value], Broken> {
+    fn list(&self, path: &str) -> Result<&'a [Value], TemplateError> {
         let list = self.look(path)?.as_array();
-        list.map(Vec::as_slice).ok_or_else(|| Broken(format!("no list at {path}")))
+        list.map(Vec::as_slice).ok_or_else(|| TemplateError(format!("no list at {path}")))
     }
 
-    fn holds(&self, condition: &Condition) -> Result<bool, Broken> {
+    fn holds(&self, condition: &Condition) -> Result<bool, TemplateError> {
         Ok(match condition {
             Condition::Set(path) => is_set(self.look(path)?),
             Condition::Unset(path) => !is_set(self.look(path)?),
@@ -62,14 +62,14 @@ fn is_set(value: &Value) -> bool {
 }
 
 /// What `template` says: nothing, one thing, or, from an `each`, many.
-pub fn render(template: &Value, scope: Scope<'_>) -> Result<Vec<Value>, Broken> {
+pub fn render(template: &Value, scope: Scope<'_>) -> Result<Vec<Value>, TemplateError> {
     Ok(match Node::read(template)? {
         Node::Literal(value) => vec![value.clone()],
         Node::At(path) => vec![scope.look(path)?.clone()],
         Node::Join(pieces) => vec![Value::String(join(&pieces, scope)?)],
         Node::Map(entries) => vec![Value::Object(map(entries, scope)?)],
         Node::List(items) => {
-            let items: Result<Vec<Vec<Value>>, Broken> =
+            let items: Result<Vec<Vec<Value>>, TemplateError> =
                 items.iter().map(|item| render(item, scope)).collect();
             vec![Value::Array(items?.concat())]
         }
@@ -77,14 +77,17 @@ pub fn render(template: &Value, scope: Scope<'_>) -> Result<Vec<Value>, Broken> 
         Node::When(..) => Vec::new(),
         Node::Each(path, inner) => {
             let each = scope.list(path)?.iter();
-            let all: Result<Vec<Vec<Value>>, Broken> =
+            let all: Result<Vec<Vec<Value>>, TemplateError> =
                 each.map(|item| render(inner, Scope { item: Some(item), ..scope })).collect();
             all?.concat()
         }
     })
 }
 
-fn map(entries: &Map<String, Value>, scope: Scope<'_>) -> Result<Map<String, Value>, Broken> {
+fn map(
+    entries: &Map<String, Value>,
+    scope: Scope<'_>,
+) -> Result<Map<String, Value>, TemplateError> {
     let mut made = Map::new();
     for (key, template) in entries {
         let mut found = render(template, scope)?;
@@ -93,13 +96,15 @@ fn map(entries: &Map<String, Value>, scope: Scope<'_>) -> Result<Map<String, Val
             (Some(value), true) => {
                 made.insert(key.clone(), value);
             }
-            (Some(_), false) => return Err(Broken(format!("more than one value for {key}"))),
+            (Some(_), false) => {
+                return Err(TemplateError(format!("more than one value for {key}")));
+            }
         }
     }
     Ok(made)
 }
 
-fn join(pieces: &[Piece<'_>], scope: Scope<'_>) -> Result<String, Broken> {
+fn join(pieces: &[Piece<'_>], scope: Scope<'_>) -> Result<String, TemplateError> {
     pieces.iter().try_fold(String::new(), |text, piece| {
         Ok(text
             + &match piece {
@@ -108,7 +113,7 @@ fn join(pieces: &[Piece<'_>], scope: Scope<'_>) -> Result<String, Broken> {
                 Piece::At(path) => scope
                     .look(path)?
                     .as_str()
-                    .ok_or_else(|| Broken(format!("no text at {path}")))?
+                    .ok_or_else(|| TemplateError(format!("no text at {path}")))?
                     .to_owned(),
             })
     })

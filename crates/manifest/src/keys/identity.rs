@@ -11,9 +11,9 @@ use crate::Error;
 /// A fresh key pair.
 #[derive(Debug)]
 pub struct NewIdentity {
-    /// `AGE-SECRET-KEY-1…`.
+    /// The private key, `AGE-SECRET-KEY-1…`.
     pub identity: Sensitive<String>,
-    /// `age1…`.
+    /// The public key that belongs to it, `age1…`.
     pub recipient: String,
 }
 

@@ -24,7 +24,7 @@ impl Recipient {
         Ok(Self { text: key.to_string(), key })
     }
 
-    /// `age1…`.
+    /// The public key as text, `age1…`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text

@@ -16,11 +16,11 @@ pub struct Inspection {
     pub other_master_keys: Vec<String>,
     /// Key groups, and how many of them are needed (one group: 1).
     pub groups: usize,
-    /// See `groups`.
+    /// How many of the key groups are needed to open the file.
     pub threshold: usize,
     /// The rule, as `field: value`.
     pub rule: String,
-    /// `lastmodified`, as written.
+    /// `lastmodified` of the `sops` block, as written.
     pub last_modified: String,
     /// SOPS version that wrote it, as written; may be empty.
     pub version: String,

@@ -24,7 +24,7 @@ use crate::keys::{RECIPIENTS_MAX, Recipient, encrypt_to};
 /// What a sealed Secret encrypts by default: its values, not its metadata.
 pub const DEFAULT_ENCRYPTED_REGEX: &str = "^(data|stringData)$";
 
-/// How to seal.
+/// Whom to seal for, and which keys of the file.
 #[derive(Clone, Debug)]
 pub struct SealOptions {
     /// age recipients, each of whom can open the manifest alone.

@@ -35,7 +35,7 @@ const PAUSES: Growth = Growth::new(Duration::from_millis(500), Duration::from_se
 
 /// A kind that a component follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Kind {
+struct FollowedKind {
     resource: ApiResource,
     /// Where it is followed: everywhere, or in regent's own namespace.
     everywhere: bool,
@@ -99,7 +99,7 @@ impl Explain for Error {
 }
 
 /// The custom kinds that `identity` lists and watches, by the table of its rights.
-fn kinds(identity: Identity) -> Vec<Kind> {
+fn kinds(identity: Identity) -> Vec<FollowedKind> {
     let crds = regent_api::all_crds();
     let rules = rbac::rules(identity);
     let followed = rules.iter().filter(|r| r.verbs.contains(&"list") && r.verbs.contains(&"watch"));
@@ -115,7 +115,7 @@ fn kinds(identity: Identity) -> Vec<Kind> {
             let own =
                 version.schema.as_ref().filter(|_| rule.group == RuntimeAuthority::group(&()));
             let schema = own.and_then(|own| serde_json::to_value(&own.open_api_v3_schema).ok());
-            Some(Kind { resource, everywhere: rule.scope == Scope::Cluster, schema })
+            Some(FollowedKind { resource, everywhere: rule.scope == Scope::Cluster, schema })
         })
         .collect()
 }
@@ -131,7 +131,7 @@ pub async fn wait(cx: &Context) -> bool {
     true
 }
 
-async fn attempt(cx: &Context, kind: &Kind) -> Result<(), Error> {
+async fn attempt(cx: &Context, kind: &FollowedKind) -> Result<(), Error> {
     let api: Api<DynamicObject> = if kind.everywhere {
         Api::all_with(cx.api.clone(), &kind.resource)
     } else {

@@ -8,11 +8,11 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::{ObjectMeta, PostParams};
 
-use super::decide::Held;
+use super::decide::LeaderRecord;
 
 /// The Lease of one component.
 #[derive(Clone)]
-pub(super) struct Slot {
+pub(super) struct LeaseClient {
     pub(super) api: Api<Lease>,
     pub(super) name: String,
     pub(super) me: String,
@@ -20,17 +20,17 @@ pub(super) struct Slot {
 }
 
 /// As it was seen, or as it is absent.
-pub(super) fn held(lease: &Lease) -> Held {
+pub(super) fn held(lease: &Lease) -> LeaderRecord {
     let spec = lease.spec.clone().unwrap_or_default();
     let seconds = spec.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).unwrap_or(0);
-    Held {
+    LeaderRecord {
         holder: spec.holder_identity.unwrap_or_default(),
         duration: Duration::from_secs(seconds),
         version: lease.metadata.resource_version.clone().unwrap_or_default(),
     }
 }
 
-impl Slot {
+impl LeaseClient {
     fn spec(&self, old: &LeaseSpec, now: Timestamp) -> LeaseSpec {
         let mine = old.holder_identity.as_deref() == Some(self.me.as_str());
         let transitions = old.lease_transitions.unwrap_or(0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// A Lease, as far as it matters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct LeaderRecord {
     /// Who holds it; empty when it was released.
     pub(super) holder: String,
     /// How long it is held after each renewal.
@@ -28,7 +28,7 @@ pub(super) enum Decision {
 }
 
 /// Decides for `me`, who has seen `held` unchanged for `unchanged`.
-pub(super) fn decide(held: Option<&Held>, me: &str, unchanged: Duration) -> Decision {
+pub(super) fn decide(held: Option<&LeaderRecord>, me: &str, unchanged: Duration) -> Decision {
     let Some(held) = held else { return Decision::Create };
     if held.holder.is_empty() || held.holder == me {
         return Decision::Take;
@@ -43,8 +43,12 @@ pub(super) fn decide(held: Option<&Held>, me: &str, unchanged: Duration) -> Deci
 mod tests {
     use super::*;
 
-    fn held(holder: &str) -> Held {
-        Held { holder: holder.into(), duration: Duration::from_secs(30), version: "7".into() }
+    fn held(holder: &str) -> LeaderRecord {
+        LeaderRecord {
+            holder: holder.into(),
+            duration: Duration::from_secs(30),
+            version: "7".into(),
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::object_watch::WatchBackoff;
 use crate::{Context, Shutdown};
-use api::{Slot, held};
+use api::{LeaseClient, held};
 use decide::{Decision, decide};
 
 /// How long a Lease is held after each renewal.
@@ -44,7 +44,7 @@ const _: () = assert!(RENEW.as_secs() + 5 * RETRY.as_secs() < STOP_AFTER.as_secs
 
 /// Whether this replica works or waits; told to whoever answers readiness probes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Standing {
+pub enum Leadership {
     /// The Lease was not seen yet.
     #[default]
     Unknown,
@@ -56,17 +56,17 @@ pub enum Standing {
 
 /// Runs `work` whenever this replica, known as `me`, leads, until `cx.shutdown`. `work` gets a signal to stop of its
 /// own. Returns what `work` returned where it ended by itself.
-pub async fn lead<W, F, E>(
+pub async fn run_as_leader<W, F, E>(
     cx: &Context,
     me: &str,
-    standing: &watch::Sender<Standing>,
+    leadership: &watch::Sender<Leadership>,
     mut work: W,
 ) -> Result<(), E>
 where
     W: FnMut(Shutdown) -> F,
     F: Future<Output = Result<(), E>>,
 {
-    let slot = Slot {
+    let client = LeaseClient {
         api: Api::namespaced(cx.api.clone(), SYSTEM_NAMESPACE),
         name: cx.identity.account(),
         me: me.to_owned(),
@@ -74,16 +74,16 @@ where
     };
     loop {
         let mut lease = tokio::select! {
-            lease = acquire(cx, &slot, standing) => lease,
+            lease = acquire(cx, &client, leadership) => lease,
             () = cx.shutdown.clone().wait() => return Ok(()),
         };
-        standing.send_replace(Standing::Leading);
+        leadership.send_replace(Leadership::Leading);
         tracing::info!(component = cx.identity.name(), holder = me, "leads");
         let (stop, signal) = Shutdown::new();
         let mut task = Box::pin(work(signal));
         let over = tokio::select! {
             done = &mut task => Some(done),
-            () = keep(cx, &slot, &mut lease) => {
+            () = renew_loop(cx, &client, &mut lease) => {
                 tracing::warn!(component = cx.identity.name(), reason = "LeaseLost", "stops working");
                 None
             }
@@ -93,9 +93,9 @@ where
                 Some(timeout(GRACE, &mut task).await.unwrap_or(Ok(())))
             }
         };
-        standing.send_replace(Standing::Unknown);
+        leadership.send_replace(Leadership::Unknown);
         if let Some(done) = over {
-            if let Err(error) = slot.release(&lease, cx.now()).await {
+            if let Err(error) = client.release(&lease, cx.now()).await {
                 tracing::warn!(component = cx.identity.name(), %error, "the lease was not released");
             }
             return done;
@@ -108,31 +108,35 @@ where
 }
 
 /// Waits until the Lease can be taken, and takes it.
-async fn acquire(cx: &Context, slot: &Slot, standing: &watch::Sender<Standing>) -> Lease {
+async fn acquire(
+    cx: &Context,
+    client: &LeaseClient,
+    leadership: &watch::Sender<Leadership>,
+) -> Lease {
     let mut seen =
-        watch_object(slot.api.clone(), &slot.name).backoff(WatchBackoff::default()).boxed();
+        watch_object(client.api.clone(), &client.name).backoff(WatchBackoff::default()).boxed();
     let mut last: Option<Lease> = None;
     let mut since = Instant::now();
     let mut known = false;
     loop {
         if known {
             let now = held_now(last.as_ref());
-            match decide(now.as_ref(), &slot.me, since.elapsed()) {
+            match decide(now.as_ref(), &client.me, since.elapsed()) {
                 Decision::Wait(left) => {
-                    standing.send_replace(Standing::Waiting);
+                    leadership.send_replace(Leadership::Waiting);
                     tokio::select! {
                         Some(event) = seen.next() => take_in(event, &mut last, &mut since, &mut known),
                         () = sleep_until(Instant::now() + left) => {}
                     }
                     continue;
                 }
-                Decision::Create => match slot.create(cx.now()).await {
+                Decision::Create => match client.create(cx.now()).await {
                     Ok(lease) => return lease,
                     Err(error) => lost_race(cx, &error),
                 },
                 Decision::Take => {
                     if let Some(old) = &last {
-                        match slot.take(old, cx.now()).await {
+                        match client.take(old, cx.now()).await {
                             Ok(lease) => return lease,
                             Err(error) => lost_race(cx, &error),
                         }
@@ -149,7 +153,7 @@ async fn acquire(cx: &Context, slot: &Slot, standing: &watch::Sender<Standing>) 
     }
 }
 
-fn held_now(lease: Option<&Lease>) -> Option<decide::Held> {
+fn held_now(lease: Option<&Lease>) -> Option<decide::LeaderRecord> {
     lease.map(held)
 }
 
@@ -173,13 +177,13 @@ fn lost_race(cx: &Context, error: &kube::Error) {
 }
 
 /// Renews until that has not succeeded for too long, or somebody else holds the Lease.
-async fn keep(cx: &Context, slot: &Slot, lease: &mut Lease) {
+async fn renew_loop(cx: &Context, client: &LeaseClient, lease: &mut Lease) {
     let mut last = Instant::now();
     let mut next = last + RENEW;
     loop {
         let end = last + STOP_AFTER;
         sleep_until(next.min(end)).await;
-        match timeout_at(end, renew(slot, lease, cx.now())).await {
+        match timeout_at(end, renew(client, lease, cx.now())).await {
             Ok(Ok(true)) => {
                 last = Instant::now();
                 next = last + RENEW;
@@ -196,16 +200,16 @@ async fn keep(cx: &Context, slot: &Slot, lease: &mut Lease) {
 }
 
 /// One renewal; whether this process still holds the Lease.
-async fn renew(slot: &Slot, lease: &mut Lease, now: Timestamp) -> kube::Result<bool> {
-    match slot.take(lease, now).await {
+async fn renew(client: &LeaseClient, lease: &mut Lease, now: Timestamp) -> kube::Result<bool> {
+    match client.take(lease, now).await {
         Ok(new) => {
             *lease = new;
             Ok(true)
         }
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {
             // Perhaps by this process, with an answer that never came.
-            match slot.api.get_opt(&slot.name).await? {
-                Some(now) if held(&now).holder == slot.me => {
+            match client.api.get_opt(&client.name).await? {
+                Some(now) if held(&now).holder == client.me => {
                     *lease = now;
                     Ok(true)
                 }

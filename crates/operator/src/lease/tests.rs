@@ -15,7 +15,7 @@ use crate::Endpoints;
 
 /// A replica and what it came to.
 struct Replica {
-    standing: watch::Receiver<Standing>,
+    leadership: watch::Receiver<Leadership>,
     stop: watch::Sender<bool>,
     task: tokio::task::JoinHandle<Result<(), std::io::Error>>,
 }
@@ -30,10 +30,10 @@ fn replica(sandbox: &Sandbox, name: &'static str, working: &Arc<AtomicUsize>) ->
         jwt: Arc::new(FileJwt { path: "none".into() }),
         shutdown,
     };
-    let (told, standing) = watch::channel(Standing::Unknown);
+    let (told, leadership) = watch::channel(Leadership::Unknown);
     let working = Arc::clone(working);
     let task = tokio::spawn(async move {
-        lead(&cx, name, &told, |stop| {
+        run_as_leader(&cx, name, &told, |stop| {
             let at_work = AtWork::begin(&working);
             async move {
                 stop.wait().await;
@@ -43,7 +43,7 @@ fn replica(sandbox: &Sandbox, name: &'static str, working: &Arc<AtomicUsize>) ->
         })
         .await
     });
-    Replica { standing, stop, task }
+    Replica { leadership, stop, task }
 }
 
 struct AtWork(Arc<AtomicUsize>);
@@ -70,8 +70,8 @@ async fn cluster() -> Sandbox {
     sandbox
 }
 
-async fn until(replica: &mut Replica, wanted: Standing) {
-    replica.standing.wait_for(|s| *s == wanted).await.unwrap();
+async fn until(replica: &mut Replica, wanted: Leadership) {
+    replica.leadership.wait_for(|s| *s == wanted).await.unwrap();
 }
 
 /// C2-5: the second takes over at once from a leader that stops.
@@ -79,13 +79,13 @@ async fn until(replica: &mut Replica, wanted: Standing) {
 async fn a_leader_that_stops_hands_over() {
     let (sandbox, working) = (cluster().await, Arc::default());
     let mut first = replica(&sandbox, "first", &working);
-    until(&mut first, Standing::Leading).await;
+    until(&mut first, Leadership::Leading).await;
     let mut second = replica(&sandbox, "second", &working);
-    until(&mut second, Standing::Waiting).await;
+    until(&mut second, Leadership::Waiting).await;
     let began = Instant::now();
     first.stop.send_replace(true);
     first.task.await.unwrap().unwrap();
-    until(&mut second, Standing::Leading).await;
+    until(&mut second, Leadership::Leading).await;
     assert!(began.elapsed() < RENEW, "it waited for the lease to expire");
     second.stop.send_replace(true);
     second.task.await.unwrap().unwrap();
@@ -96,13 +96,13 @@ async fn a_leader_that_stops_hands_over() {
 async fn a_leader_that_dies_is_followed_when_its_lease_is_over() {
     let (sandbox, working) = (cluster().await, Arc::default());
     let mut first = replica(&sandbox, "first", &working);
-    until(&mut first, Standing::Leading).await;
+    until(&mut first, Leadership::Leading).await;
     let mut second = replica(&sandbox, "second", &working);
-    until(&mut second, Standing::Waiting).await;
+    until(&mut second, Leadership::Waiting).await;
     let began = Instant::now();
     first.task.abort();
     assert!(first.task.await.unwrap_err().is_cancelled());
-    until(&mut second, Standing::Leading).await;
+    until(&mut second, Leadership::Leading).await;
     assert!(began.elapsed() >= DURATION - RENEW, "it did not wait");
     second.stop.send_replace(true);
     second.task.await.unwrap().unwrap();
@@ -113,14 +113,14 @@ async fn a_leader_that_dies_is_followed_when_its_lease_is_over() {
 async fn a_stolen_lease_stops_its_old_holder() {
     let (sandbox, working) = (cluster().await, Arc::default());
     let mut first = replica(&sandbox, "first", &working);
-    until(&mut first, Standing::Leading).await;
+    until(&mut first, Leadership::Leading).await;
     let api: Api<Lease> = Api::namespaced(sandbox.admin(), SYSTEM_NAMESPACE);
     let mut lease = api.get("regent-orchestrator").await.unwrap();
     lease.spec.as_mut().unwrap().holder_identity = Some("thief".into());
     api.replace("regent-orchestrator", &PostParams::default(), &lease).await.unwrap();
-    until(&mut first, Standing::Waiting).await;
+    until(&mut first, Leadership::Waiting).await;
     assert_eq!(working.load(Ordering::SeqCst), 0);
-    until(&mut first, Standing::Leading).await;
+    until(&mut first, Leadership::Leading).await;
     first.stop.send_replace(true);
     first.task.await.unwrap().unwrap();
 }
@@ -144,7 +144,7 @@ async fn a_holder_with_a_wrong_clock_is_waited_for_like_any_other() {
         api.create(&PostParams::default(), &lease).await.unwrap();
         let began = Instant::now();
         let mut replica = replica(&sandbox, "first", &working);
-        until(&mut replica, Standing::Leading).await;
+        until(&mut replica, Leadership::Leading).await;
         let waited = began.elapsed();
         assert!(waited >= DURATION && waited < DURATION + RENEW, "{skew_s} s: {waited:?}");
         replica.stop.send_replace(true);

@@ -7,13 +7,13 @@ use regent_types::Advice;
 pub enum Guarantee {
     /// Single authority at any time.
     SingleAuthority,
-    /// No secret sprawl.
+    /// Values exist only where they are declared to be.
     NoSprawl,
     /// No hidden mutation paths.
     NoHiddenMutation,
-    /// Minimal blast radius.
+    /// Each identity reads and writes only what the access table gives it.
     MinimalBlastRadius,
-    /// Auditable lifecycle.
+    /// Every version of a secret has its event in the ledger.
     AuditableLifecycle,
 }
 
@@ -41,7 +41,7 @@ pub struct Finding {
     pub object: String,
     /// What is wrong, in a sentence.
     pub message: String,
-    /// Expected, found, do.
+    /// What was expected, what was found, and what a person can do about it.
     pub advice: Advice,
 }
 
@@ -58,7 +58,6 @@ impl Findings {
         Self { predicate, guarantee, all: Vec::new() }
     }
 
-    /// What was found.
     pub(crate) fn into_all(self) -> Vec<Finding> {
         self.all
     }

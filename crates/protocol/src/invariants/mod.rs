@@ -27,7 +27,7 @@ pub use snapshot::{
 
 use finding::Findings;
 
-/// A predicate.
+/// One check of `regent verify`: a pure function of the [`Snapshot`].
 pub struct Predicate {
     /// Its name in PROTOCOLS.md.
     pub name: &'static str,

@@ -9,18 +9,18 @@ use regent_types::neighbour::Neighbour;
 use crate::ledger::{Entry, kinds};
 use crate::record::Record;
 
-/// A RuntimeSecret.
+/// A RuntimeSecret, reduced to what predicates compare.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeclaredSecret {
-    /// Namespace.
+    /// Namespace of the object, and of its bootstrap Secret.
     pub namespace: String,
-    /// Name.
+    /// `metadata.name` of the object.
     pub name: String,
     /// Mount-relative path, declared or by default; `None` where it is not a path.
     pub path: Option<String>,
     /// Name of the bootstrap Secret that it hands over, if it does.
     pub bootstrap_secret: Option<String>,
-    /// Namespaces under `spec.consumers`.
+    /// Namespaces under `spec.consumers`, which alone may read the path.
     pub consumers: BTreeSet<String>,
     /// Whether its status says that the authority is authoritative.
     pub is_runtime: bool,
@@ -29,16 +29,15 @@ pub struct DeclaredSecret {
 }
 
 impl DeclaredSecret {
-    /// `namespace/name`.
     pub(crate) fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
     }
 }
 
-/// A PushSecret.
+/// A PushSecret, reduced to its source and its paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeclaredPush {
-    /// Namespace.
+    /// Namespace of the object, and of its source.
     pub namespace: String,
     /// Name of the Secret that it publishes, if it names one.
     pub source: Option<String>,
@@ -51,24 +50,24 @@ pub struct DeclaredPush {
 /// A Kubernetes Secret, by metadata.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretSeen {
-    /// Namespace.
+    /// Namespace that holds the Secret.
     pub namespace: String,
-    /// Name.
+    /// `metadata.name` of the Secret.
     pub name: String,
     /// Label `regent.dev/class`, if any.
     pub class: Option<String>,
     /// Annotation `regent.dev/handed-over`, if any.
     pub handed_over: Option<String>,
-    /// `type`.
+    /// `type` of the Secret, such as `Opaque`.
     pub kind: String,
 }
 
-/// A materialized Secret.
+/// A Secret that the materializer marks as made from the authority.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MaterializedSeen {
-    /// Namespace.
+    /// Namespace of the Secret, and of its ExternalSecret.
     pub namespace: String,
-    /// Name.
+    /// `metadata.name` of the Secret.
     pub name: String,
     /// Annotation `regent.dev/versions`: mount-relative path → version.
     pub versions: BTreeMap<String, VersionPair>,
@@ -85,7 +84,7 @@ pub struct KvSeen {
     pub versions: BTreeMap<i64, (String, bool)>,
 }
 
-/// An EncryptedManifest.
+/// An EncryptedManifest and the Secret that it stands for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ManifestSeen {
     /// Namespace, which is its Secret's too.
@@ -101,11 +100,11 @@ pub struct ManifestSeen {
 /// An ExternalSecret that names paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConsumerSeen {
-    /// Namespace.
+    /// Namespace of the object, and of the Secret that it makes.
     pub namespace: String,
-    /// Name.
+    /// `metadata.name` of the object.
     pub name: String,
-    /// Mount-relative paths.
+    /// Mount-relative paths that it reads, wholly or in part.
     pub paths: BTreeSet<String>,
     /// Whether it is served (`Ready`).
     pub served: bool,
@@ -131,20 +130,20 @@ pub type PolicyText = String;
 /// A write in the authority's audit log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteSeen {
-    /// API path.
+    /// API path of the request, the mount included.
     pub path: String,
     /// Role or display name of the token.
     pub by: String,
-    /// When, RFC 3339.
+    /// Time of the request, RFC 3339, as the audit log has it.
     pub at: String,
 }
 
 /// A ledger chain as it was read, oldest first, and the head that was published for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LedgerSeen {
-    /// Writer.
+    /// Component that wrote the chain.
     pub writer: String,
-    /// Entries.
+    /// Entries of all days that were read, oldest first.
     pub entries: Vec<Entry>,
     /// `day/seq:hash` from RuntimeAuthority status, if any.
     pub published: Option<String>,
@@ -156,35 +155,35 @@ pub type Target = (String, String);
 /// Everything that the predicates look at. Empty lists mean that there is nothing of the kind.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// `RuntimeAuthority.spec.installation`.
+    /// `RuntimeAuthority.spec.installation`: the name that records bear.
     pub installation: String,
-    /// `RuntimeAuthority.status.phase`.
+    /// `RuntimeAuthority.status.phase`; 0 where it says none.
     pub phase: i64,
-    /// `RuntimeAuthority.status.rootRevoked`.
+    /// `RuntimeAuthority.status.rootRevoked`; absent while warden does not know.
     pub root_revoked: Option<bool>,
     /// Names of RuntimeAuthority objects.
     pub authorities: Vec<String>,
-    /// `RuntimeAuthority.spec.grants`.
+    /// `RuntimeAuthority.spec.grants`: which namespaces may use paths outside their own tree.
     pub grants: Vec<PathGrant>,
     /// Namespace and name of Secrets that initialization of the authority may use.
     pub bootstrap_uses: BTreeSet<Target>,
-    /// RuntimeSecrets.
+    /// RuntimeSecrets of the whole cluster.
     pub secrets: Vec<DeclaredSecret>,
-    /// PushSecrets.
+    /// PushSecrets of the whole cluster.
     pub pushes: Vec<DeclaredPush>,
-    /// ExternalSecrets.
+    /// ExternalSecrets of the whole cluster.
     pub consumers: Vec<ConsumerSeen>,
     /// Records, by the path at which they lie.
     pub records: BTreeMap<String, Record>,
     /// Every Secret of the namespaces that the installation names, materialized ones too.
     pub kube_secrets: Vec<SecretSeen>,
-    /// Materialized Secrets.
+    /// Secrets in Kubernetes with the materializer's mark.
     pub materialized: Vec<MaterializedSeen>,
     /// Secrets outside regent's classes that are accounted for: `namespace/name`, or `namespace/*`.
     pub exempt: BTreeSet<String>,
     /// Paths of the `secret/` mount.
     pub kv: BTreeMap<String, KvSeen>,
-    /// EncryptedManifests.
+    /// EncryptedManifests of the whole cluster.
     pub manifests: Vec<ManifestSeen>,
     /// Differences between live RBAC or admission policies and the table.
     pub rbac: Vec<BindingSeen>,
@@ -204,7 +203,7 @@ pub struct Snapshot {
     pub unseal_readers: Vec<String>,
     /// Writes to secret paths in the audit log, if it could be read.
     pub writes: Vec<WriteSeen>,
-    /// Ledger chains.
+    /// One chain for each component that writes events.
     pub ledgers: Vec<LedgerSeen>,
 }
 

@@ -24,7 +24,7 @@ const ENTRIES_MAX: usize = 1_000_000;
 pub struct AuditArgs {
     /// `namespace/name` of a RuntimeSecret, or a path; everything by default.
     pub name: Option<String>,
-    /// Which cluster.
+    /// Kubeconfig and context of the cluster that is asked.
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }

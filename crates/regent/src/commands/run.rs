@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use regent_operator::lease;
-use regent_operator::lease::Standing;
+use regent_operator::lease::Leadership;
 use regent_operator::{Context, Endpoints, Shutdown, crd_check};
 use regent_types::Advice;
 use regent_types::identity::Identity;
@@ -27,7 +27,7 @@ use regent_host::{health, signals};
 
 `regent install` prints the Deployments that run this.")]
 pub struct RunArgs {
-    /// Which one.
+    /// Component that this process is.
     #[arg(value_enum)]
     pub component: Component,
     /// Kubeconfig of the component's own account; in a pod, its ServiceAccount.
@@ -129,20 +129,20 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
         kubernetes_host: args.kubernetes_host.clone(),
         kubernetes_ca,
     };
-    let (told, standing) = watch::channel(Standing::Unknown);
-    let probes = health::serve(args.health_address, standing).await?;
+    let (told, leadership) = watch::channel(Leadership::Unknown);
+    let probes = health::serve(args.health_address, leadership).await?;
     tracing::info!(component = identity.name(), "started");
     let done = if !crd_check::wait(&cx).await {
         Ok(())
     } else if args.leader_elect {
         let me = args.holder.clone().unwrap_or_else(hostname);
-        lease::lead(&cx, &me, &told, |stop| {
+        lease::run_as_leader(&cx, &me, &told, |stop| {
             let cx = Context { shutdown: stop, ..cx.clone() };
             component::run(cx, given.clone())
         })
         .await
     } else {
-        told.send_replace(Standing::Leading);
+        told.send_replace(Leadership::Leading);
         component::run(cx, given).await
     };
     probes.stop().await;

@@ -28,7 +28,7 @@ pub struct SealArgs {
     pub out: Option<PathBuf>,
 }
 
-/// Seals and writes.
+/// Seals the file for the recipients and writes it; returns the exit code of the process.
 pub fn run(args: &SealArgs, out: Out) -> anyhow::Result<u8> {
     let plain = read_text(&args.file)?;
     let shown = args.file.display();

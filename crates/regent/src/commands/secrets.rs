@@ -18,10 +18,10 @@ use crate::output::{Out, Row};
   regent secrets                       all
   regent secrets --class internal-secret -o json")]
 pub struct SecretsArgs {
-    /// Only this class.
+    /// Only secrets of this class.
     #[arg(long, value_enum)]
     pub class: Option<Class>,
-    /// Which cluster.
+    /// Kubeconfig and context of the cluster that is asked.
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }
@@ -78,7 +78,7 @@ impl Row for SecretRow {
     }
 }
 
-/// Prints the inventory.
+/// Prints the inventory of RuntimeSecrets; returns the exit code of the process.
 pub async fn run(args: &SecretsArgs, out: Out) -> anyhow::Result<u8> {
     let api = connect::kubernetes(&args.cluster).await?;
     let params = kube::api::ListParams::default();

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::commands::cluster_args::ClusterArgs;
 use crate::connect;
 use crate::output::{Format, Out, Row};
-use regent_host::view::{Seen, Unmet, View};
+use regent_host::view::{ObjectEvent, Unmet, View};
 use regent_types::lifecycle::Authoritative;
 
 /// How long after it fired a trigger is asked for the runs of its deliveries: later ones that are not there were deleted.
@@ -98,14 +98,14 @@ async fn look(api: &kube::Client) -> anyhow::Result<View> {
         )*};
     }
     see! {
-        GitSource => Seen::Git,
-        EncryptedManifest => Seen::Manifest,
-        RuntimeAuthority => Seen::Authority,
-        RuntimeSecret => Seen::Secret,
-        ExternalSecret => Seen::External,
-        PushSecret => Seen::Push,
-        EventTrigger => Seen::Trigger,
-        WorkflowRun => Seen::Run,
+        GitSource => ObjectEvent::Git,
+        EncryptedManifest => ObjectEvent::Manifest,
+        RuntimeAuthority => ObjectEvent::Authority,
+        RuntimeSecret => ObjectEvent::Secret,
+        ExternalSecret => ObjectEvent::External,
+        PushSecret => ObjectEvent::Push,
+        EventTrigger => ObjectEvent::Trigger,
+        WorkflowRun => ObjectEvent::Run,
     }
     Ok(view)
 }

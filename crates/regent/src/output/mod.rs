@@ -11,10 +11,10 @@ pub use progress::Progress;
 
 use regent_host::failure::Failure;
 
-/// `-o`.
+/// The form in which a command prints its result: `-o`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Aligned columns.
+    /// Columns for people; their layout may change.
     #[default]
     Table,
     /// JSON; its fields are API.
@@ -39,7 +39,7 @@ pub struct Out {
 }
 
 impl Out {
-    /// A listing.
+    /// Prints rows as a table, or as one JSON or YAML list.
     pub fn list<R: Row>(&self, rows: &[R]) -> anyhow::Result<()> {
         if self.format != Format::Table {
             return self.value(&rows);

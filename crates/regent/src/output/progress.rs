@@ -24,7 +24,7 @@ impl Progress {
         Self { bar }
     }
 
-    /// A finished step.
+    /// Prints a line that stays, above the spinner where there is one.
     pub fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(text),

@@ -82,13 +82,13 @@ pub(super) fn judge(policy: &Policy, inputs: &Inputs) -> Result<(), Denial> {
 }
 
 /// The outcome of an expression, or why it has none.
-type Outcome = Result<Cel, String>;
+type Evaluated = Result<Cel, String>;
 
 struct Run<'a> {
     policy: &'a Policy,
     scope: &'a Context<'a>,
     authorizer: &'a Cel,
-    known: BTreeMap<String, Outcome>,
+    known: BTreeMap<String, Evaluated>,
 }
 
 impl Run<'_> {
@@ -157,7 +157,7 @@ impl Run<'_> {
         }
     }
 
-    fn value(&mut self, expression: &Expression, authorizer: Option<&Cel>) -> Outcome {
+    fn value(&mut self, expression: &Expression, authorizer: Option<&Cel>) -> Evaluated {
         let mut scope = self.scope.new_inner_scope();
         if let Some(authorizer) = authorizer {
             scope.add_variable_from_value("authorizer", authorizer.clone());

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::api::context::Cx;
 use crate::auth::User;
-use crate::store::Key;
+use crate::store::ObjectKey;
 
 /// What is about to happen to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +55,11 @@ impl<'a> Request<'a> {
     ) -> Self {
         let any = object.or(old).unwrap_or(&Value::Null);
         let namespace = any["metadata"]["namespace"].as_str().unwrap_or_default();
-        let key =
-            Key { resource: "namespaces".into(), namespace: String::new(), name: namespace.into() };
+        let key = ObjectKey {
+            resource: "namespaces".into(),
+            namespace: String::new(),
+            name: namespace.into(),
+        };
         Self {
             operation,
             user: &cx.user,

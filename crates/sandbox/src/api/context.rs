@@ -3,19 +3,19 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::form::Form;
-use super::path::Target;
+use super::path::RequestPath;
 use crate::auth::User;
-use crate::kinds::Kind;
+use crate::kinds::ResourceKind;
 use crate::state::State;
 use crate::status::Failure;
-use crate::store::Key;
+use crate::store::ObjectKey;
 
 /// A request that its user may make; lives until it is answered.
 pub(crate) struct Cx<'a> {
     pub(crate) state: &'a Arc<State>,
     pub(crate) user: User,
-    pub(crate) kind: Arc<Kind>,
-    pub(crate) target: Target,
+    pub(crate) kind: Arc<ResourceKind>,
+    pub(crate) target: RequestPath,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) form: Form,
     /// Whether the object comes from a patch of the stored one.
@@ -25,8 +25,8 @@ pub(crate) struct Cx<'a> {
 }
 
 impl Cx<'_> {
-    pub(crate) fn key(&self) -> Key {
-        Key {
+    pub(crate) fn key(&self) -> ObjectKey {
+        ObjectKey {
             resource: self.kind.stored_as(),
             namespace: self.target.namespace.clone(),
             name: self.target.name.clone(),
@@ -54,7 +54,7 @@ impl Cx<'_> {
         match self.param("fieldValidation") {
             Some("Ignore") => {}
             Some("Strict") => {
-                let Kind { kind, version, .. } = &*self.kind;
+                let ResourceKind { kind, version, .. } = &*self.kind;
                 let message = format!(
                     "{kind} in version {version:?} cannot be handled as a {kind}: strict decoding error: {}",
                     all.join(", ")

@@ -11,7 +11,7 @@ use super::write::TRIES_MAX;
 use super::{events, gc, list, shape};
 use crate::admission::{self, Operation};
 use crate::status::Failure;
-use crate::store::Key;
+use crate::store::ObjectKey;
 
 /// Namespaces that a cluster cannot be without.
 const KEPT: [&str; 3] = ["default", "kube-system", "kube-public"];
@@ -27,7 +27,7 @@ pub(super) fn collection(cx: &Cx<'_>, body: &Bytes) -> Result<Response, Failure>
     let (items, rv) = list::selected(cx)?;
     for object in &items {
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        let key = Key {
+        let key = ObjectKey {
             resource: cx.kind.stored_as(),
             namespace: text(&object["metadata"]["namespace"]),
             name: text(&object["metadata"]["name"]),
@@ -49,7 +49,7 @@ fn options(body: &Bytes) -> Value {
     serde_json::from_slice(body).unwrap_or(Value::Null)
 }
 
-fn remove(cx: &Cx<'_>, key: &Key, options: &Value) -> Result<Value, Failure> {
+fn remove(cx: &Cx<'_>, key: &ObjectKey, options: &Value) -> Result<Value, Failure> {
     for _ in 0..TRIES_MAX {
         let found = cx.state.store.get(key);
         let old = found.ok_or_else(|| Failure::not_found(&cx.kind.resource(), &key.name))?;
@@ -63,7 +63,7 @@ fn remove(cx: &Cx<'_>, key: &Key, options: &Value) -> Result<Value, Failure> {
 /// Removes `old`, or marks it as ending; `None` where another write came between.
 fn attempt(
     cx: &Cx<'_>,
-    key: &Key,
+    key: &ObjectKey,
     options: &Value,
     old: Arc<Value>,
 ) -> Result<Option<Value>, Failure> {
@@ -126,7 +126,7 @@ fn ending_object(old: &Value, foreground: bool, namespace: bool) -> Value {
 }
 
 /// Preconditions, and what is never deleted.
-fn may_go(cx: &Cx<'_>, key: &Key, options: &Value, old: &Value) -> Result<(), Failure> {
+fn may_go(cx: &Cx<'_>, key: &ObjectKey, options: &Value, old: &Value) -> Result<(), Failure> {
     if cx.kind.kind == "Namespace" && KEPT.contains(&key.name.as_str()) {
         let message =
             format!("namespaces {:?} is forbidden: this namespace may not be deleted", key.name);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::form::Form;
 use super::openapi;
-use crate::kinds::Kind;
+use crate::kinds::ResourceKind;
 use crate::state::State;
 use crate::status::Failure;
 
@@ -72,7 +72,7 @@ pub(super) fn answer(state: &State, path: &str, form: &Form) -> Result<Response,
     Ok(response)
 }
 
-type Kinds = [std::sync::Arc<Kind>];
+type Kinds = [std::sync::Arc<ResourceKind>];
 
 fn groups(kinds: &Kinds) -> BTreeMap<String, Vec<String>> {
     let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();

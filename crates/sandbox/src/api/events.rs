@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::kinds::{EVENTS, Kind};
+use crate::kinds::{EVENTS, ResourceKind};
 
 /// Field in `v1`, field in `events.k8s.io/v1`.
 const NAMES: [(&str, &str); 7] = [
@@ -16,16 +16,16 @@ const NAMES: [(&str, &str); 7] = [
 ];
 
 /// An object as it is shown as `kind`.
-pub(super) fn shown(kind: &Kind, object: Value) -> Value {
+pub(super) fn shown(kind: &ResourceKind, object: Value) -> Value {
     if kind.group == EVENTS { rename(object, kind, false) } else { object }
 }
 
 /// An object of `kind` as it is stored.
-pub(super) fn stored(kind: &Kind, object: Value) -> Value {
+pub(super) fn stored(kind: &ResourceKind, object: Value) -> Value {
     if kind.group == EVENTS { rename(object, kind, true) } else { object }
 }
 
-fn rename(mut object: Value, kind: &Kind, store: bool) -> Value {
+fn rename(mut object: Value, kind: &ResourceKind, store: bool) -> Value {
     object["apiVersion"] = if store { "v1".into() } else { kind.api_version().into() };
     if let Some(map) = object.as_object_mut() {
         for (old, new) in NAMES {

@@ -5,14 +5,11 @@ use http::HeaderMap;
 /// What `Accept` asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// The object.
     #[default]
     Whole,
-    /// PartialObjectMetadata.
     Metadata,
     /// A table for `kubectl get`.
     Table,
-    /// Aggregated discovery.
     Discovery,
 }
 

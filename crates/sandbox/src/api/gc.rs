@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::admit;
 use crate::state::State;
-use crate::store::{Key, Tx};
+use crate::store::{ObjectKey, Tx};
 
 /// The finalizer by which an owner waits for what blocks it.
 pub(super) const FOREGROUND: &str = "foregroundDeletion";
@@ -48,7 +48,7 @@ pub(crate) fn empty(state: &State, name: &str) {
 }
 
 /// Deletes what `owner`, which ends in the foreground, owns; the owner itself where nothing blocks it.
-pub(super) fn foreground_start(state: &State, key: &Key, owner: &Value) {
+pub(super) fn foreground_start(state: &State, key: &ObjectKey, owner: &Value) {
     let mut tx = state.store.tx();
     let mut gone = Vec::new();
     dependents(&mut tx, owner, &mut gone);
@@ -67,7 +67,7 @@ pub(super) fn orphan(state: &State, owner: &Value) {
 }
 
 /// A written object whose owners are gone, or never were, goes too; gone owners beside others are forgotten.
-pub(crate) fn written(state: &State, key: &Key, object: &Value) {
+pub(crate) fn written(state: &State, key: &ObjectKey, object: &Value) {
     let references = object["metadata"]["ownerReferences"].as_array();
     let Some(references) = references.filter(|all| !all.is_empty()) else { return };
     let mut tx = state.store.tx();
@@ -107,7 +107,7 @@ fn dependents(tx: &mut Tx<'_>, owner: &Value, gone: &mut Vec<Value>) {
 }
 
 /// Removes an object, or marks it where finalizers hold it; returns it where it is gone.
-fn end(tx: &mut Tx<'_>, key: &Key) -> Option<Value> {
+fn end(tx: &mut Tx<'_>, key: &ObjectKey) -> Option<Value> {
     let object = tx.get(key)?;
     let held = object["metadata"]["finalizers"].as_array().is_some_and(|f| !f.is_empty());
     if !held {
@@ -132,14 +132,14 @@ pub(super) fn marked(object: &Value) -> Value {
 }
 
 /// Removes an object that was waiting for its last finalizer; says whether it did.
-pub(super) fn finished(tx: &mut Tx<'_>, key: &Key, object: &Value) -> bool {
+pub(super) fn finished(tx: &mut Tx<'_>, key: &ObjectKey, object: &Value) -> bool {
     let ending = !object["metadata"]["deletionTimestamp"].is_null();
     let held = object["metadata"]["finalizers"].as_array().is_some_and(|f| !f.is_empty());
     let namespace = object["kind"] == "Namespace";
     ending && !held && !namespace && tx.remove(key).is_some()
 }
 
-fn forget(tx: &mut Tx<'_>, key: &Key, whom: &dyn Fn(&Value) -> bool) {
+fn forget(tx: &mut Tx<'_>, key: &ObjectKey, whom: &dyn Fn(&Value) -> bool) {
     let Some(object) = tx.get(key) else { return };
     let mut object = Value::clone(&object);
     let Some(meta) = object["metadata"].as_object_mut() else { return };
@@ -154,7 +154,7 @@ fn forget(tx: &mut Tx<'_>, key: &Key, whom: &dyn Fn(&Value) -> bool) {
 }
 
 /// Lets an owner go that waited in the foreground and has nothing left that blocks it.
-fn foreground(tx: &mut Tx<'_>, key: &Key, gone: &mut Vec<Value>) {
+fn foreground(tx: &mut Tx<'_>, key: &ObjectKey, gone: &mut Vec<Value>) {
     let Some(owner) = tx.get(key) else { return };
     let waits = owner["metadata"]["finalizers"].as_array();
     let waits = waits.is_some_and(|all| all.contains(&json!(FOREGROUND)));
@@ -162,7 +162,7 @@ fn foreground(tx: &mut Tx<'_>, key: &Key, gone: &mut Vec<Value>) {
         return;
     }
     let uid = text(&owner["metadata"]["uid"]);
-    let blocks = |key: &Key| {
+    let blocks = |key: &ObjectKey| {
         let object = tx.get(key);
         let references = object.as_ref().and_then(|o| o["metadata"]["ownerReferences"].as_array());
         references.is_some_and(|all| {
@@ -183,7 +183,8 @@ fn foreground(tx: &mut Tx<'_>, key: &Key, gone: &mut Vec<Value>) {
 
 /// A namespace that ends is gone when nothing is left in it.
 fn namespace_end(tx: &mut Tx<'_>, name: &str, gone: &mut Vec<Value>) {
-    let key = Key { resource: "namespaces".into(), namespace: String::new(), name: name.into() };
+    let key =
+        ObjectKey { resource: "namespaces".into(), namespace: String::new(), name: name.into() };
     let ending = tx.get(&key).is_some_and(|n| {
         let held = n["metadata"]["finalizers"].as_array().is_some_and(|f| !f.is_empty());
         !held && !n["metadata"]["deletionTimestamp"].is_null()
@@ -193,18 +194,18 @@ fn namespace_end(tx: &mut Tx<'_>, name: &str, gone: &mut Vec<Value>) {
     }
 }
 
-fn owners(state: &State, object: &Value) -> Vec<Key> {
+fn owners(state: &State, object: &Value) -> Vec<ObjectKey> {
     let namespace = text(&object["metadata"]["namespace"]);
     let all = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     all.filter_map(|reference| owner_key(state, reference, &namespace)).collect()
 }
 
 /// Where the owner would be; `None` where its kind is not known.
-fn owner_key(state: &State, reference: &Value, namespace: &str) -> Option<Key> {
+fn owner_key(state: &State, reference: &Value, namespace: &str) -> Option<ObjectKey> {
     let api_version = reference["apiVersion"].as_str()?;
     let kind = state.kinds.by_kind(api_version, reference["kind"].as_str()?)?;
     let namespace = if kind.namespaced { namespace.to_owned() } else { String::new() };
-    Some(Key { resource: kind.stored_as(), namespace, name: text(&reference["name"]) })
+    Some(ObjectKey { resource: kind.stored_as(), namespace, name: text(&reference["name"]) })
 }
 
 fn text(value: &Value) -> String {

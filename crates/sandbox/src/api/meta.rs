@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::kinds::Kind;
+use crate::kinds::ResourceKind;
 
 /// Longest name of an object, and longest part of a qualified name.
 const NAME_LEN_MAX: usize = 253;
@@ -13,7 +13,11 @@ const PART: &str = "name part must consist of alphanumeric characters, '-', '_' 
 const LABEL: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
 /// What is wrong with an object's metadata, as (field, message).
-pub(super) fn causes(kind: &Kind, object: &Value, old: Option<&Value>) -> Vec<(String, String)> {
+pub(super) fn causes(
+    kind: &ResourceKind,
+    object: &Value,
+    old: Option<&Value>,
+) -> Vec<(String, String)> {
     let meta = &object["metadata"];
     let mut causes = Vec::new();
     let mut wrong = |field: &str, value: &str, why: &str| {
@@ -53,7 +57,7 @@ pub(super) fn causes(kind: &Kind, object: &Value, old: Option<&Value>) -> Vec<(S
     causes
 }
 
-fn valid_name(name: &str, kind: &Kind) -> bool {
+fn valid_name(name: &str, kind: &ResourceKind) -> bool {
     if kind.group == "rbac.authorization.k8s.io" {
         return !name.is_empty() && !name.contains(['/', '%']);
     }

@@ -33,13 +33,13 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 
 use crate::auth::{self, User};
-use crate::kinds::Kind;
+use crate::kinds::ResourceKind;
 use crate::rbac::{self, Ask};
 use crate::state::State;
 use crate::status::Failure;
 use context::Cx;
 use form::Form;
-use path::Target;
+use path::RequestPath;
 
 /// Largest request body, in bytes; the real API server's bound.
 const BODY_LEN_MAX: usize = 3 * 1_048_576;
@@ -56,7 +56,7 @@ async fn serve(state: &Arc<State>, request: Request<Body>) -> Result<Response, F
     let path = parts.uri.path().to_owned();
     let user = who(state, &parts.headers)?;
     let form = Form::wanted(&parts.headers);
-    let Some(target) = Target::parse(&path) else {
+    let Some(target) = RequestPath::parse(&path) else {
         let verb = parts.method.as_str().to_lowercase();
         let ask = Ask { verb, path: path.clone(), ..Ask::default() };
         if !rbac::allows(&state.store, &user, &ask) {
@@ -94,7 +94,7 @@ async fn serve(state: &Arc<State>, request: Request<Body>) -> Result<Response, F
 }
 
 /// Whether the kind has this scope and subresource.
-fn served(kind: &Kind, target: &Target) -> bool {
+fn served(kind: &ResourceKind, target: &RequestPath) -> bool {
     let scope = kind.namespaced || target.namespace.is_empty();
     scope
         && match target.subresource.as_deref() {
@@ -160,7 +160,7 @@ fn verb(one: bool, watch: bool, method: &Method) -> Result<&'static str, Failure
 fn authorize(
     state: &State,
     user: &User,
-    target: &Target,
+    target: &RequestPath,
     query: &[(String, String)],
     method: &Method,
 ) -> Result<(), Failure> {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::kinds::Kind;
+use crate::kinds::ResourceKind;
 use crate::status::Failure;
 
 /// Where the document of each group and version is.
-pub(super) fn index(kinds: &[Arc<Kind>]) -> Value {
+pub(super) fn index(kinds: &[Arc<ResourceKind>]) -> Value {
     let mut paths = Map::new();
     for kind in kinds {
         let at = if kind.group.is_empty() { "api" } else { "apis" };
@@ -21,7 +21,11 @@ pub(super) fn index(kinds: &[Arc<Kind>]) -> Value {
 }
 
 /// The document of one group and version.
-pub(super) fn group(kinds: &[Arc<Kind>], group: &str, version: &str) -> Result<Value, Failure> {
+pub(super) fn group(
+    kinds: &[Arc<ResourceKind>],
+    group: &str,
+    version: &str,
+) -> Result<Value, Failure> {
     let mut schemas = Map::new();
     let mut paths = Map::new();
     for kind in kinds.iter().filter(|k| k.group == group && k.version == version) {
@@ -37,7 +41,7 @@ pub(super) fn group(kinds: &[Arc<Kind>], group: &str, version: &str) -> Result<V
     }))
 }
 
-fn schema_name(kind: &Kind) -> String {
+fn schema_name(kind: &ResourceKind) -> String {
     if kind.schema.is_none() {
         let group = kind.group.split('.').next().filter(|g| !g.is_empty()).unwrap_or("core");
         return format!("io.k8s.api.{group}.{}.{}", kind.version, kind.kind);
@@ -46,11 +50,11 @@ fn schema_name(kind: &Kind) -> String {
     format!("{}.{}.{}", group.join("."), kind.version, kind.kind)
 }
 
-fn group_version_kind(kind: &Kind) -> Value {
+fn group_version_kind(kind: &ResourceKind) -> Value {
     json!({ "group": kind.group, "version": kind.version, "kind": kind.kind })
 }
 
-fn schema(kind: &Kind) -> Value {
+fn schema(kind: &ResourceKind) -> Value {
     let plain = kind.schema.as_ref().map(|schema| schema.plain().clone());
     let mut schema = plain.unwrap_or_else(|| json!({ "type": "object" }));
     let envelope = [
@@ -71,13 +75,13 @@ fn schema(kind: &Kind) -> Value {
     schema
 }
 
-fn path(kind: &Kind) -> String {
+fn path(kind: &ResourceKind) -> String {
     let at = if kind.group.is_empty() { "api" } else { "apis" };
     let place = if kind.namespaced { "namespaces/{namespace}/" } else { "" };
     format!("/{at}/{}/{place}{}/{{name}}", kind.api_version(), kind.plural)
 }
 
-fn operations(kind: &Kind) -> Value {
+fn operations(kind: &ResourceKind) -> Value {
     let of = group_version_kind(kind);
     let parameter = |name: &str| json!({ "name": name, "in": "query", "schema": { "type": "string", "uniqueItems": true } });
     let parameters = ["dryRun", "fieldManager", "fieldValidation", "force"].map(parameter);

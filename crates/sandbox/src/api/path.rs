@@ -2,7 +2,7 @@
 
 /// What a path names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct RequestPath {
     pub(crate) group: String,
     pub(crate) version: String,
     pub(crate) resource: String,
@@ -12,7 +12,7 @@ pub(crate) struct Target {
     pub(crate) subresource: Option<String>,
 }
 
-impl Target {
+impl RequestPath {
     /// Reads `/api/v1/…` and `/apis/{group}/{version}/…`; `None` for discovery and other paths.
     pub(crate) fn parse(path: &str) -> Option<Self> {
         let parts: Vec<String> = path.trim_matches('/').split('/').map(decode).collect();
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn paths_name_collections_objects_and_subresources() {
         let t = |p: &str| {
-            Target::parse(p).map(|t| (t.group, t.namespace, t.resource, t.name, t.subresource))
+            RequestPath::parse(p).map(|t| (t.group, t.namespace, t.resource, t.name, t.subresource))
         };
         let own = |a: &str, b: &str, c: &str, d: &str, e: Option<&str>| {
             Some((a.to_owned(), b.to_owned(), c.to_owned(), d.to_owned(), e.map(str::to_owned)))

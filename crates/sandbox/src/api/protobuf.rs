@@ -25,7 +25,6 @@ enum Of {
     Bytes,
     Number,
     Flag,
-    /// Values by name.
     Map(&'static Of),
     Message(Message),
     /// Any number of these.

@@ -10,7 +10,7 @@ use crate::auth::tokens::Claims;
 use crate::auth::{self, User};
 use crate::rbac::{self, Ask};
 use crate::status::Failure;
-use crate::store::Key;
+use crate::store::ObjectKey;
 
 /// A token's life where none is asked for, and its bounds, in seconds.
 const LIFE_DEFAULT_S: i64 = 3_600;
@@ -108,7 +108,7 @@ fn rules(cx: &Cx<'_>, spec: &Value) -> Result<Value, Failure> {
 }
 
 pub(super) fn token(cx: &Cx<'_>, body: &Value) -> Result<Response, Failure> {
-    let key = Key { resource: "serviceaccounts".into(), ..cx.key() };
+    let key = ObjectKey { resource: "serviceaccounts".into(), ..cx.key() };
     let account =
         cx.state.store.get(&key).ok_or_else(|| Failure::not_found("serviceaccounts", &key.name))?;
     let asked: Vec<String> = body["spec"]["audiences"]

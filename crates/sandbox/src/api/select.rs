@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::meta;
-use crate::kinds::Kind;
+use crate::kinds::ResourceKind;
 use crate::status::Failure;
 
 /// A parsed pair of selectors.
@@ -59,7 +59,7 @@ impl Selector {
     }
 
     /// Only some fields can be selected by.
-    pub(super) fn supported(&self, kind: &Kind) -> Result<(), Failure> {
+    pub(super) fn supported(&self, kind: &ResourceKind) -> Result<(), Failure> {
         let own: &[&str] = match kind.kind.as_str() {
             "Secret" => &["type"],
             "Namespace" => &["status.phase"],

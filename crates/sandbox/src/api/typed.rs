@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::kinds::Kind;
+use crate::kinds::ResourceKind;
 
 /// Normalizes `object`; returns the paths of unknown fields, or why it is not of its type.
-pub(super) fn normalize(kind: &Kind, object: &mut Value) -> Result<Vec<String>, String> {
+pub(super) fn normalize(kind: &ResourceKind, object: &mut Value) -> Result<Vec<String>, String> {
     match (kind.group.as_str(), kind.kind.as_str()) {
         ("", "Namespace") => round::<core::v1::Namespace>(object),
         ("", "Secret") => round::<core::v1::Secret>(object),

@@ -43,8 +43,8 @@ struct Watch {
 /// What of a request outlives it.
 struct Shaper {
     user: crate::auth::User,
-    kind: Arc<crate::kinds::Kind>,
-    target: super::path::Target,
+    kind: Arc<crate::kinds::ResourceKind>,
+    target: super::path::RequestPath,
     form: Form,
 }
 
@@ -194,7 +194,7 @@ fn kept(event: &Event) -> Bytes {
     Bytes::from(format!("{{\"type\":\"{kind}\",\"object\":{}}}\n", event.object))
 }
 
-fn bookmark(kind: &crate::kinds::Kind, rv: u64) -> Value {
+fn bookmark(kind: &crate::kinds::ResourceKind, rv: u64) -> Value {
     json!({
         "apiVersion": kind.api_version(), "kind": kind.kind,
         "metadata": { "resourceVersion": rv.to_string(), "creationTimestamp": null },

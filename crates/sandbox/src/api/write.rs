@@ -13,7 +13,7 @@ use crate::admission::{self, Operation};
 use crate::patch;
 use crate::rbac::{self, Ask};
 use crate::status::Failure;
-use crate::store::Key;
+use crate::store::ObjectKey;
 
 /// Patches that every kind understands.
 const PATCHES: &str =
@@ -24,7 +24,7 @@ pub(super) const TRIES_MAX: usize = 100;
 pub(super) fn create(cx: &Cx<'_>, object: Value) -> Result<Response, Failure> {
     let object = admit::new(cx, object)?;
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-    let key = Key { name, ..cx.key() };
+    let key = ObjectKey { name, ..cx.key() };
     home(cx, &cx.state.store.tx(), &key.name)?;
     admission::review(cx, Operation::Create, Some(&object), None)?;
     let mut tx = cx.state.store.tx();
@@ -41,7 +41,7 @@ pub(super) fn create(cx: &Cx<'_>, object: Value) -> Result<Response, Failure> {
     Ok(shape::one(cx, &stored, StatusCode::CREATED))
 }
 
-fn exists(cx: &Cx<'_>, key: &Key, found: &Value) -> Failure {
+fn exists(cx: &Cx<'_>, key: &ObjectKey, found: &Value) -> Failure {
     let mut failure = Failure::exists(&cx.kind.resource(), &key.name);
     if !found["metadata"]["deletionTimestamp"].is_null() {
         failure.message.insert_str(0, "object is being deleted: ");
@@ -59,7 +59,8 @@ fn home(cx: &Cx<'_>, tx: &crate::store::Tx<'_>, name: &str) -> Result<(), Failur
     if namespace.is_empty() {
         return Err(Failure::bad_request("an empty namespace may not be set during creation"));
     }
-    let key = Key { resource: "namespaces".into(), namespace: String::new(), name: namespace };
+    let key =
+        ObjectKey { resource: "namespaces".into(), namespace: String::new(), name: namespace };
     let found = tx.get(&key).ok_or_else(|| Failure::not_found("namespaces", &key.name))?;
     if found["metadata"]["deletionTimestamp"].is_null() {
         return Ok(());

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::{admit, gc};
-use crate::kinds::Kind;
+use crate::kinds::ResourceKind;
 use crate::seed;
 use crate::state::State;
-use crate::store::Key;
+use crate::store::ObjectKey;
 
 /// Follows up on `object`, which was written.
-pub(super) fn written(state: &State, kind: &Kind, object: &Value) {
+pub(super) fn written(state: &State, kind: &ResourceKind, object: &Value) {
     match kind.kind.as_str() {
         "CustomResourceDefinition" => state.kinds.define(object),
         "Namespace" => namespace_written(state, object),
@@ -19,7 +19,7 @@ pub(super) fn written(state: &State, kind: &Kind, object: &Value) {
     let meta = &object["metadata"];
     let (namespace, name) = (text(&meta["namespace"]), text(&meta["name"]));
     state.reload_policies(kind);
-    gc::written(state, &Key { resource: kind.stored_as(), namespace, name }, object);
+    gc::written(state, &ObjectKey { resource: kind.stored_as(), namespace, name }, object);
 }
 
 /// A new namespace gets its account; one that ends may be gone now.
@@ -28,7 +28,7 @@ fn namespace_written(state: &State, object: &Value) {
     if !object["metadata"]["deletionTimestamp"].is_null() {
         return gc::empty(state, name);
     }
-    let key = Key {
+    let key = ObjectKey {
         resource: "serviceaccounts".into(),
         namespace: name.to_owned(),
         name: "default".into(),

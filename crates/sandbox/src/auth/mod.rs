@@ -6,7 +6,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::status::Failure;
-use crate::store::{Key, Store};
+use crate::store::{ObjectKey, Store};
 use tokens::{Claims, Signer};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) fn authenticate(
     if shared.is_empty() {
         return Err("the token is for another audience");
     }
-    let key = Key {
+    let key = ObjectKey {
         resource: "serviceaccounts".into(),
         namespace: claims.namespace.clone(),
         name: claims.account.clone(),

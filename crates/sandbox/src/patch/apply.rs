@@ -1,11 +1,11 @@
 //! Server-side apply: who owns which field, conflicts, and removal of fields that their only owner no longer
-//! applies. Ownership is per leaf, and per item in the lists that [`Lists`] names.
+//! applies. Ownership is per leaf, and per item in the lists that [`ListTypes`] names.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::lists::{List, Lists, Path, element, insert, lookup, remove};
+use super::list_types::{ListType, ListTypes, Path, element, insert, lookup, remove};
 use crate::status::Failure;
 
 /// Fields that nobody owns.
@@ -29,7 +29,7 @@ pub(crate) struct Apply<'a> {
     pub(crate) api_version: &'a str,
     pub(crate) subresource: &'a str,
     pub(crate) now: &'a str,
-    pub(crate) lists: Lists<'a>,
+    pub(crate) lists: ListTypes<'a>,
 }
 
 impl Apply<'_> {
@@ -40,7 +40,7 @@ impl Apply<'_> {
         if !self.force {
             self.conflicts(object, applied, &wanted, &owners)?;
         }
-        let own = |o: &Owner| o.is(self.manager, "Apply", self.subresource);
+        let own = |o: &FieldOwner| o.is(self.manager, "Apply", self.subresource);
         let before = owners.iter().find(|o| own(o)).map(|o| o.fields.clone()).unwrap_or_default();
         // Reversed: what is in an item goes before the item.
         let gone: Vec<&Path> = before.difference(&wanted).collect();
@@ -59,7 +59,7 @@ impl Apply<'_> {
                 None => {}
             }
         }
-        let mut kept: Vec<Owner> = owners
+        let mut kept: Vec<FieldOwner> = owners
             .into_iter()
             .filter(|o| !own(o))
             .map(|mut o| {
@@ -69,7 +69,7 @@ impl Apply<'_> {
             })
             .filter(|o| !o.fields.is_empty())
             .collect();
-        kept.push(Owner {
+        kept.push(FieldOwner {
             manager: self.manager.to_owned(),
             operation: "Apply".into(),
             subresource: self.subresource.to_owned(),
@@ -96,7 +96,7 @@ impl Apply<'_> {
         object: &Value,
         applied: &Value,
         wanted: &BTreeSet<Path>,
-        owners: &[Owner],
+        owners: &[FieldOwner],
     ) -> Result<(), Failure> {
         // By manager, as the real API server groups them; one that updates is named with its version.
         let mut all: Vec<(String, Vec<String>)> = Vec::new();
@@ -104,7 +104,7 @@ impl Apply<'_> {
             let fields: Vec<String> = wanted
                 .intersection(&owner.fields)
                 .filter(|path| lookup(object, path) != lookup(applied, path))
-                .map(|path| spoken(path))
+                .map(|path| field_path(path))
                 .collect();
             if !fields.is_empty() {
                 let using = match owner.operation.as_str() {
@@ -139,7 +139,7 @@ impl Apply<'_> {
 }
 
 /// A path as it is written in messages.
-fn spoken(path: &[String]) -> String {
+fn field_path(path: &[String]) -> String {
     path.iter()
         .map(|part| match (part.strip_prefix("f:"), part.get(..2)) {
             (Some(name), _) => format!(".{name}"),
@@ -162,7 +162,7 @@ pub(crate) fn track(
     manager: &str,
     subresource: &str,
     now: &str,
-    lists: &Lists<'_>,
+    lists: &ListTypes<'_>,
 ) {
     let mut all = BTreeSet::new();
     leaves(new, lists, true, &mut Vec::new(), &mut all);
@@ -182,7 +182,7 @@ pub(crate) fn track(
             owner.time = now.to_owned();
         }
         None if changed.is_empty() => {}
-        None => owners.push(Owner {
+        None => owners.push(FieldOwner {
             manager: manager.to_owned(),
             operation: "Update".into(),
             subresource: subresource.to_owned(),
@@ -195,7 +195,7 @@ pub(crate) fn track(
     write_owners(new, &owners);
 }
 
-struct Owner {
+struct FieldOwner {
     manager: String,
     operation: String,
     subresource: String,
@@ -204,13 +204,13 @@ struct Owner {
     fields: BTreeSet<Path>,
 }
 
-impl Owner {
+impl FieldOwner {
     fn is(&self, manager: &str, operation: &str, subresource: &str) -> bool {
         self.manager == manager && self.operation == operation && self.subresource == subresource
     }
 }
 
-fn owners(object: &Value) -> Vec<Owner> {
+fn owners(object: &Value) -> Vec<FieldOwner> {
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
     let entries = object["metadata"]["managedFields"].as_array();
     entries
@@ -219,7 +219,7 @@ fn owners(object: &Value) -> Vec<Owner> {
         .map(|e| {
             let mut fields = BTreeSet::new();
             read_fields(&e["fieldsV1"], &mut Vec::new(), &mut fields);
-            Owner {
+            FieldOwner {
                 manager: text(&e["manager"]),
                 operation: text(&e["operation"]),
                 subresource: text(&e["subresource"]),
@@ -231,7 +231,7 @@ fn owners(object: &Value) -> Vec<Owner> {
         .collect()
 }
 
-fn write_owners(object: &mut Value, owners: &[Owner]) {
+fn write_owners(object: &mut Value, owners: &[FieldOwner]) {
     let entries: Vec<Value> = owners
         .iter()
         .map(|o| {
@@ -276,7 +276,7 @@ fn read_fields(fields: &Value, at: &mut Path, found: &mut BTreeSet<Path>) {
 /// others is owned itself where it is an item of a list, or (`holders`) always.
 fn leaves(
     value: &Value,
-    lists: &Lists<'_>,
+    lists: &ListTypes<'_>,
     holders: bool,
     at: &mut Path,
     found: &mut BTreeSet<Path>,
@@ -298,7 +298,7 @@ fn leaves(
                 at.pop();
             }
         }
-        Value::Array(items) if !items.is_empty() && !matches!(lists.of(at), List::Atomic) => {
+        Value::Array(items) if !items.is_empty() && !matches!(lists.of(at), ListType::Atomic) => {
             hold(at, false);
             let list = lists.of(at);
             for item in items {
@@ -330,7 +330,7 @@ mod tests {
             api_version: "v1",
             subresource: "",
             now: "t",
-            lists: Lists::BuiltIn,
+            lists: ListTypes::BuiltIn,
         }
         .run(object, &applied)
     }
@@ -361,7 +361,7 @@ mod tests {
         apply(&mut object, "a", false, json!({ "data": { "one": "1" } })).unwrap();
         let old = object.clone();
         object["data"]["one"] = json!("2");
-        track(Some(&old), &mut object, "kubectl", "", "t", &Lists::BuiltIn);
+        track(Some(&old), &mut object, "kubectl", "", "t", &ListTypes::BuiltIn);
         let refused = apply(&mut object, "a", false, json!({ "data": { "one": "1" } }));
         assert_eq!(refused.unwrap_err().code, 409);
     }

@@ -1,7 +1,7 @@
 //! The four kinds of patch.
 
 mod apply;
-mod lists;
+mod list_types;
 mod strategic;
 
 use serde_json::Value;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::status::Failure;
 
 pub(crate) use apply::{Apply, track};
-pub(crate) use lists::Lists;
+pub(crate) use list_types::ListTypes;
 
 pub(crate) fn json(object: &mut Value, patch: &[u8]) -> Result<(), Failure> {
     let patch: json_patch::Patch = serde_json::from_slice(patch)

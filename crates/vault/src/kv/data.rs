@@ -15,7 +15,7 @@ use crate::{Error, wire};
 /// One version of a secret.
 #[derive(Debug)]
 pub struct KvSecret {
-    /// Which version.
+    /// Number and `created_time` of the version that was read.
     pub version: VersionPair,
     /// Whether it still has data.
     pub state: VersionState,
@@ -28,7 +28,7 @@ pub struct KvSecret {
 /// What became of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VersionState {
-    /// It has data.
+    /// Its data can be read.
     Live,
     /// Soft-deleted: the data may come back.
     Deleted,

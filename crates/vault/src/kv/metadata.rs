@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Kv;
 use crate::{Error, wire};
 
-/// `metadata/{path}`.
+/// Answer of `metadata/{path}`: everything but the values.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct KvMetadata {
     /// Number of the newest version; 0 before the first.
@@ -19,7 +19,7 @@ pub struct KvMetadata {
     /// Number of the oldest one kept.
     #[serde(default)]
     pub oldest_version: i64,
-    /// Versions kept.
+    /// Versions that metadata still shows, by number.
     #[serde(default, deserialize_with = "versions")]
     pub versions: BTreeMap<i64, VersionInfo>,
     /// Versions kept at most; 0 means what the mount says.

@@ -8,7 +8,6 @@ pub(super) enum Held {
     Check(&'static str),
     /// A test: its file and its function.
     Test(&'static str, &'static str),
-    /// A scenario.
     Text(&'static str),
 }
 

@@ -137,5 +137,5 @@ const WRITERS: &[(&str, &str)] = &[
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("crates/regent/src/cli.rs", "NO_COLOR is no argument of ours"),
     ("crates/regent/src/connect.rs", "VAULT_TOKEN: a token is never an argument"),
-    ("crates/lab/src/serving.rs", "a process that it starts logs like itself"),
+    ("crates/lab/src/authority_server.rs", "a process that it starts logs like itself"),
 ];

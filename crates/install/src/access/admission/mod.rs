@@ -49,7 +49,7 @@ pub use names::{
 pub use policy::Policy;
 pub use settings::Settings;
 
-/// Every policy.
+/// Every admission policy of an installation, each with its binding.
 pub fn policies(settings: &Settings) -> Vec<Policy> {
     vec![
         materialized::policy(settings),

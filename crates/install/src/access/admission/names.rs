@@ -12,9 +12,9 @@ pub const MATERIALIZED: &str = "regent-materialized-secrets";
 pub const BOOTSTRAP: &str = "regent-bootstrap-secrets";
 /// Policy on what GitOps controllers write.
 pub const GITOPS: &str = "regent-no-secret-from-git";
-/// Policy on PushSecrets.
+/// Policy on PushSecrets: who may make them, and what they may name.
 pub const PUSH_SECRETS: &str = "regent-push-secrets";
-/// Policy on RuntimeSecrets.
+/// Policy on RuntimeSecrets: what may be declared and changed.
 pub const RUNTIME_SECRETS: &str = "regent-runtime-secrets";
 /// Policy on the ConfigMaps that warden keeps.
 pub const WARDEN_CONFIG: &str = "regent-warden-config";

@@ -8,7 +8,7 @@ use super::names::{
 };
 use regent_types::labels::{PART_OF, REGENT};
 
-/// One policy.
+/// A ValidatingAdmissionPolicy and the binding that puts it in force.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Name of the policy and of its binding.

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::{join, recover, serve, shares, unseal};
 use crate::output::Out;
 
-/// What to do.
+/// What is done with the runtime authority.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 InitializedKeysLost in RuntimeAuthority status: OpenBao or Vault was initialized and warden died before its
@@ -24,7 +24,7 @@ pub enum AuthorityCommand {
     Join(join::JoinArgs),
 }
 
-/// Runs it.
+/// Runs the subcommand and returns the exit code of the process.
 pub async fn run(command: &AuthorityCommand, out: Out) -> anyhow::Result<u8> {
     match command {
         AuthorityCommand::Serve(args) => serve::run(args).await,

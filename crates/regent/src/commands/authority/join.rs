@@ -23,7 +23,6 @@ pub struct JoinArgs {
     pub holder: HolderArgs,
 }
 
-/// Runs it.
 pub(super) async fn run(args: &JoinArgs, out: Out) -> anyhow::Result<u8> {
     let identities = args.holder.identities()?;
     let person = args.holder.person(&identities).await?;

@@ -43,7 +43,7 @@ pub struct HolderArgs {
     /// the cluster keeps.
     #[arg(long)]
     pub shares: Option<PathBuf>,
-    /// Which cluster.
+    /// Kubeconfig and context of the cluster that is asked.
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }

@@ -20,7 +20,6 @@ pub struct RecoverArgs {
     pub holder: HolderArgs,
 }
 
-/// Runs it.
 pub(super) async fn run(args: &RecoverArgs, out: Out) -> anyhow::Result<u8> {
     let identities = args.holder.identities()?;
     let person = args.holder.person(&identities).await?;

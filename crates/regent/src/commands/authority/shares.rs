@@ -12,7 +12,7 @@ use crate::output::Out;
 #[command(after_help = "Example:
   regent authority shares > sealed-shares.yaml      ciphertext; of OpenBao and Vault there is no other copy")]
 pub struct SharesArgs {
-    /// Which cluster.
+    /// Kubeconfig and context of the cluster that is asked.
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }

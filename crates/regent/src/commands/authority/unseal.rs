@@ -29,7 +29,6 @@ pub struct UnsealArgs {
     pub holder: HolderArgs,
 }
 
-/// Runs it.
 pub(super) async fn run(args: &UnsealArgs, out: Out) -> anyhow::Result<u8> {
     let identities = args.holder.identities()?;
     let person = args.holder.person(&identities).await?;

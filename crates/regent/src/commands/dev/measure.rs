@@ -28,7 +28,6 @@ pub(crate) struct Samples {
 pub(super) struct Measured {
     /// CPU time in percent of one core.
     idle_cpu_percent: Option<f64>,
-    /// The stretch.
     idle_from: Option<Timestamp>,
     idle_to: Option<Timestamp>,
     /// Resident at its end; the largest so far is `peakRssBytes`.

@@ -12,7 +12,7 @@ use crate::commands::cluster_args::ClusterArgs;
 use crate::connect;
 use regent_host::failure::of_any;
 
-pub(super) struct Look {
+pub(super) struct SharedDefinitions {
     /// Names of the definitions that may be placed.
     pub(super) placeable: BTreeSet<String>,
     /// What the person who asked should know.
@@ -24,17 +24,17 @@ pub(super) async fn look(
     wanted: ExternalSecretsCrds,
     removable: bool,
     cluster: &ClusterArgs,
-) -> anyhow::Result<Look> {
-    let without = |note| Look { placeable: BTreeSet::new(), note };
+) -> anyhow::Result<SharedDefinitions> {
+    let without = |note| SharedDefinitions { placeable: BTreeSet::new(), note };
     // Definitions are never removed, so that for an uninstall there is nothing to decide.
     if removable || wanted == ExternalSecretsCrds::Never {
         return Ok(without(None));
     }
     if wanted == ExternalSecretsCrds::Always {
-        return Ok(Look { placeable: definitions::shared(), note: None });
+        return Ok(SharedDefinitions { placeable: definitions::shared(), note: None });
     }
     match connect::kubernetes(cluster).await {
-        Ok(client) => Ok(Look { placeable: placeable(client).await?, note: None }),
+        Ok(client) => Ok(SharedDefinitions { placeable: placeable(client).await?, note: None }),
         // A cluster that was named has to answer; one that nobody named need not exist.
         Err(error) if cluster.kubeconfig.is_some() => Err(error),
         Err(error) => Ok(without(Some(format!(

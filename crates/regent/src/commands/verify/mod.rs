@@ -43,7 +43,7 @@ pub struct VerifyArgs {
     /// The authority's audit log, where it can be read: judges `no-upward-write`.
     #[arg(long, env = "REGENT_AUDIT_LOG")]
     pub audit_log: Option<PathBuf>,
-    /// Which cluster.
+    /// Kubeconfig and context of the cluster that is asked.
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }

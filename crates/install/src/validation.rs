@@ -13,7 +13,7 @@ pub struct Invalid {
     pub field: String,
     /// What it may be.
     pub expected: String,
-    /// What it is.
+    /// What the values have there, as text.
     pub found: String,
 }
 

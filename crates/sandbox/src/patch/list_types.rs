@@ -10,7 +10,7 @@ pub(super) type Path = Vec<String>;
 
 /// Where the kinds of lists are known from.
 #[derive(Clone, Copy)]
-pub(crate) enum Lists<'a> {
+pub(crate) enum ListTypes<'a> {
     /// By the name of the field.
     BuiltIn,
     /// From the schema of a definition.
@@ -18,24 +18,23 @@ pub(crate) enum Lists<'a> {
 }
 
 /// How a list is merged.
-pub(super) enum List {
+pub(super) enum ListType {
     /// Whole: who writes it owns it.
     Atomic,
-    /// By value.
     Set,
     /// By the keys of its items.
     Map(Vec<String>),
 }
 
-impl Lists<'_> {
+impl ListTypes<'_> {
     /// How the list at `path` is merged.
-    pub(super) fn of(&self, path: &[String]) -> List {
+    pub(super) fn of(&self, path: &[String]) -> ListType {
         let names: Vec<&str> = path.iter().filter_map(|p| p.strip_prefix("f:")).collect();
-        let by = |key: &str| List::Map(vec![key.to_owned()]);
+        let by = |key: &str| ListType::Map(vec![key.to_owned()]);
         match (names.as_slice(), self) {
-            (["metadata", "finalizers"], _) => List::Set,
+            (["metadata", "finalizers"], _) => ListType::Set,
             (["metadata", "ownerReferences"], _) => by("uid"),
-            (["metadata", ..], _) => List::Atomic,
+            (["metadata", ..], _) => ListType::Atomic,
             (_, Self::Schema(schema)) => declared(schema, path),
             (
                 [
@@ -47,7 +46,7 @@ impl Lists<'_> {
             ) => by("name"),
             (["status", .., "conditions"], _) => by("type"),
             ([.., "volumeMounts"], _) => by("mountPath"),
-            _ => List::Atomic,
+            _ => ListType::Atomic,
         }
     }
 
@@ -58,7 +57,7 @@ impl Lists<'_> {
     }
 }
 
-fn declared(schema: &Value, path: &[String]) -> List {
+fn declared(schema: &Value, path: &[String]) -> ListType {
     let found = path.iter().fold(schema, |at, part| match part.strip_prefix("f:") {
         Some(name) if at["properties"][name].is_object() => &at["properties"][name],
         Some(_) => &at["additionalProperties"],
@@ -66,18 +65,18 @@ fn declared(schema: &Value, path: &[String]) -> List {
     });
     let keys = found["x-kubernetes-list-map-keys"].as_array().into_iter().flatten();
     match found["x-kubernetes-list-type"].as_str() {
-        Some("set") => List::Set,
-        Some("map") => List::Map(keys.filter_map(|k| k.as_str().map(str::to_owned)).collect()),
-        _ => List::Atomic,
+        Some("set") => ListType::Set,
+        Some("map") => ListType::Map(keys.filter_map(|k| k.as_str().map(str::to_owned)).collect()),
+        _ => ListType::Atomic,
     }
 }
 
 /// The path element of an item of a list.
-pub(super) fn element(list: &List, item: &Value) -> Option<String> {
+pub(super) fn element(list: &ListType, item: &Value) -> Option<String> {
     match list {
-        List::Atomic => None,
-        List::Set => Some(format!("v:{item}")),
-        List::Map(keys) => {
+        ListType::Atomic => None,
+        ListType::Set => Some(format!("v:{item}")),
+        ListType::Map(keys) => {
             let key: Map<String, Value> =
                 keys.iter().map(|key| (key.clone(), item[key.as_str()].clone())).collect();
             Some(format!("k:{}", Value::Object(key)))

@@ -13,7 +13,7 @@ use super::folder::Folder;
 use super::wiring::Wiring;
 use regent_host::hosted::{Hosted, Reserved, Reviewer, Site};
 
-pub(super) struct Serving {
+pub(super) struct AuthorityServer {
     /// Where it answers, or will once it has a certificate.
     pub(super) addr: SocketAddr,
     how: How,
@@ -24,7 +24,7 @@ enum How {
     Process(Box<Child>),
 }
 
-impl Serving {
+impl AuthorityServer {
     /// Serves the lasting storage on `addr`.
     pub(super) async fn start(
         wiring: &Wiring,
