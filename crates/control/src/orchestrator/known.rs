@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use regent_protocol::record::State;
 use regent_protocol::{Reason, Record};
 

@@ -1,8 +1,8 @@
 //! RuntimeSecret status as a projection of the record: it decides nothing (PROTOCOLS.md §1.4).
 //! Pure.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
 use regent_api::condition::{self, READY, Verdict};
 use regent_api::{RuntimeSecret, RuntimeSecretStatus};
 use regent_protocol::policy::next_rotation;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use kube::ResourceExt;
 use regent_api::WorkflowRun;
 use regent_api::workflow::Uses;

@@ -1,7 +1,7 @@
 //! Which step of a run is next, and what its record says afterwards. Pure.
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use regent_api::workflow::{Retry, Uses, WorkflowSpec, WorkflowStep};
 use regent_api::workflow_run::{RunPhase, StepRecord, WorkflowRunSpec};
 use regent_protocol::{Outcome, Reason};

@@ -1,6 +1,6 @@
 //! What an evaluation comes to. Data only.
 
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use regent_api::workflow_run::CauseKind;
 
 use super::name;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use regent_api::event_trigger::{ConcurrencyPolicy, MissedRuns, Schedule, Selection};
 use regent_api::workflow_run::CauseKind;
 use regent_types::labels::COMPROMISED;

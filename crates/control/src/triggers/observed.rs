@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use regent_api::{EventTriggerSpec, EventTriggerStatus};
 use regent_types::lifecycle::Stage;
 

@@ -4,9 +4,9 @@
 //! daylight saving skips does not fire, one that it repeats fires once, the first time.
 
 use croner::Cron;
-use k8s_openapi::jiff::civil::DateTime;
-use k8s_openapi::jiff::tz::{AmbiguousOffset, TimeZone};
-use k8s_openapi::jiff::{Timestamp, ToSpan};
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{Timestamp, ToSpan};
 use regent_api::event_trigger::Schedule;
 
 /// Candidates looked at for one slot. A fold repeats at most three hours of slots a second apart.

@@ -1,7 +1,7 @@
 //! From a decision to the status of the EventTrigger. Pure.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
 use regent_api::EventTriggerStatus;
 use regent_api::condition;
 use regent_api::condition::{READY, Verdict};

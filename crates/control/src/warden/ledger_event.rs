@@ -1,6 +1,6 @@
 //! Events of warden's ledger chain.
 
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use regent_api::RuntimeAuthority;
 use regent_protocol::ledger::{Event, event_id};
 use regent_types::identity::Identity;

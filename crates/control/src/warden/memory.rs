@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use regent_api::RuntimeAuthority;
 use regent_operator::Context;
 use regent_operator::ledger::Ledger;

@@ -2,7 +2,7 @@
 //! configuration.
 
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use regent_api::RuntimeAuthority;
 use regent_types::identity::Identity;
 use regent_types::login::Login;

@@ -133,7 +133,7 @@ impl Person<'_> {
         let session = Session::with_token(self.vault.clone(), root.duplicate());
         let chain = chain_name(Identity::Warden, &desired.login.mount);
         let ledger = Ledger::start(session.kv(REGENT_MOUNT), &chain);
-        let now = k8s_openapi::jiff::Timestamp::now();
+        let now = jiff::Timestamp::now();
         ledger.append(by("holder", event(now, kind, extra, detail))).await.map_err(Error::Ledger)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::jiff::SignedDuration;
+use jiff::SignedDuration;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use regent_api::RuntimeAuthority;

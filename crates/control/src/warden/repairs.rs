@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use regent_operator::backoff::Growth;
 
 /// Pauses after repairs that did not bring everything in order. The longest is how late a repair may be whose cause went

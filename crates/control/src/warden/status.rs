@@ -1,7 +1,7 @@
 //! RuntimeAuthority status from what a pass came to. Pure.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use k8s_openapi::jiff::Timestamp;
 use regent_api::RuntimeAuthorityStatus;
 use regent_api::condition;
 use regent_api::condition::{AUDITED, READY, TRANSPORT, Verdict};

@@ -62,7 +62,10 @@ impl UnsealIdentity {
         let created = self.secrets.create(&self.manager.post(), &secret).await;
         wipe(&mut secret);
         match created {
-            Ok(_) => tracing::info!(%recipient, "unseal identity made"),
+            Ok(mut made) => {
+                wipe(&mut made);
+                tracing::info!(%recipient, "unseal identity made");
+            }
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
             Err(error) => {
                 let object = format!("Secret {UNSEAL_IDENTITY_SECRET}");

@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use regent_manifest::keys::Identities;
 use regent_operator::Context;
+use regent_operator::wiped_secret::WipedSecret;
 use regent_operator::write::FieldManager;
 use regent_types::{Explain, Sensitive, labels};
 use tokio::sync::Mutex;
@@ -97,7 +98,7 @@ impl Keys {
         let found = self.secrets.get_opt(name).await.map_err(fail("read"))?;
         let secret = match found {
             Some(secret) => secret,
-            None => match self.secrets.create(&self.manager.post(), &new_key()?).await {
+            None => match self.secrets.create(&self.manager.post(), &*new_key()?).await {
                 Ok(secret) => secret,
                 // Another replica was first; its key counts.
                 Err(kube::Error::Api(s)) if s.is_already_exists() => {
@@ -106,7 +107,8 @@ impl Keys {
                 Err(error) => return Err(fail("create")(error)),
             },
         };
-        let bytes = secret.data.and_then(|mut data| data.remove("key"));
+        let mut secret = WipedSecret::new(secret);
+        let bytes = secret.data.as_mut().and_then(|data| data.remove("key"));
         let key = bytes
             .and_then(|bytes| HmacKey::new(Sensitive::new(bytes.0)))
             .map(Arc::new)
@@ -116,18 +118,18 @@ impl Keys {
     }
 }
 
-fn new_key() -> Result<Secret, BootstrapError> {
+fn new_key() -> Result<WipedSecret, BootstrapError> {
     let mut key = vec![0; KEY_LEN];
     getrandom::fill(&mut key)
         .map_err(|_| BootstrapError::Host { what: "no randomness from the operating system" })?;
-    Ok(Secret {
+    Ok(WipedSecret::new(Secret {
         metadata: ObjectMeta {
             name: Some(labels::BOOTSTRAP_HMAC_SECRET.to_owned()),
             ..ObjectMeta::default()
         },
         data: Some([("key".to_owned(), k8s_openapi::ByteString(key))].into()),
         ..Secret::default()
-    })
+    }))
 }
 
 fn parse(secret: Option<Secret>) -> Result<Arc<Identities>, NotReady> {

@@ -1,7 +1,7 @@
 //! A certificate as far as a decision rests on it: its bytes and its life.
 
 use base64::Engine;
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 /// Certificates read from one text; a bundle holds at most a handful.

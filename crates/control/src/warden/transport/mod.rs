@@ -28,8 +28,8 @@ mod tests;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use regent_api::RuntimeAuthority;
 use regent_api::condition::Verdict;

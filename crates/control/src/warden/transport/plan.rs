@@ -1,6 +1,6 @@
 //! What to do about the certificates, from what was seen. Pure: time is an argument.
 
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp};
 
 use super::certificate::Certificate;
 use super::check;

@@ -1,6 +1,6 @@
 //! What the transport loop reports: a condition, when the serving certificate expires, and what was issued.
 
-use k8s_openapi::jiff::Timestamp;
+use jiff::Timestamp;
 use regent_api::condition::Verdict;
 
 use super::certificate::Certificate;

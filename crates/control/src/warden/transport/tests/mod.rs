@@ -3,7 +3,7 @@
 mod world;
 
 use futures::StreamExt;
-use k8s_openapi::jiff::SignedDuration;
+use jiff::SignedDuration;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::wait::await_condition;
 use kube::runtime::{WatchStreamExt, watcher};
