@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! authority   the gate: RuntimeAuthority says whether there is one      heads  ledger heads, published
-//! secrets     RuntimeSecret: alone talks to the authority; its status   claims  who was first    status  projection
+//! secrets     RuntimeSecret: alone talks to the authority    follow  one look    claims  who was first
+//! secret_status  writes what `status`, a projection, says
 //! runs        WorkflowRun: which step is due, what came of it           workflow, run_status  the same, pure
 //! board       where the two meet    known  when to look again           introduction  runs that it starts itself
 //! steps       what each `uses` does    declared  whose record           names  of runs
@@ -22,6 +23,7 @@ mod ctx;
 mod declared;
 mod effects;
 mod error;
+mod follow;
 mod heads;
 mod introduction;
 mod keys;
@@ -31,6 +33,7 @@ mod names;
 mod random;
 mod run_status;
 mod runs;
+mod secret_status;
 mod secrets;
 mod session;
 mod status;

@@ -1,0 +1,207 @@
+//! One look at a RuntimeSecret: follows the protocols of its path in one session with the record, and hands what came of
+//! each step to its run.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use regent_protocol::record::State;
+use regent_protocol::{Decider, Outcome, Protocol, Reason, Record};
+use regent_types::Explain;
+
+use super::authority::Authority;
+use super::board::{Progress, SecretKey, Work};
+use super::claims::Standing;
+use super::ctx::Ctx;
+use super::declared::Declared;
+use super::error::Error;
+use super::known::Known;
+use super::run_status::follows;
+use super::session::{Drive, observer};
+use super::{claims, introduction, look, steps};
+
+/// With nothing to do the policy in the authority is compared this often.
+pub(super) const POLICY_LOOK: Duration = Duration::from_secs(3_600);
+/// Where a person or the world must act first.
+const BLOCKED_LOOK: Duration = Duration::from_secs(60);
+/// Where others are awaited; what they do is told by watches, and comes first.
+const WAITING_LOOK: Duration = Duration::from_secs(30);
+
+/// Follows the protocols of the path in one session.
+pub(super) async fn follow(
+    ctx: &Ctx,
+    a: &Authority,
+    declared: &Declared,
+    key: &SecretKey,
+    known: &mut Known,
+) -> Result<(), Error> {
+    // One that was just declared waits for others of its age, and asks nothing meanwhile.
+    if declared.secret.status.as_ref().is_none_or(|s| s.version.is_none())
+        && let Standing::Unknown(pause) = standing(ctx, declared, None)
+    {
+        known.next = later(ctx.cx.now(), pause);
+        return Ok(());
+    }
+    let mut drive = Drive::open(ctx, a, declared).await?;
+    match standing(ctx, declared, drive.record()) {
+        Standing::First => {}
+        Standing::Unknown(pause) => {
+            known.next = later(ctx.cx.now(), pause);
+            return Ok(());
+        }
+        Standing::Later(reason, message) => {
+            let outcome = Outcome::Blocked { by: Decider::Person, reason, message };
+            stop(ctx, key, known, outcome).await;
+            known.next = later(ctx.cx.now(), BLOCKED_LOOK);
+            return Ok(());
+        }
+    }
+    if declared.secret.spec.introduce.derived.is_some() {
+        let outcome = drive.follow(Protocol::Derived, observer(), false).await?;
+        known.next = known.next.min(look_again(&outcome, ctx.cx.now()));
+        match (&outcome, drive.record()) {
+            // Without a record nothing else says so.
+            (Outcome::Blocked { .. }, None) => stop(ctx, key, known, outcome).await,
+            _ => known.waits = reason_of(&outcome),
+        }
+    } else {
+        introduction::introduce(ctx, declared).await?;
+    }
+    carry_out(ctx, &mut drive, key, known).await?;
+    finish_abandoned(ctx, &mut drive).await?;
+    let outcome = drive.follow(Protocol::Policy, observer(), false).await?;
+    known.drift = reason_of(&outcome).map(|(_, message)| message);
+    known.record = drive.record().cloned();
+    Ok(())
+}
+
+/// Whether the path is this RuntimeSecret's: by its record, and where there is none by age and name.
+fn standing(ctx: &Ctx, declared: &Declared, record: Option<&Record>) -> Standing {
+    let path = declared.path.as_str();
+    let Some(record) = record else {
+        return claims::standing(&declared.secret, path, &ctx.secrets, ctx.cx.now());
+    };
+    let owner = &record.owner;
+    if *owner == declared.owner {
+        return Standing::First;
+    }
+    let reason = match owner.installation == declared.owner.installation {
+        true => Reason::PathClaimed,
+        false => Reason::OtherInstallation,
+    };
+    let message = format!(
+        "path {path} belongs to RuntimeSecret {}/{} of installation {}; declare another path",
+        owner.namespace, owner.name, owner.installation
+    );
+    Standing::Later(reason, message)
+}
+
+/// Carries out every step that is due, oldest run first.
+async fn carry_out(
+    ctx: &Ctx,
+    drive: &mut Drive<'_>,
+    key: &SecretKey,
+    known: &mut Known,
+) -> Result<(), Error> {
+    for work in ctx.board.of(key) {
+        if !is_there(ctx, &work) {
+            ctx.board.remove(&work.run);
+            continue;
+        }
+        if !work.due && !work.is_waiting() {
+            continue;
+        }
+        let now = ctx.cx.now();
+        let progress = match steps::execute(drive, &work, now).await {
+            Ok(progress) => progress,
+            Err(error) if error.is_authority() => return Err(error),
+            Err(error) => {
+                let run = work.run.name_any();
+                let reason = error.reason();
+                tracing::warn!(component = "orchestrator", run, reason, %error, "step will be tried again");
+                let progress = steps::failed(&error, now);
+                drive.reload().await?;
+                progress
+            }
+        };
+        known.waits = reason_of(&progress.outcome);
+        known.next = known.next.min(look_again(&progress.outcome, now));
+        report(ctx, &work, progress).await;
+    }
+    Ok(())
+}
+
+/// Whether the run exists; one that was just made is not in the cache yet.
+fn is_there(ctx: &Ctx, work: &Work) -> bool {
+    let found = ctx.runs.store().get(&ObjectRef::from_obj(work.run.as_ref()));
+    work.is_new || found.is_some_and(|run| run.uid() == work.run.uid())
+}
+
+/// When to look again at a step that ended so.
+fn look_again(outcome: &Outcome, now: Timestamp) -> Option<Timestamp> {
+    let pause = match outcome {
+        Outcome::Waiting { reason: Reason::Retrying, .. } => POLICY_LOOK,
+        Outcome::Waiting { reason, until: Some(until), .. } if !follows(*reason) => {
+            return Some(*until);
+        }
+        Outcome::Waiting { until: Some(until), .. } => {
+            return later(now, WAITING_LOOK).min(Some(*until));
+        }
+        Outcome::Waiting { .. } => WAITING_LOOK,
+        Outcome::Blocked { .. } => BLOCKED_LOOK,
+        Outcome::Done | Outcome::Covered | Outcome::Failed { .. } => POLICY_LOOK,
+    };
+    later(now, pause)
+}
+
+pub(super) fn later(now: Timestamp, pause: Duration) -> Option<Timestamp> {
+    Some(now.checked_add(pause).unwrap_or(Timestamp::MAX))
+}
+
+fn reason_of(outcome: &Outcome) -> Option<(Reason, String)> {
+    match outcome {
+        Outcome::Waiting { reason, message, .. } | Outcome::Blocked { reason, message, .. } => {
+            Some((*reason, message.clone()))
+        }
+        Outcome::Done | Outcome::Covered | Outcome::Failed { .. } => None,
+    }
+}
+
+/// A rotation whose run is gone is finished by another one. A run ends after its claim did: whether
+/// this one was left behind says a look at the record after the run was seen to be gone.
+async fn finish_abandoned(ctx: &Ctx, drive: &mut Drive<'_>) -> Result<(), Error> {
+    let rotating = drive.record().filter(|r| r.state == State::Rotating);
+    let Some(claim) = rotating.and_then(|r| r.claim.clone()) else { return Ok(()) };
+    if look::claimant_alive(ctx, &claim).await? {
+        return Ok(());
+    }
+    drive.reload().await?;
+    let left = drive.record().and_then(|r| r.claim.as_ref());
+    match left.is_some_and(|left| left.run == claim.run) {
+        true => introduction::finish(ctx, drive.declared, &claim).await,
+        false => Ok(()),
+    }
+}
+
+/// Nothing can be done: the status says why, and so does every run.
+pub(super) async fn stop(ctx: &Ctx, key: &SecretKey, known: &mut Known, outcome: Outcome) {
+    if let Outcome::Waiting { reason, message, .. }
+    | Outcome::Blocked { reason, message, .. }
+    | Outcome::Failed { reason, message } = &outcome
+    {
+        let conflict = matches!(outcome, Outcome::Blocked { by: Decider::Person, .. });
+        known.obstacle = Some((*reason, message.clone(), conflict));
+    }
+    for work in ctx.board.of(key) {
+        report(ctx, &work, steps::stopped(outcome.clone(), ctx.cx.now())).await;
+    }
+}
+
+/// Hands what came of a step to its run.
+async fn report(ctx: &Ctx, work: &Work, progress: Progress) {
+    if ctx.board.report(work, progress) {
+        // Where nobody listens any more it is time to stop.
+        let _stopped = ctx.wake_run.send(ObjectRef::from_obj(work.run.as_ref())).await;
+    }
+}

@@ -1,0 +1,91 @@
+//! Writes the status of a RuntimeSecret, where it says something new.
+
+use std::sync::Arc;
+
+use kube::{Api, ResourceExt};
+use regent_api::condition::{self, READY};
+use regent_api::{RuntimeSecret, RuntimeSecretStatus, WorkflowRun};
+use regent_operator::write::{self, StatusWrite};
+use regent_types::lifecycle::Stage;
+
+use super::board::SecretKey;
+use super::ctx::Ctx;
+use super::error::Error;
+use super::known::Known;
+use super::status::{self, Facts};
+use super::{consumers, keys};
+
+/// Writes the status if it says something new; the object's resourceVersion afterwards.
+pub(super) async fn write_status(
+    ctx: &Ctx,
+    secret: &RuntimeSecret,
+    known: &Known,
+    key: &SecretKey,
+) -> Result<Option<String>, Error> {
+    let object = write::key(secret);
+    let facts = Facts {
+        path: secret.secret_path().ok().map(|p| p.to_string()),
+        record: known.record.clone(),
+        obstacle: known.obstacle.as_ref().map(|(reason, message, _)| (*reason, message.clone())),
+        conflict: known.obstacle.as_ref().is_some_and(|o| o.2),
+        waits: known.waits.clone(),
+        observed: observed(ctx, secret, known).await?,
+        runs: last_runs(ctx, key),
+        drift: known.drift.clone(),
+    };
+    let status = status::project(secret, &facts, ctx.cx.now());
+    let reason = condition::get(&status.conditions, READY).map_or("", |c| c.reason.as_str());
+    tracing::debug!(component = "orchestrator", object, reason, "looked at");
+    if secret.status.as_ref() == Some(&status) {
+        return Ok(secret.metadata.resource_version.clone());
+    }
+    log_stage(&object, secret, &status);
+    let mut new = RuntimeSecret::clone(secret);
+    new.status = Some(status);
+    let api: Api<RuntimeSecret> = Api::namespaced(ctx.cx.api.clone(), &key.0);
+    Ok(match write::write_status(&api, &ctx.cx.manager(), &new).await? {
+        StatusWrite::Written { resource_version } => resource_version,
+        // Another state than the one that was looked at: its event has everything looked at that differs.
+        StatusWrite::Gone | StatusWrite::Changed => secret.metadata.resource_version.clone(),
+    })
+}
+
+/// One line when a secret reaches another stage.
+fn log_stage(object: &str, old: &RuntimeSecret, new: &RuntimeSecretStatus) {
+    let before = old.status.as_ref().and_then(|s| s.stage);
+    if before != new.stage {
+        let ready = condition::get(&new.conditions, READY);
+        let reason = ready.map_or("", |c| c.reason.as_str());
+        let stage = format!("{:?}", new.stage.unwrap_or(Stage::Declared));
+        tracing::info!(component = "orchestrator", object, stage, reason, "stage");
+    }
+}
+
+/// Who is served at the version in force.
+async fn observed(
+    ctx: &Ctx,
+    secret: &RuntimeSecret,
+    known: &Known,
+) -> Result<Option<Vec<String>>, Error> {
+    let version = known.record.as_ref().and_then(|r| r.current.as_ref());
+    let (Some(version), Ok(path)) = (version, secret.secret_path()) else { return Ok(None) };
+    let (api, store) = (&ctx.cx.api, &ctx.externals);
+    let seen = consumers::observed(api, store, secret, path.as_str(), version).await?;
+    Ok(Some(seen))
+}
+
+/// Names of the runs of a secret, newest first; those that were just made too.
+pub(super) fn last_runs(ctx: &Ctx, key: &SecretKey) -> Vec<String> {
+    let (namespace, name) = key;
+    let mut all: Vec<Arc<WorkflowRun>> = ctx.runs.of(&keys::of_secret(namespace, name));
+    for work in ctx.board.of(key).into_iter().filter(|w| w.is_new) {
+        if !all.iter().any(|r| r.uid() == work.run.uid()) {
+            all.push(work.run);
+        }
+    }
+    all.sort_by_key(|r| {
+        let created = r.metadata.creation_timestamp.as_ref().map(|t| t.0);
+        std::cmp::Reverse((created, r.name_any()))
+    });
+    all.iter().map(|r| r.name_any()).collect()
+}
