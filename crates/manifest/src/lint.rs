@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::sops::{self, Kind, Leaf, Metadata, Step, Stream, TOKEN_PREFIX};
+use crate::sops::{self, Leaf, Metadata, ScalarKind, Step, Stream, TOKEN_PREFIX};
 
 /// A Secret whose `data` or `stringData` stands in plain text.
 pub const PLAINTEXT_SECRET: &str = "plaintext-secret";
@@ -145,7 +145,9 @@ fn stands_plain(stream: &Stream<'_>, leaf: &Leaf) -> bool {
     if leaf.text.starts_with(TOKEN_PREFIX) {
         return false;
     }
-    stream.resolve(leaf).map_or(true, |scalar| scalar.kind != Kind::Null && !scalar.is_blank())
+    stream
+        .resolve(leaf)
+        .map_or(true, |scalar| scalar.kind != ScalarKind::Null && !scalar.is_blank())
 }
 
 /// How `on` is written.

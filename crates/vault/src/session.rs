@@ -108,7 +108,7 @@ impl Session {
     /// Runs `call` with the token, and once more with a new one if it was denied.
     pub(crate) async fn run<T, F, R>(&self, call: F) -> Result<T, Error>
     where
-        F: Fn(Held) -> R,
+        F: Fn(HeldToken) -> R,
         R: Future<Output = Result<T, Error>>,
     {
         let held = self.hold(None).await?;
@@ -130,12 +130,12 @@ impl Session {
     }
 
     /// A token that is valid by the clock and is not `refused`.
-    async fn hold(&self, refused: Option<&Held>) -> Result<Held, Error> {
+    async fn hold(&self, refused: Option<&HeldToken>) -> Result<HeldToken, Error> {
         let usable = || {
             let live = self.read().clone()?;
             let fresh = live.renew_at.is_none_or(|at| Instant::now() < at);
             let other = refused.is_none_or(|r| !Arc::ptr_eq(&r.0, &live));
-            (fresh && other).then_some(Held(live))
+            (fresh && other).then_some(HeldToken(live))
         };
         if let Some(held) = usable() {
             return Ok(held);
@@ -159,7 +159,7 @@ impl Session {
                 let mut current =
                     self.shared.current.write().unwrap_or_else(PoisonError::into_inner);
                 *current = Some(Arc::clone(&live));
-                Ok(Held(live))
+                Ok(HeldToken(live))
             }
             Err(error) => {
                 *failed = Some(error.clone());
@@ -185,9 +185,9 @@ impl Session {
 
 /// A token in use.
 #[derive(Clone)]
-pub(crate) struct Held(Arc<Live>);
+pub(crate) struct HeldToken(Arc<Live>);
 
-impl Held {
+impl HeldToken {
     pub(crate) fn token(&self) -> &Token {
         &self.0.token
     }

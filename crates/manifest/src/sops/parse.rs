@@ -8,7 +8,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
 use zeroize::Zeroizing;
 
 use super::document::{Comment, Container, Document, Leaf, Mark, Step, Stream, display_path};
-use super::scalar::{Kind, Tag, resolve};
+use super::scalar::{ScalarKind, Tag, resolve};
 use super::splice::block_header;
 use super::{DEPTH_MAX, DOCUMENTS_MAX, KEY_BYTES_MAX, NODES_MAX, TEXT_BYTES_MAX};
 use crate::Error;
@@ -217,7 +217,7 @@ impl<'t> Builder<'t> {
         let after = self.last.0;
         let Some((container, step)) = self.place(span)? else {
             // An empty document is a null; any other scalar is no manifest.
-            let empty = matches!(resolve(&text, style, tag), Ok(s) if s.kind == Kind::Null);
+            let empty = matches!(resolve(&text, style, tag), Ok(s) if s.kind == ScalarKind::Null);
             let refused = Error::unsupported("a document that is not a mapping", line);
             return if empty { Ok(()) } else { Err(refused) };
         };
@@ -265,7 +265,8 @@ impl<'t> Builder<'t> {
         if text.len() > KEY_BYTES_MAX {
             return Err(Error::TooLarge { what: "a key", limit: KEY_BYTES_MAX });
         }
-        let is_text = matches!(resolve(text, style, None), Ok(scalar) if scalar.kind == Kind::Str);
+        let is_text =
+            matches!(resolve(text, style, None), Ok(scalar) if scalar.kind == ScalarKind::Str);
         if tag.is_some() || !is_text || text == "<<" {
             return Err(Error::unsupported("a key that is not plain text", line));
         }
