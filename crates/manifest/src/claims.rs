@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::sops::{self, Step, Stream};
+use crate::sops::{self, PathStep, Stream};
 
 /// RuntimeSecrets are of this API group, in any version.
 const GROUP: &str = "regent.dev/";
@@ -140,12 +140,12 @@ fn fields<'s>(stream: &'s Stream<'_>) -> BTreeMap<(usize, usize), Fields<'s>> {
         for (depth, step) in stream.leaf_path(leaf).iter().enumerate() {
             match step {
                 // `items` of a List: each is an object of its own.
-                Step::Index(index) if depth == 1 && place == "/items" => {
+                PathStep::Index(index) if depth == 1 && place == "/items" => {
                     item = index + 1;
                     place.clear();
                 }
-                Step::Index(index) => place.push_str(&format!("/{index}")),
-                Step::Key(key) => place.push_str(&format!("/{key}")),
+                PathStep::Index(index) => place.push_str(&format!("/{index}")),
+                PathStep::Key(key) => place.push_str(&format!("/{key}")),
             }
         }
         let object = objects.entry((stream.document_of(leaf), item)).or_default();

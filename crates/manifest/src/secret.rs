@@ -8,7 +8,7 @@ use regent_types::{SecretData, Sensitive};
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::sops::{Leaf, ScalarKind, Step, Stream, TOKEN_PREFIX, parse};
+use crate::sops::{Leaf, PathStep, ScalarKind, Stream, TOKEN_PREFIX, parse};
 
 /// Bytes of all values of a Secret that the API server takes (1 MiB).
 pub const DATA_BYTES_MAX: usize = 1024 * 1024;
@@ -68,8 +68,8 @@ impl Reader {
         let keys: Vec<&str> = path
             .iter()
             .map(|step| match step {
-                Step::Key(key) => key.as_ref(),
-                Step::Index(_) => "[]",
+                PathStep::Key(key) => key.as_ref(),
+                PathStep::Index(_) => "[]",
             })
             .collect();
         match keys.as_slice() {

@@ -21,7 +21,7 @@ pub struct Session {
 
 struct Shared {
     client: Client,
-    source: Source,
+    source: TokenSource,
     current: RwLock<Option<Arc<Live>>>,
     /// Held while logging in, so that one login serves all who wait for it. Holds the last failure.
     login: Mutex<Option<Error>>,
@@ -30,7 +30,7 @@ struct Shared {
     tried: AtomicU64,
 }
 
-enum Source {
+enum TokenSource {
     /// A token from outside; there is no other one to be had.
     Given,
     Kubernetes {
@@ -55,16 +55,17 @@ impl Session {
     /// A session with a token that somebody else obtained.
     pub fn with_token(client: Client, token: Token) -> Self {
         let live = Live { token, renew_at: None };
-        Self::new(client, Source::Given, Some(Arc::new(live)))
+        Self::new(client, TokenSource::Given, Some(Arc::new(live)))
     }
 
     /// A session of kubernetes auth role `role`; logs in at the first request.
     pub fn kubernetes(client: Client, mount: &str, role: &str, jwt: Arc<dyn JwtSource>) -> Self {
-        let source = Source::Kubernetes { mount: mount.to_owned(), role: role.to_owned(), jwt };
+        let source =
+            TokenSource::Kubernetes { mount: mount.to_owned(), role: role.to_owned(), jwt };
         Self::new(client, source, None)
     }
 
-    fn new(client: Client, source: Source, live: Option<Arc<Live>>) -> Self {
+    fn new(client: Client, source: TokenSource, live: Option<Arc<Live>>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 client,
@@ -122,7 +123,7 @@ impl Session {
     }
 
     fn can_log_in(&self) -> bool {
-        matches!(self.shared.source, Source::Kubernetes { .. })
+        matches!(self.shared.source, TokenSource::Kubernetes { .. })
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Option<Arc<Live>>> {
@@ -169,7 +170,7 @@ impl Session {
     }
 
     async fn log_in(&self) -> Result<Live, Error> {
-        let Source::Kubernetes { mount, role, jwt } = &self.shared.source else {
+        let TokenSource::Kubernetes { mount, role, jwt } = &self.shared.source else {
             return Err(Error::Denied {
                 path: "auth/token/lookup-self".to_owned(),
                 messages: vec!["the token of this session was revoked".to_owned()],

@@ -9,7 +9,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::record::{
-    ACCESSORS, State, TREE_DEPTH_MAX, TokenRecord, accessor_key, child_key, id_key,
+    ACCESSORS, TREE_DEPTH_MAX, TokenRecord, TokenState, accessor_key, child_key, id_key,
 };
 use super::spec::TokenSpec;
 use crate::barrier::{Batch, View};
@@ -206,7 +206,7 @@ impl TokenStore {
         for _ in 0..=TREE_DEPTH_MAX {
             let Some(parent) = next else { return Ok(true) };
             match self.load(&parent).await? {
-                Some(above) if above.state == State::EndedAlone => return Ok(true),
+                Some(above) if above.state == TokenState::EndedAlone => return Ok(true),
                 Some(above) if !above.is_live(now) => return Ok(false),
                 Some(above) => {
                     next = above.parent;

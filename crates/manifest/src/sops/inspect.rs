@@ -73,7 +73,7 @@ pub fn is_sealed(text: &str) -> bool {
         let block = stream.sops_mark(0).map(|mark| mark.container);
         block.is_some() && !stream.leaves.iter().any(|leaf| {
             Some(leaf.container) == block
-                && matches!(&leaf.step, super::document::Step::Key(key) if key.as_ref() == "sops")
+                && matches!(&leaf.step, super::document::PathStep::Key(key) if key.as_ref() == "sops")
         })
     })
 }

@@ -36,7 +36,7 @@ pub use open::{Opened, open};
 pub use reseal::reseal;
 pub use seal::{DEFAULT_ENCRYPTED_REGEX, SealOptions, seal};
 
-pub(crate) use document::{Leaf, Step, Stream};
+pub(crate) use document::{Leaf, PathStep, Stream};
 pub(crate) use envelope::TOKEN_PREFIX;
 pub(crate) use metadata::Metadata;
 pub(crate) use open::covered;

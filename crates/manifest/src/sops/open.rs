@@ -137,8 +137,8 @@ pub(super) fn decode<'s>(
 
 pub(crate) fn covered(stream: &Stream<'_>, metadata: &Metadata, leaf: &Leaf) -> bool {
     let last = match &leaf.step {
-        super::document::Step::Key(key) => Some(key.as_ref()),
-        super::document::Step::Index(_) => None,
+        super::document::PathStep::Key(key) => Some(key.as_ref()),
+        super::document::PathStep::Index(_) => None,
     };
     metadata.rule.covers(&stream.containers[leaf.container].keys, last)
 }

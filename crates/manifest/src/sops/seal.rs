@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use granit_parser::ScalarStyle;
 
 use super::comments;
-use super::document::{Leaf, Step, Stream, aad};
+use super::document::{Leaf, PathStep, Stream, aad};
 use super::envelope::{DataKey, Iv, TOKEN_PREFIX};
 use super::mac::Mac;
 use super::metadata::{self, AgeEntry, Metadata};
@@ -140,8 +140,8 @@ impl Work<'_, '_> {
                 return Err(Error::AlreadySealed);
             }
             let last = match &leaf.step {
-                Step::Key(key) => Some(key.as_ref()),
-                Step::Index(_) => None,
+                PathStep::Key(key) => Some(key.as_ref()),
+                PathStep::Index(_) => None,
             };
             let covered = self.rule.covers(&self.stream.containers[leaf.container].keys, last);
             let scalar = self.stream.resolve(leaf)?;
