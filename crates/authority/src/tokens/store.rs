@@ -13,7 +13,7 @@ use super::record::{
 };
 use super::spec::TokenSpec;
 use crate::barrier::{Batch, View};
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 use crate::random;
 use crate::reply::AuthReply;
 use crate::request::Caller;
@@ -234,7 +234,7 @@ impl TokenStore {
 
     fn hash(&self, token: &str) -> Result<String, ApiError> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.index_key.as_slice())
-            .map_err(|_| ApiError::Internal(Cause::Encode("token index")))?;
+            .map_err(|_| ApiError::Internal(InternalCause::Encode("token index")))?;
         mac.update(token.as_bytes());
         Ok(format!("h{}", random::hex(&mac.finalize().into_bytes())))
     }
