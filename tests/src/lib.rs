@@ -55,7 +55,7 @@ pub use world::World;
 ///
 /// # Errors
 /// The line that did not hold, what was found, and the state of the world.
-pub fn check(text: &str, kind: worlds::Kind) -> anyhow::Result<()> {
+pub fn check(text: &str, kind: worlds::WorldKind) -> anyhow::Result<()> {
     // Installing twice is an error that does not matter: some other scenario was first.
     let _already = rustls::crypto::ring::default_provider().install_default();
     let runtime =

@@ -7,7 +7,7 @@ use crate::named;
 use crate::step::parse;
 use crate::steps;
 use crate::times::Times;
-use crate::worlds::{Api, Authority, Kind};
+use crate::worlds::{Api, Authority, WorldKind};
 
 /// Steps that nobody wants, or is able, to do to a cluster that is somebody's own.
 const NOT_ON_OWN: [(&str, &str); 1] =
@@ -15,7 +15,7 @@ const NOT_ON_OWN: [(&str, &str); 1] =
 
 /// Why a text is not for worlds of `kind`: a line `# only WORLD: why` names another one, or a step needs what a
 /// cluster of the user's own does not give.
-pub fn unfit(text: &str, kind: Kind) -> Option<&str> {
+pub fn unfit(text: &str, kind: WorldKind) -> Option<&str> {
     let only = text.lines().find_map(|line| line.strip_prefix("# only "));
     let elsewhere = |only: &&str| {
         let word = only.split(':').next().unwrap_or_default();
@@ -33,7 +33,7 @@ pub fn unfit(text: &str, kind: Kind) -> Option<&str> {
 }
 
 /// Runs a text in a world of `kind`, which it has for itself.
-pub async fn run(text: &str, kind: Kind) -> Result<()> {
+pub async fn run(text: &str, kind: WorldKind) -> Result<()> {
     let steps = parse(text)?;
     let mut times = Times::start(kind);
     let mut world = World::new(kind).await?;
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_text_is_skipped_where_it_cannot_hold() {
         use crate::worlds::Authority::{Embedded, Named, OpenBao};
-        let kind = |api, authority| Kind { api, authority };
+        let kind = |api, authority| WorldKind { api, authority };
         let why = "# only openbao: of no other\ngiven a\n";
         assert_eq!(unfit(why, kind(Api::Real, OpenBao)), None);
         assert_eq!(unfit(why, kind(Api::Real, Embedded)), Some("openbao: of no other"));

@@ -4,16 +4,16 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::Instant;
 
-use crate::worlds::Kind;
+use crate::worlds::WorldKind;
 
 /// The clock of one scenario.
 pub(crate) struct Times {
-    kind: Kind,
+    kind: WorldKind,
     last: Instant,
 }
 
 impl Times {
-    pub(crate) fn start(kind: Kind) -> Self {
+    pub(crate) fn start(kind: WorldKind) -> Self {
         Self { kind, last: Instant::now() }
     }
 

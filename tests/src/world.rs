@@ -30,7 +30,7 @@ use crate::proxy::Proxies;
 use crate::second::Second;
 use crate::used;
 use crate::waits;
-use crate::worlds::{self, Api, Authority, Kind, Lent};
+use crate::worlds::{self, Api, Authority, Lent, WorldKind};
 
 pub use crate::waits::LIMIT;
 
@@ -43,7 +43,7 @@ pub struct World {
     pub options: Options,
     /// Values remembered by name.
     pub remembered: BTreeMap<String, String>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: WorldKind,
     pub(crate) lent: Option<Lent>,
     /// Between components and the API server, where the scenario asks for it.
     pub(crate) proxies: Option<Proxies>,
@@ -63,7 +63,7 @@ pub struct World {
 
 impl World {
     /// A world in which nothing of regent runs yet.
-    pub async fn new(kind: Kind) -> Result<Self> {
+    pub async fn new(kind: WorldKind) -> Result<Self> {
         let mut options = Options::default();
         let mut lent = None;
         match kind.api {

@@ -42,14 +42,14 @@ pub enum Authority {
 
 /// A world to run in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct WorldKind {
     /// The Kubernetes API that it has.
     pub api: Api,
     /// The runtime authority that it has.
     pub authority: Authority,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for WorldKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let api = match self.api {
             Api::Sandbox => "sandbox",
@@ -68,16 +68,16 @@ impl fmt::Display for Kind {
 /// Worlds that this run is to have, and worlds that it goes without, each with the reason.
 pub struct Choice {
     /// Worlds to run in, in this order.
-    pub wanted: Vec<Kind>,
+    pub wanted: Vec<WorldKind>,
     /// Worlds that are left out, each with the reason.
-    pub skipped: Vec<(Kind, String)>,
+    pub skipped: Vec<(WorldKind, String)>,
 }
 
 /// What `REGENT_WORLDS` asks for: `sandbox` alone; `own` for a cluster that KUBECONFIG names, with the authority that
 /// REGENT_TEST_VAULT_ADDR names if it does; otherwise every world, and with `all` a world that cannot be had is a failure of its scenarios.
 pub fn chosen() -> Choice {
     let wanted = std::env::var("REGENT_WORLDS").unwrap_or_default();
-    let kind = |api, authority| Kind { api, authority };
+    let kind = |api, authority| WorldKind { api, authority };
     let sandbox = kind(Api::Sandbox, Authority::Embedded);
     let reals = [
         kind(Api::Sandbox, Authority::OpenBao),

@@ -14,7 +14,7 @@ use regent_tests::pace;
 use regent_tests::real::{Options, Real};
 use regent_tests::scenario;
 use regent_tests::used::{self, Claim};
-use regent_tests::worlds::{self, Api, Kind};
+use regent_tests::worlds::{self, Api, WorldKind};
 use regent_types::labels::SYSTEM_NAMESPACE;
 
 /// Scenarios at once, at most, where nobody says otherwise: they wait more than they work. How many there are is paced.
@@ -118,7 +118,7 @@ fn as_user(
     Ok((text(&output.stdout), text(&output.stderr)))
 }
 
-fn trial(name: &str, text: &str, kind: Kind) -> Trial {
+fn trial(name: &str, text: &str, kind: WorldKind) -> Trial {
     let text = text.to_owned();
     let name = name.to_owned();
     Trial::test(format!("{kind}::{name}"), move || {

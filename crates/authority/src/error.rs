@@ -38,12 +38,12 @@ pub(crate) enum ApiError {
     Deadline,
     /// 500: our error. The client sees `internal error`; the log gets the cause.
     #[error("internal error")]
-    Internal(#[source] Cause),
+    Internal(#[source] InternalCause),
 }
 
 /// What went wrong inside: for the log, never for the client.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Cause {
+pub(crate) enum InternalCause {
     #[error("storage failed")]
     Store(#[source] StoreError),
     /// A record could not be sealed or opened.
@@ -80,7 +80,7 @@ impl ApiError {
 
     /// A 500 for a stored record that does not read.
     pub(crate) fn corrupt(what: &'static str) -> Self {
-        Self::Internal(Cause::Corrupt(what))
+        Self::Internal(InternalCause::Corrupt(what))
     }
 }
 
@@ -88,14 +88,14 @@ impl From<BarrierError> for ApiError {
     fn from(error: BarrierError) -> Self {
         match error {
             BarrierError::Sealed => Self::Sealed,
-            BarrierError::Store(source) => Self::Internal(Cause::Store(source)),
-            other => Self::Internal(Cause::Barrier(other)),
+            BarrierError::Store(source) => Self::Internal(InternalCause::Store(source)),
+            other => Self::Internal(InternalCause::Barrier(other)),
         }
     }
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::Internal(Cause::Store(error))
+        Self::Internal(InternalCause::Store(error))
     }
 }

@@ -2,13 +2,13 @@
 
 use zeroize::Zeroizing;
 
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Fills `buffer`. Fails where the operating system gives no random bytes.
 pub(crate) fn fill(buffer: &mut [u8]) -> Result<(), ApiError> {
-    getrandom::fill(buffer).map_err(|_| ApiError::Internal(Cause::Random))
+    getrandom::fill(buffer).map_err(|_| ApiError::Internal(InternalCause::Random))
 }
 
 /// A new 256-bit key.

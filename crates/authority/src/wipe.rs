@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 
 /// An object: a request's data.
 #[derive(Default)]
@@ -92,7 +92,7 @@ pub(crate) fn encode(
     value: &impl Serialize,
     what: &'static str,
 ) -> Result<Zeroizing<Vec<u8>>, ApiError> {
-    let failed = |_| ApiError::Internal(Cause::Encode(what));
+    let failed = |_| ApiError::Internal(InternalCause::Encode(what));
     let mut counter = Counter(0);
     serde_json::to_writer(&mut counter, value).map_err(failed)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(counter.0));

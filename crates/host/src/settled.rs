@@ -15,7 +15,7 @@ use super::facts::{self, Ready, RunFacts, SecretFacts};
 
 /// What makes a trigger fire.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Source {
+enum TriggerSource {
     /// A stage that is reached.
     Stage(Stage),
     /// An annotation that is set.
@@ -27,7 +27,7 @@ enum Source {
 #[derive(Clone, Debug)]
 pub(super) struct TriggerFacts {
     ready: Ready,
-    source: Source,
+    source: TriggerSource,
     select: Selection,
     suspended: bool,
     deliveries: Vec<String>,
@@ -42,9 +42,9 @@ impl TriggerFacts {
         Self {
             ready,
             source: match (from.stage, &from.annotation) {
-                (Some(stage), _) => Source::Stage(stage),
-                (None, Some(annotation)) => Source::Annotation(annotation.clone()),
-                (None, None) => Source::Schedule,
+                (Some(stage), _) => TriggerSource::Stage(stage),
+                (None, Some(annotation)) => TriggerSource::Annotation(annotation.clone()),
+                (None, None) => TriggerSource::Schedule,
             },
             select: trigger.spec.select.clone(),
             suspended: trigger.spec.suspend,
@@ -56,14 +56,14 @@ impl TriggerFacts {
     /// The delivery that it is to take of a secret, where there is one.
     fn slot_of(&self, secret: &SecretFacts) -> Option<String> {
         match &self.source {
-            Source::Stage(stage) if has_reached(secret.stage?, *stage) => {
+            TriggerSource::Stage(stage) if has_reached(secret.stage?, *stage) => {
                 Some(format!("stage/{stage:?}"))
             }
-            Source::Annotation(annotation) => {
+            TriggerSource::Annotation(annotation) => {
                 let value = secret.selectable.annotations.get(annotation)?;
                 (!value.is_empty()).then(|| annotation_slot(value))
             }
-            Source::Stage(_) | Source::Schedule => None,
+            TriggerSource::Stage(_) | TriggerSource::Schedule => None,
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::sops::{self, Step, Stream};
+use crate::sops::{self, PathStep, Stream};
 
 /// RuntimeSecrets are of this API group, in any version.
 const GROUP: &str = "regent.dev/";
@@ -44,17 +44,17 @@ impl Declared {
         })
     }
 
-    fn claims(&self) -> impl Iterator<Item = Claim> {
+    fn claims(&self) -> impl Iterator<Item = Claimed> {
         let path = self.path.clone();
         let path = path.unwrap_or_else(|| format!("runtime/{}/{}", self.namespace, self.name));
-        let of = |name: &String| Claim::Bootstrap(self.namespace.clone(), name.clone());
-        std::iter::once(Claim::Path(path)).chain(self.bootstrap_secret.as_ref().map(of))
+        let of = |name: &String| Claimed::Bootstrap(self.namespace.clone(), name.clone());
+        std::iter::once(Claimed::Path(path)).chain(self.bootstrap_secret.as_ref().map(of))
     }
 }
 
 /// What can belong to one RuntimeSecret alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Claim {
+enum Claimed {
     /// A path below the mount of secrets.
     Path(String),
     /// A bootstrap Secret, by namespace and name.
@@ -64,7 +64,7 @@ enum Claim {
 /// Two claims of one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rivals {
-    claim: Claim,
+    claim: Claimed,
     /// Whose claim was found first.
     pub first: Declared,
     /// Who claims the same.
@@ -76,8 +76,8 @@ impl Rivals {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self.claim {
-            Claim::Path(_) => "PathClaimed",
-            Claim::Bootstrap(..) => "BootstrapClaimed",
+            Claimed::Path(_) => "PathClaimed",
+            Claimed::Bootstrap(..) => "BootstrapClaimed",
         }
     }
 
@@ -86,8 +86,8 @@ impl Rivals {
     pub fn message(&self) -> String {
         let Self { claim, first, second } = self;
         let what = match claim {
-            Claim::Path(path) => format!("path {path}"),
-            Claim::Bootstrap(namespace, name) => format!("bootstrap Secret {namespace}/{name}"),
+            Claimed::Path(path) => format!("path {path}"),
+            Claimed::Bootstrap(namespace, name) => format!("bootstrap Secret {namespace}/{name}"),
         };
         format!(
             "RuntimeSecret {}/{} claims {what}, which RuntimeSecret {}/{} claims at {}:{}",
@@ -98,7 +98,7 @@ impl Rivals {
 
 /// The claims of one revision.
 #[derive(Clone, Debug, Default)]
-pub struct Claims(BTreeMap<Claim, Declared>);
+pub struct Claims(BTreeMap<Claimed, Declared>);
 
 impl Claims {
     /// Takes in one RuntimeSecret; returns whom it rivals, for each claim at most one: the first.
@@ -140,12 +140,12 @@ fn fields<'s>(stream: &'s Stream<'_>) -> BTreeMap<(usize, usize), Fields<'s>> {
         for (depth, step) in stream.leaf_path(leaf).iter().enumerate() {
             match step {
                 // `items` of a List: each is an object of its own.
-                Step::Index(index) if depth == 1 && place == "/items" => {
+                PathStep::Index(index) if depth == 1 && place == "/items" => {
                     item = index + 1;
                     place.clear();
                 }
-                Step::Index(index) => place.push_str(&format!("/{index}")),
-                Step::Key(key) => place.push_str(&format!("/{key}")),
+                PathStep::Index(index) => place.push_str(&format!("/{index}")),
+                PathStep::Key(key) => place.push_str(&format!("/{key}")),
             }
         }
         let object = objects.entry((stream.document_of(leaf), item)).or_default();

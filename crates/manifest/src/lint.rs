@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::sops::{self, Kind, Leaf, Metadata, Step, Stream, TOKEN_PREFIX};
+use crate::sops::{self, Leaf, Metadata, PathStep, ScalarKind, Stream, TOKEN_PREFIX};
 
 /// A Secret whose `data` or `stringData` stands in plain text.
 pub const PLAINTEXT_SECRET: &str = "plaintext-secret";
@@ -145,7 +145,9 @@ fn stands_plain(stream: &Stream<'_>, leaf: &Leaf) -> bool {
     if leaf.text.starts_with(TOKEN_PREFIX) {
         return false;
     }
-    stream.resolve(leaf).map_or(true, |scalar| scalar.kind != Kind::Null && !scalar.is_blank())
+    stream
+        .resolve(leaf)
+        .map_or(true, |scalar| scalar.kind != ScalarKind::Null && !scalar.is_blank())
 }
 
 /// How `on` is written.
@@ -158,7 +160,7 @@ fn renamed_fields(stream: &Stream<'_>, findings: &mut Findings<'_>) {
     let triggers = roots(stream, |version| version.starts_with(TRIGGER_GROUP), "EventTrigger");
     for mark in &stream.marks {
         let container = &stream.containers[mark.container];
-        let is = |step: Option<&Step>, names: &[&str]| matches!(step, Some(Step::Key(key)) if names.contains(&key.as_ref()));
+        let is = |step: Option<&PathStep>, names: &[&str]| matches!(step, Some(PathStep::Key(key)) if names.contains(&key.as_ref()));
         let in_spec = is(container.step.as_ref(), &["spec"])
             && container.parent.is_some_and(|parent| triggers.contains(&parent));
         if in_spec && is(Some(&mark.step), &ON) {
@@ -171,7 +173,7 @@ fn renamed_fields(stream: &Stream<'_>, findings: &mut Findings<'_>) {
 fn roots(stream: &Stream<'_>, version: impl Fn(&str) -> bool, kind: &str) -> Vec<usize> {
     let mut says: BTreeMap<usize, (bool, bool)> = BTreeMap::new();
     for leaf in &stream.leaves {
-        let Step::Key(key) = &leaf.step else { continue };
+        let PathStep::Key(key) = &leaf.step else { continue };
         let entry = says.entry(leaf.container).or_default();
         match key.as_ref() {
             "kind" => entry.0 |= leaf.text.as_str() == kind,
@@ -188,7 +190,7 @@ fn in_secret(stream: &Stream<'_>, leaf: &Leaf, secrets: &[usize]) -> bool {
         let container = &stream.containers[at];
         let Some(parent) = container.parent else { return false };
         let data = matches!(
-            &container.step, Some(Step::Key(key)) if matches!(key.as_ref(), "data" | "stringData")
+            &container.step, Some(PathStep::Key(key)) if matches!(key.as_ref(), "data" | "stringData")
         );
         if data && secrets.contains(&parent) {
             return true;

@@ -8,7 +8,7 @@ use regent_types::{SecretData, Sensitive};
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::sops::{Kind, Leaf, Step, Stream, TOKEN_PREFIX, parse};
+use crate::sops::{Leaf, PathStep, ScalarKind, Stream, TOKEN_PREFIX, parse};
 
 /// Bytes of all values of a Secret that the API server takes (1 MiB).
 pub const DATA_BYTES_MAX: usize = 1024 * 1024;
@@ -68,8 +68,8 @@ impl Reader {
         let keys: Vec<&str> = path
             .iter()
             .map(|step| match step {
-                Step::Key(key) => key.as_ref(),
-                Step::Index(_) => "[]",
+                PathStep::Key(key) => key.as_ref(),
+                PathStep::Index(_) => "[]",
             })
             .collect();
         match keys.as_slice() {
@@ -110,8 +110,8 @@ impl Reader {
     /// A field that must be text; null counts as absent. Kubernetes refuses numbers there.
     fn text(&mut self, stream: &Stream<'_>, leaf: &Leaf) -> Result<Option<String>, Error> {
         match stream.resolve(leaf)?.kind {
-            Kind::Str => Ok(Some(leaf.text.to_string())),
-            Kind::Null => Ok(None),
+            ScalarKind::Str => Ok(Some(leaf.text.to_string())),
+            ScalarKind::Null => Ok(None),
             _ => {
                 self.note(stream, leaf, "not text: put it in quotes");
                 Ok(None)
@@ -128,7 +128,7 @@ impl Reader {
         if scalar.bytes.starts_with(TOKEN_PREFIX.as_bytes()) {
             // Sealed twice, or outside the rule: never apply ciphertext as a value.
             self.note(stream, leaf, "still ciphertext");
-        } else if !matches!(scalar.kind, Kind::Str | Kind::Null) {
+        } else if !matches!(scalar.kind, ScalarKind::Str | ScalarKind::Null) {
             self.note(stream, leaf, "not text: put it in quotes");
         }
         Ok(scalar.bytes)

@@ -6,7 +6,7 @@ use regent_types::Sensitive;
 use crate::Error;
 
 /// The cluster's certificate authority and its serving certificate.
-pub(crate) struct Authority {
+pub(crate) struct CertificateAuthority {
     pub(crate) ca_pem: String,
     /// The serving certificate and the one that signed it, DER.
     pub(crate) chain: Vec<Vec<u8>>,
@@ -14,7 +14,7 @@ pub(crate) struct Authority {
     pub(crate) key: Sensitive<Vec<u8>>,
 }
 
-impl Authority {
+impl CertificateAuthority {
     pub(crate) fn new() -> Result<Self, Error> {
         let fail = |e: rcgen::Error| Error::Crypto { what: "a certificate", detail: e.to_string() };
         let mut ca = CertificateParams::new(Vec::new()).map_err(fail)?;

@@ -12,7 +12,7 @@ use regent_types::Sensitive;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tower::ServiceExt;
 
-use crate::certificates::Authority;
+use crate::certificates::CertificateAuthority;
 use crate::{Error, Sandbox};
 
 /// How long open requests may go on after stop; watches do not end by themselves.
@@ -97,7 +97,7 @@ impl Sandbox {
     }
 }
 
-fn server_config(authority: &Authority) -> Result<rustls::ServerConfig, Error> {
+fn server_config(authority: &CertificateAuthority) -> Result<rustls::ServerConfig, Error> {
     let fail = |e: rustls::Error| Error::Crypto { what: "a TLS server", detail: e.to_string() };
     let chain = authority.chain.iter().cloned().map(Into::into).collect();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(authority.key.expose().clone()));

@@ -7,7 +7,7 @@ use regent_types::Sensitive;
 use crate::Error;
 use crate::api;
 use crate::seed;
-use crate::state::State;
+use crate::state::ClusterState;
 
 /// How a sandbox is set up.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl Default for Options {
 /// A Kubernetes API in memory. Cheap to clone.
 #[derive(Clone)]
 pub struct Sandbox {
-    pub(crate) state: Arc<State>,
+    pub(crate) state: Arc<ClusterState>,
 }
 
 impl Sandbox {
@@ -38,7 +38,7 @@ impl Sandbox {
         getrandom::fill(&mut raw)
             .map_err(|e| Error::Crypto { what: "an admin token", detail: e.to_string() })?;
         let admin: String = raw.iter().map(|b| format!("{b:02x}")).collect();
-        let state = State::new(&options.issuer, options.audiences, Sensitive::new(admin))?;
+        let state = ClusterState::new(&options.issuer, options.audiences, Sensitive::new(admin))?;
         seed::plant(&state.store);
         Ok(Self { state: Arc::new(state) })
     }

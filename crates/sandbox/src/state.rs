@@ -10,7 +10,7 @@ use crate::Error;
 use crate::admission::Policies;
 use crate::auth::User;
 use crate::auth::tokens::Signer;
-use crate::certificates::Authority;
+use crate::certificates::CertificateAuthority;
 use crate::kinds::{ADMISSION, Kinds, ResourceKind};
 use crate::rbac::Ask;
 use crate::store::Store;
@@ -18,18 +18,18 @@ use crate::store::Store;
 /// Refused requests kept for tests and for a person to look at.
 const REFUSALS_MAX: usize = 256;
 
-pub(crate) struct State {
+pub(crate) struct ClusterState {
     pub(crate) store: Store,
     pub(crate) kinds: Kinds,
     pub(crate) policies: Policies,
     pub(crate) signer: Signer,
     pub(crate) audiences: Vec<String>,
     pub(crate) admin_token: Sensitive<String>,
-    pub(crate) authority: Authority,
+    pub(crate) authority: CertificateAuthority,
     refusals: Mutex<VecDeque<String>>,
 }
 
-impl State {
+impl ClusterState {
     /// An empty cluster, whose tokens come from `issuer`.
     pub(crate) fn new(
         issuer: &str,
@@ -43,7 +43,7 @@ impl State {
             signer: Signer::new(issuer)?,
             audiences,
             admin_token,
-            authority: Authority::new()?,
+            authority: CertificateAuthority::new()?,
             refusals: Mutex::default(),
         })
     }

@@ -26,7 +26,7 @@ pub(crate) struct ObjectKey {
 
 /// What happened to one object.
 #[derive(Clone, Debug)]
-pub(crate) struct Event {
+pub(crate) struct StoredEvent {
     pub(crate) rv: u64,
     pub(crate) key: ObjectKey,
     /// The object after it as JSON; for a deletion, as it was last.
@@ -63,7 +63,7 @@ pub(crate) struct Store {
 struct Inner {
     rv: u64,
     objects: BTreeMap<ObjectKey, Stored>,
-    history: VecDeque<Event>,
+    history: VecDeque<StoredEvent>,
     /// The version that history starts after.
     floor: u64,
     /// uid of an owner → what names it in its ownerReferences.
@@ -151,7 +151,7 @@ impl Store {
         resource: &str,
         rv: u64,
         limit: usize,
-    ) -> Result<(Vec<Event>, u64), Failure> {
+    ) -> Result<(Vec<StoredEvent>, u64), Failure> {
         let tx = self.tx();
         if rv < tx.inner.floor {
             return Err(tx.too_old(rv));
@@ -268,7 +268,7 @@ impl Tx<'_> {
     fn record(&mut self, key: &ObjectKey, object: Arc<str>, before: Option<Stored>, deleted: bool) {
         let rv = self.inner.rv;
         let (key, before) = (key.clone(), before.map(|stored| stored.text));
-        self.inner.history.push_back(Event { rv, key, object, before, deleted });
+        self.inner.history.push_back(StoredEvent { rv, key, object, before, deleted });
         if self.inner.history.len() > HISTORY_LEN_MAX {
             let gone = self.inner.history.pop_front();
             self.inner.floor = gone.map_or(self.inner.floor, |event| event.rv);

@@ -25,11 +25,11 @@ struct Body {
 }
 
 #[derive(Deserialize)]
-struct Key(#[serde(deserialize_with = "wire::sensitive")] Sensitive<String>);
+struct KeyShare(#[serde(deserialize_with = "wire::sensitive")] Sensitive<String>);
 
 #[derive(Deserialize)]
 struct Answer {
-    keys_base64: Vec<Key>,
+    keys_base64: Vec<KeyShare>,
     #[serde(deserialize_with = "wire::sensitive")]
     root_token: Sensitive<String>,
 }
@@ -47,7 +47,7 @@ impl Client {
             path: path.to_owned(),
             expected: "as many base64 shares as were asked for",
         };
-        let decode = |key: &Key| STANDARD.decode(key.0.expose()).map(Share::new);
+        let decode = |key: &KeyShare| STANDARD.decode(key.0.expose()).map(Share::new);
         let decoded: Result<Vec<Share>, _> = answer.keys_base64.iter().map(decode).collect();
         let decoded = decoded.map_err(|_| malformed())?;
         if i64::try_from(decoded.len()).ok() != Some(shares) {

@@ -21,7 +21,7 @@ pub struct Session {
 
 struct Shared {
     client: Client,
-    source: Source,
+    source: TokenSource,
     current: RwLock<Option<Arc<Live>>>,
     /// Held while logging in, so that one login serves all who wait for it. Holds the last failure.
     login: Mutex<Option<Error>>,
@@ -30,7 +30,7 @@ struct Shared {
     tried: AtomicU64,
 }
 
-enum Source {
+enum TokenSource {
     /// A token from outside; there is no other one to be had.
     Given,
     Kubernetes {
@@ -55,16 +55,17 @@ impl Session {
     /// A session with a token that somebody else obtained.
     pub fn with_token(client: Client, token: Token) -> Self {
         let live = Live { token, renew_at: None };
-        Self::new(client, Source::Given, Some(Arc::new(live)))
+        Self::new(client, TokenSource::Given, Some(Arc::new(live)))
     }
 
     /// A session of kubernetes auth role `role`; logs in at the first request.
     pub fn kubernetes(client: Client, mount: &str, role: &str, jwt: Arc<dyn JwtSource>) -> Self {
-        let source = Source::Kubernetes { mount: mount.to_owned(), role: role.to_owned(), jwt };
+        let source =
+            TokenSource::Kubernetes { mount: mount.to_owned(), role: role.to_owned(), jwt };
         Self::new(client, source, None)
     }
 
-    fn new(client: Client, source: Source, live: Option<Arc<Live>>) -> Self {
+    fn new(client: Client, source: TokenSource, live: Option<Arc<Live>>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 client,
@@ -108,7 +109,7 @@ impl Session {
     /// Runs `call` with the token, and once more with a new one if it was denied.
     pub(crate) async fn run<T, F, R>(&self, call: F) -> Result<T, Error>
     where
-        F: Fn(Held) -> R,
+        F: Fn(HeldToken) -> R,
         R: Future<Output = Result<T, Error>>,
     {
         let held = self.hold(None).await?;
@@ -122,7 +123,7 @@ impl Session {
     }
 
     fn can_log_in(&self) -> bool {
-        matches!(self.shared.source, Source::Kubernetes { .. })
+        matches!(self.shared.source, TokenSource::Kubernetes { .. })
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Option<Arc<Live>>> {
@@ -130,12 +131,12 @@ impl Session {
     }
 
     /// A token that is valid by the clock and is not `refused`.
-    async fn hold(&self, refused: Option<&Held>) -> Result<Held, Error> {
+    async fn hold(&self, refused: Option<&HeldToken>) -> Result<HeldToken, Error> {
         let usable = || {
             let live = self.read().clone()?;
             let fresh = live.renew_at.is_none_or(|at| Instant::now() < at);
             let other = refused.is_none_or(|r| !Arc::ptr_eq(&r.0, &live));
-            (fresh && other).then_some(Held(live))
+            (fresh && other).then_some(HeldToken(live))
         };
         if let Some(held) = usable() {
             return Ok(held);
@@ -159,7 +160,7 @@ impl Session {
                 let mut current =
                     self.shared.current.write().unwrap_or_else(PoisonError::into_inner);
                 *current = Some(Arc::clone(&live));
-                Ok(Held(live))
+                Ok(HeldToken(live))
             }
             Err(error) => {
                 *failed = Some(error.clone());
@@ -169,7 +170,7 @@ impl Session {
     }
 
     async fn log_in(&self) -> Result<Live, Error> {
-        let Source::Kubernetes { mount, role, jwt } = &self.shared.source else {
+        let TokenSource::Kubernetes { mount, role, jwt } = &self.shared.source else {
             return Err(Error::Denied {
                 path: "auth/token/lookup-self".to_owned(),
                 messages: vec!["the token of this session was revoked".to_owned()],
@@ -185,9 +186,9 @@ impl Session {
 
 /// A token in use.
 #[derive(Clone)]
-pub(crate) struct Held(Arc<Live>);
+pub(crate) struct HeldToken(Arc<Live>);
 
-impl Held {
+impl HeldToken {
     pub(crate) fn token(&self) -> &Token {
         &self.0.token
     }

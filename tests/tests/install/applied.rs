@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::sources::{self, Kind, NAMED, Source};
+use crate::sources::{self, NAMED, Source, SourceKind};
 use crate::tools::{Cluster, Printed, cluster, items, stream};
 
 /// Applies with the strictest reading that kubectl has.
@@ -69,16 +69,20 @@ async fn every_object_of_the_repository_is_taken_as_it_stands() {
     let Some(cluster) = cluster().await else { return };
     cluster.kubectl(&["create", "namespace", NAMED], "").expect();
     let mut all = sources::all();
-    for told_apart in all.iter().filter(|s| s.kind != Kind::Objects) {
+    for told_apart in all.iter().filter(|s| s.kind != SourceKind::Objects) {
         eprintln!("not applied: {} ({:?})", told_apart.place, told_apart.kind);
     }
-    all.retain(|source| source.kind == Kind::Objects);
+    all.retain(|source| source.kind == SourceKind::Objects);
     for args in
         [&["--set", "externalSecretsCrds=always"][..], &["--set", "namespaces={payments}"][..]]
     {
         let text =
             cluster.helm(&[&["template", "regent", "charts/regent"], args].concat()).expect();
-        all.push(Source { place: format!("the chart with {args:?}"), kind: Kind::Objects, text });
+        all.push(Source {
+            place: format!("the chart with {args:?}"),
+            kind: SourceKind::Objects,
+            text,
+        });
     }
     all.sort_by_key(order);
     let mut wrong = Vec::new();

@@ -14,7 +14,7 @@ pub(crate) const NAMED: &str = "payments";
 
 /// What a text of the repository is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum SourceKind {
     Objects,
     /// A template of a Secret with `${random:N}` in it: `regent dev` fills and seals it, so that it never is an object.
     SecretTemplate,
@@ -29,7 +29,7 @@ pub(crate) enum Kind {
 pub(crate) struct Source {
     /// File, and line where it is a block of a document.
     pub(crate) place: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: SourceKind,
     /// The text as it is applied.
     pub(crate) text: String,
 }
@@ -68,9 +68,9 @@ fn of(path: &Path) -> Vec<Source> {
     let one = |kind, text: String| vec![Source { place: place.clone(), kind, text }];
     match ending {
         "md" => blocks(&place, &text),
-        "tmpl" if place.ends_with(".secret.tmpl") => one(Kind::SecretTemplate, text),
+        "tmpl" if place.ends_with(".secret.tmpl") => one(SourceKind::SecretTemplate, text),
         // What the templates of the chart yield is applied as Helm renders it.
-        _ if place.starts_with("charts/") => one(Kind::Helm, text),
+        _ if place.starts_with("charts/") => one(SourceKind::Helm, text),
         "yaml" | "yml" => one(kind(&text), filled(&text)),
         // Policies and roles of the authority.
         "hcl" | "json" if place.starts_with("config/authority/") => Vec::new(),
@@ -110,16 +110,16 @@ fn blocks(place: &str, text: &str) -> Vec<Source> {
     found
 }
 
-fn kind(text: &str) -> Kind {
+fn kind(text: &str) -> SourceKind {
     let documents = stream(text);
     let is_object = |d: &Value| d["apiVersion"].is_string() && d["kind"].is_string();
     match documents.as_slice() {
-        [only] if is_object(only) && only["sops"].is_object() => Kind::Sealed,
-        [] => Kind::Fragment,
-        all if all.iter().all(is_object) => Kind::Objects,
+        [only] if is_object(only) && only["sops"].is_object() => SourceKind::Sealed,
+        [] => SourceKind::Fragment,
+        all if all.iter().all(is_object) => SourceKind::Objects,
         all => {
             assert!(!all.iter().any(is_object), "objects beside what is none:\n{text}");
-            Kind::Fragment
+            SourceKind::Fragment
         }
     }
 }
@@ -138,8 +138,8 @@ fn filled(text: &str) -> String {
 #[test]
 fn every_file_is_known_for_what_it_is() {
     let all = all();
-    let of = |kind: Kind| all.iter().filter(move |s| s.kind == kind);
-    for template in of(Kind::SecretTemplate) {
+    let of = |kind: SourceKind| all.iter().filter(move |s| s.kind == kind);
+    for template in of(SourceKind::SecretTemplate) {
         let place = &template.place;
         let object: Value = serde_saphyr::from_str(&template.text).unwrap();
         assert_eq!(
@@ -149,15 +149,15 @@ fn every_file_is_known_for_what_it_is() {
         );
         assert!(template.text.contains("${random:"), "{place}: a Secret in plain text");
     }
-    for sealed in of(Kind::Sealed) {
+    for sealed in of(SourceKind::Sealed) {
         assert!(regent_manifest::sops::is_sealed(&sealed.text), "{}", sealed.place);
     }
-    let objects: Vec<&str> = of(Kind::Objects).map(|s| s.place.as_str()).collect();
+    let objects: Vec<&str> = of(SourceKind::Objects).map(|s| s.place.as_str()).collect();
     for folder in ["examples/", "config/"] {
         assert!(objects.iter().any(|place| place.starts_with(folder)), "{objects:?}");
     }
     assert!(objects.contains(&"examples/platform/payments/rotation.yaml"));
-    assert!(!of(Kind::Objects).any(|s| s.text.contains("${")), "a place that nobody fills");
+    assert!(!of(SourceKind::Objects).any(|s| s.text.contains("${")), "a place that nobody fills");
 }
 
 #[test]
@@ -165,8 +165,8 @@ fn blocks_of_a_document_are_told_apart() {
     let object = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n";
     let text = format!("x\n```sh\nkind: x\n```\n```yaml\n{object}```\n  ```yaml\n  on: 1\n  ```\n");
     let found = blocks("d.md", &text);
-    let found: Vec<(&str, Kind)> = found.iter().map(|s| (s.place.as_str(), s.kind)).collect();
-    assert_eq!(found, [("d.md:5", Kind::Objects), ("d.md:10", Kind::Fragment)]);
+    let found: Vec<(&str, SourceKind)> = found.iter().map(|s| (s.place.as_str(), s.kind)).collect();
+    assert_eq!(found, [("d.md:5", SourceKind::Objects), ("d.md:10", SourceKind::Fragment)]);
     let sealed = "apiVersion: v1\nkind: Secret\nsops: {mac: x}\n";
-    assert_eq!(kind(sealed), Kind::Sealed);
+    assert_eq!(kind(sealed), SourceKind::Sealed);
 }

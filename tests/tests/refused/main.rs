@@ -24,11 +24,11 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use regent_tests::World;
-use regent_tests::worlds::{self, Api, Authority, Kind};
+use regent_tests::worlds::{self, Api, Authority, WorldKind};
 use regent_types::identity::Identity;
 
-const SANDBOX: Kind = Kind { api: Api::Sandbox, authority: Authority::Embedded };
-const REAL: Kind = Kind { api: Api::Real, authority: Authority::OpenBao };
+const SANDBOX: WorldKind = WorldKind { api: Api::Sandbox, authority: Authority::Embedded };
+const REAL: WorldKind = WorldKind { api: Api::Real, authority: Authority::OpenBao };
 
 /// What went another way, by test.
 type Wrong = BTreeMap<(&'static str, Identity), Vec<String>>;
@@ -75,7 +75,7 @@ fn judge(
     }
 }
 
-fn tried(kind: Kind) -> Result<Wrong, String> {
+fn tried(kind: WorldKind) -> Result<Wrong, String> {
     let _already = rustls::crypto::ring::default_provider().install_default();
     let all = || -> Result<Wrong> {
         let runtime =
@@ -85,7 +85,7 @@ fn tried(kind: Kind) -> Result<Wrong, String> {
     all().map_err(|e| format!("{e:#}"))
 }
 
-async fn try_all(kind: Kind) -> Result<Wrong> {
+async fn try_all(kind: WorldKind) -> Result<Wrong> {
     let mut world = World::new(kind).await?;
     let steady = |view: &regent_host::view::View| match view.unmet().first() {
         None => Ok(()),

@@ -109,19 +109,19 @@ pub(super) fn check(tree: &Tree) -> Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::metadata::{Kind, Metadata};
+    use crate::tidy::metadata::{DependencyKind, Metadata};
 
     #[test]
     fn io_beneath_the_protocol_too_many_packages_and_a_cluster_beneath_the_authority_are_found() {
         let many: Vec<String> = (0..40).map(|n| format!("p{n}")).collect();
-        let mut protocol: Vec<(&str, Kind)> =
-            many.iter().map(|p| (p.as_str(), Kind::Normal)).collect();
-        protocol.push(("tokio", Kind::Dev));
-        let members: &[(&str, &[(&str, Kind)])] = &[
-            ("crates/types", &[("tokio", Kind::Normal)]),
+        let mut protocol: Vec<(&str, DependencyKind)> =
+            many.iter().map(|p| (p.as_str(), DependencyKind::Normal)).collect();
+        protocol.push(("tokio", DependencyKind::Dev));
+        let members: &[(&str, &[(&str, DependencyKind)])] = &[
+            ("crates/types", &[("tokio", DependencyKind::Normal)]),
             ("crates/protocol", &protocol),
-            ("crates/authority", &[("regent-api", Kind::Normal)]),
-            ("crates/api", &[("kube", Kind::Normal)]),
+            ("crates/authority", &[("regent-api", DependencyKind::Normal)]),
+            ("crates/api", &[("kube", DependencyKind::Normal)]),
             ("crates/manifest", &[]),
             ("crates/vault", &[]),
         ];

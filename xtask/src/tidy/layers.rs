@@ -1,7 +1,7 @@
 //! Which crate uses which: arrows point down only, and every one is used. `ARCHITECTURE.md` draws the same table
 //! (`architecture/arrows.rs`).
 
-use super::metadata::Kind;
+use super::metadata::DependencyKind;
 use super::report::Report;
 use super::tree::Tree;
 
@@ -99,7 +99,10 @@ pub(super) fn check(tree: &Tree) -> Report {
         };
         let normal = |used: &str| {
             let package = format!("regent-{used}");
-            member.dependencies.iter().any(|d| d.kind == Kind::Normal && d.package == package)
+            member
+                .dependencies
+                .iter()
+                .any(|d| d.kind == DependencyKind::Normal && d.package == package)
         };
         for unused in layer.uses.iter().filter(|used| !normal(used)) {
             let what = format!("{name} does not use {unused}, take the arrow off LAYERS");
@@ -116,7 +119,8 @@ pub(super) fn check(tree: &Tree) -> Report {
                 continue;
             }
             let used = dependency.package.trim_start_matches("regent-");
-            let in_tests = dependency.kind == Kind::Dev && layer.tests_use.contains(&used);
+            let in_tests =
+                dependency.kind == DependencyKind::Dev && layer.tests_use.contains(&used);
             if !layer.uses.contains(&used) && !in_tests && used != name {
                 let line = tree.line_of(&path, &dependency.package);
                 let what = match layer.uses {
@@ -135,7 +139,7 @@ mod tests {
     use super::*;
     use crate::tidy::metadata::Metadata;
 
-    fn found(members: &[(&str, &[(&str, Kind)])]) -> Vec<String> {
+    fn found(members: &[(&str, &[(&str, DependencyKind)])]) -> Vec<String> {
         let metadata = Metadata::fixture(members);
         let tree = Tree { metadata, ..Tree::default() };
         let found = check(&tree).findings.into_iter();
@@ -152,16 +156,22 @@ mod tests {
 
     #[test]
     fn an_arrow_up_one_aside_and_a_crate_without_a_place_are_found() {
-        let members: &[(&str, &[(&str, Kind)])] = &[
-            ("crates/types", &[("regent-gitops", Kind::Dev)]),
-            ("crates/gitops", &[("regent-vault", Kind::Normal), ("regent-control", Kind::Normal)]),
-            ("crates/control", &[("regent-sandbox", Kind::Normal)]),
-            ("crates/sandbox", &[("regent-control", Kind::Normal)]),
-            ("crates/delivery", &[("regent-manifest", Kind::Normal)]),
+        let members: &[(&str, &[(&str, DependencyKind)])] = &[
+            ("crates/types", &[("regent-gitops", DependencyKind::Dev)]),
+            (
+                "crates/gitops",
+                &[
+                    ("regent-vault", DependencyKind::Normal),
+                    ("regent-control", DependencyKind::Normal),
+                ],
+            ),
+            ("crates/control", &[("regent-sandbox", DependencyKind::Normal)]),
+            ("crates/sandbox", &[("regent-control", DependencyKind::Normal)]),
+            ("crates/delivery", &[("regent-manifest", DependencyKind::Normal)]),
             ("crates/manifest", &[]),
             ("crates/new", &[]),
-            ("crates/vault", &[("anyhow", Kind::Normal)]),
-            ("tests", &[("regent-control", Kind::Normal)]),
+            ("crates/vault", &[("anyhow", DependencyKind::Normal)]),
+            ("tests", &[("regent-control", DependencyKind::Normal)]),
         ];
         let found = found(members);
         let expected = [
@@ -183,7 +193,10 @@ mod tests {
     #[test]
     fn tests_of_a_component_may_use_the_sandbox_and_layers_name_lower_ones_alone() {
         assert_eq!(
-            found(&[("crates/control", &[("regent-sandbox", Kind::Dev)]), ("crates/sandbox", &[])]),
+            found(&[
+                ("crates/control", &[("regent-sandbox", DependencyKind::Dev)]),
+                ("crates/sandbox", &[])
+            ]),
             [""; 0]
         );
         for (at, layer) in LAYERS.iter().enumerate() {

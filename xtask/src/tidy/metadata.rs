@@ -13,7 +13,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// How a package needs another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum DependencyKind {
     Normal,
     Dev,
     Build,
@@ -25,7 +25,7 @@ pub(super) struct Dependency {
     pub(super) package: String,
     /// Its name in code.
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: DependencyKind,
 }
 
 /// A member of the workspace.
@@ -117,9 +117,9 @@ fn dependency(value: &Value) -> Dependency {
     let package = text(&value["name"]);
     let name = value["rename"].as_str().unwrap_or(&package).replace('-', "_");
     let kind = match value["kind"].as_str() {
-        None => Kind::Normal,
-        Some("dev") => Kind::Dev,
-        Some(_) => Kind::Build,
+        None => DependencyKind::Normal,
+        Some("dev") => DependencyKind::Dev,
+        Some(_) => DependencyKind::Build,
     };
     Dependency { package, name, kind }
 }
@@ -135,7 +135,7 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 #[cfg(test)]
 impl Metadata {
     /// Members with what each depends on: `crates/a` is the package `regent-a`.
-    pub(super) fn fixture(members: &[(&str, &[(&str, Kind)])]) -> Self {
+    pub(super) fn fixture(members: &[(&str, &[(&str, DependencyKind)])]) -> Self {
         let mut all = Self::default();
         for (folder, needed) in members {
             let short = folder.rsplit('/').next().unwrap_or(folder);
@@ -145,7 +145,7 @@ impl Metadata {
                 name: package.replace('-', "_"),
                 kind: *kind,
             });
-            let normal = needed.iter().filter(|(_, kind)| *kind == Kind::Normal);
+            let normal = needed.iter().filter(|(_, kind)| *kind == DependencyKind::Normal);
             all.compiled.insert(package.clone(), normal.map(|(p, _)| (*p).to_owned()).collect());
             all.members.push(Member {
                 folder: (*folder).to_owned(),
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(all.members[0].folder, "crates/a");
         assert_eq!(all.members[0].dependencies[0].name, "to_b");
         assert_eq!(all.members[0].dependencies[1].name, "other");
-        assert_eq!(all.members[0].dependencies[1].kind, Kind::Dev);
+        assert_eq!(all.members[0].dependencies[1].kind, DependencyKind::Dev);
         let printed =
             "regent-a v0.1.0 (/w/crates/a)\nto-b v1.0.0\nc v1.0.0 (proc-macro)\nto-b v1.0.0 (*)\n";
         assert_eq!(names(printed, "regent-a").into_iter().collect::<Vec<_>>(), ["c", "to-b"]);

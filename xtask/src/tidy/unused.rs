@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::metadata::{Dependency, Kind, Member};
+use super::metadata::{Dependency, DependencyKind, Member};
 use super::modules::references;
 use super::report::Report;
 use super::tree::Tree;
@@ -45,17 +45,19 @@ fn check_member(
         let (in_product, in_tests) =
             (product.contains(&dependency.name), tests.contains(&dependency.name));
         let what = match dependency.kind {
-            _ if in_product && dependency.kind != Kind::Dev => continue,
-            Kind::Dev if in_tests => continue,
+            _ if in_product && dependency.kind != DependencyKind::Dev => continue,
+            DependencyKind::Dev if in_tests => continue,
             // More features for tests of what the product uses.
-            Kind::Dev if in_product => {
+            DependencyKind::Dev if in_product => {
                 let also = |d: &&_| is_normal(d, package);
                 if member.dependencies.iter().find(also).is_some() {
                     continue;
                 }
                 "is a dev-dependency that the product uses, list it under [dependencies]"
             }
-            Kind::Normal if in_tests => "is used by tests alone, list it under [dev-dependencies]",
+            DependencyKind::Normal if in_tests => {
+                "is used by tests alone, list it under [dev-dependencies]"
+            }
             _ => "is used nowhere, remove it",
         };
         let exception = KEPT.iter().find(|(p, d, _)| *p == member.package && *d == package);
@@ -67,7 +69,7 @@ fn check_member(
 }
 
 fn is_normal(dependency: &Dependency, package: &str) -> bool {
-    dependency.package == package && dependency.kind == Kind::Normal
+    dependency.package == package && dependency.kind == DependencyKind::Normal
 }
 
 /// Names outside the crate with which paths in it begin, in the product and in tests.
@@ -129,12 +131,12 @@ mod tests {
             ("Cargo.toml", root),
         ]);
         let needed = [
-            ("serde", Kind::Normal),
-            ("http", Kind::Normal),
-            ("hyper", Kind::Normal),
-            ("tokio", Kind::Dev),
-            ("tower", Kind::Dev),
-            ("axum", Kind::Dev),
+            ("serde", DependencyKind::Normal),
+            ("http", DependencyKind::Normal),
+            ("hyper", DependencyKind::Normal),
+            ("tokio", DependencyKind::Dev),
+            ("tower", DependencyKind::Dev),
+            ("axum", DependencyKind::Dev),
         ];
         tree.metadata = Metadata::fixture(&[("crates/a", &needed)]);
         let found: Vec<String> = check(&tree)

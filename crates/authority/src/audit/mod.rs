@@ -12,7 +12,7 @@
 mod device;
 mod entry;
 
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 use crate::options::Audit;
 use crate::reply::Reply;
 use crate::wipe::Data;
@@ -67,7 +67,7 @@ impl AuditLog {
                 error = &error as &dyn std::error::Error,
                 "audit entry not written"
             );
-            ApiError::Internal(Cause::Audit)
+            ApiError::Internal(InternalCause::Audit)
         })
     }
 }

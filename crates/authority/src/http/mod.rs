@@ -21,7 +21,7 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 use crate::lifecycle::Core;
 use crate::reply::Reply;
 use crate::{pipeline, random};
@@ -83,5 +83,5 @@ async fn run(
         core.upkeep(request.now);
         pipeline::handle(&core, request).await
     });
-    task.await.unwrap_or(Err(ApiError::Internal(Cause::Lost)))
+    task.await.unwrap_or(Err(ApiError::Internal(InternalCause::Lost)))
 }

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::core::Core;
 use super::root_attempt::RootAttempt;
 use super::unseal::share_error;
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 use crate::random;
 use crate::seal::ShareCollection;
 use crate::seal::shamir::Share;
@@ -109,7 +109,7 @@ impl Core {
         let Some(shares) = given.map_err(share_error)? else {
             return Ok(status(Some(attempt), config.threshold));
         };
-        let attempt = transition.root.take().ok_or(ApiError::Internal(Cause::Lost))?;
+        let attempt = transition.root.take().ok_or(ApiError::Internal(InternalCause::Lost))?;
         self.root_key(&config, &stored, &shares).await?;
         let token =
             unsealed.services.tokens.issue(TokenSpec::root("sys/generate-root"), now).await?;

@@ -9,7 +9,7 @@ use regent_types::Sensitive;
 use super::core::Core;
 use super::state::{AUDIT_SALT_KEY, TOKEN_MOUNT};
 use crate::barrier::{Barrier, Batch, KEYRING_KEY, Keyring, View};
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 use crate::mounts::Mounts;
 use crate::random;
 use crate::seal::shamir::Share;
@@ -94,8 +94,8 @@ impl Core {
 
 /// A new key-encryption key for `root` under `config`: shares, sealed shares, and what to commit.
 pub(super) fn seal_records(config: &SealConfig, root: &[u8; 32]) -> Result<SealRecords, ApiError> {
-    let internal = |_| ApiError::Internal(Cause::Random);
-    let encode = |_| ApiError::Internal(Cause::Encode("seal"));
+    let internal = |_| ApiError::Internal(InternalCause::Random);
+    let encode = |_| ApiError::Internal(InternalCause::Encode("seal"));
     let kek = Kek::generate().map_err(internal)?;
     let shares = kek.split(config.threshold, config.shares).map_err(internal)?;
     let sealed = if config.holders.is_empty() { Vec::new() } else { seal_shares(config, &shares)? };

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::core::Core;
 use crate::barrier::{BarrierError, KEYRING_KEY, Keyring};
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 use crate::random;
 use crate::seal::shamir::{ShamirError, Share};
 use crate::seal::{Kek, ROOT_KEY, SealConfig, unwrap_root};
@@ -69,7 +69,7 @@ impl Core {
 /// What a person did wrong is a 400; the rest is ours.
 pub(super) fn share_error(error: ShamirError) -> ApiError {
     match error {
-        ShamirError::Random => ApiError::Internal(Cause::Random),
+        ShamirError::Random => ApiError::Internal(InternalCause::Random),
         ShamirError::Impossible { .. }
         | ShamirError::Length { .. }
         | ShamirError::Coordinate

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::mount::{Mount, MountKind};
 use crate::barrier::{Batch, View};
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 
 /// Mounts of one authority: the table is one record, searched on every request.
 const MOUNTS_MAX: usize = 256;
@@ -177,6 +177,6 @@ impl Table {
         let mounts = self.mounts.iter().map(|mount| Mount::clone(mount)).collect();
         serde_json::to_vec(&Stored { mounts, purge: self.purge.clone() })
             .map(Zeroizing::new)
-            .map_err(|_| ApiError::Internal(Cause::Encode("mount table")))
+            .map_err(|_| ApiError::Internal(InternalCause::Encode("mount table")))
     }
 }

@@ -1,7 +1,7 @@
 //! HCL1 tokens to a tree (hashicorp/hcl `hcl/parser`): blocks, attributes, quoted keys, several on
 //! a line.
 
-use super::lex::{Kind, Token, tokens};
+use super::lex::{Token, TokenKind, tokens};
 use super::tree::{At, DEPTH_MAX, Field, Item, Node, Problem};
 
 /// The fields of a document. Fails at the first thing that is no HCL1.
@@ -9,7 +9,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Field>, Problem> {
     let mut parser = Parser { tokens: tokens(text)?.into_iter(), ahead: None };
     let fields = parser.fields(0)?;
     match parser.take() {
-        Token { kind: Kind::End, .. } => Ok(fields),
+        Token { kind: TokenKind::End, .. } => Ok(fields),
         other => Err(wrong(&other, "a key")),
     }
 }
@@ -26,7 +26,7 @@ impl Parser {
         loop {
             let token = self.take();
             let key = match token.kind {
-                Kind::Identifier(key) | Kind::Text(key) => key,
+                TokenKind::Identifier(key) | TokenKind::Text(key) => key,
                 _ => {
                     self.ahead = Some(token);
                     return Ok(fields);
@@ -43,9 +43,9 @@ impl Parser {
         let token = self.take();
         too_deep(token.at, depth)?;
         match token.kind {
-            Kind::Mark('=') => self.value(depth),
-            Kind::Mark('{') => self.object(token.at, depth),
-            Kind::Identifier(key) | Kind::Text(key) => {
+            TokenKind::Mark('=') => self.value(depth),
+            TokenKind::Mark('{') => self.object(token.at, depth),
+            TokenKind::Identifier(key) | TokenKind::Text(key) => {
                 let value = self.after_label(depth + 1)?;
                 let fields = vec![Field { at: token.at, key, value }];
                 Ok(Item { at: token.at, node: Node::Object(fields) })
@@ -56,7 +56,7 @@ impl Parser {
 
     fn after_label(&mut self, depth: usize) -> Result<Item, Problem> {
         let token = self.take();
-        if token.kind == Kind::Mark('=') {
+        if token.kind == TokenKind::Mark('=') {
             return Err(wrong(&token, "'{' after the label"));
         }
         self.ahead = Some(token);
@@ -66,7 +66,7 @@ impl Parser {
     fn object(&mut self, at: At, depth: usize) -> Result<Item, Problem> {
         let fields = self.fields(depth)?;
         match self.take() {
-            Token { kind: Kind::Mark('}'), .. } => Ok(Item { at, node: Node::Object(fields) }),
+            Token { kind: TokenKind::Mark('}'), .. } => Ok(Item { at, node: Node::Object(fields) }),
             other => Err(wrong(&other, "a key or '}'")),
         }
     }
@@ -76,12 +76,12 @@ impl Parser {
         too_deep(token.at, depth)?;
         let at = token.at;
         let node = match token.kind {
-            Kind::Text(text) => Node::Text(text),
-            Kind::Number(number) => Node::Number(number),
-            Kind::Identifier(ref word) if word == "true" => Node::Bool(true),
-            Kind::Identifier(ref word) if word == "false" => Node::Bool(false),
-            Kind::Mark('{') => return self.object(at, depth),
-            Kind::Mark('[') => self.list(depth + 1)?,
+            TokenKind::Text(text) => Node::Text(text),
+            TokenKind::Number(number) => Node::Number(number),
+            TokenKind::Identifier(ref word) if word == "true" => Node::Bool(true),
+            TokenKind::Identifier(ref word) if word == "false" => Node::Bool(false),
+            TokenKind::Mark('{') => return self.object(at, depth),
+            TokenKind::Mark('[') => self.list(depth + 1)?,
             _ => return Err(wrong(&token, "a value")),
         };
         Ok(Item { at, node })
@@ -96,7 +96,7 @@ impl Parser {
             items.push(self.value(depth)?);
             if !self.skip(',') {
                 let token = self.take();
-                if token.kind != Kind::Mark(']') {
+                if token.kind != TokenKind::Mark(']') {
                     return Err(wrong(&token, "',' or ']'"));
                 }
                 return Ok(Node::List(items));
@@ -106,7 +106,7 @@ impl Parser {
 
     fn skip(&mut self, mark: char) -> bool {
         let token = self.take();
-        let found = token.kind == Kind::Mark(mark);
+        let found = token.kind == TokenKind::Mark(mark);
         if !found {
             self.ahead = Some(token);
         }
@@ -116,7 +116,7 @@ impl Parser {
     /// The next token; `End` for ever after the last.
     fn take(&mut self) -> Token {
         let next = self.ahead.take().or_else(|| self.tokens.next());
-        next.unwrap_or(Token { at: At::default(), kind: Kind::End })
+        next.unwrap_or(Token { at: At::default(), kind: TokenKind::End })
     }
 }
 
@@ -129,11 +129,11 @@ fn too_deep(at: At, depth: usize) -> Result<(), Problem> {
 
 fn wrong(token: &Token, expected: &str) -> Problem {
     let found = match &token.kind {
-        Kind::Identifier(word) => format!("{word:?}"),
-        Kind::Text(_) => "a string".to_owned(),
-        Kind::Number(number) => number.to_string(),
-        Kind::Mark(mark) => format!("'{mark}'"),
-        Kind::End => "the end of the text".to_owned(),
+        TokenKind::Identifier(word) => format!("{word:?}"),
+        TokenKind::Text(_) => "a string".to_owned(),
+        TokenKind::Number(number) => number.to_string(),
+        TokenKind::Mark(mark) => format!("'{mark}'"),
+        TokenKind::End => "the end of the text".to_owned(),
     };
     Problem::new(token.at, format!("expected {expected}, found {found}"))
 }

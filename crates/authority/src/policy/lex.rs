@@ -12,11 +12,11 @@ use super::tree::{At, Problem};
 #[derive(Debug)]
 pub(super) struct Token {
     pub(super) at: At,
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
 }
 
 #[derive(Debug, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     Identifier(String),
     Text(String),
     Number(Number),
@@ -31,7 +31,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Problem> {
     let mut tokens = Vec::new();
     loop {
         let token = lexer.token()?;
-        let end = token.kind == Kind::End;
+        let end = token.kind == TokenKind::End;
         tokens.push(token);
         if end {
             return Ok(tokens);
@@ -49,16 +49,16 @@ impl Lexer<'_> {
         self.skip_blank()?;
         let at = self.at;
         let kind = match self.peek() {
-            None => Kind::End,
+            None => TokenKind::End,
             Some(mark @ ('{' | '}' | '[' | ']' | '=' | ',')) => {
                 self.take();
-                Kind::Mark(mark)
+                TokenKind::Mark(mark)
             }
-            Some('"') => Kind::Text(self.quoted(at)?),
-            Some('<') => Kind::Text(self.heredoc(at)?),
-            Some(c) if c == '-' || c.is_ascii_digit() => Kind::Number(self.number(at)?),
+            Some('"') => TokenKind::Text(self.quoted(at)?),
+            Some('<') => TokenKind::Text(self.heredoc(at)?),
+            Some(c) if c == '-' || c.is_ascii_digit() => TokenKind::Number(self.number(at)?),
             Some(c) if c.is_alphabetic() || c == '_' => {
-                Kind::Identifier(self.run(|c| c.is_alphanumeric() || "_-.".contains(c)))
+                TokenKind::Identifier(self.run(|c| c.is_alphanumeric() || "_-.".contains(c)))
             }
             Some(c) => return Err(Problem::new(at, format!("unexpected character {c:?}"))),
         };

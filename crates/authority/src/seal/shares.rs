@@ -5,7 +5,7 @@ pub(crate) use regent_types::seal::SealedShare;
 
 use super::config::{Holder, SealConfig};
 use super::shamir::Share;
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 
 /// Where the sealed shares are stored, readable while sealed.
 pub(crate) const SHARES_KEY: &str = "seal/shares";
@@ -17,7 +17,7 @@ pub(crate) fn seal_shares(
 ) -> Result<Vec<SealedShare>, ApiError> {
     let recipients = config.recipients();
     if recipients.len() != shares.len() {
-        return Err(ApiError::Internal(Cause::SealShare));
+        return Err(ApiError::Internal(InternalCause::SealShare));
     }
     let seal = |(holder, share): (Holder, &Share)| {
         seal_share(&holder.name, &holder.recipient, share).map_err(|_| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use redb::{Durability, ReadableDatabase as _};
 use tokio::sync::{mpsc, oneshot};
 
-use super::database::{Slot, TABLE};
+use super::database::{OpenDatabase, TABLE};
 use super::error::StoreError;
 use super::write::Write;
 
@@ -26,7 +26,7 @@ pub(super) struct Commit {
 }
 
 /// Runs until the last sender is dropped; commits all that was queued before.
-pub(super) fn run(slot: &Slot, queue: &mut mpsc::Receiver<Commit>) {
+pub(super) fn run(open: &OpenDatabase, queue: &mut mpsc::Receiver<Commit>) {
     while let Some(first) = queue.blocking_recv() {
         let mut batch = vec![first];
         while batch.len() < BATCH_LEN_MAX
@@ -34,7 +34,7 @@ pub(super) fn run(slot: &Slot, queue: &mut mpsc::Receiver<Commit>) {
         {
             batch.push(next);
         }
-        let result = slot.with(|database| apply(database, &batch));
+        let result = open.with(|database| apply(database, &batch));
         for commit in batch {
             // The caller may have gone; its change has happened all the same.
             let _ = commit.done.send(result.clone());

@@ -30,14 +30,14 @@ pub(crate) type OpenWith = Box<dyn FnOnce(&redb::Builder) -> Result<Database, re
 
 /// The open database; empty once closed. Readers and the committer hold the lock while they use it,
 /// so that when `close` has taken it the file's lock is free.
-pub(super) struct Slot(RwLock<Option<Database>>);
+pub(super) struct OpenDatabase(RwLock<Option<Database>>);
 
-impl Slot {
+impl OpenDatabase {
     pub(super) fn new(database: Database) -> Self {
         Self(RwLock::new(Some(database)))
     }
 
-    /// Runs `act` on the open database. Fails with [`StoreError::Closed`] after [`Slot::close`].
+    /// Runs `act` on the open database. Fails with [`StoreError::Closed`] after [`OpenDatabase::close`].
     pub(super) fn with<T>(
         &self,
         act: impl FnOnce(&Database) -> Result<T, StoreError>,

@@ -7,7 +7,7 @@ use redb::ReadableDatabase as _;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::committer::{self, Commit, QUEUE_LEN_MAX};
-use super::database::{self, Backend, Slot, TABLE};
+use super::database::{self, Backend, OpenDatabase, TABLE};
 use super::error::StoreError;
 use super::write::Write;
 
@@ -18,7 +18,7 @@ const READS_MAX: usize = 16;
 const LIST_LEN_MAX: usize = 100_000;
 
 pub(crate) struct Store {
-    slot: Arc<Slot>,
+    open: Arc<OpenDatabase>,
     reads: Semaphore,
     queue: Mutex<Option<mpsc::Sender<Commit>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -29,15 +29,15 @@ impl Store {
     pub(crate) fn open(backend: Backend) -> Result<Self, StoreError> {
         let database = database::open(backend)?;
         committer::prepare(&database)?;
-        let slot = Arc::new(Slot::new(database));
+        let open = Arc::new(OpenDatabase::new(database));
         let (sender, mut receiver) = mpsc::channel(QUEUE_LEN_MAX);
-        let theirs = slot.clone();
+        let theirs = open.clone();
         let thread = std::thread::Builder::new()
             .name("authority-commit".to_owned())
             .spawn(move || committer::run(&theirs, &mut receiver))
             .map_err(|error| StoreError::Io(Arc::new(error)))?;
         Ok(Self {
-            slot,
+            open,
             reads: Semaphore::new(READS_MAX),
             queue: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
@@ -96,13 +96,13 @@ impl Store {
     pub(crate) async fn close(&self) {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let slot = self.slot.clone();
+        let open = self.open.clone();
         let closing = tokio::task::spawn_blocking(move || {
             if let Some(thread) = thread {
                 // A panicked committer has nothing left to commit.
                 let _ = thread.join();
             }
-            slot.close();
+            open.close();
         });
         // It fails only if the runtime is going down, which closes the file too.
         let _ = closing.await;
@@ -115,9 +115,9 @@ impl Store {
         + 'static,
     ) -> Result<T, StoreError> {
         let _permit = self.reads.acquire().await.map_err(|_| StoreError::Closed)?;
-        let slot = self.slot.clone();
+        let open = self.open.clone();
         let reading = tokio::task::spawn_blocking(move || {
-            slot.with(|database| {
+            open.with(|database| {
                 let snapshot = database.begin_read().map_err(StoreError::of)?;
                 act(&snapshot.open_table(TABLE).map_err(StoreError::of)?)
             })

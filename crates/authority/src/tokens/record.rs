@@ -45,7 +45,7 @@ impl Limits {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum State {
+pub(crate) enum TokenState {
     /// Good while time and uses last.
     #[default]
     Live,
@@ -73,13 +73,13 @@ pub(crate) struct TokenRecord {
     pub(crate) num_uses: u64,
     pub(crate) uses_left: u64,
     pub(crate) renewable: bool,
-    pub(crate) state: State,
+    pub(crate) state: TokenState,
 }
 
 impl TokenRecord {
     /// Whether it is good by itself. Once false, it stays false: nothing revives a token.
     pub(super) fn is_live(&self, now: Timestamp) -> bool {
-        self.state == State::Live
+        self.state == TokenState::Live
             && self.expires.is_none_or(|end| now < end)
             && (self.num_uses == 0 || self.uses_left > 0)
     }
@@ -105,7 +105,7 @@ impl TokenRecord {
     /// for ever.
     pub(super) fn expiry_key(&self, hash: &str) -> Option<String> {
         let used_up = self.num_uses > 0 && self.uses_left == 0;
-        let ended = self.state != State::Live || used_up;
+        let ended = self.state != TokenState::Live || used_up;
         let seconds = if ended { Some(0) } else { self.expires.map(Timestamp::as_second) };
         seconds.map(|seconds| format!("{EXPIRY}{:012}/{hash}", seconds.max(0)))
     }

@@ -4,7 +4,9 @@
 use futures::StreamExt as _;
 use jiff::Timestamp;
 
-use super::record::{EXPIRY, State, TokenRecord, accessor_key, child_key, children_prefix, id_key};
+use super::record::{
+    EXPIRY, TokenRecord, TokenState, accessor_key, child_key, children_prefix, id_key,
+};
 use super::store::TokenStore;
 use crate::barrier::Batch;
 use crate::error::ApiError;
@@ -26,16 +28,17 @@ impl TokenStore {
     pub(crate) async fn revoke_tree(&self, hash: &str) -> Result<(), ApiError> {
         let mut stack = vec![(hash.to_owned(), None)];
         while let Some((top, parent)) = stack.last().cloned() {
-            let children = match self.remove(&top, parent.as_deref(), State::EndedWithTree).await? {
-                Removal::Gone => {
-                    stack.pop();
-                    continue;
-                }
-                Removal::Children(children) => children,
-            };
+            let children =
+                match self.remove(&top, parent.as_deref(), TokenState::EndedWithTree).await? {
+                    Removal::Gone => {
+                        stack.pop();
+                        continue;
+                    }
+                    Removal::Children(children) => children,
+                };
             let above = top.as_str();
             let remove = |child: String| async move {
-                let removal = self.remove(&child, Some(above), State::EndedWithTree).await;
+                let removal = self.remove(&child, Some(above), TokenState::EndedWithTree).await;
                 (child, removal)
             };
             let mut removals =
@@ -54,7 +57,9 @@ impl TokenStore {
 
     /// Ends a token; its children become orphans.
     pub(crate) async fn revoke_orphan(&self, hash: &str) -> Result<(), ApiError> {
-        while let Removal::Children(children) = self.remove(hash, None, State::EndedAlone).await? {
+        while let Removal::Children(children) =
+            self.remove(hash, None, TokenState::EndedAlone).await?
+        {
             for child in children {
                 let _guard = self.view.lock(&id_key(&child)).await;
                 match self.load(&child).await? {
@@ -79,7 +84,7 @@ impl TokenStore {
             }
             match self.load(hash).await? {
                 Some(record) if record.is_live(now) => continue,
-                Some(record) if record.state == State::EndedAlone => {
+                Some(record) if record.state == TokenState::EndedAlone => {
                     self.revoke_orphan(hash).await?
                 }
                 Some(_) => self.revoke_tree(hash).await?,
@@ -119,7 +124,7 @@ impl TokenStore {
         &self,
         hash: &str,
         parent: Option<&str>,
-        state: State,
+        state: TokenState,
     ) -> Result<Removal, ApiError> {
         let _guard = self.view.lock(&id_key(hash)).await;
         let Some(record) = self.load(hash).await? else {
@@ -137,7 +142,7 @@ impl TokenStore {
             return Ok(Removal::Gone);
         }
         // A tree that has ended is not given life by ending its root alone.
-        if record.state != state && record.state != State::EndedWithTree {
+        if record.state != state && record.state != TokenState::EndedWithTree {
             let marked = TokenRecord { state, ..record.clone() };
             self.replace(hash, &record, &marked).await?;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::record::{Limits, State, TokenRecord, after};
+use super::record::{Limits, TokenRecord, TokenState, after};
 use crate::error::ApiError;
 
 /// What a new token shall be.
@@ -106,7 +106,7 @@ impl TokenSpec {
             num_uses: self.num_uses,
             uses_left: self.num_uses,
             renewable: self.renewable && granted_s.is_some(),
-            state: State::Live,
+            state: TokenState::Live,
         })
     }
 }

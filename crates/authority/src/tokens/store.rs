@@ -9,11 +9,11 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::record::{
-    ACCESSORS, State, TREE_DEPTH_MAX, TokenRecord, accessor_key, child_key, id_key,
+    ACCESSORS, TREE_DEPTH_MAX, TokenRecord, TokenState, accessor_key, child_key, id_key,
 };
 use super::spec::TokenSpec;
 use crate::barrier::{Batch, View};
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 use crate::random;
 use crate::reply::AuthReply;
 use crate::request::Caller;
@@ -206,7 +206,7 @@ impl TokenStore {
         for _ in 0..=TREE_DEPTH_MAX {
             let Some(parent) = next else { return Ok(true) };
             match self.load(&parent).await? {
-                Some(above) if above.state == State::EndedAlone => return Ok(true),
+                Some(above) if above.state == TokenState::EndedAlone => return Ok(true),
                 Some(above) if !above.is_live(now) => return Ok(false),
                 Some(above) => {
                     next = above.parent;
@@ -234,7 +234,7 @@ impl TokenStore {
 
     fn hash(&self, token: &str) -> Result<String, ApiError> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.index_key.as_slice())
-            .map_err(|_| ApiError::Internal(Cause::Encode("token index")))?;
+            .map_err(|_| ApiError::Internal(InternalCause::Encode("token index")))?;
         mac.update(token.as_bytes());
         Ok(format!("h{}", random::hex(&mac.finalize().into_bytes())))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use regent_types::Sensitive;
 
-use super::record::State;
+use super::record::TokenState;
 use super::revocation::Removal;
 use super::{TokenSpec, TokenStore};
 use crate::barrier::{Barrier, Keyring, Stripes, View};
@@ -89,7 +89,7 @@ async fn a_tree_whose_removal_was_cut_short_is_dead_and_swept() {
     let (top, top_hash) = issue(&store, spec(1000, None)).await.unwrap();
     let (child, child_hash) = issue(&store, spec(1000, Some(&top_hash))).await.unwrap();
     let (leaf, _) = issue(&store, spec(1000, Some(&child_hash))).await.unwrap();
-    let removal = store.remove(&top_hash, None, State::EndedWithTree).await.unwrap();
+    let removal = store.remove(&top_hash, None, TokenState::EndedWithTree).await.unwrap();
     assert!(matches!(removal, Removal::Children(children) if children == [child_hash.clone()]));
     for token in [&top, &child, &leaf] {
         assert!(store.authenticate(token, at(1)).await.unwrap().is_none());
@@ -105,7 +105,7 @@ async fn an_end_alone_that_was_cut_short_spares_the_children() {
     let store = store();
     let (top, top_hash) = issue(&store, spec(1000, None)).await.unwrap();
     let (child, _) = issue(&store, spec(1000, Some(&top_hash))).await.unwrap();
-    store.remove(&top_hash, None, State::EndedAlone).await.unwrap();
+    store.remove(&top_hash, None, TokenState::EndedAlone).await.unwrap();
     for swept in [false, true] {
         if swept {
             store.sweep(at(1), 100).await.unwrap();

@@ -17,7 +17,7 @@ const PUBLISHED: [&str; 2] = ["platform-data/*", "platform-config/*"];
 
 /// An ACL policy of the authority, as the table has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub struct AclPolicy {
     /// Name, the same as the role's.
     pub name: String,
     /// HCL text, the same for the same table and grants.
@@ -93,12 +93,12 @@ pub fn roles(login: &Login) -> Vec<Role> {
 
 /// Every ACL policy of the installation that logs in at `mount`; `grants` opens the paths that RuntimeAuthority grants
 /// beyond the three trees.
-pub fn policies(mount: &str, grants: &[PathGrant]) -> Vec<Policy> {
-    let of = |account: &str, rules: &[PathRule]| Policy {
+pub fn policies(mount: &str, grants: &[PathGrant]) -> Vec<AclPolicy> {
+    let of = |account: &str, rules: &[PathRule]| AclPolicy {
         name: policy_name(account, mount),
         text: render(rules),
     };
-    let mut all: Vec<Policy> =
+    let mut all: Vec<AclPolicy> =
         LOGINS.iter().map(|i| of(&i.account(), &rules(*i, mount, grants))).collect();
     let everything = ["create", "read", "update", "patch", "delete", "list", "sudo"];
     let everything = PathRule { path: "*".into(), capabilities: everything.to_vec() };

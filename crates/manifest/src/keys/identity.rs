@@ -51,7 +51,7 @@ pub fn identity_file_text(identities: &[(&str, &NewIdentity)]) -> Sensitive<Stri
 }
 
 #[derive(Clone)]
-pub(crate) struct Held {
+pub(crate) struct HeldIdentity {
     pub(crate) identity: age::x25519::Identity,
     pub(crate) recipient: String,
 }
@@ -59,7 +59,7 @@ pub(crate) struct Held {
 /// The identities at hand. `Debug` shows their recipients only.
 #[derive(Clone, Default)]
 pub struct Identities {
-    held: Vec<Held>,
+    held: Vec<HeldIdentity>,
 }
 
 impl Identities {
@@ -75,7 +75,7 @@ impl Identities {
                 limit: IDENTITY_FILE_BYTES_MAX,
             });
         }
-        let mut held: Vec<Held> = Vec::new();
+        let mut held: Vec<HeldIdentity> = Vec::new();
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -90,7 +90,7 @@ impl Identities {
             if held.len() == IDENTITIES_MAX {
                 return Err(Error::TooLarge { what: "the identity file", limit: IDENTITIES_MAX });
             }
-            held.push(Held { identity, recipient });
+            held.push(HeldIdentity { identity, recipient });
         }
         if held.is_empty() {
             return Err(Error::NoIdentity);
@@ -137,7 +137,7 @@ impl Identities {
         Self { held: self.held.iter().filter(|held| keep(&held.recipient)).cloned().collect() }
     }
 
-    pub(crate) fn held(&self) -> &[Held] {
+    pub(crate) fn held(&self) -> &[HeldIdentity] {
         &self.held
     }
 }

@@ -14,7 +14,7 @@ pub(crate) const SOPS_KEY: &str = "sops";
 
 /// One step from a container to what is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Step {
+pub(crate) enum PathStep {
     Key(Arc<str>),
     Index(usize),
 }
@@ -23,7 +23,7 @@ pub(crate) enum Step {
 pub(crate) struct Container {
     pub(crate) document: usize,
     pub(crate) parent: Option<usize>,
-    pub(crate) step: Option<Step>,
+    pub(crate) step: Option<PathStep>,
     /// Mapping keys from the root to here; sequence positions do not count (SOPS AAD).
     pub(crate) keys: Vec<Arc<str>>,
     pub(crate) column: usize,
@@ -32,7 +32,7 @@ pub(crate) struct Container {
 
 pub(crate) struct Leaf {
     pub(crate) container: usize,
-    pub(crate) step: Step,
+    pub(crate) step: PathStep,
     pub(crate) text: Zeroizing<String>,
     pub(crate) style: ScalarStyle,
     pub(crate) tag: Option<Tag>,
@@ -46,7 +46,7 @@ pub(crate) struct Leaf {
 /// One entry of a container, in document order: where it starts, and where what it holds ends.
 pub(crate) struct Mark {
     pub(crate) container: usize,
-    pub(crate) step: Step,
+    pub(crate) step: PathStep,
     pub(crate) start: usize,
     pub(crate) end: usize,
     pub(crate) line: usize,
@@ -81,7 +81,7 @@ pub(crate) struct Stream<'t> {
 
 impl Stream<'_> {
     /// Steps from the root of its document to a place in a container.
-    pub(crate) fn path(&self, container: usize, step: &Step) -> Vec<Step> {
+    pub(crate) fn path(&self, container: usize, step: &PathStep) -> Vec<PathStep> {
         let mut steps = vec![step.clone()];
         let mut at = Some(container);
         while let Some(container) = at.and_then(|index| self.containers.get(index)) {
@@ -92,7 +92,7 @@ impl Stream<'_> {
         steps
     }
 
-    pub(crate) fn leaf_path(&self, leaf: &Leaf) -> Vec<Step> {
+    pub(crate) fn leaf_path(&self, leaf: &Leaf) -> Vec<PathStep> {
         self.path(leaf.container, &leaf.step)
     }
 
@@ -105,8 +105,8 @@ impl Stream<'_> {
     pub(crate) fn aad(&self, leaf: &Leaf) -> String {
         let keys = &self.containers[leaf.container].keys;
         match &leaf.step {
-            Step::Key(key) => aad(keys.iter().map(AsRef::as_ref).chain([key.as_ref()])),
-            Step::Index(_) => aad(keys.iter().map(AsRef::as_ref)),
+            PathStep::Key(key) => aad(keys.iter().map(AsRef::as_ref).chain([key.as_ref()])),
+            PathStep::Index(_) => aad(keys.iter().map(AsRef::as_ref)),
         }
     }
 
@@ -122,7 +122,7 @@ impl Stream<'_> {
     pub(crate) fn in_sops_block(&self, leaf: &Leaf) -> bool {
         let root = &self.documents[self.document_of(leaf)].root;
         if *root == Some(leaf.container) {
-            return matches!(&leaf.step, Step::Key(key) if key.as_ref() == SOPS_KEY);
+            return matches!(&leaf.step, PathStep::Key(key) if key.as_ref() == SOPS_KEY);
         }
         self.keys_start_with_sops(leaf.container)
     }
@@ -141,7 +141,7 @@ impl Stream<'_> {
         let root = self.documents.get(document)?.root?;
         self.marks.iter().find(|mark| {
             mark.container == root
-                && matches!(&mark.step, Step::Key(key) if key.as_ref() == SOPS_KEY)
+                && matches!(&mark.step, PathStep::Key(key) if key.as_ref() == SOPS_KEY)
         })
     }
 
@@ -160,17 +160,17 @@ pub(crate) fn aad<'k>(keys: impl Iterator<Item = &'k str>) -> String {
     text
 }
 
-pub(crate) fn display_path(steps: &[Step]) -> String {
+pub(crate) fn display_path(steps: &[PathStep]) -> String {
     const SHOWN_CHARS_MAX: usize = 200;
     let mut text = String::new();
     for step in steps {
         match step {
-            Step::Key(key) if text.is_empty() => text.push_str(key),
-            Step::Key(key) => {
+            PathStep::Key(key) if text.is_empty() => text.push_str(key),
+            PathStep::Key(key) => {
                 text.push('.');
                 text.push_str(key);
             }
-            Step::Index(index) => text.push_str(&format!("[{index}]")),
+            PathStep::Index(index) => text.push_str(&format!("[{index}]")),
         }
     }
     if text.chars().count() > SHOWN_CHARS_MAX {

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::scalar::{Kind, Scalar, go_float};
+use super::scalar::{Scalar, ScalarKind, go_float};
 use crate::Error;
 
 /// Start of every token; text that starts so is never a plain value.
@@ -56,14 +56,14 @@ impl DataKey {
     ) -> Result<Option<String>, Error> {
         let name = match scalar.kind {
             _ if scalar.is_blank() => return Ok(None),
-            Kind::Null => return Ok(None),
-            Kind::Str => "str",
-            Kind::Int => "int",
-            Kind::Float => "float",
-            Kind::Bool => "bool",
-            Kind::Time => "time",
-            Kind::Bytes => "bytes",
-            Kind::Comment => "comment",
+            ScalarKind::Null => return Ok(None),
+            ScalarKind::Str => "str",
+            ScalarKind::Int => "int",
+            ScalarKind::Float => "float",
+            ScalarKind::Bool => "bool",
+            ScalarKind::Time => "time",
+            ScalarKind::Bytes => "bytes",
+            ScalarKind::Comment => "comment",
         };
         let iv = match iv {
             Some(iv) if iv.len() == IV_BYTES => iv.clone(),
@@ -125,7 +125,7 @@ pub(crate) struct Token {
     data: Vec<u8>,
     pub(crate) iv: Iv,
     tag: Vec<u8>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: ScalarKind,
 }
 
 impl Token {
@@ -135,13 +135,13 @@ impl Token {
         let (iv, rest) = rest.split_once(",tag:")?;
         let (tag, kind) = rest.split_once(",type:")?;
         let kind = match kind {
-            "str" => Kind::Str,
-            "int" => Kind::Int,
-            "float" => Kind::Float,
-            "bool" => Kind::Bool,
-            "time" => Kind::Time,
-            "bytes" => Kind::Bytes,
-            "comment" => Kind::Comment,
+            "str" => ScalarKind::Str,
+            "int" => ScalarKind::Int,
+            "float" => ScalarKind::Float,
+            "bool" => ScalarKind::Bool,
+            "time" => ScalarKind::Time,
+            "bytes" => ScalarKind::Bytes,
+            "comment" => ScalarKind::Comment,
             _ => return None,
         };
         let bytes = |text: &str| STANDARD.decode(text).ok().filter(|bytes| !bytes.is_empty());
@@ -151,18 +151,20 @@ impl Token {
 }
 
 /// Decrypted bytes as Go would print them after parsing, which is what the MAC holds.
-fn canonical(kind: Kind, data: Zeroizing<Vec<u8>>) -> Option<Scalar> {
+fn canonical(kind: ScalarKind, data: Zeroizing<Vec<u8>>) -> Option<Scalar> {
     let text = || std::str::from_utf8(&data).ok();
     let bytes = match kind {
-        Kind::Int => Zeroizing::new(text()?.parse::<i64>().ok()?.to_string().into_bytes()),
-        Kind::Float => Zeroizing::new(go_float(text()?.parse().ok()?).into_bytes()),
-        Kind::Bool => match text()? {
+        ScalarKind::Int => Zeroizing::new(text()?.parse::<i64>().ok()?.to_string().into_bytes()),
+        ScalarKind::Float => Zeroizing::new(go_float(text()?.parse().ok()?).into_bytes()),
+        ScalarKind::Bool => match text()? {
             "1" | "t" | "T" | "true" | "TRUE" | "True" => Zeroizing::new(b"True".to_vec()),
             "0" | "f" | "F" | "false" | "FALSE" | "False" => Zeroizing::new(b"False".to_vec()),
             _ => return None,
         },
-        Kind::Time => Zeroizing::new(super::gotime::parse(text()?)?.rfc3339_nano().into_bytes()),
-        Kind::Str | Kind::Bytes | Kind::Comment | Kind::Null => data,
+        ScalarKind::Time => {
+            Zeroizing::new(super::gotime::parse(text()?)?.rfc3339_nano().into_bytes())
+        }
+        ScalarKind::Str | ScalarKind::Bytes | ScalarKind::Comment | ScalarKind::Null => data,
     };
     Some(Scalar { kind, bytes })
 }
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn a_token_opens_at_its_own_place_only() {
         let key = DataKey::generate().unwrap();
-        let scalar = Scalar::new(Kind::Str, "value");
+        let scalar = Scalar::new(ScalarKind::Str, "value");
         let text = key.seal(&scalar, "data:a:", None).unwrap().unwrap();
         let token = Token::parse(&text).unwrap();
         assert!(key.open(&token, "data:a:").is_some_and(|opened| opened == scalar));
@@ -187,9 +189,9 @@ mod tests {
     #[test]
     fn blank_values_stay_and_malformed_tokens_are_refused() {
         let key = DataKey::generate().unwrap();
-        assert!(key.seal(&Scalar::new(Kind::Str, ""), "a:", None).unwrap().is_none());
-        assert!(key.seal(&Scalar::new(Kind::Null, ""), "a:", None).unwrap().is_none());
-        let good = key.seal(&Scalar::new(Kind::Int, "5"), "a:", None).unwrap().unwrap();
+        assert!(key.seal(&Scalar::new(ScalarKind::Str, ""), "a:", None).unwrap().is_none());
+        assert!(key.seal(&Scalar::new(ScalarKind::Null, ""), "a:", None).unwrap().is_none());
+        let good = key.seal(&Scalar::new(ScalarKind::Int, "5"), "a:", None).unwrap().unwrap();
         let bad = [good.replace("int", "uint"), format!("{good}x"), good.replace("tag:", "tag:AA")];
         assert!(bad.iter().all(|text| Token::parse(text).is_none()));
     }

@@ -4,7 +4,7 @@ use super::envelope::TOKEN_PREFIX;
 use super::metadata::Metadata;
 use super::open::covered;
 use super::parse::parse;
-use super::scalar::Kind;
+use super::scalar::ScalarKind;
 use crate::Error;
 
 /// Facts of a sealed manifest. None of them is authenticated before it is opened.
@@ -42,7 +42,7 @@ pub fn inspect(text: &str) -> Result<Inspection, Error> {
     let mut plain_under_rule = Vec::new();
     for leaf in stream.user_leaves().filter(|leaf| covered(&stream, &metadata, leaf)) {
         let scalar = stream.resolve(leaf)?;
-        let sealed = scalar.kind == Kind::Str && leaf.text.starts_with(TOKEN_PREFIX);
+        let sealed = scalar.kind == ScalarKind::Str && leaf.text.starts_with(TOKEN_PREFIX);
         if !sealed && !scalar.is_blank() {
             plain_under_rule.push(stream.display(leaf));
         }
@@ -73,7 +73,7 @@ pub fn is_sealed(text: &str) -> bool {
         let block = stream.sops_mark(0).map(|mark| mark.container);
         block.is_some() && !stream.leaves.iter().any(|leaf| {
             Some(leaf.container) == block
-                && matches!(&leaf.step, super::document::Step::Key(key) if key.as_ref() == "sops")
+                && matches!(&leaf.step, super::document::PathStep::Key(key) if key.as_ref() == "sops")
         })
     })
 }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha512};
 
-use super::scalar::{Kind, Scalar};
+use super::scalar::{Scalar, ScalarKind};
 
 /// `mac_only_encrypted` starts from the SHA-256 of the word `sops` (SOPS `sops.go`).
 const ONLY_ENCRYPTED_START: [u8; 32] = [
@@ -26,7 +26,7 @@ impl Mac {
 
     /// Null and comments never count: what counts is the decrypted type, not the node it stood in.
     pub(crate) fn add(&mut self, scalar: &Scalar, encrypted: bool) {
-        let counts = !matches!(scalar.kind, Kind::Null | Kind::Comment);
+        let counts = !matches!(scalar.kind, ScalarKind::Null | ScalarKind::Comment);
         if counts && (encrypted || !self.only_encrypted) {
             self.hash.update(&*scalar.bytes);
         }

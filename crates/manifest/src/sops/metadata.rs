@@ -1,6 +1,6 @@
 //! The `sops` block: reading it weakly typed as SOPS does, and writing it as SOPS 3.13 does.
 
-use super::document::{Leaf, SOPS_KEY, Step, Stream};
+use super::document::{Leaf, PathStep, SOPS_KEY, Stream};
 use super::gotime;
 use super::rule::Rule;
 use super::splice::quote_if_needed;
@@ -48,7 +48,7 @@ impl Metadata {
     /// `NotSealed`, `BadMetadata`, `BadRule`, `Unsupported`, `TooLarge`.
     pub(crate) fn read(stream: &Stream<'_>) -> Result<Self, Error> {
         stream.sops_mark(0).ok_or(Error::NotSealed)?;
-        let fields: Vec<(Vec<Step>, &Leaf)> = stream
+        let fields: Vec<(Vec<PathStep>, &Leaf)> = stream
             .leaves
             .iter()
             .filter(|leaf| stream.document_of(leaf) == 0 && stream.in_sops_block(leaf))
@@ -56,7 +56,7 @@ impl Metadata {
             .collect();
         let scalar = |name: &str| {
             fields.iter().find_map(|(path, leaf)| match path.as_slice() {
-                [_, Step::Key(key)] if key.as_ref() == name => Some(leaf.text.as_str()),
+                [_, PathStep::Key(key)] if key.as_ref() == name => Some(leaf.text.as_str()),
                 _ => None,
             })
         };
@@ -65,7 +65,7 @@ impl Metadata {
             found.ok_or(Error::BadMetadata { field: name, why: "missing" })
         };
         let rule_fields = fields.iter().filter_map(|(path, leaf)| match path.as_slice() {
-            [_, Step::Key(key)] => Some((key.as_ref(), leaf.text.as_str())),
+            [_, PathStep::Key(key)] => Some((key.as_ref(), leaf.text.as_str())),
             _ => None,
         });
         let threshold = scalar("shamir_threshold").filter(|text| !text.is_empty()).unwrap_or("0");
@@ -111,21 +111,21 @@ impl Metadata {
 }
 
 /// Keys directly under `sops` are one group; else `key_groups` says them (SOPS `stores.go`).
-fn groups(fields: &[(Vec<Step>, &Leaf)]) -> Result<Vec<Group>, Error> {
+fn groups(fields: &[(Vec<PathStep>, &Leaf)]) -> Result<Vec<Group>, Error> {
     let mut direct = Group::default();
     let mut groups: Vec<Group> = Vec::new();
     for (path, leaf) in fields {
         match path.as_slice() {
-            [_, Step::Key(kind), Step::Index(entry), Step::Key(field)] => {
+            [_, PathStep::Key(kind), PathStep::Index(entry), PathStep::Key(field)] => {
                 add(&mut direct, kind, *entry, field, leaf)?;
             }
             [
                 _,
-                Step::Key(name),
-                Step::Index(group),
-                Step::Key(kind),
-                Step::Index(entry),
-                Step::Key(field),
+                PathStep::Key(name),
+                PathStep::Index(group),
+                PathStep::Key(kind),
+                PathStep::Index(entry),
+                PathStep::Key(field),
             ] if name.as_ref() == "key_groups" => {
                 if *group >= RECIPIENTS_MAX {
                     return Err(Error::TooLarge { what: "key_groups", limit: RECIPIENTS_MAX });

@@ -36,12 +36,12 @@ pub use open::{Opened, open};
 pub use reseal::reseal;
 pub use seal::{DEFAULT_ENCRYPTED_REGEX, SealOptions, seal};
 
-pub(crate) use document::{Leaf, Step, Stream};
+pub(crate) use document::{Leaf, PathStep, Stream};
 pub(crate) use envelope::TOKEN_PREFIX;
 pub(crate) use metadata::Metadata;
 pub(crate) use open::covered;
 pub(crate) use parse::parse;
-pub(crate) use scalar::Kind;
+pub(crate) use scalar::ScalarKind;
 
 /// A manifest's text: what an EncryptedManifest may hold, and what etcd takes (1 MiB).
 pub const TEXT_BYTES_MAX: usize = 1024 * 1024;

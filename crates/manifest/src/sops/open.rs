@@ -9,7 +9,7 @@ use super::envelope::{DataKey, Iv, TOKEN_PREFIX, Token};
 use super::mac::Mac;
 use super::metadata::{Group, Metadata};
 use super::parse::parse;
-use super::scalar::{Kind, Scalar};
+use super::scalar::{Scalar, ScalarKind};
 use super::shamir;
 use super::splice::{Edit, apply, render, replace_leaf};
 use crate::Error;
@@ -137,15 +137,15 @@ pub(super) fn decode<'s>(
 
 pub(crate) fn covered(stream: &Stream<'_>, metadata: &Metadata, leaf: &Leaf) -> bool {
     let last = match &leaf.step {
-        super::document::Step::Key(key) => Some(key.as_ref()),
-        super::document::Step::Index(_) => None,
+        super::document::PathStep::Key(key) => Some(key.as_ref()),
+        super::document::PathStep::Index(_) => None,
     };
     metadata.rule.covers(&stream.containers[leaf.container].keys, last)
 }
 
 fn token_of(stream: &Stream<'_>, leaf: &Leaf, scalar: &Scalar) -> Result<Token, Error> {
     let path = || stream.display(leaf);
-    if scalar.kind != Kind::Str || !leaf.text.starts_with(TOKEN_PREFIX) {
+    if scalar.kind != ScalarKind::Str || !leaf.text.starts_with(TOKEN_PREFIX) {
         return Err(Error::PlainUnderRule { path: path() });
     }
     Token::parse(&leaf.text).ok_or_else(|| Error::BadCiphertext { path: path() })
@@ -180,7 +180,7 @@ pub(super) fn plaintext(
 
 fn value_edits(stream: &Stream<'_>, value: &Value<'_>) -> Result<Vec<Edit>, Error> {
     let leaf = value.leaf;
-    if value.scalar.kind != Kind::Comment {
+    if value.scalar.kind != ScalarKind::Comment {
         let mut with = render(stream, leaf, &value.scalar)?;
         return replace_leaf(stream, leaf, std::mem::take(&mut *with));
     }
@@ -222,7 +222,7 @@ pub(super) fn open_comment(
     for path in comments::candidates(stream, comment) {
         let aad = aad(path.iter().map(AsRef::as_ref));
         if let Some(scalar) = key.open(&token, &aad) {
-            if scalar.kind != Kind::Comment {
+            if scalar.kind != ScalarKind::Comment {
                 return Err(damaged());
             }
             let edit = Edit::new(comment.span.clone(), comment_text(&scalar, comment.line)?);
@@ -252,9 +252,10 @@ fn faithful(text: &str, values: &[Value<'_>]) -> Result<(), Error> {
     let again = parse(text).map_err(|_| Error::NotFaithful)?;
     let read: Vec<Scalar> =
         again.user_leaves().map(|leaf| again.resolve(leaf)).collect::<Result<_, _>>()?;
-    let written = values.iter().map(|value| &value.scalar).filter(|s| s.kind != Kind::Comment);
+    let written =
+        values.iter().map(|value| &value.scalar).filter(|s| s.kind != ScalarKind::Comment);
     let same = |(a, b): (&Scalar, &Scalar)| {
-        a.bytes == b.bytes && (a.kind == b.kind || b.kind == Kind::Bytes)
+        a.bytes == b.bytes && (a.kind == b.kind || b.kind == ScalarKind::Bytes)
     };
     let equal = read.len() == written.clone().count() && read.iter().zip(written).all(same);
     if equal { Ok(()) } else { Err(Error::NotFaithful) }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
 use zeroize::Zeroizing;
 
-use super::document::{Comment, Container, Document, Leaf, Mark, Step, Stream, display_path};
-use super::scalar::{Kind, Tag, resolve};
+use super::document::{Comment, Container, Document, Leaf, Mark, PathStep, Stream, display_path};
+use super::scalar::{ScalarKind, Tag, resolve};
 use super::splice::block_header;
 use super::{DEPTH_MAX, DOCUMENTS_MAX, KEY_BYTES_MAX, NODES_MAX, TEXT_BYTES_MAX};
 use crate::Error;
@@ -157,7 +157,7 @@ impl<'t> Builder<'t> {
         let (parent, step) = place.unzip();
         let mut keys =
             parent.map(|parent| self.stream.containers[parent].keys.clone()).unwrap_or_default();
-        if let Some(Step::Key(key)) = &step {
+        if let Some(PathStep::Key(key)) = &step {
             keys.push(key.clone());
         }
         let document = self.stream.documents.len().saturating_sub(1);
@@ -175,16 +175,16 @@ impl<'t> Builder<'t> {
     }
 
     /// Where the next value goes: its container and step, `None` at the root.
-    fn place(&mut self, span: &Span) -> Result<Option<(usize, Step)>, Error> {
+    fn place(&mut self, span: &Span) -> Result<Option<(usize, PathStep)>, Error> {
         let line = span.start.line();
         match self.frames.last_mut() {
             None => Ok(None),
             Some(Frame::Map { container, key: Some(key), .. }) => {
-                Ok(Some((*container, Step::Key(key.clone()))))
+                Ok(Some((*container, PathStep::Key(key.clone()))))
             }
             Some(Frame::Map { .. }) => Err(Error::unsupported("a collection as a key", line)),
             Some(Frame::Seq { container, next }) => {
-                let (container, step) = (*container, Step::Index(*next));
+                let (container, step) = (*container, PathStep::Index(*next));
                 *next += 1;
                 let start = bytes(span).start;
                 self.stream.marks.push(Mark {
@@ -217,12 +217,15 @@ impl<'t> Builder<'t> {
         let after = self.last.0;
         let Some((container, step)) = self.place(span)? else {
             // An empty document is a null; any other scalar is no manifest.
-            let empty = matches!(resolve(&text, style, tag), Ok(s) if s.kind == Kind::Null);
+            let empty = matches!(resolve(&text, style, tag), Ok(s) if s.kind == ScalarKind::Null);
             let refused = Error::unsupported("a document that is not a mapping", line);
             return if empty { Ok(()) } else { Err(refused) };
         };
         let span_bytes = bytes(span);
-        if matches!((&step, style), (Step::Index(_), ScalarStyle::Literal | ScalarStyle::Folded)) {
+        if matches!(
+            (&step, style),
+            (PathStep::Index(_), ScalarStyle::Literal | ScalarStyle::Folded)
+        ) {
             self.start_at_header(after, &span_bytes);
         }
         self.token(span);
@@ -265,7 +268,8 @@ impl<'t> Builder<'t> {
         if text.len() > KEY_BYTES_MAX {
             return Err(Error::TooLarge { what: "a key", limit: KEY_BYTES_MAX });
         }
-        let is_text = matches!(resolve(text, style, None), Ok(scalar) if scalar.kind == Kind::Str);
+        let is_text =
+            matches!(resolve(text, style, None), Ok(scalar) if scalar.kind == ScalarKind::Str);
         if tag.is_some() || !is_text || text == "<<" {
             return Err(Error::unsupported("a key that is not plain text", line));
         }
@@ -275,7 +279,7 @@ impl<'t> Builder<'t> {
         let Some(Frame::Map { container, seen, key, mark }) = self.frames.last_mut() else {
             return Ok(());
         };
-        let (container, step) = (*container, Step::Key(text.clone()));
+        let (container, step) = (*container, PathStep::Key(text.clone()));
         if !seen.insert(text.clone()) {
             let path = display_path(&self.stream.path(container, &step));
             return Err(Error::DuplicateKey { path, line });
@@ -303,7 +307,7 @@ impl<'t> Builder<'t> {
                 Some(*mark)
             }
             Some(Frame::Seq { container, next }) => {
-                let (container, index) = (*container, Step::Index(next.saturating_sub(1)));
+                let (container, index) = (*container, PathStep::Index(next.saturating_sub(1)));
                 self.stream
                     .marks
                     .iter()

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::document::{Step, Stream};
+use super::document::{PathStep, Stream};
 use super::metadata::Metadata;
 use super::open::{decode, open_comment, plaintext, sops_block, unlock};
 use super::parse::parse;
@@ -60,10 +60,12 @@ fn renewed_block(old: &Stream<'_>, last_modified: &str, mac: &str) -> Result<Str
             continue;
         }
         match old.leaf_path(leaf).as_slice() {
-            [_, Step::Key(key)] if key.as_ref() == "lastmodified" => {
+            [_, PathStep::Key(key)] if key.as_ref() == "lastmodified" => {
                 spans.push((leaf.span.clone(), last_modified));
             }
-            [_, Step::Key(key)] if key.as_ref() == "mac" => spans.push((leaf.span.clone(), mac)),
+            [_, PathStep::Key(key)] if key.as_ref() == "mac" => {
+                spans.push((leaf.span.clone(), mac))
+            }
             _ => {}
         }
     }

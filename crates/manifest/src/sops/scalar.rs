@@ -13,7 +13,7 @@ use super::gotime;
 
 /// Type of a scalar: the `type:` of an `ENC[…]` token, and null, which is never encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
+pub(crate) enum ScalarKind {
     Null,
     Str,
     Int,
@@ -27,18 +27,19 @@ pub(crate) enum Kind {
 /// A scalar and its canonical bytes.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Scalar {
-    pub(crate) kind: Kind,
+    pub(crate) kind: ScalarKind,
     pub(crate) bytes: Zeroizing<Vec<u8>>,
 }
 
 impl Scalar {
-    pub(crate) fn new(kind: Kind, bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn new(kind: ScalarKind, bytes: impl Into<Vec<u8>>) -> Self {
         Self { kind, bytes: Zeroizing::new(bytes.into()) }
     }
 
     /// Whether SOPS leaves it as it is: null and the empty string.
     pub(crate) fn is_blank(&self) -> bool {
-        self.bytes.is_empty() && matches!(self.kind, Kind::Null | Kind::Str | Kind::Comment)
+        self.bytes.is_empty()
+            && matches!(self.kind, ScalarKind::Null | ScalarKind::Str | ScalarKind::Comment)
     }
 }
 
@@ -71,23 +72,23 @@ pub(crate) fn resolve(
     let Some(tag) = tag else {
         return match style {
             ScalarStyle::Plain => plain(text, true),
-            _ => Ok(Scalar::new(Kind::Str, text)),
+            _ => Ok(Scalar::new(ScalarKind::Str, text)),
         };
     };
     if tag == Tag::Str {
-        return Ok(Scalar::new(Kind::Str, text));
+        return Ok(Scalar::new(ScalarKind::Str, text));
     }
     let scalar = plain(text, tag == Tag::Timestamp)?;
     match (tag, scalar.kind) {
-        (Tag::Int, Kind::Int)
-        | (Tag::Float, Kind::Float)
-        | (Tag::Bool, Kind::Bool)
-        | (Tag::Null, Kind::Null)
-        | (Tag::Timestamp, Kind::Time) => Ok(scalar),
-        (Tag::Float, Kind::Int) => {
+        (Tag::Int, ScalarKind::Int)
+        | (Tag::Float, ScalarKind::Float)
+        | (Tag::Bool, ScalarKind::Bool)
+        | (Tag::Null, ScalarKind::Null)
+        | (Tag::Timestamp, ScalarKind::Time) => Ok(scalar),
+        (Tag::Float, ScalarKind::Int) => {
             let text = std::str::from_utf8(&scalar.bytes).map_err(|_| Unresolvable)?;
             let number: f64 = text.parse().map_err(|_| Unresolvable)?;
-            Ok(Scalar::new(Kind::Float, go_float(number)))
+            Ok(Scalar::new(ScalarKind::Float, go_float(number)))
         }
         _ => Err(Unresolvable),
     }
@@ -95,14 +96,14 @@ pub(crate) fn resolve(
 
 fn plain(text: &str, dates: bool) -> Result<Scalar, Unresolvable> {
     match text {
-        "true" | "True" | "TRUE" => return Ok(Scalar::new(Kind::Bool, "True")),
-        "false" | "False" | "FALSE" => return Ok(Scalar::new(Kind::Bool, "False")),
-        "" | "~" | "null" | "Null" | "NULL" => return Ok(Scalar::new(Kind::Null, "")),
-        ".nan" | ".NaN" | ".NAN" => return Ok(Scalar::new(Kind::Float, "NaN")),
+        "true" | "True" | "TRUE" => return Ok(Scalar::new(ScalarKind::Bool, "True")),
+        "false" | "False" | "FALSE" => return Ok(Scalar::new(ScalarKind::Bool, "False")),
+        "" | "~" | "null" | "Null" | "NULL" => return Ok(Scalar::new(ScalarKind::Null, "")),
+        ".nan" | ".NaN" | ".NAN" => return Ok(Scalar::new(ScalarKind::Float, "NaN")),
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
-            return Ok(Scalar::new(Kind::Float, "+Inf"));
+            return Ok(Scalar::new(ScalarKind::Float, "+Inf"));
         }
-        "-.inf" | "-.Inf" | "-.INF" => return Ok(Scalar::new(Kind::Float, "-Inf")),
+        "-.inf" | "-.Inf" | "-.INF" => return Ok(Scalar::new(ScalarKind::Float, "-Inf")),
         _ => {}
     }
     let found = match text.as_bytes().first() {
@@ -110,7 +111,7 @@ fn plain(text: &str, dates: bool) -> Result<Scalar, Unresolvable> {
         Some(b'0'..=b'9' | b'+' | b'-') => number_or_date(text, dates)?,
         _ => None,
     };
-    Ok(found.unwrap_or_else(|| Scalar::new(Kind::Str, text)))
+    Ok(found.unwrap_or_else(|| Scalar::new(ScalarKind::Str, text)))
 }
 
 /// `.5`: only here does Go's own float parser see underscores.
@@ -121,11 +122,11 @@ fn dotted(text: &str) -> Option<Scalar> {
 
 fn number_or_date(text: &str, dates: bool) -> Result<Option<Scalar>, Unresolvable> {
     if dates && let Some(time) = gotime::parse(text) {
-        return Ok(Some(Scalar::new(Kind::Time, time.rfc3339_nano())));
+        return Ok(Some(Scalar::new(ScalarKind::Time, time.rfc3339_nano())));
     }
     let plain = text.replace('_', "");
     match go_int(&plain) {
-        GoInt::Fits(number) => return Ok(Some(Scalar::new(Kind::Int, number.to_string()))),
+        GoInt::Fits(number) => return Ok(Some(Scalar::new(ScalarKind::Int, number.to_string()))),
         GoInt::Unsigned => return Err(Unresolvable),
         GoInt::No => {}
     }
@@ -140,7 +141,7 @@ fn number_or_date(text: &str, dates: bool) -> Result<Option<Scalar>, Unresolvabl
             let negative = prefix.starts_with('-');
             let signed = if negative { format!("-{digits}") } else { digits.to_owned() };
             let number = i64::from_str_radix(&signed, radix).ok();
-            return Ok(number.map(|number| Scalar::new(Kind::Int, number.to_string())));
+            return Ok(number.map(|number| Scalar::new(ScalarKind::Int, number.to_string())));
         }
     }
     Ok(None)
@@ -149,7 +150,7 @@ fn number_or_date(text: &str, dates: bool) -> Result<Option<Scalar>, Unresolvabl
 /// Overflow is an error in Go, so such a scalar stays text.
 fn float(text: &str) -> Option<Scalar> {
     let number: f64 = text.parse().ok()?;
-    number.is_finite().then(|| Scalar::new(Kind::Float, go_float(number)))
+    number.is_finite().then(|| Scalar::new(ScalarKind::Float, go_float(number)))
 }
 
 enum GoInt {
@@ -206,38 +207,38 @@ mod tests {
     #[test]
     fn plain_scalars_resolve_as_in_go_yaml() {
         let rows = [
-            ("0644", Kind::Int, "420"),
-            ("0o644", Kind::Int, "420"),
-            ("0x1F", Kind::Int, "31"),
-            ("-0b101", Kind::Int, "-5"),
-            ("1_000", Kind::Int, "1000"),
-            ("089", Kind::Float, "89"),
-            ("0", Kind::Int, "0"),
-            ("+7", Kind::Int, "7"),
-            ("1.50", Kind::Float, "1.5"),
-            ("1e3", Kind::Float, "1000"),
-            ("6.02e23", Kind::Float, "602000000000000000000000"),
-            (".5", Kind::Float, "0.5"),
-            ("5.", Kind::Float, "5"),
-            ("1e400", Kind::Str, "1e400"),
-            ("-0.0", Kind::Float, "-0"),
-            (".inf", Kind::Float, "+Inf"),
-            (".NaN", Kind::Float, "NaN"),
-            ("2024-01-01", Kind::Time, "2024-01-01T00:00:00Z"),
-            ("2024-1-2 3:04:05.500", Kind::Time, "2024-01-02T03:04:05.5Z"),
-            ("2024-01-01T10:00:00+02:00", Kind::Time, "2024-01-01T10:00:00+02:00"),
-            ("2024-02-30", Kind::Str, "2024-02-30"),
-            ("yes", Kind::Str, "yes"),
-            ("on", Kind::Str, "on"),
-            ("TRUE", Kind::Bool, "True"),
-            ("~", Kind::Null, ""),
-            ("Null", Kind::Null, ""),
-            ("v1", Kind::Str, "v1"),
-            ("1.2.3", Kind::Str, "1.2.3"),
-            ("0x", Kind::Str, "0x"),
-            ("-", Kind::Str, "-"),
-            ("12:30", Kind::Str, "12:30"),
-            ("-9223372036854775809", Kind::Float, "-9223372036854776000"),
+            ("0644", ScalarKind::Int, "420"),
+            ("0o644", ScalarKind::Int, "420"),
+            ("0x1F", ScalarKind::Int, "31"),
+            ("-0b101", ScalarKind::Int, "-5"),
+            ("1_000", ScalarKind::Int, "1000"),
+            ("089", ScalarKind::Float, "89"),
+            ("0", ScalarKind::Int, "0"),
+            ("+7", ScalarKind::Int, "7"),
+            ("1.50", ScalarKind::Float, "1.5"),
+            ("1e3", ScalarKind::Float, "1000"),
+            ("6.02e23", ScalarKind::Float, "602000000000000000000000"),
+            (".5", ScalarKind::Float, "0.5"),
+            ("5.", ScalarKind::Float, "5"),
+            ("1e400", ScalarKind::Str, "1e400"),
+            ("-0.0", ScalarKind::Float, "-0"),
+            (".inf", ScalarKind::Float, "+Inf"),
+            (".NaN", ScalarKind::Float, "NaN"),
+            ("2024-01-01", ScalarKind::Time, "2024-01-01T00:00:00Z"),
+            ("2024-1-2 3:04:05.500", ScalarKind::Time, "2024-01-02T03:04:05.5Z"),
+            ("2024-01-01T10:00:00+02:00", ScalarKind::Time, "2024-01-01T10:00:00+02:00"),
+            ("2024-02-30", ScalarKind::Str, "2024-02-30"),
+            ("yes", ScalarKind::Str, "yes"),
+            ("on", ScalarKind::Str, "on"),
+            ("TRUE", ScalarKind::Bool, "True"),
+            ("~", ScalarKind::Null, ""),
+            ("Null", ScalarKind::Null, ""),
+            ("v1", ScalarKind::Str, "v1"),
+            ("1.2.3", ScalarKind::Str, "1.2.3"),
+            ("0x", ScalarKind::Str, "0x"),
+            ("-", ScalarKind::Str, "-"),
+            ("12:30", ScalarKind::Str, "12:30"),
+            ("-9223372036854775809", ScalarKind::Float, "-9223372036854776000"),
         ];
         for (text, kind, bytes) in rows {
             let scalar = resolve(text, ScalarStyle::Plain, None).unwrap();
@@ -253,11 +254,11 @@ mod tests {
             let scalar = resolve(text, style, tag).unwrap();
             assert_eq!((scalar.kind, &scalar.bytes[..]), (kind, bytes.as_bytes()), "{text}");
         };
-        check("0644", ScalarStyle::SingleQuoted, None, Kind::Str, "0644");
-        check("0644", ScalarStyle::Literal, None, Kind::Str, "0644");
-        check("12", ScalarStyle::Plain, Some(Tag::Str), Kind::Str, "12");
-        check("12", ScalarStyle::Plain, Some(Tag::Float), Kind::Float, "12");
-        check("12", ScalarStyle::DoubleQuoted, Some(Tag::Int), Kind::Int, "12");
+        check("0644", ScalarStyle::SingleQuoted, None, ScalarKind::Str, "0644");
+        check("0644", ScalarStyle::Literal, None, ScalarKind::Str, "0644");
+        check("12", ScalarStyle::Plain, Some(Tag::Str), ScalarKind::Str, "12");
+        check("12", ScalarStyle::Plain, Some(Tag::Float), ScalarKind::Float, "12");
+        check("12", ScalarStyle::DoubleQuoted, Some(Tag::Int), ScalarKind::Int, "12");
         assert!(resolve("x", ScalarStyle::Plain, Some(Tag::Int)).is_err());
     }
 }

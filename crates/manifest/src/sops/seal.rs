@@ -9,14 +9,14 @@ use zeroize::Zeroizing;
 use granit_parser::ScalarStyle;
 
 use super::comments;
-use super::document::{Leaf, Step, Stream, aad};
+use super::document::{Leaf, PathStep, Stream, aad};
 use super::envelope::{DataKey, Iv, TOKEN_PREFIX};
 use super::mac::Mac;
 use super::metadata::{self, AgeEntry, Metadata};
 use super::open::{decode, open_comment};
 use super::parse::parse;
 use super::rule::Rule;
-use super::scalar::{Kind, Scalar, Tag};
+use super::scalar::{Scalar, ScalarKind, Tag};
 use super::splice::{Edit, apply, replace_leaf};
 use crate::Error;
 use crate::keys::{RECIPIENTS_MAX, Recipient, encrypt_to};
@@ -140,8 +140,8 @@ impl Work<'_, '_> {
                 return Err(Error::AlreadySealed);
             }
             let last = match &leaf.step {
-                Step::Key(key) => Some(key.as_ref()),
-                Step::Index(_) => None,
+                PathStep::Key(key) => Some(key.as_ref()),
+                PathStep::Index(_) => None,
             };
             let covered = self.rule.covers(&self.stream.containers[leaf.container].keys, last);
             let scalar = self.stream.resolve(leaf)?;
@@ -196,7 +196,7 @@ impl Work<'_, '_> {
             if !self.rule.covers(&keys, None) {
                 continue;
             }
-            let scalar = Scalar::new(Kind::Comment, comment.text.trim_end_matches('\r'));
+            let scalar = Scalar::new(ScalarKind::Comment, comment.text.trim_end_matches('\r'));
             let aad = aad(keys.iter().map(AsRef::as_ref));
             let iv = self.stash.find(&aad, &scalar);
             if let Some(token) = self.key.seal(&scalar, &aad, iv)? {
@@ -207,7 +207,7 @@ impl Work<'_, '_> {
     }
 
     pub(super) fn mac(&self, hash: &str, last_modified: &str) -> Result<String, Error> {
-        let scalar = Scalar::new(Kind::Str, hash);
+        let scalar = Scalar::new(ScalarKind::Str, hash);
         self.key.seal(&scalar, last_modified, None)?.ok_or(Error::NotFaithful)
     }
 }

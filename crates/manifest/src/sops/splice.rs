@@ -6,7 +6,7 @@ use granit_parser::ScalarStyle;
 use zeroize::Zeroizing;
 
 use super::document::{Leaf, Stream};
-use super::scalar::{Kind, Scalar, resolve};
+use super::scalar::{Scalar, ScalarKind, resolve};
 use crate::Error;
 
 /// Replaces one range of the text.
@@ -94,10 +94,10 @@ pub(crate) fn render(
     let text = std::str::from_utf8(&scalar.bytes)
         .map_err(|_| Error::unsupported("binary data in a value", leaf.line))?;
     let out = match scalar.kind {
-        Kind::Int | Kind::Time | Kind::Comment => text.to_owned(),
-        Kind::Null => "null".to_owned(),
-        Kind::Bool => if text == "True" { "true" } else { "false" }.to_owned(),
-        Kind::Float => match text {
+        ScalarKind::Int | ScalarKind::Time | ScalarKind::Comment => text.to_owned(),
+        ScalarKind::Null => "null".to_owned(),
+        ScalarKind::Bool => if text == "True" { "true" } else { "false" }.to_owned(),
+        ScalarKind::Float => match text {
             "NaN" => ".nan".to_owned(),
             "+Inf" => ".inf".to_owned(),
             "-Inf" => "-.inf".to_owned(),
@@ -105,7 +105,7 @@ pub(crate) fn render(
             whole if !whole.contains('.') => format!("{whole}.0"),
             fraction => fraction.to_owned(),
         },
-        Kind::Str | Kind::Bytes => match literal(stream, leaf, text) {
+        ScalarKind::Str | ScalarKind::Bytes => match literal(stream, leaf, text) {
             Some(block) => return Ok(block),
             None => quote_if_needed(text),
         },
@@ -159,7 +159,7 @@ pub(crate) fn quote_if_needed(text: &str) -> String {
     let plain = first
         && text.chars().all(safe)
         && !WORDS.contains(&text.to_ascii_lowercase().as_str())
-        && matches!(resolve(text, ScalarStyle::Plain, None), Ok(s) if s.kind == Kind::Str);
+        && matches!(resolve(text, ScalarStyle::Plain, None), Ok(s) if s.kind == ScalarKind::Str);
     if plain { text.to_owned() } else { double_quoted(text) }
 }
 

@@ -157,9 +157,9 @@ fn held_now(lease: Option<&Lease>) -> Option<decide::LeaderRecord> {
     lease.map(held)
 }
 
-type Event = Result<Option<Lease>, watcher::Error>;
+type LeaseEvent = Result<Option<Lease>, watcher::Error>;
 
-fn take_in(event: Event, last: &mut Option<Lease>, since: &mut Instant, known: &mut bool) {
+fn take_in(event: LeaseEvent, last: &mut Option<Lease>, since: &mut Instant, known: &mut bool) {
     match event {
         Ok(lease) => {
             if held_now(lease.as_ref()) != held_now(last.as_ref()) {

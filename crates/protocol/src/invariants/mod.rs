@@ -22,7 +22,7 @@ mod sprawl;
 pub use finding::{Finding, Guarantee};
 pub use snapshot::{
     BindingSeen, ConsumerSeen, DeclaredPush, DeclaredSecret, KvSeen, LedgerSeen, ManifestSeen,
-    MaterializedSeen, PolicyText, SecretSeen, Snapshot, Target, WriteSeen,
+    MaterializedSeen, NamespacedName, PolicyText, SecretSeen, Snapshot, WriteSeen,
 };
 
 use finding::Findings;

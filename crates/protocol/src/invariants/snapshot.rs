@@ -150,7 +150,7 @@ pub struct LedgerSeen {
 }
 
 /// Where a path is declared or granted.
-pub type Target = (String, String);
+pub type NamespacedName = (String, String);
 
 /// Everything that the predicates look at. Empty lists mean that there is nothing of the kind.
 #[derive(Clone, Debug, Default)]
@@ -166,7 +166,7 @@ pub struct Snapshot {
     /// `RuntimeAuthority.spec.grants`: which namespaces may use paths outside their own tree.
     pub grants: Vec<PathGrant>,
     /// Namespace and name of Secrets that initialization of the authority may use.
-    pub bootstrap_uses: BTreeSet<Target>,
+    pub bootstrap_uses: BTreeSet<NamespacedName>,
     /// RuntimeSecrets of the whole cluster.
     pub secrets: Vec<DeclaredSecret>,
     /// PushSecrets of the whole cluster.

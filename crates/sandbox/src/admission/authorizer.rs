@@ -11,12 +11,12 @@ use kube_cel::cel::{Context, ExecutionError, Value as Cel};
 use crate::api::context::Cx;
 use crate::auth::User;
 use crate::rbac::{self, Ask};
-use crate::state::State;
+use crate::state::ClusterState;
 
 /// A question being put together; with a verdict once it was asked.
 #[derive(Clone)]
 struct Question {
-    state: Arc<State>,
+    state: Arc<ClusterState>,
     user: User,
     ask: Ask,
     allowed: Option<bool>,

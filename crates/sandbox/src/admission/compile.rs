@@ -30,7 +30,7 @@ pub(super) struct Validation {
     pub(super) reason: Option<String>,
 }
 
-pub(super) struct Policy {
+pub(super) struct CompiledPolicy {
     pub(super) name: String,
     pub(super) constraints: Value,
     /// `failurePolicy: Fail`, the default.
@@ -44,7 +44,7 @@ pub(super) struct Policy {
 /// What is wrong with it, as (field, message).
 type Causes = Vec<(String, String)>;
 
-impl Policy {
+impl CompiledPolicy {
     pub(super) fn compile(object: &Value) -> Result<Self, Causes> {
         let spec = &object["spec"];
         let mut causes = Causes::new();

@@ -11,8 +11,8 @@ use kube_cel::cel::{self, Context, Value as Cel};
 use serde_json::{Value, json};
 
 use super::authorizer;
-use super::compile::{Expression, Policy, Validation};
-use super::matching::Request;
+use super::compile::{CompiledPolicy, Expression, Validation};
+use super::matching::AdmissionRequest;
 use crate::api::context::Cx;
 
 thread_local! {
@@ -32,7 +32,7 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    pub(super) fn new(cx: &Cx<'_>, request: &Request<'_>) -> Self {
+    pub(super) fn new(cx: &Cx<'_>, request: &AdmissionRequest<'_>) -> Self {
         let said = json!({
             "operation": request.operation.as_str(),
             "userInfo": request.user.to_json(),
@@ -65,7 +65,7 @@ pub(crate) struct Denial {
 }
 
 /// Whether `policy` lets the request through.
-pub(super) fn judge(policy: &Policy, inputs: &Inputs) -> Result<(), Denial> {
+pub(super) fn judge(policy: &CompiledPolicy, inputs: &Inputs) -> Result<(), Denial> {
     FUNCTIONS.with(|functions| {
         let mut scope = functions.new_inner_scope();
         for (name, value) in &inputs.all {
@@ -85,7 +85,7 @@ pub(super) fn judge(policy: &Policy, inputs: &Inputs) -> Result<(), Denial> {
 type Evaluated = Result<Cel, String>;
 
 struct Run<'a> {
-    policy: &'a Policy,
+    policy: &'a CompiledPolicy,
     scope: &'a Context<'a>,
     authorizer: &'a Cel,
     known: BTreeMap<String, Evaluated>,

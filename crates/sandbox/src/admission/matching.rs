@@ -28,7 +28,7 @@ impl Operation {
 }
 
 /// One request, as rules look at it.
-pub(crate) struct Request<'a> {
+pub(crate) struct AdmissionRequest<'a> {
     pub(super) operation: Operation,
     pub(super) user: &'a User,
     pub(super) group: &'a str,
@@ -46,7 +46,7 @@ pub(crate) struct Request<'a> {
     pub(super) home: Option<std::sync::Arc<Value>>,
 }
 
-impl<'a> Request<'a> {
+impl<'a> AdmissionRequest<'a> {
     pub(super) fn new(
         cx: &'a Cx<'_>,
         operation: Operation,
@@ -90,7 +90,7 @@ impl<'a> Request<'a> {
 
 /// Whether `constraints` (`matchConstraints` of a policy or `matchResources` of a binding) are about `request`.
 /// Absent parts match everything.
-pub(super) fn matches(constraints: &Value, request: &Request<'_>) -> bool {
+pub(super) fn matches(constraints: &Value, request: &AdmissionRequest<'_>) -> bool {
     let rules = |field: &str| constraints[field].as_array();
     let excluded =
         rules("excludeResourceRules").is_some_and(|r| r.iter().any(|r| rule(r, request)));
@@ -98,7 +98,7 @@ pub(super) fn matches(constraints: &Value, request: &Request<'_>) -> bool {
     included && !excluded && in_namespace(constraints, request) && of_object(constraints, request)
 }
 
-fn rule(rule: &Value, request: &Request<'_>) -> bool {
+fn rule(rule: &Value, request: &AdmissionRequest<'_>) -> bool {
     let has = |field: &str, wanted: &str| {
         let all = rule[field].as_array().into_iter().flatten().filter_map(Value::as_str);
         all.into_iter().any(|v| v == "*" || v == wanted)
@@ -118,14 +118,14 @@ fn rule(rule: &Value, request: &Request<'_>) -> bool {
 }
 
 /// `*/*` is everything, `*` everything but subresources, `x/*` one resource and all below it.
-fn resource(pattern: &Value, request: &Request<'_>) -> bool {
+fn resource(pattern: &Value, request: &AdmissionRequest<'_>) -> bool {
     let pattern = pattern.as_str().unwrap_or_default();
     let (plural, sub) = pattern.split_once('/').unwrap_or((pattern, ""));
     (plural == "*" || plural == request.resource)
         && (sub == request.subresource || (sub == "*" && pattern.contains('/')))
 }
 
-fn in_namespace(constraints: &Value, request: &Request<'_>) -> bool {
+fn in_namespace(constraints: &Value, request: &AdmissionRequest<'_>) -> bool {
     let wanted = &constraints["namespaceSelector"];
     if request.resource == "namespaces" && request.group.is_empty() {
         return selects(wanted, request.object.or(request.old).unwrap_or(&Value::Null));
@@ -134,7 +134,7 @@ fn in_namespace(constraints: &Value, request: &Request<'_>) -> bool {
 }
 
 /// By the object as it was or as it will be: taking a label off is no way out.
-fn of_object(constraints: &Value, request: &Request<'_>) -> bool {
+fn of_object(constraints: &Value, request: &AdmissionRequest<'_>) -> bool {
     let wanted = &constraints["objectSelector"];
     let either = [request.object, request.old];
     either.into_iter().flatten().any(|object| selects(wanted, object))

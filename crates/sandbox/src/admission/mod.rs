@@ -21,9 +21,9 @@ use serde_json::Value;
 use crate::api::context::Cx;
 use crate::kinds::ADMISSION;
 use crate::status::Failure;
-use compile::Policy;
+use compile::CompiledPolicy;
 use evaluate::Denial;
-use matching::Request;
+use matching::AdmissionRequest;
 use policies::Bound;
 
 pub(crate) use matching::Operation;
@@ -44,7 +44,7 @@ pub(crate) fn review(
     if all.is_empty() || EXEMPT.contains(&cx.kind.group.as_str()) {
         return Ok(());
     }
-    let request = Request::new(cx, operation, object, old);
+    let request = AdmissionRequest::new(cx, operation, object, old);
     let mut inputs = None;
     for bound in all.iter() {
         if !matching::matches(&bound.policy.constraints, &request)
@@ -62,7 +62,7 @@ pub(crate) fn review(
 }
 
 /// What a binding does about a denial: it refuses, or only logs it.
-fn act(bound: &Bound, request: &Request<'_>, denial: Denial) -> Result<(), Failure> {
+fn act(bound: &Bound, request: &AdmissionRequest<'_>, denial: Denial) -> Result<(), Failure> {
     let message = format!(
         "ValidatingAdmissionPolicy '{}' with binding '{}' denied request: {}",
         bound.policy.name, bound.binding, denial.message
@@ -83,7 +83,7 @@ fn act(bound: &Bound, request: &Request<'_>, denial: Denial) -> Result<(), Failu
 /// What the real API server refuses in a policy or binding itself.
 pub(crate) fn check(kind: &str, object: &Value, name: &str) -> Result<(), Failure> {
     let causes: Vec<(String, String)> = match kind {
-        "ValidatingAdmissionPolicy" => Policy::compile(object).err().unwrap_or_default(),
+        "ValidatingAdmissionPolicy" => CompiledPolicy::compile(object).err().unwrap_or_default(),
         "ValidatingAdmissionPolicyBinding" if object["spec"]["paramRef"].is_object() => {
             vec![("spec.paramRef".into(), compile::NO_PARAMS.into())]
         }

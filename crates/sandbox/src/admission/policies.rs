@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
-use super::compile::Policy;
+use super::compile::CompiledPolicy;
 use crate::store::Store;
 
 const POLICIES: &str = "validatingadmissionpolicies.admissionregistration.k8s.io";
@@ -12,7 +12,7 @@ const BINDINGS: &str = "validatingadmissionpolicybindings.admissionregistration.
 
 /// A policy and one binding of it: only together do they judge.
 pub(crate) struct Bound {
-    pub(super) policy: Arc<Policy>,
+    pub(super) policy: Arc<CompiledPolicy>,
     pub(super) binding: String,
     /// Narrows what the policy matches; JSON null where it does not.
     pub(super) narrowed: Value,
@@ -27,11 +27,11 @@ impl Policies {
     pub(crate) fn reload(&self, store: &Store) {
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         // One that does not compile was refused when it was written.
-        let policies: Vec<Arc<Policy>> = store
+        let policies: Vec<Arc<CompiledPolicy>> = store
             .list(POLICIES, None)
             .0
             .iter()
-            .filter_map(|p| Policy::compile(p).ok().map(Arc::new))
+            .filter_map(|p| CompiledPolicy::compile(p).ok().map(Arc::new))
             .collect();
         let mut all = Vec::new();
         for binding in store.list(BINDINGS, None).0 {

@@ -6,13 +6,13 @@ use super::form::Form;
 use super::path::RequestPath;
 use crate::auth::User;
 use crate::kinds::ResourceKind;
-use crate::state::State;
+use crate::state::ClusterState;
 use crate::status::Failure;
 use crate::store::ObjectKey;
 
 /// A request that its user may make; lives until it is answered.
 pub(crate) struct Cx<'a> {
-    pub(crate) state: &'a Arc<State>,
+    pub(crate) state: &'a Arc<ClusterState>,
     pub(crate) user: User,
     pub(crate) kind: Arc<ResourceKind>,
     pub(crate) target: RequestPath,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::form::Form;
 use super::openapi;
 use crate::kinds::ResourceKind;
-use crate::state::State;
+use crate::state::ClusterState;
 use crate::status::Failure;
 
 /// The version whose semantics are played.
@@ -23,7 +23,7 @@ fn version() -> Response {
     axum::Json(version).into_response()
 }
 
-pub(super) fn answer(state: &State, path: &str, form: &Form) -> Result<Response, Failure> {
+pub(super) fn answer(state: &ClusterState, path: &str, form: &Form) -> Result<Response, Failure> {
     match path {
         "/healthz" | "/livez" | "/readyz" => return Ok("ok".into_response()),
         "/version" | "/version/" => return Ok(version()),

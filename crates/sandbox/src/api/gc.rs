@@ -4,14 +4,14 @@
 use serde_json::{Value, json};
 
 use super::admit;
-use crate::state::State;
+use crate::state::ClusterState;
 use crate::store::{ObjectKey, Tx};
 
 /// The finalizer by which an owner waits for what blocks it.
 pub(super) const FOREGROUND: &str = "foregroundDeletion";
 
 /// Follows up on objects that are gone, and on what goes because of that.
-pub(crate) fn follow(state: &State, gone: &Value) {
+pub(crate) fn follow(state: &ClusterState, gone: &Value) {
     let mut tx = state.store.tx();
     let mut gone = vec![gone.clone()];
     let mut done = Vec::new();
@@ -36,7 +36,7 @@ pub(crate) fn follow(state: &State, gone: &Value) {
 }
 
 /// Starts the end of a namespace: everything in it is deleted.
-pub(crate) fn empty(state: &State, name: &str) {
+pub(crate) fn empty(state: &ClusterState, name: &str) {
     let mut tx = state.store.tx();
     let mut gone = Vec::new();
     for key in tx.find(|key, _| key.namespace == name) {
@@ -48,7 +48,7 @@ pub(crate) fn empty(state: &State, name: &str) {
 }
 
 /// Deletes what `owner`, which ends in the foreground, owns; the owner itself where nothing blocks it.
-pub(super) fn foreground_start(state: &State, key: &ObjectKey, owner: &Value) {
+pub(super) fn foreground_start(state: &ClusterState, key: &ObjectKey, owner: &Value) {
     let mut tx = state.store.tx();
     let mut gone = Vec::new();
     dependents(&mut tx, owner, &mut gone);
@@ -58,7 +58,7 @@ pub(super) fn foreground_start(state: &State, key: &ObjectKey, owner: &Value) {
 }
 
 /// Takes the reference to `owner` out of everything that has one.
-pub(super) fn orphan(state: &State, owner: &Value) {
+pub(super) fn orphan(state: &ClusterState, owner: &Value) {
     let mut tx = state.store.tx();
     let uid = text(&owner["metadata"]["uid"]);
     for key in tx.owned_by(&uid) {
@@ -67,7 +67,7 @@ pub(super) fn orphan(state: &State, owner: &Value) {
 }
 
 /// A written object whose owners are gone, or never were, goes too; gone owners beside others are forgotten.
-pub(crate) fn written(state: &State, key: &ObjectKey, object: &Value) {
+pub(crate) fn written(state: &ClusterState, key: &ObjectKey, object: &Value) {
     let references = object["metadata"]["ownerReferences"].as_array();
     let Some(references) = references.filter(|all| !all.is_empty()) else { return };
     let mut tx = state.store.tx();
@@ -194,14 +194,14 @@ fn namespace_end(tx: &mut Tx<'_>, name: &str, gone: &mut Vec<Value>) {
     }
 }
 
-fn owners(state: &State, object: &Value) -> Vec<ObjectKey> {
+fn owners(state: &ClusterState, object: &Value) -> Vec<ObjectKey> {
     let namespace = text(&object["metadata"]["namespace"]);
     let all = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     all.filter_map(|reference| owner_key(state, reference, &namespace)).collect()
 }
 
 /// Where the owner would be; `None` where its kind is not known.
-fn owner_key(state: &State, reference: &Value, namespace: &str) -> Option<ObjectKey> {
+fn owner_key(state: &ClusterState, reference: &Value, namespace: &str) -> Option<ObjectKey> {
     let api_version = reference["apiVersion"].as_str()?;
     let kind = state.kinds.by_kind(api_version, reference["kind"].as_str()?)?;
     let namespace = if kind.namespaced { namespace.to_owned() } else { String::new() };

@@ -35,7 +35,7 @@ use http::{HeaderValue, Method, Request, StatusCode, header};
 use crate::auth::{self, User};
 use crate::kinds::ResourceKind;
 use crate::rbac::{self, Ask};
-use crate::state::State;
+use crate::state::ClusterState;
 use crate::status::Failure;
 use context::Cx;
 use form::Form;
@@ -44,14 +44,14 @@ use path::RequestPath;
 /// Largest request body, in bytes; the real API server's bound.
 const BODY_LEN_MAX: usize = 3 * 1_048_576;
 
-pub(crate) async fn answer(state: Arc<State>, request: Request<Body>) -> Response {
+pub(crate) async fn answer(state: Arc<ClusterState>, request: Request<Body>) -> Response {
     match serve(&state, request).await {
         Ok(response) => response,
         Err(failure) => failure.into_response(),
     }
 }
 
-async fn serve(state: &Arc<State>, request: Request<Body>) -> Result<Response, Failure> {
+async fn serve(state: &Arc<ClusterState>, request: Request<Body>) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let user = who(state, &parts.headers)?;
@@ -106,7 +106,7 @@ fn served(kind: &ResourceKind, target: &RequestPath) -> bool {
         }
 }
 
-fn who(state: &State, headers: &http::HeaderMap) -> Result<User, Failure> {
+fn who(state: &ClusterState, headers: &http::HeaderMap) -> Result<User, Failure> {
     let now_s = jiff::Timestamp::now().as_second();
     let user = match auth::bearer(headers) {
         None => auth::anonymous(),
@@ -158,7 +158,7 @@ fn verb(one: bool, watch: bool, method: &Method) -> Result<&'static str, Failure
 }
 
 fn authorize(
-    state: &State,
+    state: &ClusterState,
     user: &User,
     target: &RequestPath,
     query: &[(String, String)],

@@ -17,9 +17,9 @@ use super::list;
 use super::select::Selector;
 use super::shape::shape;
 use crate::kinds::EVENTS;
-use crate::state::State;
+use crate::state::ClusterState;
 use crate::status::Failure;
-use crate::store::{Event, read};
+use crate::store::{StoredEvent, read};
 
 /// Events taken from the history at a time.
 const BATCH: usize = 256;
@@ -29,7 +29,7 @@ const LIFE_DEFAULT: Duration = Duration::from_secs(1_800);
 const BOOKMARK: Duration = Duration::from_secs(60);
 
 struct Watch {
-    state: Arc<State>,
+    state: Arc<ClusterState>,
     cx: Shaper,
     selector: Selector,
     cursor: u64,
@@ -136,7 +136,7 @@ impl Watch {
         }
     }
 
-    fn take(&mut self, events: &[Event]) {
+    fn take(&mut self, events: &[StoredEvent]) {
         let cx = Cx {
             state: &self.state,
             user: self.cx.user.clone(),
@@ -162,7 +162,7 @@ impl Watch {
     }
 
     /// The event as who selects sees it, if at all.
-    fn selected(&self, cx: &Cx<'_>, event: &Event) -> Option<Bytes> {
+    fn selected(&self, cx: &Cx<'_>, event: &StoredEvent) -> Option<Bytes> {
         let (object, before) = (read(&event.object), event.before.as_deref().map(read));
         let was = before.as_ref().is_some_and(|o| self.selector.matches(o));
         let is = !event.deleted && self.selector.matches(&object);
@@ -185,7 +185,7 @@ impl Watch {
     }
 }
 
-fn kept(event: &Event) -> Bytes {
+fn kept(event: &StoredEvent) -> Bytes {
     let kind = match (&event.before, event.deleted) {
         (_, true) => "DELETED",
         (None, false) => "ADDED",

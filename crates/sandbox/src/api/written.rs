@@ -5,11 +5,11 @@ use serde_json::Value;
 use super::{admit, gc};
 use crate::kinds::ResourceKind;
 use crate::seed;
-use crate::state::State;
+use crate::state::ClusterState;
 use crate::store::ObjectKey;
 
 /// Follows up on `object`, which was written.
-pub(super) fn written(state: &State, kind: &ResourceKind, object: &Value) {
+pub(super) fn written(state: &ClusterState, kind: &ResourceKind, object: &Value) {
     match kind.kind.as_str() {
         "CustomResourceDefinition" => state.kinds.define(object),
         "Namespace" => namespace_written(state, object),
@@ -23,7 +23,7 @@ pub(super) fn written(state: &State, kind: &ResourceKind, object: &Value) {
 }
 
 /// A new namespace gets its account; one that ends may be gone now.
-fn namespace_written(state: &State, object: &Value) {
+fn namespace_written(state: &ClusterState, object: &Value) {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     if !object["metadata"]["deletionTimestamp"].is_null() {
         return gc::empty(state, name);

@@ -8,7 +8,7 @@ use super::claims::{self, Claims};
 use super::config::{self, Config};
 use super::role::{self, Role};
 use crate::engines::engine::Context;
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 use crate::reply::Reply;
 use crate::request::{Call, fields};
 use crate::reviewer::Review;
@@ -44,7 +44,7 @@ pub(super) async fn login(cx: Context<'_>, call: Call) -> Result<Reply, ApiError
     let review = review.map_err(|error| {
         let reason = "ReviewFailed";
         tracing::warn!(component = "authority", reason, %error, "login not decided");
-        ApiError::Internal(Cause::Upstream("token review"))
+        ApiError::Internal(InternalCause::Upstream("token review"))
     })?;
     check_review(&claims, &asked, &review).map_err(|reason| refused(name, reason))?;
     let auth = cx.services.tokens.issue(spec(cx, &call.mount, name, &role, &claims), call.now);

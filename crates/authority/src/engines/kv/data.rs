@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::authorization::recheck;
 use super::model::{Metadata, Settings};
 use super::settings;
-use super::store::{self, Key};
+use super::store::{self, KvKey};
 use crate::barrier::Batch;
 use crate::engines::engine::Context;
 use crate::error::ApiError;
@@ -16,7 +16,7 @@ use crate::request::{Call, fields};
 use crate::wipe::{Data, wipe};
 
 /// `data/{key}[?version=]`. A deleted or destroyed version is a 404 with its metadata.
-pub(super) async fn read(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
+pub(super) async fn read(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<Reply, ApiError> {
     let (number, meta) = find(cx, call, key).await?;
     let (number, version) = meta.version(number).ok_or(ApiError::NotFound)?;
     let described = meta.describe_version(number, version);
@@ -31,7 +31,7 @@ pub(super) async fn read(cx: Context<'_>, call: &Call, key: &Key) -> Result<Repl
 }
 
 /// `subkeys/{key}[?version=&depth=]`: keys with null for values.
-pub(super) async fn subkeys(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
+pub(super) async fn subkeys(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<Reply, ApiError> {
     let depth = fields::count(&call.data, "depth")?.unwrap_or(0);
     let (number, meta) = find(cx, call, key).await?;
     let (number, version) = meta.version(number).ok_or(ApiError::NotFound)?;
@@ -43,7 +43,7 @@ pub(super) async fn subkeys(cx: Context<'_>, call: &Call, key: &Key) -> Result<R
     Ok(Reply::ok(json!({ "subkeys": shape(&values, depth, 1), "metadata": described })))
 }
 
-async fn find(cx: Context<'_>, call: &Call, key: &Key) -> Result<(u64, Metadata), ApiError> {
+async fn find(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<(u64, Metadata), ApiError> {
     let asked = fields::integer(&call.data, "version")?.unwrap_or(0);
     let meta = store::load(cx.view, key).await?.ok_or(ApiError::NotFound)?;
     Ok((u64::try_from(asked).unwrap_or(0), meta))
@@ -61,7 +61,7 @@ fn shape(map: &Map<String, Value>, depth: u64, level: u64) -> Value {
 }
 
 /// `data/{key}` with `{data, options: {cas}}`: one more version, in one commit.
-pub(super) async fn write(cx: Context<'_>, call: Call, key: &Key) -> Result<Reply, ApiError> {
+pub(super) async fn write(cx: Context<'_>, call: Call, key: &KvKey) -> Result<Reply, ApiError> {
     let mut call = call;
     let cas = cas(&call)?;
     check_data(&call)?;
@@ -76,7 +76,7 @@ pub(super) async fn write(cx: Context<'_>, call: Call, key: &Key) -> Result<Repl
 }
 
 /// `data/{key}` as JSON merge patch (RFC 7396) on the current version.
-pub(super) async fn patch(cx: Context<'_>, call: Call, key: &Key) -> Result<Reply, ApiError> {
+pub(super) async fn patch(cx: Context<'_>, call: Call, key: &KvKey) -> Result<Reply, ApiError> {
     let mut call = call;
     let cas = cas(&call)?;
     check_data(&call)?;
@@ -98,7 +98,7 @@ pub(super) async fn patch(cx: Context<'_>, call: Call, key: &Key) -> Result<Repl
 async fn append(
     cx: Context<'_>,
     call: &Call,
-    key: &Key,
+    key: &KvKey,
     meta: Metadata,
     settings: &Settings,
     values: &Data,

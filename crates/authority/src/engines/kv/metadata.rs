@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::authorization::recheck;
 use super::custom;
 use super::model::{Metadata, VERSIONS_MAX};
-use super::store::{self, Key};
+use super::store::{self, KvKey};
 use crate::barrier::Batch;
 use crate::engines::engine::Context;
 use crate::error::ApiError;
@@ -14,13 +14,13 @@ use crate::request::{Call, fields};
 use crate::wipe::Data;
 
 /// `metadata/{key}`: settings and what is known of each version, no values; 404 if the key is absent.
-pub(super) async fn read(cx: Context<'_>, key: &Key) -> Result<Reply, ApiError> {
+pub(super) async fn read(cx: Context<'_>, key: &KvKey) -> Result<Reply, ApiError> {
     let meta = store::load(cx.view, key).await?.ok_or(ApiError::NotFound)?;
     Ok(Reply::ok(meta.describe()))
 }
 
 /// PUT or POST: sets what it names, `custom_metadata` whole; makes the key if it is absent.
-pub(super) async fn write(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
+pub(super) async fn write(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<Reply, ApiError> {
     let _guard = cx.view.lock(&key.meta()).await;
     let found = store::load(cx.view, key).await?;
     recheck(cx, call, found.is_some()).await?;
@@ -34,7 +34,7 @@ pub(super) async fn write(cx: Context<'_>, call: &Call, key: &Key) -> Result<Rep
 }
 
 /// PATCH (RFC 7396): null resets, keys of `custom_metadata` that it does not name stay.
-pub(super) async fn patch(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
+pub(super) async fn patch(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<Reply, ApiError> {
     let _guard = cx.view.lock(&key.meta()).await;
     let mut meta = store::load(cx.view, key).await?.ok_or(ApiError::NotFound)?;
     let is_null = |name| call.data.get(name).is_some_and(Value::is_null);
@@ -58,7 +58,7 @@ pub(super) async fn patch(cx: Context<'_>, call: &Call, key: &Key) -> Result<Rep
 }
 
 /// DELETE: the key, its versions and their values, together.
-pub(super) async fn delete(cx: Context<'_>, key: &Key) -> Result<Reply, ApiError> {
+pub(super) async fn delete(cx: Context<'_>, key: &KvKey) -> Result<Reply, ApiError> {
     let _guard = cx.view.lock(&key.meta()).await;
     if let Some(meta) = store::load(cx.view, key).await? {
         let mut batch = Batch::new();
@@ -91,7 +91,12 @@ pub(super) fn checked_versions(max: u64) -> Result<u64, ApiError> {
     Ok(max)
 }
 
-async fn save(cx: Context<'_>, call: &Call, key: &Key, meta: Metadata) -> Result<Reply, ApiError> {
+async fn save(
+    cx: Context<'_>,
+    call: &Call,
+    key: &KvKey,
+    meta: Metadata,
+) -> Result<Reply, ApiError> {
     let meta = Metadata { updated: call.now, ..meta };
     let mut batch = Batch::new();
     store::put(&mut batch, key, &meta)?;

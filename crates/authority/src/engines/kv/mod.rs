@@ -26,7 +26,7 @@ mod versions;
 
 use futures::future::BoxFuture;
 
-use self::store::Key;
+use self::store::KvKey;
 use crate::engines::engine::{Context, Engine};
 use crate::error::ApiError;
 use crate::reply::Reply;
@@ -43,7 +43,7 @@ impl Engine for KvEngine {
     ) -> BoxFuture<'a, Result<Option<bool>, ApiError>> {
         Box::pin(async move {
             let key = call.path.strip_prefix("data/").or(call.path.strip_prefix("metadata/"));
-            match key.map(Key::parse) {
+            match key.map(KvKey::parse) {
                 Some(Ok(key)) => Ok(Some(store::load(cx.view, &key).await?.is_some())),
                 Some(Err(_)) | None => Ok(None),
             }
@@ -72,7 +72,7 @@ async fn answer(cx: Context<'_>, call: Call) -> Result<Reply, ApiError> {
     if !["data", "delete", "undelete", "destroy", "metadata", "subkeys"].contains(&area) {
         return Err(ApiError::NoHandler(format!("{}{path}", call.mount)));
     }
-    let key = Key::parse(rest).map_err(ApiError::invalid)?;
+    let key = KvKey::parse(rest).map_err(ApiError::invalid)?;
     match (area, call.op) {
         ("data", Read) => data::read(cx, &call, &key).await,
         ("data", Create | Update) => data::write(cx, call, &key).await,

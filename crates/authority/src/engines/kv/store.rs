@@ -19,9 +19,9 @@ pub(super) const META: &str = "meta/";
 
 /// A secret's path within the mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Key(String);
+pub(super) struct KvKey(String);
 
-impl Key {
+impl KvKey {
     /// Segments between single slashes. Listing and storage keys rely on that.
     pub(super) fn parse(path: &str) -> Result<Self, &'static str> {
         let segment = |s: &str| !s.is_empty() && s != "." && s != "..";
@@ -51,19 +51,19 @@ impl Key {
 }
 
 /// The metadata of `key`.
-pub(super) async fn load(view: &View, key: &Key) -> Result<Option<Metadata>, ApiError> {
+pub(super) async fn load(view: &View, key: &KvKey) -> Result<Option<Metadata>, ApiError> {
     let Some(bytes) = view.get(&key.meta()).await? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|_| ApiError::corrupt("kv metadata"))
 }
 
 /// Puts the metadata of `key` into `batch`.
-pub(super) fn put(batch: &mut Batch, key: &Key, meta: &Metadata) -> Result<(), ApiError> {
+pub(super) fn put(batch: &mut Batch, key: &KvKey, meta: &Metadata) -> Result<(), ApiError> {
     batch.put(key.meta(), encode(meta, "kv metadata")?);
     Ok(())
 }
 
 /// The values of one version.
-pub(super) async fn values(view: &View, key: &Key, version: u64) -> Result<Data, ApiError> {
+pub(super) async fn values(view: &View, key: &KvKey, version: u64) -> Result<Data, ApiError> {
     let bytes = view.get(&key.values(version)).await?;
     let bytes = bytes.ok_or_else(|| ApiError::corrupt("kv version"))?;
     let map: Map<String, Value> =
@@ -74,7 +74,7 @@ pub(super) async fn values(view: &View, key: &Key, version: u64) -> Result<Data,
 /// Puts the values of one version into `batch`.
 pub(super) fn put_values(
     batch: &mut Batch,
-    key: &Key,
+    key: &KvKey,
     version: u64,
     values: &Data,
 ) -> Result<(), ApiError> {

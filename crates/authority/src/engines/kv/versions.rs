@@ -2,7 +2,7 @@
 //! do.
 
 use super::model::Metadata;
-use super::store::{self, Key};
+use super::store::{self, KvKey};
 use crate::barrier::Batch;
 use crate::engines::engine::Context;
 use crate::error::ApiError;
@@ -16,7 +16,7 @@ const NUMBERS_MAX: usize = 1000;
 pub(super) async fn delete_latest(
     cx: Context<'_>,
     call: &Call,
-    key: &Key,
+    key: &KvKey,
 ) -> Result<Reply, ApiError> {
     change(cx, key, |meta, _| {
         let current = meta.current;
@@ -26,19 +26,19 @@ pub(super) async fn delete_latest(
 }
 
 /// `delete/{key}` with `{versions}`: soft, the values stay.
-pub(super) async fn delete(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
+pub(super) async fn delete(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<Reply, ApiError> {
     let numbers = numbers(call)?;
     change(cx, key, |meta, _| each(&numbers, |number| meta.delete(number, call.now))).await
 }
 
 /// `undelete/{key}` with `{versions}`: what is destroyed stays so.
-pub(super) async fn undelete(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
+pub(super) async fn undelete(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<Reply, ApiError> {
     let numbers = numbers(call)?;
     change(cx, key, |meta, _| each(&numbers, |number| meta.undelete(number))).await
 }
 
 /// `destroy/{key}` with `{versions}`: the values are removed for good.
-pub(super) async fn destroy(cx: Context<'_>, call: &Call, key: &Key) -> Result<Reply, ApiError> {
+pub(super) async fn destroy(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<Reply, ApiError> {
     let numbers = numbers(call)?;
     change(cx, key, |meta, batch| {
         each(&numbers, |number| {
@@ -54,7 +54,7 @@ pub(super) async fn destroy(cx: Context<'_>, call: &Call, key: &Key) -> Result<R
 
 async fn change(
     cx: Context<'_>,
-    key: &Key,
+    key: &KvKey,
     act: impl FnOnce(&mut Metadata, &mut Batch) -> bool,
 ) -> Result<Reply, ApiError> {
     let _guard = cx.view.lock(&key.meta()).await;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::values::{number, token};
-use crate::error::{ApiError, Cause};
+use crate::error::{ApiError, InternalCause};
 use crate::lifecycle::Core;
 use crate::reply::Reply;
 use crate::request::fields;
@@ -59,5 +59,6 @@ fn holders(data: &Data) -> Result<Vec<Holder>, ApiError> {
 }
 
 fn listed(shares: &[SealedShare]) -> Result<Value, ApiError> {
-    serde_json::to_value(shares).map_err(|_| ApiError::Internal(Cause::Encode("sealed shares")))
+    serde_json::to_value(shares)
+        .map_err(|_| ApiError::Internal(InternalCause::Encode("sealed shares")))
 }

@@ -11,7 +11,7 @@
 use super::marks::{self, UNCHANGED, data, entry};
 use super::materialized::not_kubernetes;
 use super::names::BOOTSTRAP;
-use super::policy::{BreakGlass, Policy, Rule};
+use super::policy::{AdmissionPolicy, BreakGlass, Rule};
 use super::settings::Settings;
 use regent_types::identity::Identity;
 use regent_types::labels::{
@@ -22,7 +22,7 @@ use regent_types::labels::{
 /// Dispositions as the mark spells them.
 const MARKS: &str = "['delete', 'inert', 'ignore', 'become']";
 
-pub(super) fn policy(settings: &Settings) -> Policy {
+pub(super) fn policy(settings: &Settings) -> AdmissionPolicy {
     let mut variables = marks::variables();
     variables.extend([
         ("oldBootstrap", format!("variables.oldClass == '{CLASS_BOOTSTRAP}'")),
@@ -35,7 +35,7 @@ pub(super) fn policy(settings: &Settings) -> Policy {
         ("byOrchestrator", by_orchestrator()),
         ("byMaterializer", by_materializer()),
     ]);
-    Policy {
+    AdmissionPolicy {
         name: BOOTSTRAP,
         group: "",
         version: "v1",

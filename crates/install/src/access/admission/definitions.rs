@@ -4,12 +4,12 @@
 //! does not stand in for that: whoever may delete a definition holds it, most often by `*`.
 
 use super::names::{DEFINITIONS, SYSTEM};
-use super::policy::{BreakGlass, Policy, Rule};
+use super::policy::{AdmissionPolicy, BreakGlass, Rule};
 use regent_types::labels::{CONFIRM_DELETION, PART_OF, REGENT, SYSTEM_NAMESPACE};
 
 /// Regent's own definitions, and those of External Secrets kinds that it placed. A neighbour's bear no such label.
-pub(super) fn definitions() -> Policy {
-    Policy {
+pub(super) fn definitions() -> AdmissionPolicy {
+    AdmissionPolicy {
         name: DEFINITIONS,
         group: "apiextensions.k8s.io",
         version: "v1",
@@ -27,9 +27,9 @@ pub(super) fn definitions() -> Policy {
 }
 
 /// Found by its name: Helm makes the namespace of a release without labels.
-pub(super) fn system() -> Policy {
+pub(super) fn system() -> AdmissionPolicy {
     let ours = format!("oldObject != null && oldObject.metadata.name == '{SYSTEM_NAMESPACE}'");
-    Policy {
+    AdmissionPolicy {
         name: SYSTEM,
         group: "",
         version: "v1",

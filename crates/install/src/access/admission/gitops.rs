@@ -2,12 +2,12 @@
 //! says. Break-glass does not open this one: such controllers often hold every verb.
 
 use super::names::GITOPS;
-use super::policy::{BreakGlass, Policy, Rule, list};
+use super::policy::{AdmissionPolicy, BreakGlass, Rule, list};
 use super::settings::Settings;
 
-pub(super) fn policy(settings: &Settings) -> Policy {
+pub(super) fn policy(settings: &Settings) -> AdmissionPolicy {
     let named = format!("request.userInfo.username in {}", list(&settings.gitops));
-    Policy {
+    AdmissionPolicy {
         name: GITOPS,
         group: "",
         version: "v1",

@@ -3,12 +3,12 @@
 
 use super::marks::{self, UNCHANGED};
 use super::names::MATERIALIZED;
-use super::policy::{BreakGlass, Policy, Rule, list};
+use super::policy::{AdmissionPolicy, BreakGlass, Rule, list};
 use super::settings::Settings;
 use regent_types::identity::Identity;
 use regent_types::labels::{CLASS, CLASS_MATERIALIZED, VERSIONS};
 
-pub(super) fn policy(settings: &Settings) -> Policy {
+pub(super) fn policy(settings: &Settings) -> AdmissionPolicy {
     let user = Identity::Materializer.user_name();
     let by = format!("request.userInfo.username == '{user}'");
     let is = |class: &str| format!("variables.{class} == '{CLASS_MATERIALIZED}'");
@@ -26,7 +26,7 @@ pub(super) fn policy(settings: &Settings) -> Policy {
         ),
         ("touched", format!("variables.made || (variables.oldOwned && !({UNCHANGED}))")),
     ]);
-    Policy {
+    AdmissionPolicy {
         name: MATERIALIZED,
         group: "",
         version: "v1",

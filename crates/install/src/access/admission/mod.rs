@@ -46,11 +46,11 @@ pub use names::{
     OVERRIDE_RESOURCE, OVERRIDE_VERB, POLICY_KIND, PROBE_SECRET, PUSH_SECRETS, RUNTIME_SECRETS,
     SYSTEM, WARDEN_CONFIG,
 };
-pub use policy::Policy;
+pub use policy::AdmissionPolicy;
 pub use settings::Settings;
 
 /// Every admission policy of an installation, each with its binding.
-pub fn policies(settings: &Settings) -> Vec<Policy> {
+pub fn policies(settings: &Settings) -> Vec<AdmissionPolicy> {
     vec![
         materialized::policy(settings),
         bootstrap::policy(settings),

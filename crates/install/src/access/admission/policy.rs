@@ -10,7 +10,7 @@ use regent_types::labels::{PART_OF, REGENT};
 
 /// A ValidatingAdmissionPolicy and the binding that puts it in force.
 #[derive(Clone, Debug)]
-pub struct Policy {
+pub struct AdmissionPolicy {
     /// Name of the policy and of its binding.
     pub name: &'static str,
     pub(super) group: &'static str,
@@ -59,7 +59,7 @@ pub(super) fn list(items: &[String]) -> String {
     json!(items).to_string()
 }
 
-impl Policy {
+impl AdmissionPolicy {
     /// The policy as it is installed.
     pub fn object(&self) -> Value {
         let named =

@@ -4,7 +4,7 @@
 
 use super::materialized::not_kubernetes;
 use super::names::PUSH_SECRETS;
-use super::policy::{BreakGlass, Policy, Rule, list};
+use super::policy::{AdmissionPolicy, BreakGlass, Rule, list};
 use super::settings::Settings;
 use regent_types::labels::DATASOURCE_PREFIX;
 
@@ -13,7 +13,7 @@ const PATH: &str = "^(secret/)?(data/)?platform-(data|config)/[a-z0-9]([a-z0-9-]
 /// A property: `username`, `password`, `host`, `port`, `token` and the like.
 const PROPERTY: &str = "^[a-z][a-z0-9-]{0,252}$";
 
-pub(super) fn policy(settings: &Settings) -> Policy {
+pub(super) fn policy(settings: &Settings) -> AdmissionPolicy {
     let stores = list(&settings.stores);
     let ours = format!(
         "has(object.spec) && has(object.spec.secretStoreRefs) && object.spec.secretStoreRefs.exists(r, has(r.kind) && \
@@ -21,7 +21,7 @@ pub(super) fn policy(settings: &Settings) -> Policy {
     );
     // Finalizers and labels of a PushSecret from before this policy stay everybody's.
     let declared = "oldObject == null || !has(oldObject.spec) || object.spec != oldObject.spec";
-    Policy {
+    AdmissionPolicy {
         name: PUSH_SECRETS,
         group: "external-secrets.io",
         version: "v1alpha1",

@@ -3,11 +3,11 @@
 
 use super::materialized::not_kubernetes;
 use super::names::RUNTIME_SECRETS;
-use super::policy::{BreakGlass, Policy, Rule};
+use super::policy::{AdmissionPolicy, BreakGlass, Rule};
 use super::settings::Settings;
 
-pub(super) fn policy(settings: &Settings) -> Policy {
-    Policy {
+pub(super) fn policy(settings: &Settings) -> AdmissionPolicy {
+    AdmissionPolicy {
         name: RUNTIME_SECRETS,
         group: "regent.dev",
         version: "v1alpha1",

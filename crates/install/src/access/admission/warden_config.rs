@@ -4,12 +4,12 @@
 
 use super::materialized::not_kubernetes;
 use super::names::WARDEN_CONFIG;
-use super::policy::{BreakGlass, Policy, Rule, list};
+use super::policy::{AdmissionPolicy, BreakGlass, Rule, list};
 use super::settings::Settings;
 use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_CA_BUNDLE, RECOVERED_BY, SEALED_SHARES, SYSTEM_NAMESPACE};
 
-pub(super) fn policy(settings: &Settings) -> Policy {
+pub(super) fn policy(settings: &Settings) -> AdmissionPolicy {
     let names = list(&[AUTHORITY_CA_BUNDLE.to_owned(), SEALED_SHARES.to_owned()]);
     // By the object, not the request: one that is deleted among a collection has no name in its request.
     let named = |object: &str| format!("({object} != null && {object}.metadata.name in {names})");
@@ -30,7 +30,7 @@ pub(super) fn policy(settings: &Settings) -> Policy {
     let unchanged = format!(
         "object != null && oldObject != null && {data} && {binary} && {immutable} && {note}"
     );
-    Policy {
+    AdmissionPolicy {
         name: WARDEN_CONFIG,
         group: "",
         version: "v1",
