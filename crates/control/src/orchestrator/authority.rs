@@ -48,7 +48,6 @@ pub(super) struct Authority {
 pub(super) enum Gate {
     /// No; the sentence says why.
     Closed(String),
-    /// Yes.
     Open(Arc<Authority>),
 }
 

@@ -38,9 +38,7 @@ pub(super) struct Progress {
 /// A step that a run has due.
 #[derive(Clone, Debug)]
 pub(super) struct Work {
-    /// The run.
     pub(super) run: Arc<WorkflowRun>,
-    /// The step.
     pub(super) step: WorkflowStep,
     /// Whether it is to be tried now, whatever is known of it.
     pub(super) due: bool,

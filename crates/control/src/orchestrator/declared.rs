@@ -20,7 +20,6 @@ use super::error::Error;
 pub(super) struct Declared {
     /// The object, as it was when the look began.
     pub(super) secret: Arc<RuntimeSecret>,
-    /// Its path.
     pub(super) path: SecretPath,
     /// It, as records name it.
     pub(super) owner: Owner,

@@ -18,7 +18,7 @@ pub enum Error {
     /// An event is not in the ledger.
     #[error("ledger: {0}")]
     Ledger(#[source] LedgerError),
-    /// No random bytes.
+    /// The random source of the system failed; its own words.
     #[error("no random bytes from the system: {0}")]
     Random(String),
     /// The HMAC key in the authority cannot be used.

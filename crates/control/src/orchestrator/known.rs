@@ -20,7 +20,7 @@ pub(super) struct Wake {
     pub(super) all: bool,
     /// Its bootstrap Secret: look at everything, unless only consumers are awaited.
     pub(super) source: bool,
-    /// Whoever consumes it.
+    /// An ExternalSecret that may read it: compare who is served.
     pub(super) consumers: bool,
 }
 
@@ -63,7 +63,6 @@ pub(super) enum Due {
     Nothing(Timestamp),
     /// Who consumes it, and what the status says of runs.
     Status,
-    /// Everything.
     All,
 }
 
@@ -72,7 +71,6 @@ pub(super) enum Due {
 pub(super) struct Now<'a> {
     /// resourceVersion of the object.
     pub(super) resource_version: Option<&'a str>,
-    /// Its generation.
     pub(super) generation: Option<i64>,
     /// Opening of the gate.
     pub(super) epoch: u64,
@@ -82,7 +80,6 @@ pub(super) struct Now<'a> {
     pub(super) abandoned: bool,
     /// Whether the status names other runs than there are.
     pub(super) runs_changed: bool,
-    /// The time.
     pub(super) at: Timestamp,
 }
 

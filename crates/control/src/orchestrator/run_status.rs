@@ -30,7 +30,6 @@ pub(super) fn ended(run: &WorkflowRun) -> bool {
 pub(super) struct Ending {
     /// For its `Ready` condition.
     pub(super) verdict: Verdict,
-    /// When.
     pub(super) again: Action,
 }
 
@@ -102,7 +101,6 @@ pub(super) fn note(
     None
 }
 
-/// Ends the run.
 pub(super) fn finish(
     status: &mut WorkflowRunStatus,
     phase: RunPhase,

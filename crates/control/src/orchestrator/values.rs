@@ -8,7 +8,7 @@ use regent_types::SecretData;
 pub(super) struct Values {
     /// The bootstrap Secret's, keys renamed.
     pub(super) bootstrap: Option<SecretData>,
-    /// The newest version's.
+    /// Of the version in force, for the keys that a rotation does not renew.
     pub(super) newest: Option<SecretData>,
     /// A candidate's, with its name.
     pub(super) candidate: Option<(String, SecretData)>,
