@@ -28,7 +28,7 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> StoreIndex<K> {
         Self { store, keys, entries: Mutex::new(entries) }
     }
 
-    /// The store itself.
+    /// The store that the index is of, for what is asked by name.
     pub fn store(&self) -> &Store<K> {
         &self.store
     }

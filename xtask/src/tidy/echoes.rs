@@ -7,7 +7,6 @@ use super::tree::Tree;
 /// Words up to which a lone line counts as an echo.
 const WORDS_MAX: usize = 3;
 
-/// Finds the echoes.
 pub(super) fn check(tree: &Tree) -> Report {
     let mut report = Report::default();
     for file in &tree.files {
