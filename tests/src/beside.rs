@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::World;
 use crate::binary;
 use crate::second::Second;
+use crate::waits;
 use crate::world::DECLARED;
 use crate::worlds::Lent;
 
@@ -133,10 +134,10 @@ impl World {
     /// A session of the second cluster's reader with the authority.
     pub async fn reader_of_second(&self) -> Result<Session> {
         let system = &self.beside()?.system;
-        let (jwt, vault) = (system.token(Identity::Reader)?, system.vault()?);
+        let vault = system.vault()?;
         let mount = connect::login_mount(&system.admin()).await?;
-        let login = vault.login_kubernetes(&mount, &Identity::Reader.account(), &jwt).await?;
-        Ok(Session::with_token(vault, login.token))
+        let jwt = || system.token(Identity::Reader);
+        waits::login(&vault, &mount, &Identity::Reader.account(), jwt).await
     }
 
     /// What the second cluster's components logged, for the message of a failed scenario.

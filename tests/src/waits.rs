@@ -4,18 +4,23 @@
 
 use std::cell::Cell;
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
 use kube::api::{DeleteParams, PostParams};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
+use regent_types::Sensitive;
+use regent_vault::{Client, Session};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Longest wait for anything in a scenario: a limit against hanging, never a measure.
 pub const LIMIT: Duration = Duration::from_secs(180);
+
+/// Longest wait for a login: one that is denied for good is said within half a minute.
+const LOGIN_LIMIT: Duration = Duration::from_secs(30);
 
 /// First and longest pause: 100 ms doubling to 2 s. One wait is one watch, so that no crowd comes back at once.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -123,6 +128,32 @@ where
 /// The refusal, or after [`LIMIT`] the last failure.
 pub async fn ask<T>(call: impl AsyncFn() -> kube::Result<T>) -> kube::Result<T> {
     repeat(call, is_transient).await
+}
+
+/// Logs in to the authority as components do: an authority that judges tokens by a review of the API server denies a
+/// login as well where that review does not come back, so that a denied one is tried again, with the token that is
+/// projected by then.
+///
+/// # Errors
+/// No token, or what the authority answered last, after [`LOGIN_LIMIT`].
+pub async fn login(
+    vault: &Client,
+    mount: &str,
+    role: &str,
+    jwt: impl Fn() -> Result<Sensitive<String>>,
+) -> Result<Session> {
+    let (began, mut pauses) = (Instant::now(), Pauses::default());
+    loop {
+        let error = match vault.login_kubernetes(mount, role, &jwt()?).await {
+            Ok(login) => return Ok(Session::with_token(vault.clone(), login.token)),
+            Err(error) => error,
+        };
+        let passing = error.is_denied() || error.is_transient();
+        if !passing || began.elapsed() > LOGIN_LIMIT {
+            return Err(error.into());
+        }
+        pauses.take().await;
+    }
 }
 
 /// Creates `object`, or finds that an earlier try has done so and its answer was lost.

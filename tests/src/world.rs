@@ -326,13 +326,11 @@ impl World {
     /// A session of the reader with the authority.
     pub async fn reader(&mut self) -> Result<Session> {
         let system = self.system().await?;
-        let jwt = system.token(Identity::Reader)?;
         let vault = system.vault()?;
         let role = Identity::Reader.account();
         let admin = system.admin();
         let mount = waits::ask(|| connect::login_mount(&admin)).await?;
-        let login = vault.login_kubernetes(&mount, &role, &jwt).await?;
-        Ok(Session::with_token(vault, login.token))
+        waits::login(&vault, &mount, &role, || system.token(Identity::Reader)).await
     }
 
     /// What is not as it should be, for the message of a failed scenario.

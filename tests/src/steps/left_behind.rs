@@ -62,10 +62,9 @@ async fn value(world: &mut World, path: &str) -> Result<Value> {
 /// A session of the configurator, which equals root.
 async fn root(world: &mut World) -> Result<Session> {
     let system = world.system().await?;
-    let (vault, jwt, admin) = (system.vault()?, system.token(Identity::Warden)?, system.admin());
+    let (vault, admin) = (system.vault()?, system.admin());
     let mount = waits::ask(|| connect::login_mount(&admin)).await?;
-    let login = vault.login_kubernetes(&mount, CONFIGURATOR, &jwt).await?;
-    Ok(Session::with_token(vault, login.token))
+    waits::login(&vault, &mount, CONFIGURATOR, || system.token(Identity::Warden)).await
 }
 
 async fn end(root: &Session) -> Result<()> {
