@@ -135,7 +135,7 @@ pub async fn ask<T>(call: impl AsyncFn() -> kube::Result<T>) -> kube::Result<T> 
 /// projected by then.
 ///
 /// # Errors
-/// No token, or what the authority answered last, after [`LOGIN_LIMIT`].
+/// No token, or what the authority answered last, after half a minute.
 pub async fn login(
     vault: &Client,
     mount: &str,
