@@ -40,7 +40,7 @@ pub(super) async fn follow(
     if declared.secret.status.as_ref().is_none_or(|s| s.version.is_none())
         && let Standing::Unknown(pause) = standing(ctx, declared, None)
     {
-        known.next = later(ctx.cx.now(), pause);
+        (known.undecided, known.next) = (true, later(ctx.cx.now(), pause));
         return Ok(());
     }
     let mut drive = Drive::open(ctx, a, declared).await?;

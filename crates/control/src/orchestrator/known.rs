@@ -43,6 +43,9 @@ pub(super) struct Known {
     pub(super) waits: Option<(Reason, String)>,
     /// What is wrong with the policy in the authority.
     pub(super) drift: Option<String>,
+    /// Whether it is too early to say anything: no status is written, since one that says Git would have bootstrap
+    /// produce a Secret that was handed over long ago.
+    pub(super) undecided: bool,
     /// When everything is looked at again in any case.
     pub(super) next: Option<Timestamp>,
 }

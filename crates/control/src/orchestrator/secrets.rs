@@ -44,7 +44,10 @@ pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, ctx: Arc<Ctx>) -> Resu
             bring(&ctx, &secret, &key, &object).await?
         }
     };
-    known.resource_version = write_status(&ctx, &secret, &known, &key).await?;
+    known.resource_version = match known.undecided {
+        true => secret.resource_version(),
+        false => write_status(&ctx, &secret, &known, &key).await?,
+    };
     let next = known.next;
     ctx.memory.put(&key, known);
     let at = ctx.cx.now();
