@@ -29,12 +29,12 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
 
 /// The next step of an observation.
 pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step {
-    if !published_tree(&seen.path) && !seen.granted {
+    if !published_tree(&seen.subject.path) && !seen.subject.granted {
         return held(
             Reason::PathNotGranted,
             format!(
                 "path {} is neither published nor granted to this namespace; correct spec.path",
-                seen.path
+                seen.subject.path
             ),
         );
     }
@@ -45,9 +45,14 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
         if !seen.publisher {
             return missing();
         }
-        let policy = seen.request.policy.clone();
-        let owner = seen.owner.clone();
-        return Step::Persist(Box::new(Record::intent(&seen.path, owner, Origin::Derived, policy)));
+        let policy = seen.subject.request.policy.clone();
+        let owner = seen.subject.owner.clone();
+        return Step::Persist(Box::new(Record::intent(
+            &seen.subject.path,
+            owner,
+            Origin::Derived,
+            policy,
+        )));
     };
     let stop = introduce::owned(record, seen, Origin::Derived)
         .or_else(|| introduce::behind(Some(record), seen));
@@ -71,7 +76,7 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
             Reason::AuthorityWentBack,
             format!(
                 "expected version {known} at {}, found {pair}; restore a newer state",
-                seen.path
+                seen.subject.path
             ),
         ),
         _ => {
@@ -151,13 +156,13 @@ mod tests {
     fn a_path_outside_the_published_trees_is_not_claimed() {
         let mut seen = fixture::observation();
         seen.publisher = true;
-        seen.granted = false;
+        seen.subject.granted = false;
         let found = step(None, &seen, at(0));
         assert!(matches!(
             found,
             Step::End(Outcome::Blocked { by: Decider::World, reason: Reason::PathNotGranted, .. })
         ));
-        seen.path = "platform-data/postgres/shop".into();
+        seen.subject.path = "platform-data/postgres/shop".into();
         assert!(matches!(step(None, &seen, at(0)), Step::Persist(_)));
     }
 

@@ -54,13 +54,17 @@ fn look(seen: &Observation) -> Step {
         return occupied(seen);
     }
     let Some(candidate) = &seen.candidate else {
-        return Step::Do(Effect::CreateCandidate { name: seen.run.uid.clone(), renew: None });
+        return Step::Do(Effect::CreateCandidate {
+            name: seen.subject.run.uid.clone(),
+            renew: None,
+        });
     };
-    let policy = seen.request.policy.clone();
-    let mut record = Record::intent(&seen.path, seen.owner.clone(), Origin::Generate, policy);
+    let policy = seen.subject.request.policy.clone();
+    let mut record =
+        Record::intent(&seen.subject.path, seen.subject.owner.clone(), Origin::Generate, policy);
     record.candidate = Some(candidate.name.clone());
     record.push_hmac(&candidate.hmac);
-    record.notes.run = Some(seen.run.name.clone());
+    record.notes.run = Some(seen.subject.run.name.clone());
     Step::Persist(Box::new(record))
 }
 
@@ -86,7 +90,7 @@ fn write(record: &Record, seen: &Observation) -> Step {
             Reason::Unreadable,
             format!(
                 "version 1 of {} cannot be read; keep what is there with regent adopt",
-                seen.path
+                seen.subject.path
             ),
         ),
         (ValueSeen::Read { pair, hmac }, _) if record.newest_hmac() == Some(hmac.as_str()) => {
@@ -104,9 +108,14 @@ fn replace_candidate(record: &Record, seen: &Observation) -> Step {
     if record.hmacs.is_empty() && !name.is_empty() {
         return Step::Do(Effect::CreateCandidate { name, renew: None });
     }
-    let ours = name == seen.run.uid || name.starts_with(&format!("{}.", seen.run.uid));
+    let ours =
+        name == seen.subject.run.uid || name.starts_with(&format!("{}.", seen.subject.run.uid));
     let tries = name.rsplit_once('.').and_then(|(_, n)| n.parse::<u32>().ok()).unwrap_or(1);
-    let fresh = if ours { format!("{}.{}", seen.run.uid, tries + 1) } else { seen.run.uid.clone() };
+    let fresh = if ours {
+        format!("{}.{}", seen.subject.run.uid, tries + 1)
+    } else {
+        seen.subject.run.uid.clone()
+    };
     let mut next = record.to(State::Intent);
     next.candidate = Some(fresh);
     next.hmacs.clear();
@@ -120,7 +129,7 @@ fn occupied(seen: &Observation) -> Step {
             "expected no version at {}, found one that no run of this installation wrote; take it \
              over with \
              regent adopt or declare another path",
-            seen.path
+            seen.subject.path
         ),
     )
 }

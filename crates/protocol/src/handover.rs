@@ -34,11 +34,11 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
         State::Acknowledged => {
             // Whether the value is there is looked at before B is marked; where consumers are awaited, now.
             let metadata = seen.known.consumers.is_some() && !seen.consumers.waiting.is_empty();
-            let bootstrap = seen.request.disposition == Some(Disposition::Inert);
+            let bootstrap = seen.subject.request.disposition == Some(Disposition::Inert);
             Needs { metadata, bootstrap, consumers: current, ..none }
         }
         State::Disposing => {
-            let consumers = current.filter(|_| seen.request.hurry);
+            let consumers = current.filter(|_| seen.subject.request.hurry);
             // Before B is marked the value is looked at by itself; a B that needs no mark needs that look as well.
             let unmarked = matches!(&seen.bootstrap, Bootstrap::Live(b) if b.marked.is_none());
             let metadata = seen.known.bootstrap && !unmarked;
@@ -75,9 +75,9 @@ fn look(seen: &Observation) -> Step {
     }
     match source(seen) {
         Ok(b) => {
-            let owner = seen.owner.clone();
-            let policy = seen.request.policy.clone();
-            let mut record = Record::intent(&seen.path, owner, Origin::Handover, policy);
+            let owner = seen.subject.owner.clone();
+            let policy = seen.subject.request.policy.clone();
+            let mut record = Record::intent(&seen.subject.path, owner, Origin::Handover, policy);
             record.push_hmac(&b.hmac);
             note(&mut record, seen, b);
             Step::Persist(Box::new(record))
@@ -89,7 +89,7 @@ fn look(seen: &Observation) -> Step {
 fn note(record: &mut Record, seen: &Observation, b: &BootstrapSeen) {
     record.notes.bootstrap_uid = Some(b.uid.clone());
     record.notes.bootstrap_rv = Some(b.rv.clone());
-    record.notes.run = Some(seen.run.name.clone());
+    record.notes.run = Some(seen.subject.run.name.clone());
 }
 
 /// *B* as a source of the value; an empty, marked or foreign one never is.
@@ -146,7 +146,7 @@ fn write(record: &Record, seen: &Observation) -> Step {
             Reason::Unreadable,
             format!(
                 "version 1 of {} cannot be read; keep what is there with regent adopt",
-                seen.path
+                seen.subject.path
             ),
         ),
         ValueSeen::Read { pair, hmac } if hmac == newest => {
@@ -159,7 +159,7 @@ fn write(record: &Record, seen: &Observation) -> Step {
                  with regent \
                  handover resolve {} --keep authority|bootstrap",
                 record.notes.run.as_deref().unwrap_or("unknown"),
-                seen.path,
+                seen.subject.path,
                 record.owner.name
             ),
         ),
@@ -169,7 +169,7 @@ fn write(record: &Record, seen: &Observation) -> Step {
                 "expected no version at {}, found version {pair} that no run of this installation \
                  wrote; decide \
                  with regent handover resolve {} --keep authority|bootstrap",
-                seen.path, record.owner.name
+                seen.subject.path, record.owner.name
             ),
         ),
     }
@@ -183,8 +183,8 @@ fn acknowledged(record: &Record, seen: &Observation, now: Timestamp) -> Step {
     if let Some(step) = first {
         return step;
     }
-    let becoming = seen.becoming.is_some();
-    let choice = match seen.request.disposition {
+    let becoming = seen.subject.becoming.is_some();
+    let choice = match seen.subject.request.disposition {
         Some(wish) => wish,
         None if becoming => Disposition::Become,
         None => Disposition::Delete,
@@ -206,7 +206,7 @@ fn acknowledged(record: &Record, seen: &Observation, now: Timestamp) -> Step {
              disposition delete",
         );
     }
-    if !seen.consumers.waiting.is_empty() && !seen.request.hurry {
+    if !seen.consumers.waiting.is_empty() && !seen.subject.request.hurry {
         return wait(
             Reason::ConsumersNotReady,
             format!("waiting for {}", seen.consumers.waiting.join(", ")),
@@ -225,8 +225,8 @@ fn disposing(record: &Record, seen: &Observation, now: Timestamp) -> Step {
         return step;
     }
     let chosen = record.disposition.unwrap_or(Disposition::Delete);
-    let gone = chosen == Disposition::Become && seen.becoming.is_none();
-    if gone && seen.request.disposition.is_none() {
+    let gone = chosen == Disposition::Become && seen.subject.becoming.is_none();
+    if gone && seen.subject.request.disposition.is_none() {
         // `become` was only the default, and the ExternalSecret it needs is gone.
         let mut next = record.to(State::Disposing);
         next.disposition = Some(Disposition::Delete);
@@ -235,7 +235,7 @@ fn disposing(record: &Record, seen: &Observation, now: Timestamp) -> Step {
     if let Some(step) = dispose(record, seen, now, chosen) {
         return step;
     }
-    let cut_off = match seen.request.hurry && !seen.consumers.waiting.is_empty() {
+    let cut_off = match seen.subject.request.hurry && !seen.consumers.waiting.is_empty() {
         true => format!("cut off: {}", seen.consumers.waiting.join(", ")),
         false => format!("disposition {}", word(chosen)),
     };

@@ -46,10 +46,10 @@ fn reason(step: &Step) -> Option<Reason> {
 fn nothing_is_written_before_the_look_is_clean() {
     type Break = fn(&mut Observation);
     let breaks: [(Break, Reason); 8] = [
-        (|s| s.granted = false, Reason::PathNotGranted),
+        (|s| s.subject.granted = false, Reason::PathNotGranted),
         (|s| s.mount.max_versions = 2, Reason::UnsafeMount),
         (|s| s.mount.deletes_versions = true, Reason::UnsafeMount),
-        (|s| s.status = Some(pair(1)), Reason::RecordBehindStatus),
+        (|s| s.subject.status = Some(pair(1)), Reason::RecordBehindStatus),
         (|s| s.bootstrap = Bootstrap::Absent, Reason::BootstrapSecretMissing),
         (|s| s.bootstrap = Bootstrap::Foreign, Reason::NotABootstrapSecret),
         (|s| s.bootstrap = Bootstrap::Materialized, Reason::NotABootstrapSecret),
@@ -150,10 +150,10 @@ fn a_changed_bootstrap_secret_becomes_the_newest_hmac_first() {
 #[test]
 fn a_record_of_somebody_else_is_a_conflict() {
     let mut seen = observation();
-    seen.owner.name = "other".into();
+    seen.subject.owner.name = "other".into();
     assert_eq!(reason(&step(Some(&record(State::Done)), &seen, at(0))), Some(Reason::PathClaimed));
-    seen.owner = fixture::owner();
-    seen.owner.installation = "elsewhere".into();
+    seen.subject.owner = fixture::owner();
+    seen.subject.owner.installation = "elsewhere".into();
     assert_eq!(
         reason(&step(Some(&record(State::Done)), &seen, at(0))),
         Some(Reason::OtherInstallation)
@@ -170,8 +170,8 @@ fn the_disposition_defaults_to_become_where_an_external_secret_targets_the_name(
     let choose = |wish: Option<Disposition>, becoming: bool| {
         let mut seen = acked();
         seen.bootstrap = live("k:a");
-        seen.request.disposition = wish;
-        seen.becoming = becoming.then(|| "payments/db".to_owned());
+        seen.subject.request.disposition = wish;
+        seen.subject.becoming = becoming.then(|| "payments/db".to_owned());
         go(Some(&record(State::Acknowledged)), &mut seen)
     };
     for (wish, becoming, expected) in [
@@ -195,7 +195,7 @@ fn consumers_are_awaited_before_the_bootstrap_secret_is_touched() {
     seen.consumers.waiting = vec!["shop/db: not served".into()];
     let found = go(Some(&record(State::Acknowledged)), &mut seen);
     assert_eq!(reason(&found), Some(Reason::ConsumersNotReady));
-    seen.request.hurry = true;
+    seen.subject.request.hurry = true;
     assert_eq!(
         persisted(go(Some(&record(State::Acknowledged)), &mut seen)).state,
         State::Disposing
@@ -208,7 +208,7 @@ fn inert_is_refused_where_the_type_does_not_allow_it() {
     b.inert_allowed = false;
     let mut seen = acked();
     seen.bootstrap = Bootstrap::Live(b);
-    seen.request.disposition = Some(Disposition::Inert);
+    seen.subject.request.disposition = Some(Disposition::Inert);
     let found = go(Some(&record(State::Acknowledged)), &mut seen);
     assert_eq!(reason(&found), Some(Reason::InertNotAllowed));
 }
@@ -220,7 +220,7 @@ fn each_disposition_marks_first_and_ends_in_done() {
         let mut disposing = record(State::Disposing);
         disposing.disposition = Some(how);
         let mut seen = acked();
-        seen.becoming = Some("payments/db".into());
+        seen.subject.becoming = Some("payments/db".into());
         let mut b = bootstrap("k:a");
         seen.bootstrap = Bootstrap::Live(b.clone());
         let marked = go(Some(&disposing), &mut seen);
@@ -314,7 +314,7 @@ fn where_the_world_went_back_nothing_is_written() {
     }
     for status in [pair(2), VersionPair::new(1, "another time")] {
         let mut seen = acked();
-        seen.status = Some(status);
+        seen.subject.status = Some(status);
         let found = step(Some(&record(State::Done)), &seen, at(0));
         assert_eq!(reason(&found), Some(Reason::RecordBehindStatus));
     }

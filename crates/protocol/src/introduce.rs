@@ -14,7 +14,7 @@ pub(crate) const MAX_VERSIONS_MIN: i64 = 3;
 
 /// Stops where the record belongs to somebody else, or says another origin.
 pub(crate) fn owned(record: &Record, seen: &Observation, origin: Origin) -> Option<Step> {
-    let (theirs, ours) = (&record.owner, &seen.owner);
+    let (theirs, ours) = (&record.owner, &seen.subject.owner);
     if record.format != FORMAT {
         let format = record.format;
         let message = format!(
@@ -59,11 +59,11 @@ pub(crate) fn owned(record: &Record, seen: &Observation, origin: Origin) -> Opti
 /// Stops before anything is written where the path is not granted, or its own settings or else its
 /// mount's drop versions (§4.0).
 pub(crate) fn safe(seen: &Observation) -> Option<Step> {
-    if !seen.granted {
+    if !seen.subject.granted {
         let message = format!(
             "path {} lies outside runtime/{}/ and RuntimeAuthority grants it to no such namespace; \
              add it to spec.grants or use the default path",
-            seen.path, seen.owner.namespace
+            seen.subject.path, seen.subject.owner.namespace
         );
         return Some(held(Reason::PathNotGranted, message));
     }
@@ -76,7 +76,7 @@ pub(crate) fn safe(seen: &Observation) -> Option<Step> {
              for {}, found \
              delete_version_after {} and max_versions {}; change the mount's or the path's \
              settings",
-            seen.path,
+            seen.subject.path,
             if deletes { "set" } else { "unset" },
             kept
         );
@@ -87,7 +87,7 @@ pub(crate) fn safe(seen: &Observation) -> Option<Step> {
 /// Stops where the record knows less than the RuntimeSecret's status: an older snapshot was
 /// restored (§4.5).
 pub(crate) fn behind(record: Option<&Record>, seen: &Observation) -> Option<Step> {
-    let status = seen.status.as_ref()?;
+    let status = seen.subject.status.as_ref()?;
     let known = record.and_then(|r| r.current.as_ref());
     Record::is_behind(record, status).then(|| {
         let found = known.map_or_else(|| "no version".to_owned(), |p| format!("version {p}"));
@@ -98,7 +98,7 @@ pub(crate) fn behind(record: Option<&Record>, seen: &Observation) -> Option<Step
                  an older state \
                  was restored; restore a newer one, or accept it with regent authority \
                  accept-restore",
-                seen.path
+                seen.subject.path
             ),
         )
     })

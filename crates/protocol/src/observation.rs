@@ -1,6 +1,7 @@
 //! What a session knows of the world beside its record. HMACs, never values.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::take;
 
 use regent_types::VersionPair;
 use regent_types::lifecycle::Disposition;
@@ -214,20 +215,8 @@ pub enum Target {
 /// Everything a step may look at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observation {
-    /// The run on whose behalf the step is taken.
-    pub run: RunRef,
-    /// Path of the secret, relative to the `secret/` mount.
-    pub path: String,
-    /// The RuntimeSecret that declares the path, as the record would name it.
-    pub owner: Owner,
-    /// What it asks for.
-    pub request: Request,
-    /// Whether the path lies in this namespace's tree or is granted to it.
-    pub granted: bool,
-    /// Version that the RuntimeSecret's status says is in force in the authority.
-    pub status: Option<VersionPair>,
-    /// ExternalSecret of regent's class that targets the bootstrap Secret's name.
-    pub becoming: Option<String>,
+    /// Who asks, for which secret.
+    pub subject: Subject,
     /// Which of the following were looked at; the others are at their defaults.
     pub known: Needs,
     /// How the mount treats versions.
@@ -282,15 +271,8 @@ pub struct Subject {
 impl Observation {
     /// Nothing was looked at yet.
     pub fn of(subject: Subject) -> Self {
-        let Subject { run, path, owner, request, granted, status, becoming } = subject;
         Self {
-            run,
-            path,
-            owner,
-            request,
-            granted,
-            status,
-            becoming,
+            subject,
             known: Needs::default(),
             mount: Mount::default(),
             metadata: PathSeen::default(),
@@ -311,17 +293,7 @@ impl Observation {
 
     /// Forgets what was looked at, so that it is looked at again.
     pub fn forget(&mut self) {
-        self.known = Needs::default();
-        self.bootstrap = Bootstrap::Absent;
-        self.metadata = PathSeen::default();
-        self.first = ValueSeen::None;
-        self.newest = ValueSeen::None;
-        self.newest_keys.clear();
-        self.candidate = None;
-        self.leftovers.clear();
-        self.consumers = Consumers::default();
-        self.target = Target::None;
-        self.claimant_alive = false;
-        self.publisher = false;
+        let (appended, restored) = (take(&mut self.appended), take(&mut self.restored));
+        *self = Self { appended, restored, ..Self::of(self.subject.clone()) };
     }
 }

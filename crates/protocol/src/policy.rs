@@ -19,7 +19,7 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
 
 /// Only while nothing else is done with the path.
 fn is_compared(record: &Record, seen: &Observation) -> bool {
-    record.state == State::Done && record.stop.is_none() && record.owner == seen.owner
+    record.state == State::Done && record.stop.is_none() && record.owner == seen.subject.owner
 }
 
 /// Compares the policy that `custom_metadata` shows with the record's. A change that parses comes

@@ -53,7 +53,7 @@ pub fn step(
         Protocol::Policy => return policy::step(record, seen, now),
     };
     match record {
-        Some(record) if record.owner == seen.owner => noted(record, seen, now, next),
+        Some(record) if record.owner == seen.subject.owner => noted(record, seen, now, next),
         _ => next,
     }
 }

@@ -91,9 +91,9 @@ impl Session {
         (self.over, self.last) = (None, None);
         self.turns = 0;
         self.stages.clear();
-        self.seen.known.claimant &= self.seen.run == run;
-        self.seen.run = run;
-        self.seen.request.hurry = hurry;
+        self.seen.known.claimant &= self.seen.subject.run == run;
+        self.seen.subject.run = run;
+        self.seen.subject.request.hurry = hurry;
     }
 
     /// What to do now.

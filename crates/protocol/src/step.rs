@@ -129,15 +129,21 @@ pub(crate) fn event(
     detail: &str,
     extra: &str,
 ) -> Event {
-    let run = Some(seen.run.name.clone()).filter(|r| !r.is_empty());
+    let run = Some(seen.subject.run.name.clone()).filter(|r| !r.is_empty());
     Event {
-        id: event_id(kind, Some(&seen.path), version, None, &format!("{detail}\u{0}{extra}")),
+        id: event_id(
+            kind,
+            Some(&seen.subject.path),
+            version,
+            None,
+            &format!("{detail}\u{0}{extra}"),
+        ),
         kind: kind.to_owned(),
         at: now,
         writer: "orchestrator".into(),
-        actor: seen.run.actor.clone(),
-        cause: seen.run.cause.clone(),
-        path: Some(seen.path.clone()),
+        actor: seen.subject.run.actor.clone(),
+        cause: seen.subject.run.cause.clone(),
+        path: Some(seen.subject.path.clone()),
         version: version.cloned(),
         run,
         result: "succeeded".into(),

@@ -1,15 +1,13 @@
 //! Steps about what a killed orchestrator leaves: a record with its intent, and the value that was made for it.
 
 use anyhow::{Result, ensure};
-use regent_host::connect;
 use regent_protocol::record::{Origin, Owner, Record, pending_path, record_path};
-use regent_types::authority_names::{CONFIGURATOR, REGENT_MOUNT, SECRET_MOUNT};
-use regent_types::identity::Identity;
+use regent_types::authority_names::{REGENT_MOUNT, SECRET_MOUNT};
 use regent_types::labels::AUTHORITY_NAME;
 use regent_types::policy::RotationPolicy;
-use regent_vault::{Method, Session};
 use serde_json::{Value, json};
 
+use super::login::{end, root};
 use crate::{World, waits};
 
 /// Name of the candidate: the uid of the run that is gone.
@@ -57,17 +55,4 @@ async fn value(world: &mut World, path: &str) -> Result<Value> {
     let found = root.kv(SECRET_MOUNT).read_json::<Value>(path).await?;
     end(&root).await?;
     Ok(found.map_or(Value::Null, |(value, _)| value))
-}
-
-/// A session of the configurator, which equals root.
-async fn root(world: &mut World) -> Result<Session> {
-    let system = world.system().await?;
-    let (vault, admin) = (system.vault()?, system.admin());
-    let mount = waits::ask(|| connect::login_mount(&admin)).await?;
-    waits::login(&vault, &mount, CONFIGURATOR, || system.token(Identity::Warden)).await
-}
-
-async fn end(root: &Session) -> Result<()> {
-    root.request(Method::POST, "auth/token/revoke-self", None).await?;
-    Ok(())
 }

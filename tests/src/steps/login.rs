@@ -7,7 +7,7 @@ use regent_host::connect;
 use regent_types::authority_names::CONFIGURATOR;
 use regent_types::identity::Identity;
 use regent_types::labels::AUTHORITY_NAME;
-use regent_vault::Method;
+use regent_vault::{Method, Session};
 use serde_json::{Value, json};
 
 use crate::World;
@@ -77,12 +77,12 @@ async fn tamper(world: &mut World, mount: &str, keep: bool) -> Result<()> {
     }
     let system = world.system().await?;
     system.kill(Identity::Warden, 0).await;
-    let (vault, jwt) = (system.vault()?, system.token(Identity::Warden)?);
-    let root = vault.login_kubernetes(mount, CONFIGURATOR, &jwt).await?.token;
+    let root = root(world).await?;
     let body = json!({ "jwt_validation_pubkeys": keys, "bound_issuer": before["bound_issuer"] });
     let path = format!("auth/{mount}/config");
-    vault.request(&root, Method::POST, &path, Some(&body)).await?;
-    vault.request(&root, Method::POST, "auth/token/revoke-self", None).await?;
+    root.request(Method::POST, &path, Some(&body)).await?;
+    end(&root).await?;
+    let system = world.system().await?;
     ensure!(connect::login_mount(&system.admin()).await? == mount, "that is not the login mount");
     system.start_component(Identity::Warden, 0)?;
     world
@@ -104,12 +104,9 @@ async fn tamper(world: &mut World, mount: &str, keep: bool) -> Result<()> {
 
 /// Ends every login at once, as an expiry of all of them would, and then this one.
 async fn revoke_all(world: &mut World) -> Result<()> {
-    let system = world.system().await?;
-    let (vault, jwt) = (system.vault()?, system.token(Identity::Warden)?);
-    let mount = connect::login_mount(&system.admin()).await?;
-    let root = vault.login_kubernetes(&mount, CONFIGURATOR, &jwt).await?.token;
+    let root = root(world).await?;
     let ask = async |method, path, body: Option<Value>| -> Result<Value> {
-        let answer = vault.request(&root, method, path, body.as_ref()).await?;
+        let answer = root.request(method, path, body.as_ref()).await?;
         Ok(answer.map_or(Value::Null, |mut answer| answer["data"].take()))
     };
     let own = ask(Method::GET, "auth/token/lookup-self", None).await?["accessor"].take();
@@ -120,7 +117,20 @@ async fn revoke_all(world: &mut World) -> Result<()> {
         let body = json!({ "accessor": accessor });
         ask(Method::POST, "auth/token/revoke-accessor", Some(body)).await?;
     }
-    ask(Method::POST, "auth/token/revoke-self", None).await?;
+    end(&root).await
+}
+
+/// A session of the configurator, which equals root.
+pub(super) async fn root(world: &mut World) -> Result<Session> {
+    let system = world.system().await?;
+    let (vault, admin) = (system.vault()?, system.admin());
+    let mount = waits::ask(|| connect::login_mount(&admin)).await?;
+    waits::login(&vault, &mount, CONFIGURATOR, || system.token(Identity::Warden)).await
+}
+
+/// Ends a session of [`root`].
+pub(super) async fn end(root: &Session) -> Result<()> {
+    root.request(Method::POST, "auth/token/revoke-self", None).await?;
     Ok(())
 }
 

@@ -19,6 +19,7 @@ use super::error::Error;
 use super::known::Known;
 use super::run_status::follows;
 use super::session::{Drive, observer};
+use super::status::Obstacle;
 use super::{claims, introduction, look, steps};
 
 /// With nothing to do the policy in the authority is compared this often.
@@ -28,22 +29,16 @@ const BLOCKED_LOOK: Duration = Duration::from_secs(60);
 /// Where others are awaited; what they do is told by watches, and comes first.
 const WAITING_LOOK: Duration = Duration::from_secs(30);
 
-/// Follows the protocols of the path in one session.
+/// Follows the protocols of the path in one session, with the record that is `held` or as it is read now.
 pub(super) async fn follow(
     ctx: &Ctx,
     a: &Authority,
     declared: &Declared,
     key: &SecretKey,
+    held: Option<(Record, i64)>,
     known: &mut Known,
 ) -> Result<(), Error> {
-    // One that was just declared waits for others of its age, and asks nothing meanwhile.
-    if declared.secret.status.as_ref().is_none_or(|s| s.version.is_none())
-        && let Standing::Unknown(pause) = standing(ctx, declared, None)
-    {
-        (known.undecided, known.next) = (true, later(ctx.cx.now(), pause));
-        return Ok(());
-    }
-    let mut drive = Drive::open(ctx, a, declared).await?;
+    let mut drive = Drive::open(ctx, a, declared, held).await?;
     match standing(ctx, declared, drive.record()) {
         Standing::First => {}
         Standing::Unknown(pause) => {
@@ -63,7 +58,7 @@ pub(super) async fn follow(
         match (&outcome, drive.record()) {
             // Without a record nothing else says so.
             (Outcome::Blocked { .. }, None) => stop(ctx, key, known, outcome).await,
-            _ => known.waits = reason_of(&outcome),
+            _ => known.observed.waits = reason_of(&outcome),
         }
     } else {
         introduction::introduce(ctx, declared).await?;
@@ -71,9 +66,19 @@ pub(super) async fn follow(
     carry_out(ctx, &mut drive, key, known).await?;
     finish_abandoned(ctx, &mut drive).await?;
     let outcome = drive.follow(Protocol::Policy, observer(), false).await?;
-    known.drift = reason_of(&outcome).map(|(_, message)| message);
-    known.record = drive.record().cloned();
+    known.observed.drift = reason_of(&outcome).map(|(_, message)| message);
+    (known.observed.record, known.record_version) = (drive.record().cloned(), drive.version());
+    known.observed.consumers = drive.consumers();
     Ok(())
+}
+
+/// How long one that was just declared waits for others of its age. Nothing is asked and said of it meanwhile.
+pub(super) fn too_early(ctx: &Ctx, declared: &Declared) -> Option<Duration> {
+    let known = declared.secret.status.as_ref().is_some_and(|s| s.version.is_some());
+    match standing(ctx, declared, None) {
+        Standing::Unknown(pause) if !known => Some(pause),
+        _ => None,
+    }
 }
 
 /// Whether the path is this RuntimeSecret's: by its record, and where there is none by age and name.
@@ -125,7 +130,7 @@ async fn carry_out(
                 progress
             }
         };
-        known.waits = reason_of(&progress.outcome);
+        known.observed.waits = reason_of(&progress.outcome);
         known.next = known.next.min(look_again(&progress.outcome, now));
         report(ctx, &work, progress).await;
     }
@@ -191,7 +196,8 @@ pub(super) async fn stop(ctx: &Ctx, key: &SecretKey, known: &mut Known, outcome:
     | Outcome::Failed { reason, message } = &outcome
     {
         let conflict = matches!(outcome, Outcome::Blocked { by: Decider::Person, .. });
-        known.obstacle = Some((*reason, message.clone(), conflict));
+        let (reason, message) = (*reason, message.clone());
+        known.observed.obstacle = Some(Obstacle { reason, message, conflict });
     }
     for work in ctx.board.of(key) {
         report(ctx, &work, steps::stopped(outcome.clone(), ctx.cx.now())).await;

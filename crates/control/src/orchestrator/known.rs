@@ -9,6 +9,7 @@ use regent_protocol::record::State;
 use regent_protocol::{Reason, Record};
 
 use super::board::SecretKey;
+use super::status::Observed;
 
 /// RuntimeSecrets remembered; the others are looked at whenever something happens to them.
 const SECRETS_MAX: usize = 100_000;
@@ -35,14 +36,10 @@ pub(super) struct Known {
     pub(super) generation: Option<i64>,
     /// Opening of the gate at which it was looked at; 0: it was closed.
     pub(super) epoch: u64,
-    /// The record, where it belongs to this RuntimeSecret.
-    pub(super) record: Option<Record>,
-    /// Why it goes no further, where no record says so, and whether that is for a person to decide.
-    pub(super) obstacle: Option<(Reason, String, bool)>,
-    /// Why the newest run waits.
-    pub(super) waits: Option<(Reason, String)>,
-    /// What is wrong with the policy in the authority.
-    pub(super) drift: Option<String>,
+    /// What its status is made from.
+    pub(super) observed: Observed,
+    /// Number of the record's version; 0 where there is none.
+    pub(super) record_version: i64,
     /// Whether it is too early to say anything: no status is written, since one that says Git would have bootstrap
     /// produce a Secret that was handed over long ago.
     pub(super) undecided: bool,
@@ -53,9 +50,14 @@ pub(super) struct Known {
 impl Known {
     /// Whether consumers are all that is awaited. The bootstrap Secret is read once they have followed.
     fn awaits_consumers(&self) -> bool {
-        let acknowledged = self.record.as_ref().is_some_and(|r| r.state == State::Acknowledged);
-        let waits = self.waits.as_ref().is_some_and(|w| w.0 == Reason::ConsumersNotReady);
-        acknowledged && waits
+        let (record, waits) = (self.observed.record.as_ref(), self.observed.waits.as_ref());
+        let acknowledged = record.is_some_and(|r| r.state == State::Acknowledged);
+        acknowledged && waits.is_some_and(|w| w.0 == Reason::ConsumersNotReady)
+    }
+
+    /// The record and its version, as they were known when the last look ended.
+    pub(super) fn held_record(self) -> Option<(Record, i64)> {
+        self.observed.record.map(|record| (record, self.record_version))
     }
 }
 
@@ -66,6 +68,9 @@ pub(super) enum Due {
     Nothing(Timestamp),
     /// Who consumes it, and what the status says of runs.
     Status,
+    /// A step that waited for consumers, with the record that is held: had another written it since, a lost `cas` would
+    /// tell.
+    Consumers,
     All,
 }
 
@@ -77,8 +82,10 @@ pub(super) struct Now<'a> {
     pub(super) generation: Option<i64>,
     /// Opening of the gate.
     pub(super) epoch: u64,
-    /// Whether a step of a run is due, or waits for what has happened.
+    /// Whether a step of a run is due.
     pub(super) work: bool,
+    /// Whether a step waits for consumers, who all say that they have followed.
+    pub(super) followed: bool,
     /// Whether the run that holds the claim is gone or over.
     pub(super) abandoned: bool,
     /// Whether the status names other runs than there are.
@@ -95,6 +102,7 @@ pub(super) fn due(known: Option<&Known>, wake: Wake, now: &Now<'_>) -> Due {
         None => Due::All,
         Some(_) if other || wake.all || now.work || now.abandoned => Due::All,
         Some(_) if wake.source && !known.awaits_consumers() => Due::All,
+        Some(_) if now.followed => Due::Consumers,
         Some(_) if wake.consumers || now.runs_changed => Due::Status,
         Some(_) if known.resource_version.as_deref() != now.resource_version => Due::Status,
         Some(next) => Due::Nothing(next),
@@ -170,6 +178,7 @@ mod tests {
             generation: Some(1),
             epoch: 1,
             work: false,
+            followed: false,
             abandoned: false,
             runs_changed: false,
             at: at(0),
@@ -187,6 +196,8 @@ mod tests {
             (none, Now { epoch: 2, ..now }, Due::All),
             (none, Now { epoch: 0, ..now }, Due::All),
             (none, Now { work: true, ..now }, Due::All),
+            (consumers, Now { followed: true, ..now }, Due::Consumers),
+            (none, Now { followed: true, epoch: 2, ..now }, Due::All),
             (none, Now { abandoned: true, ..now }, Due::All),
             (none, Now { at: at(100), ..now }, Due::All),
             (all, now, Due::All),
@@ -232,6 +243,7 @@ mod tests {
             generation: None,
             epoch: 0,
             work: false,
+            followed: false,
             abandoned: false,
             runs_changed: false,
             at: at(0),
@@ -242,8 +254,8 @@ mod tests {
             (State::Acknowledged, None, Due::All),
             (State::Disposing, awaited, Due::All),
         ] {
-            let known =
-                Known { record: record(state), waits, next: Some(at(9)), ..Known::default() };
+            let observed = Observed { record: record(state), waits, ..Observed::default() };
+            let known = Known { observed, next: Some(at(9)), ..Known::default() };
             assert_eq!(due(Some(&known), source, &now), expected, "{state:?}");
         }
     }

@@ -6,13 +6,14 @@ use kube::{Api, ResourceExt};
 use regent_api::condition::{self, READY};
 use regent_api::{RuntimeSecret, RuntimeSecretStatus, WorkflowRun};
 use regent_operator::write::{self, StatusWrite};
+use regent_types::VersionPair;
 use regent_types::lifecycle::Stage;
 
 use super::board::SecretKey;
 use super::ctx::Ctx;
 use super::error::Error;
 use super::known::Known;
-use super::status::{self, Facts};
+use super::status::{self, Observed};
 use super::{consumers, keys};
 
 /// Writes the status if it says something new; the object's resourceVersion afterwards.
@@ -23,17 +24,9 @@ pub(super) async fn write_status(
     key: &SecretKey,
 ) -> Result<Option<String>, Error> {
     let object = write::key(secret);
-    let facts = Facts {
-        path: secret.secret_path().ok().map(|p| p.to_string()),
-        record: known.record.clone(),
-        obstacle: known.obstacle.as_ref().map(|(reason, message, _)| (*reason, message.clone())),
-        conflict: known.obstacle.as_ref().is_some_and(|o| o.2),
-        waits: known.waits.clone(),
-        observed: observed(ctx, secret, known).await?,
-        runs: last_runs(ctx, key),
-        drift: known.drift.clone(),
-    };
-    let status = status::project(secret, &facts, ctx.cx.now());
+    let mut observed = known.observed.clone();
+    observed.consumers = consumers_of(ctx, secret, &observed).await?;
+    let status = status::project(secret, &observed, &last_runs(ctx, key), ctx.cx.now());
     let reason = condition::get(&status.conditions, READY).map_or("", |c| c.reason.as_str());
     tracing::debug!(component = "orchestrator", object, reason, "looked at");
     if secret.status.as_ref() == Some(&status) {
@@ -61,17 +54,20 @@ fn log_stage(object: &str, old: &RuntimeSecret, new: &RuntimeSecretStatus) {
     }
 }
 
-/// Who is served at the version in force.
-async fn observed(
+/// Who is served at the version in force: as this look has seen it, else read now.
+async fn consumers_of(
     ctx: &Ctx,
     secret: &RuntimeSecret,
-    known: &Known,
-) -> Result<Option<Vec<String>>, Error> {
-    let version = known.record.as_ref().and_then(|r| r.current.as_ref());
+    observed: &Observed,
+) -> Result<Option<(VersionPair, Vec<String>)>, Error> {
+    let version = observed.record.as_ref().and_then(|r| r.current.clone());
     let (Some(version), Ok(path)) = (version, secret.secret_path()) else { return Ok(None) };
+    if let Some(seen) = observed.consumers.as_ref().filter(|(of, _)| *of == version) {
+        return Ok(Some(seen.clone()));
+    }
     let (api, store) = (&ctx.cx.api, &ctx.externals);
-    let seen = consumers::observed(api, store, secret, path.as_str(), version).await?;
-    Ok(Some(seen))
+    let seen = consumers::observed(api, store, secret, path.as_str(), &version).await?;
+    Ok(Some((version, seen)))
 }
 
 /// Names of the runs of a secret, newest first; those that were just made too.

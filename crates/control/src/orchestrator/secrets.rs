@@ -8,13 +8,13 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use regent_api::RuntimeSecret;
 use regent_operator::write;
-use regent_protocol::{Outcome, Reason};
+use regent_protocol::{Outcome, Reason, Record};
 
 use super::board::{SecretKey, Work};
 use super::ctx::Ctx;
 use super::declared::Declared;
 use super::error::Error;
-use super::follow::{POLICY_LOOK, follow, later, stop};
+use super::follow::{POLICY_LOOK, follow, later, stop, too_early};
 use super::known::{Due, Known, Now, due};
 use super::run_status::{ended, requeue_at};
 use super::secret_status::{last_runs, write_status};
@@ -37,17 +37,20 @@ pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, ctx: Arc<Ctx>) -> Resu
     let mut known = match (due(known.as_ref(), wake, &now), known) {
         (Due::Nothing(next), _) => return Ok(requeue_at(next, now.at)),
         (Due::Status, Some(known)) => known,
-        (Due::Status | Due::All, _) => {
+        (due, known) => {
             tracing::debug!(component = "orchestrator", object, "looks");
+            let held = known.filter(|_| due == Due::Consumers).and_then(Known::held_record);
             // Where the look fails nothing is known, and everything is looked at again.
             ctx.memory.forget(&key);
-            bring(&ctx, &secret, &key, &object).await?
+            bring(&ctx, &secret, &key, &object, held).await?
         }
     };
     known.resource_version = match known.undecided {
         true => secret.resource_version(),
         false => write_status(&ctx, &secret, &known, &key).await?,
     };
+    // Who is served is read anew by the next look.
+    known.observed.consumers = None;
     let next = known.next;
     ctx.memory.put(&key, known);
     let at = ctx.cx.now();
@@ -67,7 +70,7 @@ fn now_of<'a>(
     };
     let works = ctx.board.of(key);
     let waiting = works.iter().any(Work::is_waiting);
-    let claim = known.and_then(|k| k.record.as_ref()).and_then(|r| r.claim.as_ref());
+    let claim = known.and_then(|k| k.observed.record.as_ref()).and_then(|r| r.claim.as_ref());
     let abandoned = claim.is_some_and(|claim| {
         let run = claim.run_name.split_once('/');
         let run = run.and_then(|(ns, name)| ctx.runs.store().get(&ObjectRef::new(name).within(ns)));
@@ -77,7 +80,8 @@ fn now_of<'a>(
         resource_version: secret.metadata.resource_version.as_deref(),
         generation: secret.metadata.generation,
         epoch: ctx.epoch(),
-        work: works.iter().any(|w| w.due) || (waiting && consumers_changed && followed()),
+        work: works.iter().any(|w| w.due),
+        followed: waiting && consumers_changed && followed(),
         abandoned,
         runs_changed: secret
             .status
@@ -93,6 +97,7 @@ async fn bring(
     secret: &Arc<RuntimeSecret>,
     key: &SecretKey,
     object: &str,
+    held: Option<(Record, i64)>,
 ) -> Result<Known, Error> {
     let mut known = Known {
         uid: secret.uid(),
@@ -102,14 +107,9 @@ async fn bring(
     };
     let now = ctx.cx.now();
     known.next = later(now, POLICY_LOOK);
-    let authority = match ctx.authority() {
-        Ok(authority) => authority,
-        Err(why) => {
-            stop(ctx, key, &mut known, waiting(Reason::AuthorityNotReady, why)).await;
-            return Ok(known);
-        }
-    };
-    let declared = match Declared::of(secret, &authority.installation) {
+    let authority = ctx.authority();
+    let installation = authority.as_ref().map(|a| a.installation.as_str());
+    let declared = match Declared::of(secret, installation.unwrap_or_default()) {
         Ok(declared) => declared,
         Err(error) => {
             let message = format!("path: {error}; correct spec.path");
@@ -118,7 +118,18 @@ async fn bring(
             return Ok(known);
         }
     };
-    match follow(ctx, &authority, &declared, key, &mut known).await {
+    if let Some(pause) = too_early(ctx, &declared) {
+        (known.undecided, known.next) = (true, later(now, pause));
+        return Ok(known);
+    }
+    let authority = match authority {
+        Ok(authority) => authority,
+        Err(why) => {
+            stop(ctx, key, &mut known, waiting(Reason::AuthorityNotReady, why)).await;
+            return Ok(known);
+        }
+    };
+    match follow(ctx, &authority, &declared, key, held, &mut known).await {
         Ok(()) => ctx.backoff.reset(object),
         Err(error) if error.is_authority() => {
             let outcome = waiting(Reason::AuthorityNotReady, error.to_string());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use regent_protocol::observation::RunRef;
 use regent_protocol::record::{Record, State, record_path};
 use regent_protocol::{Answer, Decider, Next, Outcome, Protocol, Reason, Session};
-use regent_types::SecretPath;
+use regent_types::{SecretPath, VersionPair};
 
 use super::authority::Authority;
 use super::claims::{self, Standing};
@@ -45,13 +45,17 @@ pub(super) struct Drive<'a> {
 }
 
 impl<'a> Drive<'a> {
-    /// Reads the record and holds it.
+    /// Holds the record: the one that is `held` since the last look, else as it is read now.
     pub(super) async fn open(
         ctx: &'a Ctx,
         authority: &'a Authority,
         declared: &'a Declared,
+        held: Option<(Record, i64)>,
     ) -> Result<Self, Error> {
-        let stored = load(authority, &declared.path).await?;
+        let stored = match held {
+            Some(held) => Some(held),
+            None => load(authority, &declared.path).await?,
+        };
         let subject = declared.subject(ctx, authority, observer());
         let session = Session::open(Protocol::Policy, subject, stored, ctx.cx.now());
         Ok(Self { ctx, authority, declared, session, values: Values::default() })
@@ -60,6 +64,17 @@ impl<'a> Drive<'a> {
     /// The record as it is known to be.
     pub(super) fn record(&self) -> Option<&Record> {
         self.session.record()
+    }
+
+    /// Number of the record's version; 0 where there is none.
+    pub(super) fn version(&self) -> i64 {
+        self.session.version()
+    }
+
+    /// Who is served at which version, where this session has looked.
+    pub(super) fn consumers(&self) -> Option<(VersionPair, Vec<String>)> {
+        let seen = self.session.seen();
+        Some((seen.known.consumers.clone()?, seen.consumers.observed.clone()))
     }
 
     /// Stages that the protocol followed last went through.
@@ -159,7 +174,7 @@ impl<'a> Drive<'a> {
     fn log_stage(&self, protocol: Protocol) {
         let record = self.session.record();
         let version = record.and_then(|r| r.current.as_ref()).map(|v| v.number);
-        let (run, path) = (self.session.seen().run.name.as_str(), self.declared.path.as_str());
+        let (run, path) = (self.session.seen().subject.run.name.as_str(), self.declared.path.as_str());
         let step = self.session.stages().last().copied().unwrap_or_default();
         let rotating = record.is_some_and(|r| r.state == State::Rotating);
         if protocol == Protocol::Rotation && rotating {

@@ -8,6 +8,7 @@ use regent_api::{RuntimeSecret, RuntimeSecretStatus};
 use regent_protocol::policy::next_rotation;
 use regent_protocol::record::{Origin, Record, State};
 use regent_protocol::{Decider, Reason};
+use regent_types::VersionPair;
 use regent_types::lifecycle::{Authoritative, Classification, Stage};
 
 /// Condition: whether the policy in the authority is the one in force.
@@ -16,25 +17,27 @@ const POLICY: &str = "PolicyInForce";
 const CONSUMERS_MAX: usize = 1_000;
 const RUNS_MAX: usize = 5;
 
-/// What the projection is made from.
+/// What one look has found out about a RuntimeSecret: what its status is a projection of.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Facts {
-    /// Path, where it parses.
-    pub(super) path: Option<String>,
+pub(super) struct Observed {
     /// The record, where it belongs to this RuntimeSecret.
     pub(super) record: Option<Record>,
-    /// Why it goes no further, where no record says so: claims, a wrong path, no authority.
-    pub(super) obstacle: Option<(Reason, String)>,
-    /// Whether the obstacle is for a person to decide.
-    pub(super) conflict: bool,
+    pub(super) obstacle: Option<Obstacle>,
     /// Why the newest run waits.
     pub(super) waits: Option<(Reason, String)>,
-    /// Consumers at the version in force; `None` where nobody looked.
-    pub(super) observed: Option<Vec<String>>,
-    /// Last runs, newest first.
-    pub(super) runs: Vec<String>,
+    /// Consumers that have the version in force; `None` where nobody looked.
+    pub(super) consumers: Option<(VersionPair, Vec<String>)>,
     /// What is wrong with the policy in the authority.
     pub(super) drift: Option<String>,
+}
+
+/// Why it goes no further, where no record says so: claims, a wrong path, no authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Obstacle {
+    pub(super) reason: Reason,
+    pub(super) message: String,
+    /// Whether a person must decide.
+    pub(super) conflict: bool,
 }
 
 /// Those of a secret's runs, newest first, that its status names.
@@ -42,42 +45,43 @@ pub(super) fn shown(runs: &[String]) -> Vec<String> {
     runs.iter().take(RUNS_MAX).cloned().collect()
 }
 
-/// The status that follows `old`.
+/// The status of `secret` that follows its last one; `runs` are named newest first.
 pub(super) fn project(
     secret: &RuntimeSecret,
-    facts: &Facts,
+    observed: &Observed,
+    runs: &[String],
     now: Timestamp,
 ) -> RuntimeSecretStatus {
     let old = secret.status.clone().unwrap_or_default();
     let generation = secret.metadata.generation;
     let mut new = old.clone();
-    new.path = facts.path.clone().or(new.path);
+    new.path = secret.secret_path().ok().map(|path| path.to_string()).or(new.path);
     new.observed_generation = generation;
-    new.last_runs = shown(&facts.runs);
-    if let Some(observed) = &facts.observed {
-        new.consumers_observed = observed.iter().take(CONSUMERS_MAX).cloned().collect();
+    new.last_runs = shown(runs);
+    if let Some((_, consumers)) = &observed.consumers {
+        new.consumers_observed = consumers.iter().take(CONSUMERS_MAX).cloned().collect();
     }
     let claimed = old.version.as_ref().filter(|_| old.authority == Some(Authoritative::Runtime));
-    let behind = facts.obstacle.is_none()
-        && claimed.is_some_and(|v| Record::is_behind(facts.record.as_ref(), v));
-    if behind || facts.obstacle.is_some() {
+    let behind = observed.obstacle.is_none()
+        && claimed.is_some_and(|v| Record::is_behind(observed.record.as_ref(), v));
+    if behind || observed.obstacle.is_some() {
         // What was known stays: it is the evidence that an older state was restored, and what
         // consumers go by.
         new.classification = new.classification.or_else(|| Some(classification(secret, None)));
         new.authority = new.authority.or(Some(Authoritative::Git));
-        new.stage = Some(match (facts.conflict, behind) {
+        new.stage = Some(match (observed.obstacle.as_ref().is_some_and(|o| o.conflict), behind) {
             (true, _) => Stage::Conflict,
             (false, true) => Stage::Held,
             (false, false) => old.stage.unwrap_or(Stage::Declared),
         });
     } else {
-        of_record(&mut new, secret, facts);
+        of_record(&mut new, secret, observed);
     }
-    let verdict = verdict(facts, behind);
+    let verdict = verdict(observed, behind);
     new.conditions = condition::set(&old.conditions, READY, &verdict, generation, now);
-    let done = facts.record.as_ref().is_some_and(|r| r.state == State::Done);
-    if done && facts.obstacle.is_none() {
-        let policy = match &facts.drift {
+    let done = observed.record.as_ref().is_some_and(|r| r.state == State::Done);
+    if done && observed.obstacle.is_none() {
+        let policy = match &observed.drift {
             None => Verdict::yes("InForce", "custom_metadata holds the policy in force"),
             Some(why) => Verdict::no(Reason::PolicyDrift.as_str(), why.clone()),
         };
@@ -86,12 +90,12 @@ pub(super) fn project(
     new
 }
 
-fn of_record(new: &mut RuntimeSecretStatus, secret: &RuntimeSecret, facts: &Facts) {
-    let record = facts.record.as_ref();
+fn of_record(new: &mut RuntimeSecretStatus, secret: &RuntimeSecret, observed: &Observed) {
+    let record = observed.record.as_ref();
     let runtime = record.is_some_and(Record::is_runtime);
     new.classification = Some(classification(secret, record));
     new.authority = Some(if runtime { Authoritative::Runtime } else { Authoritative::Git });
-    new.stage = Some(stage(record, facts.waits.as_ref()));
+    new.stage = Some(stage(record, observed.waits.as_ref()));
     new.version = record.and_then(|r| r.current.clone());
     let last = record.and_then(Record::last_rotation);
     new.last_rotation = last.map(|r| Time(r.at));
@@ -134,9 +138,9 @@ fn stage(record: Option<&Record>, waits: Option<&(Reason, String)>) -> Stage {
     }
 }
 
-fn verdict(facts: &Facts, behind: bool) -> Verdict {
-    if let Some((reason, message)) = &facts.obstacle {
-        return Verdict::no(reason.as_str(), message.clone());
+fn verdict(observed: &Observed, behind: bool) -> Verdict {
+    if let Some(obstacle) = &observed.obstacle {
+        return Verdict::no(obstacle.reason.as_str(), obstacle.message.clone());
     }
     if behind {
         return Verdict::no(
@@ -146,11 +150,11 @@ fn verdict(facts: &Facts, behind: bool) -> Verdict {
              accept it with regent authority accept-restore",
         );
     }
-    let record = facts.record.as_ref();
+    let record = observed.record.as_ref();
     if let Some(stop) = record.and_then(|r| r.stop.as_ref()) {
         return Verdict::no(stop.reason.as_str(), stop.message.clone());
     }
-    let waits = |fallback: &'static str, what: &str| match &facts.waits {
+    let waits = |fallback: &'static str, what: &str| match &observed.waits {
         Some((reason, message)) => (reason.as_str(), message.clone()),
         None => (fallback, what.to_owned()),
     };

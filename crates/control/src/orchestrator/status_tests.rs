@@ -2,7 +2,6 @@
 
 use super::*;
 use regent_protocol::record::{Owner, Stop};
-use regent_types::VersionPair;
 use regent_types::policy::RotationPolicy;
 use serde_json::json;
 
@@ -44,8 +43,8 @@ fn reason(status: &RuntimeSecretStatus) -> (&str, &str) {
     (ready.status.as_str(), ready.reason.as_str())
 }
 
-fn with(record: Option<Record>, waits: Option<Reason>) -> Facts {
-    Facts { record, waits: waits.map(|r| (r, "because".to_owned())), ..Facts::default() }
+fn with(record: Option<Record>, waits: Option<Reason>) -> Observed {
+    Observed { record, waits: waits.map(|r| (r, "because".to_owned())), ..Observed::default() }
 }
 
 /// C2-1, C3-1: stage, class and authority at each point of a secret's life.
@@ -60,7 +59,7 @@ fn the_status_follows_the_record() {
         message: "m".into(),
         since: at(0),
     });
-    for (facts, class, stage, authority, ready) in [
+    for (observed, class, stage, authority, ready) in [
         (
             with(None, None),
             Classification::Bootstrap,
@@ -111,7 +110,7 @@ fn the_status_follows_the_record() {
             ("True", "Rotating"),
         ),
     ] {
-        let status = project(&handover(None), &facts, at(0));
+        let status = project(&handover(None), &observed, &[], at(0));
         assert_eq!(status.classification, Some(class));
         assert_eq!(status.stage, Some(stage));
         assert_eq!(status.authority, Some(authority));
@@ -122,15 +121,16 @@ fn the_status_follows_the_record() {
 /// S5.7-3: an authority that is away takes nothing back.
 #[test]
 fn without_an_authority_what_was_known_stays() {
-    let known = project(&handover(None), &with(Some(record(State::Done)), None), at(0));
-    let away =
-        Facts { obstacle: Some((Reason::AuthorityNotReady, "sealed".into())), ..Facts::default() };
-    let status = project(&handover(Some(known.clone())), &away, at(1));
+    let known = project(&handover(None), &with(Some(record(State::Done)), None), &[], at(0));
+    let (reason_of, message) = (Reason::AuthorityNotReady, "sealed".to_owned());
+    let obstacle = Some(Obstacle { reason: reason_of, message, conflict: false });
+    let away = Observed { obstacle, ..Observed::default() };
+    let status = project(&handover(Some(known.clone())), &away, &[], at(1));
     assert_eq!(
         (status.stage, status.authority, status.version),
         (known.stage, known.authority, known.version)
     );
-    let fresh = project(&handover(None), &away, at(1));
+    let fresh = project(&handover(None), &away, &[], at(1));
     assert_eq!((fresh.stage, fresh.authority), (Some(Stage::Declared), Some(Authoritative::Git)));
     assert_eq!(reason(&fresh), ("False", "AuthorityNotReady"));
 }
@@ -138,7 +138,7 @@ fn without_an_authority_what_was_known_stays() {
 /// S5.7-4: after a cluster loss the record alone rebuilds the status.
 #[test]
 fn an_empty_status_is_rebuilt_from_the_record() {
-    let status = project(&handover(None), &with(Some(record(State::Done)), None), at(0));
+    let status = project(&handover(None), &with(Some(record(State::Done)), None), &[], at(0));
     assert_eq!(status.version, Some(VersionPair::new(1, "2026-11-24T03:00:00Z")));
     assert_eq!(status.authority, Some(Authoritative::Runtime));
 }
@@ -148,9 +148,9 @@ fn an_empty_status_is_rebuilt_from_the_record() {
 fn a_status_that_knows_more_than_the_record_is_kept_and_held() {
     let mut newer = record(State::Done);
     newer.current = Some(VersionPair::new(4, "t4"));
-    let known = project(&handover(None), &with(Some(newer), None), at(0));
+    let known = project(&handover(None), &with(Some(newer), None), &[], at(0));
     for older in [Some(record(State::Done)), None] {
-        let status = project(&handover(Some(known.clone())), &with(older, None), at(1));
+        let status = project(&handover(Some(known.clone())), &with(older, None), &[], at(1));
         assert_eq!(status.version, known.version);
         assert_eq!(status.stage, Some(Stage::Held));
         assert_eq!(reason(&status), ("False", "RecordBehindStatus"));
@@ -158,10 +158,10 @@ fn a_status_that_knows_more_than_the_record_is_kept_and_held() {
 }
 
 #[test]
-fn the_same_facts_give_the_same_status() {
-    let facts = with(Some(record(State::Done)), None);
-    let first = project(&handover(None), &facts, at(0));
-    let second = project(&handover(Some(first.clone())), &facts, at(100));
+fn what_is_the_same_gives_the_same_status() {
+    let observed = with(Some(record(State::Done)), None);
+    let first = project(&handover(None), &observed, &[], at(0));
+    let second = project(&handover(Some(first.clone())), &observed, &[], at(100));
     assert_eq!(first, second);
 }
 
@@ -170,16 +170,16 @@ fn the_next_rotation_is_reckoned_from_the_version_in_force() {
     let mut timed = record(State::Done);
     timed.policy.rotation_type = regent_types::policy::RotationType::TimeBased;
     timed.policy.ttl_seconds = 3_600;
-    let status = project(&handover(None), &with(Some(timed), None), at(0));
+    let status = project(&handover(None), &with(Some(timed), None), &[], at(0));
     let due: Timestamp = "2026-11-24T04:00:00Z".parse().unwrap();
     assert_eq!(status.next_rotation, Some(Time(due)));
 }
 
 #[test]
 fn policy_drift_is_a_condition_of_its_own() {
-    let mut facts = with(Some(record(State::Done)), None);
-    facts.drift = Some("ttl is missing".into());
-    let status = project(&handover(None), &facts, at(0));
+    let mut observed = with(Some(record(State::Done)), None);
+    observed.drift = Some("ttl is missing".into());
+    let status = project(&handover(None), &observed, &[], at(0));
     assert_eq!(condition::get(&status.conditions, POLICY).unwrap().reason, "PolicyDrift");
     assert_eq!(reason(&status), ("True", "Runtime"));
 }

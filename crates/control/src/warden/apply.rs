@@ -1,11 +1,9 @@
 //! Carries a step out. Every effect is conditional or may be repeated.
 
-use regent_api::RuntimeAuthority;
 use serde_json::json;
 
 use super::ctx::Ctx;
 use super::ledger_event::recovered;
-use super::link::Link;
 use super::memory::Memory;
 use super::observe::Observation;
 use super::observed::Stage;
@@ -17,8 +15,6 @@ impl Ctx {
     pub(super) async fn apply(
         &self,
         step: &Step,
-        authority: &RuntimeAuthority,
-        link: &Link,
         memory: &mut Memory,
         observation: Observation,
     ) -> Result<(), Error> {
@@ -36,15 +32,13 @@ impl Ctx {
                 }
                 self.persist_status(fields).await
             }
-            Step::Initialize => self.initialize(authority, link, memory, &observation).await,
+            Step::Initialize => self.initialize(memory, &observation).await,
             Step::StoreShares => self.store_shares(memory).await,
             Step::CopyShares => self.copy_shares(memory, observation).await,
-            Step::Unseal => self.unseal(link, memory, &observation).await,
-            Step::Reconfigure(cause) => {
-                self.reconfigure(*cause, authority, link, memory, &observation).await
-            }
-            Step::Record => memory.append_events(&link.ledger).await,
-            Step::Acknowledge => self.acknowledge(link, memory, observation).await,
+            Step::Unseal => self.unseal(memory, &observation).await,
+            Step::Reconfigure(cause) => self.reconfigure(*cause, memory, &observation).await,
+            Step::Record => memory.append_events(&observation.link.ledger).await,
+            Step::Acknowledge => self.acknowledge(memory, observation).await,
             Step::Rest(_) => Ok(()),
         }
     }
@@ -52,7 +46,6 @@ impl Ctx {
     /// Recorded first: a crash in between makes the same event, which the chain holds once.
     async fn acknowledge(
         &self,
-        link: &Link,
         memory: &mut Memory,
         observation: Observation,
     ) -> Result<(), Error> {
@@ -61,7 +54,7 @@ impl Ctx {
         };
         let actor = stored.recovered_by().unwrap_or("holder");
         memory.add_event(recovered(self.operator.now(), &sealed, actor));
-        memory.append_events(&link.ledger).await?;
+        memory.append_events(&observation.link.ledger).await?;
         self.shares_store.acknowledge(stored).await
     }
 
@@ -84,7 +77,6 @@ impl Ctx {
 
     async fn unseal(
         &self,
-        link: &Link,
         memory: &mut Memory,
         observation: &Observation,
     ) -> Result<(), Error> {
@@ -93,12 +85,12 @@ impl Ctx {
             return Ok(());
         };
         let shares = unseal::open_unattended(sealed, identities)?;
-        let given = unseal::give(&link.client, &shares).await;
+        let given = unseal::give(&observation.link.client, &shares).await;
         given.map_err(Error::authority("unsealing"))?;
         memory.was_sealed = false;
         let detail = "by the unseal identity of this cluster";
         memory.add_event(self.event("unsealed", "", detail));
-        tracing::info!(address = link.client.address(), "authority unsealed");
+        tracing::info!(address = observation.link.client.address(), "authority unsealed");
         Ok(())
     }
 }

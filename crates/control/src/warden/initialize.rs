@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use regent_api::RuntimeAuthority;
 use regent_types::seal::UNATTENDED;
 use regent_vault::{InitRequest, SealedShare, ShareHolder};
 
 use super::Error;
 use super::ctx::Ctx;
-use super::link::Link;
 use super::memory::Memory;
 use super::observe::Observation;
 use super::share_plan::SharePlan;
@@ -17,15 +15,14 @@ impl Ctx {
     /// The root token stays in `memory` until it is revoked.
     pub(super) async fn initialize(
         &self,
-        authority: &RuntimeAuthority,
-        link: &Link,
         memory: &mut Memory,
         observation: &Observation,
     ) -> Result<(), Error> {
-        if authority.spec.external.is_some() {
-            return self.initialize_external(authority, link, memory, observation).await;
+        let (spec, client) = (&observation.authority.spec, &observation.link.client);
+        if spec.external.is_some() {
+            return self.initialize_external(memory, observation).await;
         }
-        let seal = &authority.spec.seal;
+        let seal = &spec.seal;
         let holder = |h: &regent_api::runtime_authority::Holder| ShareHolder {
             name: h.name.clone(),
             recipient: h.recipient.clone(),
@@ -35,28 +32,26 @@ impl Ctx {
             threshold: seal.threshold,
             unseal_recipient: observation.observed.identity.clone(),
         };
-        let answer = link.client.init_embedded(&request).await;
+        let answer = client.init_embedded(&request).await;
         let answer = answer.map_err(Error::authority("initializing"))?;
         memory.root = Some(Arc::new(answer.root_token));
-        tracing::info!(address = link.client.address(), "authority initialized");
+        tracing::info!(address = client.address(), "authority initialized");
         check_shares(&request, &answer.sealed_shares)
     }
 
     /// The shares leave this function sealed; until they are stored they are kept in memory.
     async fn initialize_external(
         &self,
-        authority: &RuntimeAuthority,
-        link: &Link,
         memory: &mut Memory,
         observation: &Observation,
     ) -> Result<(), Error> {
-        let share_plan =
-            SharePlan::new(&authority.spec.seal, observation.observed.identity.as_deref())?;
-        let answer = link.client.init(share_plan.shares(), share_plan.threshold()).await;
+        let (seal, client) = (&observation.authority.spec.seal, &observation.link.client);
+        let share_plan = SharePlan::new(seal, observation.observed.identity.as_deref())?;
+        let answer = client.init(share_plan.shares(), share_plan.threshold()).await;
         let answer = answer.map_err(Error::authority("initializing"))?;
         memory.unstored = Some(share_plan.seal(&answer.shares)?);
         memory.root = Some(Arc::new(answer.root_token));
-        tracing::info!(address = link.client.address(), "authority initialized");
+        tracing::info!(address = client.address(), "authority initialized");
         self.store_shares(memory).await
     }
 

@@ -49,11 +49,10 @@ pub(super) fn by(actor: &str, event: Event) -> Event {
 /// event.
 pub(super) fn unrecorded(
     now: Timestamp,
-    authority: &RuntimeAuthority,
     observation: &Observation,
 ) -> Option<Event> {
     match (observation.observed.stage, &observation.sealed) {
-        (Stage::Initialized | Stage::Configured, _) => Some(initialized(now, authority)),
+        (Stage::Initialized | Stage::Configured, _) => Some(initialized(now, &observation.authority)),
         (Stage::Unknown, Some(sealed)) if observation.observed.shares.openable > 0 => {
             let noted = observation.stored.as_ref().and_then(|stored| stored.recovered_by());
             Some(recovered(now, sealed, noted.unwrap_or("holder")))

@@ -1,6 +1,8 @@
 //! Looks at everything a decision rests on, fresh: the unseal identity, health, sealed shares,
 //! configuration.
 
+use std::sync::Arc;
+
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use regent_api::RuntimeAuthority;
@@ -23,6 +25,9 @@ const READS_AT_ONCE: usize = 8;
 
 /// What was seen: the part that decides, and the material to act with.
 pub(super) struct Observation {
+    /// The declaration that it was made for, and the way to what that names.
+    pub(super) authority: RuntimeAuthority,
+    pub(super) link: Arc<Link>,
     pub(super) observed: Observed,
     pub(super) identities: Option<Identities>,
     pub(super) sealed: Option<SealedShares>,
@@ -85,8 +90,8 @@ impl Ctx {
     /// One look at everything.
     pub(super) async fn observe(
         &self,
-        authority: &RuntimeAuthority,
-        link: &Link,
+        authority: RuntimeAuthority,
+        link: Arc<Link>,
         memory: &Memory,
         now: Timestamp,
     ) -> Result<Observation, Error> {
@@ -98,7 +103,7 @@ impl Ctx {
         };
         let recipient = identities.as_ref().and_then(|i| i.recipients().into_iter().next());
         let health = health(&link.client).await;
-        let (sealed, stored) = self.shares_in_force(embedded, &health, link).await?;
+        let (sealed, stored) = self.shares_in_force(embedded, &health, &link).await?;
         let shares = match &sealed {
             Some(sealed) => Shares {
                 known: true,
@@ -111,7 +116,7 @@ impl Ctx {
             None => Shares::default(),
         };
         let (configuration, audited) = match health == Health::Unsealed && memory.root.is_none() {
-            true => self.compare(authority, link).await?,
+            true => self.compare(&authority, &link).await?,
             false => (ConfigurationCheck::Untried, None),
         };
         let recovery_noted = stored.as_ref().is_some_and(|stored| stored.recovered_by().is_some());
@@ -131,7 +136,7 @@ impl Ctx {
             events_due: !memory.pending.is_empty(),
             recovery_noted,
         };
-        Ok(Observation { observed, identities, sealed, stored, audited })
+        Ok(Observation { authority, link, observed, identities, sealed, stored, audited })
     }
 
     /// The sealed shares, and what lies in Kubernetes. The embedded authority's own are the truth

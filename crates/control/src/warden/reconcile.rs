@@ -119,7 +119,7 @@ impl Ctx {
                 return Ok(Rest::waiting("Gone", "there is no RuntimeAuthority regent"));
             };
             let link = memory.link(&authority, &self.operator)?;
-            let observation = self.observe(&authority, &link, memory, self.operator.now()).await?;
+            let observation = self.observe(authority, link, memory, self.operator.now()).await?;
             *last_health = Some(observation.observed.health.clone());
             memory.audited = observation.audited.or(memory.audited);
             self.record_foreign_unseal(&observation.observed.health, memory);
@@ -127,7 +127,7 @@ impl Ctx {
                 Step::Rest(rest) => return Ok(rest),
                 step => {
                     tracing::debug!(?step, "warden step");
-                    self.apply(&step, &authority, &link, memory, observation).await?;
+                    self.apply(&step, memory, observation).await?;
                 }
             }
         }

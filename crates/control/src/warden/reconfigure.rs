@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use regent_api::RuntimeAuthority;
 use regent_types::authority_names::CONFIGURATOR;
 use regent_vault::Token;
 use serde_json::{Value, json};
@@ -12,7 +11,6 @@ use serde_json::{Value, json};
 use super::configure::{self, Change, Conflict, DesiredConfig};
 use super::ctx::Ctx;
 use super::ledger_event::unrecorded;
-use super::link::Link;
 use super::memory::Memory;
 use super::observe::{Access, Observation};
 use super::observed::Stage;
@@ -38,22 +36,21 @@ impl Ctx {
     pub(super) async fn reconfigure(
         &self,
         cause: Cause,
-        authority: &RuntimeAuthority,
-        link: &Link,
         memory: &mut Memory,
         observation: &Observation,
     ) -> Result<(), Error> {
-        let privileged = self.privileged_token(authority, link, memory, observation).await;
+        let (authority, link) = (&observation.authority, &observation.link);
+        let privileged = self.privileged_token(memory, observation).await;
         if cause != Cause::First && !matches!(privileged, Err(Error::NoWayIn { .. })) {
             // Also when it fails: a repair that does not help is not repeated at once. Without a
             // way in nothing was tried.
             memory.repairs.made(authority.metadata.generation, self.operator.now());
         }
         let privileged = privileged?;
-        if let Some(event) = unrecorded(self.operator.now(), authority, observation) {
+        if let Some(event) = unrecorded(self.operator.now(), observation) {
             memory.add_event(event);
         }
-        let done = self.repair(cause, authority, link, memory, observation, &privileged).await;
+        let done = self.repair(cause, memory, observation, &privileged).await;
         if done.is_err() && cause == Cause::First {
             // The root token of an initialization cannot be had again: it is kept for the next
             // pass.
@@ -85,17 +82,16 @@ impl Ctx {
     /// can be opened.
     async fn privileged_token(
         &self,
-        authority: &RuntimeAuthority,
-        link: &Link,
         memory: &Memory,
         observation: &Observation,
     ) -> Result<PrivilegedToken, Error> {
+        let client = &observation.link.client;
         if let Some(token) = &memory.root {
             return Ok(PrivilegedToken { token: Arc::clone(token), root: true });
         }
         let jwt = self.operator.jwt.jwt().map_err(Error::authority("reading the own token"))?;
-        let mount = authority.spec.login().mount;
-        let login = link.client.login_kubernetes(&mount, CONFIGURATOR, &jwt).await;
+        let mount = observation.authority.spec.login().mount;
+        let login = client.login_kubernetes(&mount, CONFIGURATOR, &jwt).await;
         let source = match login {
             Ok(login) => return Ok(PrivilegedToken { token: Arc::new(login.token), root: false }),
             Err(error) => error,
@@ -113,23 +109,21 @@ impl Ctx {
         // Intent before effect: from here on a root token may live.
         self.persist_status(json!({ "rootRevoked": false })).await?;
         let shares = unseal::open_unattended(sealed, identities)?;
-        let token = link.client.generate_root(&shares).await;
+        let token = client.generate_root(&shares).await;
         let token = token.map_err(Error::authority("generating a root token"))?;
-        tracing::info!(address = link.client.address(), "root token generated for a repair");
+        tracing::info!(address = client.address(), "root token generated for a repair");
         Ok(PrivilegedToken { token: Arc::new(token), root: true })
     }
 
     async fn repair(
         &self,
         cause: Cause,
-        authority: &RuntimeAuthority,
-        link: &Link,
         memory: &mut Memory,
         observation: &Observation,
         privileged: &PrivilegedToken,
     ) -> Result<(), Error> {
-        let access = Access::Token(&link.client, &privileged.token);
-        let desired = DesiredConfig::of(authority, &self.args, &self.operator.api).await?;
+        let access = Access::Token(&observation.link.client, &privileged.token);
+        let desired = DesiredConfig::of(&observation.authority, &self.args, &self.operator.api).await?;
         let changed = match write_configuration(&desired, &access).await {
             // The next look, as the read-only role, reports it.
             Err(Error::Conflict(what)) if cause != Cause::LoginRefused => {

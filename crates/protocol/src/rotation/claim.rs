@@ -15,7 +15,7 @@ use crate::step::{Step, failed, held, wait};
 
 /// Claims a path that is done.
 pub(super) fn take(record: &Record, seen: &Observation, now: Timestamp) -> Step {
-    if seen.run.finishes || covered(record, seen) {
+    if seen.subject.run.finishes || covered(record, seen) {
         return Step::End(Outcome::Covered);
     }
     if record.origin == Origin::Derived {
@@ -34,24 +34,24 @@ pub(super) fn take(record: &Record, seen: &Observation, now: Timestamp) -> Step 
         return refused;
     }
     let ignored = record.disposition == Some(Disposition::Ignore);
-    if ignored && !seen.consumers.waiting.is_empty() && !seen.run.compromise {
+    if ignored && !seen.consumers.waiting.is_empty() && !seen.subject.run.compromise {
         let message = format!("waiting for {}", seen.consumers.waiting.join(", "));
         return wait(Reason::ConsumersNotReady, message);
     }
     let mut next = record.to(State::Rotating);
-    if let Some(slot) = &seen.run.slot {
+    if let Some(slot) = &seen.subject.run.slot {
         next.cover(slot);
     }
     next.claim = Some(Claim {
-        run: seen.run.uid.clone(),
-        run_name: seen.run.name.clone(),
+        run: seen.subject.run.uid.clone(),
+        run_name: seen.subject.run.name.clone(),
         base,
-        candidate: seen.run.uid.clone(),
+        candidate: seen.subject.run.uid.clone(),
         hmac: None,
         step: RotationStep::Create,
         sent: Vec::new(),
-        compromise: seen.run.compromise,
-        renew: seen.run.renew.clone(),
+        compromise: seen.subject.run.compromise,
+        renew: seen.subject.run.renew.clone(),
         claimed_at: now,
         promoted: None,
         promoted_at: None,
@@ -63,7 +63,7 @@ pub(super) fn take(record: &Record, seen: &Observation, now: Timestamp) -> Step 
 /// is gone is taken over and finished, which counts as this run's rotation; a living one is
 /// awaited.
 pub(super) fn meet(record: &Record, claim: &Claim, seen: &Observation) -> Step {
-    let same = claim.run_name == seen.run.name;
+    let same = claim.run_name == seen.subject.run.name;
     if !same && covered(record, seen) {
         return Step::End(Outcome::Covered);
     }
@@ -74,11 +74,11 @@ pub(super) fn meet(record: &Record, claim: &Claim, seen: &Observation) -> Step {
         );
     }
     let step = with(record, claim, |c| {
-        c.run = seen.run.uid.clone();
-        c.run_name = seen.run.name.clone();
-        c.compromise |= seen.run.compromise;
+        c.run = seen.subject.run.uid.clone();
+        c.run_name = seen.subject.run.name.clone();
+        c.compromise |= seen.subject.run.compromise;
     });
-    match (step, &seen.run.slot) {
+    match (step, &seen.subject.run.slot) {
         (Step::Persist(mut next), Some(slot)) => {
             next.cover(slot);
             Step::Persist(next)
@@ -90,7 +90,7 @@ pub(super) fn meet(record: &Record, claim: &Claim, seen: &Observation) -> Step {
 /// Stops before the claim where a key that is to be renewed is not in the value.
 fn renewable(seen: &Observation) -> Option<Step> {
     let keys = &seen.newest_keys;
-    let asked = &seen.run.renew;
+    let asked = &seen.subject.run.renew;
     let known = !asked.is_empty() && asked.keys().all(|k| keys.contains(k));
     let readable = matches!(seen.newest, ValueSeen::Read { .. });
     (readable && !known).then(|| failed(Reason::NothingToRotate, nothing_to_rotate(keys)))
@@ -103,7 +103,7 @@ pub fn nothing_to_rotate(known: &BTreeSet<String>) -> String {
 }
 
 pub(super) fn covered(record: &Record, seen: &Observation) -> bool {
-    seen.run.slot.as_ref().is_some_and(|s| record.covers(s))
+    seen.subject.run.slot.as_ref().is_some_and(|s| record.covers(s))
 }
 
 /// Stops where the path has a version that no run wrote.
@@ -115,7 +115,7 @@ pub(super) fn unknown(record: &Record, seen: &Observation) -> Option<Step> {
             format!(
                 "expected version {pair} to be the newest at {}, found version {}; find out who \
                  wrote it",
-                seen.path, seen.metadata.current_version
+                seen.subject.path, seen.metadata.current_version
             ),
         )
     })

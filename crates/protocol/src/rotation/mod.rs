@@ -37,7 +37,7 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
     let Some(held) = record.claim.as_ref().filter(|_| record.state == State::Rotating) else {
         return before_claim(record, seen);
     };
-    if held.run != seen.run.uid {
+    if held.run != seen.subject.run.uid {
         return Needs { claimant: true, ..none };
     }
     let candidate = Some(held.candidate.clone());
@@ -57,8 +57,8 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
 
 /// What is looked at before a path is claimed; nothing where the run has nothing to claim.
 fn before_claim(record: &Record, seen: &Observation) -> Needs {
-    let closed = record.runs.iter().any(|r| r.run == seen.run.uid);
-    let idle = seen.run.finishes || claim::covered(record, seen);
+    let closed = record.runs.iter().any(|r| r.run == seen.subject.run.uid);
+    let idle = seen.subject.run.finishes || claim::covered(record, seen);
     if record.state != State::Done || record.origin == Origin::Derived || closed || idle {
         return Needs::default();
     }
@@ -77,7 +77,7 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
     if let Some(stop) = stop {
         return stop;
     }
-    if record.runs.iter().any(|r| r.run == seen.run.uid) {
+    if record.runs.iter().any(|r| r.run == seen.subject.run.uid) {
         return Step::End(Outcome::Done);
     }
     match (record.state, record.claim.as_ref()) {
@@ -88,7 +88,7 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
 }
 
 fn under_way(record: &Record, held: &Claim, seen: &Observation, now: Timestamp) -> Step {
-    if held.run != seen.run.uid {
+    if held.run != seen.subject.run.uid {
         return claim::meet(record, held, seen);
     }
     match held.step {

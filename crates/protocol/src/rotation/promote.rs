@@ -43,14 +43,14 @@ pub(super) fn promote(record: &Record, claim: &Claim, seen: &Observation, now: T
                 "expected version {} to be the newest at {}, found version {pair} that this run \
                  did not write; \
                  find out who wrote it",
-                claim.base, seen.path
+                claim.base, seen.subject.path
             ),
         ),
         ValueSeen::Read { pair, .. } => held(
             Reason::AuthorityWentBack,
             format!(
                 "expected version {} at {}, found {pair}; restore a newer state",
-                claim.base, seen.path
+                claim.base, seen.subject.path
             ),
         ),
         ValueSeen::None | ValueSeen::Unreadable => held(
@@ -58,7 +58,7 @@ pub(super) fn promote(record: &Record, claim: &Claim, seen: &Observation, now: T
             format!(
                 "expected version {} at {}, found nothing readable; undelete it or restore the \
                  authority's storage",
-                claim.base, seen.path
+                claim.base, seen.subject.path
             ),
         ),
     }

@@ -96,11 +96,11 @@ fn a_rotation_goes_from_claim_to_done() {
 #[test]
 fn a_covered_slot_is_already_done() {
     let mut seen = acked();
-    seen.run.slot = Some(Slot { trigger: "schedule/nightly".into(), slot: "s1".into() });
+    seen.subject.run.slot = Some(Slot { trigger: "schedule/nightly".into(), slot: "s1".into() });
     let mut done = persisted(go(&record(State::Done), &mut seen, 0)).to(State::Done);
     done.claim = None;
-    seen.run = fixture::run("run2");
-    seen.run.slot = Some(Slot { trigger: "schedule/nightly".into(), slot: "s1".into() });
+    seen.subject.run = fixture::run("run2");
+    seen.subject.run.slot = Some(Slot { trigger: "schedule/nightly".into(), slot: "s1".into() });
     assert_eq!(go(&done, &mut seen, 0), Step::End(Outcome::Covered));
     seen.claimant_alive = true;
     let mut held = done.clone();
@@ -120,7 +120,7 @@ fn only_a_sound_path_that_is_done_is_claimed() {
         (|r, _| r.origin = Origin::Derived, Reason::NothingToRotate),
         (|_, s| s.metadata.versions.clear(), Reason::ValueMissing),
         (|_, s| fixture::write(s, 2, "t2"), Reason::UnknownVersion),
-        (|_, s| s.status = Some(pair(3)), Reason::RecordBehindStatus),
+        (|_, s| s.subject.status = Some(pair(3)), Reason::RecordBehindStatus),
         (
             |r, s| {
                 r.disposition = Some(Disposition::Ignore);
@@ -143,7 +143,7 @@ fn only_a_sound_path_that_is_done_is_claimed() {
 fn a_living_claimant_is_awaited_and_a_dead_one_taken_over() {
     let held = claimed(RotationStep::Await);
     let mut seen = promoted();
-    seen.run = fixture::run("run2");
+    seen.subject.run = fixture::run("run2");
     seen.claimant_alive = true;
     assert_eq!(reason(&go(&held, &mut seen, 0)), Some(Reason::RotationUnderWay));
     seen.claimant_alive = false;
@@ -156,7 +156,7 @@ fn a_living_claimant_is_awaited_and_a_dead_one_taken_over() {
 #[test]
 fn a_finishing_run_takes_over_and_begins_nothing() {
     let mut seen = promoted();
-    seen.run = RunRef { finishes: true, ..fixture::run("run2") };
+    seen.subject.run = RunRef { finishes: true, ..fixture::run("run2") };
     let taken = persisted(go(&claimed(RotationStep::Await), &mut seen, 0));
     assert_eq!(taken.claim.as_ref().map(|c| c.run.as_str()), Some("run2"));
     assert_eq!(go(&record(State::Done), &mut seen, 0), Step::End(Outcome::Covered));
@@ -166,8 +166,8 @@ fn a_finishing_run_takes_over_and_begins_nothing() {
 #[test]
 fn a_run_goes_on_with_its_claim_after_a_cluster_loss() {
     let mut seen = acked();
-    seen.run = fixture::run("run1");
-    seen.run.uid = "new-uid".into();
+    seen.subject.run = fixture::run("run1");
+    seen.subject.run.uid = "new-uid".into();
     let held = claimed(RotationStep::Create);
     let taken = persisted(go(&held, &mut seen, 0));
     assert_eq!(taken.claim.as_ref().map(|c| c.run.as_str()), Some("new-uid"));

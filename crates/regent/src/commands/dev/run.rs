@@ -62,7 +62,8 @@ async fn live(
     let deadline = tokio::time::Instant::now() + goal.timeout;
     let mut recovered = false;
     loop {
-        watch.look(|view| teller.tell(view));
+        let began = Instant::now();
+        let is_steady = watch.look(|view| teller.tell(view));
         let needs_person = watch.look(|view| reason(view) == "NoUnsealIdentity");
         if needs_person && !recovered {
             recovered = true;
@@ -71,9 +72,10 @@ async fn live(
         if let Some(unmet) = watch.look(View::fatal).filter(|_| goal.until_steady) {
             return Err(not_steady(&[unmet]).into());
         }
-        if watch.look(|view| view.first_unmet().is_none()) {
+        if is_steady {
             break;
         }
+        pace(began.elapsed()).await;
         tokio::select! {
             () = watch.changed() => {}
             () = tokio::time::sleep_until(deadline), if goal.until_steady => {
@@ -93,8 +95,17 @@ async fn live(
     // From here on only Ctrl-C ends the run; what happens is still told.
     loop {
         watch.changed().await;
+        let began = Instant::now();
         watch.look(|view| teller.tell(view));
+        pace(began.elapsed()).await;
     }
+}
+
+/// Rests after a look that took `judged`. A look goes through everything that is seen, and each of thousands of objects
+/// changes twenty times: looks take at most a fifth of the time.
+async fn pace(judged: Duration) {
+    const REST_MAX: Duration = Duration::from_millis(500);
+    tokio::time::sleep(judged.saturating_mul(4).min(REST_MAX)).await;
 }
 
 async fn play_recovery(system: &System, teller: &mut Teller) -> anyhow::Result<()> {
@@ -167,7 +178,8 @@ impl Teller {
         self.line("phase 0", "repository", &format!("{}{commit}", system.repo_url));
     }
 
-    fn tell(&mut self, view: &View) {
+    /// Tells what is new in `view`; whether nothing keeps it from steady state.
+    fn tell(&mut self, view: &View) -> bool {
         for (ready, revision, count) in view.git.values() {
             if let (true, Some(revision)) = (ready.ready, revision) {
                 let text = format!("revision {revision:.12} applied: {count} objects");
@@ -193,10 +205,10 @@ impl Teller {
             self.once("phase 3", "authority", format!("{}: {}", ready.reason, ready.message));
         }
         self.tell_secrets(view);
-        if let Some((first, count)) = view.first_unmet() {
-            let text = format!("waiting for {} and {} more", first.object, count - 1);
-            self.progress.waiting(&text);
-        }
+        let Some((first, count)) = view.first_unmet() else { return true };
+        let text = format!("waiting for {} and {} more", first.object, count - 1);
+        self.progress.waiting(&text);
+        false
     }
 
     fn tell_secrets(&mut self, view: &View) {
