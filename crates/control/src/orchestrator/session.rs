@@ -174,7 +174,8 @@ impl<'a> Drive<'a> {
     fn log_stage(&self, protocol: Protocol) {
         let record = self.session.record();
         let version = record.and_then(|r| r.current.as_ref()).map(|v| v.number);
-        let (run, path) = (self.session.seen().subject.run.name.as_str(), self.declared.path.as_str());
+        let (run, path) =
+            (self.session.seen().subject.run.name.as_str(), self.declared.path.as_str());
         let step = self.session.stages().last().copied().unwrap_or_default();
         let rotating = record.is_some_and(|r| r.state == State::Rotating);
         if protocol == Protocol::Rotation && rotating {

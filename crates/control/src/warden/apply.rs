@@ -75,11 +75,7 @@ impl Ctx {
         Ok(())
     }
 
-    async fn unseal(
-        &self,
-        memory: &mut Memory,
-        observation: &Observation,
-    ) -> Result<(), Error> {
+    async fn unseal(&self, memory: &mut Memory, observation: &Observation) -> Result<(), Error> {
         let (Some(sealed), Some(identities)) = (&observation.sealed, &observation.identities)
         else {
             return Ok(());

@@ -47,12 +47,11 @@ pub(super) fn by(actor: &str, event: Event) -> Event {
 /// What happened before this process and is not known to be recorded: an initialization, or a
 /// recovery into this cluster. The ids are made of what happened, so that a repeat is no second
 /// event.
-pub(super) fn unrecorded(
-    now: Timestamp,
-    observation: &Observation,
-) -> Option<Event> {
+pub(super) fn unrecorded(now: Timestamp, observation: &Observation) -> Option<Event> {
     match (observation.observed.stage, &observation.sealed) {
-        (Stage::Initialized | Stage::Configured, _) => Some(initialized(now, &observation.authority)),
+        (Stage::Initialized | Stage::Configured, _) => {
+            Some(initialized(now, &observation.authority))
+        }
         (Stage::Unknown, Some(sealed)) if observation.observed.shares.openable > 0 => {
             let noted = observation.stored.as_ref().and_then(|stored| stored.recovered_by());
             Some(recovered(now, sealed, noted.unwrap_or("holder")))

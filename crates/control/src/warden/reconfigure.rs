@@ -123,7 +123,8 @@ impl Ctx {
         privileged: &PrivilegedToken,
     ) -> Result<(), Error> {
         let access = Access::Token(&observation.link.client, &privileged.token);
-        let desired = DesiredConfig::of(&observation.authority, &self.args, &self.operator.api).await?;
+        let desired =
+            DesiredConfig::of(&observation.authority, &self.args, &self.operator.api).await?;
         let changed = match write_configuration(&desired, &access).await {
             // The next look, as the read-only role, reports it.
             Err(Error::Conflict(what)) if cause != Cause::LoginRefused => {

@@ -128,11 +128,11 @@ pub(super) const INVARIANTS: &[Invariant] = &[
     Invariant {
         name: "intent-before-effect",
         held: Held::Test(
-            "crates/protocol/src/explore.rs",
+            "crates/protocol/src/explore/mod.rs",
             "two_concurrent_handovers_that_crash_keep_every_invariant",
         ),
         broken: Broken::By(
-            "crates/protocol/src/explore.rs",
+            "crates/protocol/src/explore/mod.rs",
             "without_any_of_its_guards_an_invariant_breaks",
         ),
     },
