@@ -129,10 +129,12 @@ fn settings(mount: &mut Mount, data: &Object) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A lease bound; `system` is the word for the default.
+/// A lease bound; `system` is the word for the default, and an empty one, which clients send with every tune,
+/// changes nothing.
 fn ttl(data: &Object, name: &str) -> Result<Option<u64>, ApiError> {
     match fields::text(data, name) {
         Ok(Some("system")) => Ok(Some(0)),
+        Ok(Some("")) => Ok(None),
         _ => fields::seconds(data, name),
     }
 }

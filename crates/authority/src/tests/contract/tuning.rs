@@ -19,7 +19,13 @@ async fn v10_an_auth_method_is_tuned_below_sys_mounts() {
             r#"200 {"data": {"default_lease_ttl": 300, "max_lease_ttl": 3600, "description": "tuned",
                 "token_type": "default-service", "listing_visibility": "unauth"}}"#,
         ),
-        ("GET sys/auth/k8s/tune", r#"200 {"data": {"default_lease_ttl": 300}}"#),
+        // `bao auth tune -description=d` sends the bounds too, empty.
+        (
+            r#"POST sys/mounts/auth/k8s/tune {"description": "d", "default_lease_ttl": "", "max_lease_ttl": "",
+                "force_no_cache": false}"#,
+            "204",
+        ),
+        ("GET sys/auth/k8s/tune", r#"200 {"data": {"default_lease_ttl": 300, "max_lease_ttl": 3600}}"#),
         (r#"POST sys/auth/k8s/tune {"listing_visibility": "hidden", "max_lease_ttl": "system"}"#, "204"),
         ("GET sys/auth/k8s", r#"200 {"data": {"config": {"listing_visibility": "hidden", "max_lease_ttl": 0}}}"#),
         // Enabling and removing are for `sys/auth`, which asks for `sudo`.
