@@ -86,7 +86,11 @@ pub(super) async fn create(
     };
     let auth = store.issue_login(spec, call.now, began, is_there).await?;
     let granted_s = auth.lease_duration_s;
-    let reply = Reply::auth(auth);
+    let mut reply = Reply::auth(auth);
+    if no_parent && !orphan {
+        reply = reply
+            .warn("no_parent: not acted on, the token role says whether its tokens are orphans");
+    }
     Ok(if granted_s < asked_s {
         reply.warn(format!("TTL of {asked_s} s exceeds the maximum; capped to {granted_s} s"))
     } else {

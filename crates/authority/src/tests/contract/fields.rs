@@ -12,7 +12,7 @@ enum Fate {
     Reads(&'static str, &'static str),
     /// It acts on this request alone, whose answer is at least this.
     Answers(&'static str),
-    /// A 400 names it, and its neutral values pass.
+    /// A 400 names it, and as `null` it passes.
     Refused,
     /// A warning names it.
     Reported,
@@ -21,89 +21,70 @@ enum Fate {
 use Fate::{Answers, Reads, Refused, Reported};
 
 /// A request, the fields that it needs, and each field with a value: `{n}` is new each time.
-type Endpoint = (&'static str, &'static str, Vec<(&'static str, &'static str, Fate)>);
+type Endpoint = (&'static str, &'static str, Vec<Field>);
 
 const OK: &str = "204";
 
+type Field = (&'static str, &'static str, Fate);
+
+/// What a tune may set, which is read at `read`, and what it may not.
+fn tune(read: &'static str) -> Vec<Field> {
+    vec![
+        ("description", r#""d""#, Reads(read, r#"{"description": "d"}"#)),
+        ("default_lease_ttl", "60", Reads(read, r#"{"default_lease_ttl": 60}"#)),
+        ("max_lease_ttl", r#""1h""#, Reads(read, r#"{"max_lease_ttl": 3600}"#)),
+        ("listing_visibility", r#""hidden""#, Reads(read, r#"{"listing_visibility": "hidden"}"#)),
+        ("listing_visibility", r#""bogus""#, Refused),
+        ("audit_non_hmac_request_keys", r#"["a"]"#, Refused),
+        ("audit_non_hmac_response_keys", r#"["a"]"#, Refused),
+        ("passthrough_request_headers", r#"["a"]"#, Refused),
+        ("allowed_response_headers", r#"["a"]"#, Refused),
+        ("allowed_managed_keys", r#"["a"]"#, Refused),
+        ("delegated_auth_accessors", r#"["a"]"#, Refused),
+        ("identity_token_key", r#""a""#, Refused),
+        ("plugin_version", r#""v1""#, Refused),
+        ("user_lockout_config", r#"{"lockout_disable": true}"#, Refused),
+        ("force_no_cache", "true", Refused),
+        ("token_type", r#""batch""#, Refused),
+    ]
+}
+
+/// The same of enabling a mount.
+fn enable(read: &'static str) -> Vec<Field> {
+    let ttl = r#"{"config": {"default_lease_ttl": 60}}"#;
+    let max = r#"{"config": {"max_lease_ttl": 3600}}"#;
+    let hidden = r#"{"config": {"listing_visibility": "hidden"}}"#;
+    vec![
+        ("description", r#""d""#, Reads(read, r#"{"description": "d"}"#)),
+        ("config.default_lease_ttl", "60", Reads(read, ttl)),
+        ("config.max_lease_ttl", r#""1h""#, Reads(read, max)),
+        ("config.listing_visibility", r#""hidden""#, Reads(read, hidden)),
+        ("config.listing_visibility", r#""bogus""#, Refused),
+        ("config.force_no_cache", "true", Refused),
+        ("config.audit_non_hmac_request_keys", r#"["a"]"#, Refused),
+        ("config.audit_non_hmac_response_keys", r#"["a"]"#, Refused),
+        ("config.passthrough_request_headers", r#"["a"]"#, Refused),
+        ("config.allowed_response_headers", r#"["a"]"#, Refused),
+        ("config.user_lockout_config", r#"{"lockout_threshold": 5}"#, Refused),
+        ("config.plugin_version", r#""v1""#, Refused),
+        ("config.token_type", r#""batch""#, Refused),
+        ("config.bogus", "1", Refused),
+        ("local", "true", Refused),
+        ("seal_wrap", "true", Refused),
+        ("external_entropy_access", "true", Refused),
+        ("plugin_name", r#""x""#, Refused),
+        ("plugin_version", r#""v1""#, Refused),
+    ]
+}
+
 fn mounts() -> Vec<Endpoint> {
-    let shared = || {
-        vec![
-            ("description", r#""d""#, "description"),
-            ("default_lease_ttl", "60", ""),
-            ("max_lease_ttl", r#""1h""#, ""),
-            ("listing_visibility", r#""hidden""#, ""),
-        ]
-    };
-    let refused = [
-        ("audit_non_hmac_request_keys", r#"["a"]"#),
-        ("audit_non_hmac_response_keys", r#"["a"]"#),
-        ("passthrough_request_headers", r#"["a"]"#),
-        ("allowed_response_headers", r#"["a"]"#),
-        ("allowed_managed_keys", r#"["a"]"#),
-        ("delegated_auth_accessors", r#"["a"]"#),
-        ("identity_token_key", r#""a""#),
-        ("plugin_version", r#""v1""#),
-        ("user_lockout_config", r#"{"lockout_disable": true}"#),
-    ];
-    let tune = |read: &'static str| -> Vec<(&'static str, &'static str, Fate)> {
-        let mut fields: Vec<_> = shared()
-            .into_iter()
-            .map(|(name, value, _)| {
-                let expected = match name {
-                    "description" => r#"{"description": "d"}"#,
-                    "default_lease_ttl" => r#"{"default_lease_ttl": 60}"#,
-                    "max_lease_ttl" => r#"{"max_lease_ttl": 3600}"#,
-                    _ => r#"{"listing_visibility": "hidden"}"#,
-                };
-                (name, value, Reads(read, expected))
-            })
-            .collect();
-        fields.extend(refused.iter().map(|(name, value)| (*name, *value, Refused)));
-        fields.push(("force_no_cache", "true", Refused));
-        fields
-    };
     let mut secrets = tune("GET sys/mounts/secret/tune");
     secrets.push(("options.version", r#""2""#, Answers(OK)));
     secrets.push(("options.other", r#""2""#, Refused));
     secrets.push(("token_type", r#""service""#, Refused));
     let mut auth = tune("GET sys/auth/kubernetes/tune");
-    auth.push((
-        "token_type",
-        r#""service""#,
-        Reads("GET sys/auth/kubernetes", r#"{"config": {"token_type": "service"}}"#),
-    ));
-    auth.push(("token_type", r#""batch""#, Refused));
-    let enable = |read: &'static str| {
-        vec![
-            ("description", r#""d""#, Reads(read, r#"{"description": "d"}"#)),
-            (
-                "config.default_lease_ttl",
-                "60",
-                Reads(read, r#"{"config": {"default_lease_ttl": 60}}"#),
-            ),
-            (
-                "config.max_lease_ttl",
-                r#""1h""#,
-                Reads(read, r#"{"config": {"max_lease_ttl": 3600}}"#),
-            ),
-            (
-                "config.listing_visibility",
-                r#""hidden""#,
-                Reads(read, r#"{"config": {"listing_visibility": "hidden"}}"#),
-            ),
-            ("config.listing_visibility", r#""bogus""#, Refused),
-            ("config.force_no_cache", "true", Refused),
-            ("config.audit_non_hmac_request_keys", r#"["a"]"#, Refused),
-            ("config.passthrough_request_headers", r#"["a"]"#, Refused),
-            ("config.plugin_version", r#""v1""#, Refused),
-            ("config.bogus", "1", Refused),
-            ("local", "true", Refused),
-            ("seal_wrap", "true", Refused),
-            ("external_entropy_access", "true", Refused),
-            ("plugin_name", r#""x""#, Refused),
-            ("plugin_version", r#""v1""#, Refused),
-        ]
-    };
+    let service = Reads("GET sys/auth/kubernetes", r#"{"config": {"token_type": "service"}}"#);
+    auth.push(("token_type", r#""service""#, service));
     vec![
         ("POST sys/mounts/secret/tune", "{}", secrets),
         ("POST sys/auth/kubernetes/tune", "{}", auth),
@@ -149,6 +130,11 @@ fn system() -> Vec<Endpoint> {
                 ("interval", "60", Refused),
             ],
         ),
+    ]
+}
+
+fn leases_and_seal() -> Vec<Endpoint> {
+    vec![
         (
             "PUT sys/leases/revoke",
             r#"{"lease_id": "a/b"}"#,
@@ -402,13 +388,15 @@ async fn v11_every_documented_field_acts_is_refused_or_is_reported() {
     app.check(r#"POST sys/mounts/secret {"type": "kv-v2"}"#, OK).await;
     app.check(r#"PUT secret/data/seed {"data": {"k": "v"}}"#, "200 {}").await;
     let mut turn = 0;
-    let endpoints = [mounts(), system(), tokens(), kubernetes(), kv()].into_iter().flatten();
+    let endpoints =
+        [mounts(), system(), leases_and_seal(), tokens(), kubernetes(), kv()].into_iter().flatten();
     for (request, base, fields) in endpoints {
         for (field, value, fate) in fields {
             turn += 1;
             let at = |text: &str| text.replace("{n}", &turn.to_string());
             let value: Value = serde_json::from_str(value).unwrap();
-            let request = format!("{} {}", at(request), with(base, field, &value));
+            let bare = at(request);
+            let request = format!("{bare} {}", with(base, field, &value));
             let answer = app.ask(&request).await;
             let told = format!("{request}\n  {} {}", answer.status, answer.text);
             let fine = answer.status < 300;
@@ -426,6 +414,10 @@ async fn v11_every_documented_field_acts_is_refused_or_is_reported() {
                 }
                 Refused => {
                     assert!(answer.status == 400 && names(&answer.body, "errors", field), "{told}");
+                    let neutral =
+                        app.ask(&format!("{bare} {}", with(base, field, &Value::Null))).await;
+                    let known = !["config.bogus", "options.other"].contains(&field);
+                    assert!(!known || !names(&neutral.body, "errors", field), "{}", neutral.text);
                 }
                 Reported => assert!(fine && names(&answer.body, "warnings", field), "{told}"),
             }

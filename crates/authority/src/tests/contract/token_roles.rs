@@ -53,6 +53,9 @@ async fn a_role_says_what_its_tokens_may_be() {
 #[tokio::test]
 async fn v02_tokens_end_with_the_token_role_that_made_them() {
     let app = App::ready().await;
+    app.check(r#"POST auth/token/roles/below {}"#, "204").await;
+    let warned = r#"200 {"auth": {"orphan": false}, "warnings": ["~no_parent"]}"#;
+    app.check(r#"POST auth/token/create/below {"no_parent": true}"#, warned).await;
     app.check(r#"POST auth/token/roles/ci {"orphan": true, "path_suffix": "x"}"#, "204").await;
     let made = app.check(r#"POST auth/token/create/ci {"policies": "p"}"#, "200 {}").await;
     let accessor = made.body["auth"]["accessor"].as_str().unwrap();
