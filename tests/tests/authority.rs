@@ -91,3 +91,95 @@ fn plain_http_beyond_loopback_is_refused() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("PlainBeyondLoopback") && said.contains("--tls-dir"), "{said}");
 }
+
+/// What `bao` is told, and what it must say of it; `{name}` is what an earlier command said. Each ends with success.
+const BAO: [(&str, &str); 44] = [
+    ("secrets enable -path=secret -version=2 kv", "Success"),
+    ("secrets tune -default-lease-ttl=1h -max-lease-ttl=2h -description=tuned secret/", "Success"),
+    ("secrets tune -description=again secret/", "Success"),
+    ("read sys/mounts/secret/tune", "3600"),
+    ("secrets list -detailed", "again"),
+    ("kv put -cas=0 -mount=secret app user=ana port=5432", "version            1"),
+    ("kv get -mount=secret -field=port app", "5432"),
+    ("kv patch -mount=secret app user=ben", "version            2"),
+    ("kv rollback -mount=secret -version=1 app", "version            3"),
+    ("kv metadata put -mount=secret -max-versions=3 -custom-metadata=team=pay app", "Success"),
+    ("kv metadata get -mount=secret app", "team:pay"),
+    ("kv delete -mount=secret -versions=1 app", "Success"),
+    ("kv undelete -mount=secret -versions=1 app", "Success"),
+    ("kv destroy -mount=secret -versions=1 app", "Success"),
+    ("kv list -mount=secret /", "app"),
+    ("policy write reader {policy}", "Success"),
+    ("policy read reader", "secret/data/app"),
+    ("policy list", "reader"),
+    ("auth enable kubernetes", "Success"),
+    (
+        "auth tune -max-lease-ttl=2h -token-type=default-service -listing-visibility=unauth kubernetes/",
+        "Success",
+    ),
+    ("auth tune -description=cluster kubernetes/", "Success"),
+    ("read sys/mounts/auth/kubernetes/tune", "7200"),
+    ("auth list -detailed", "cluster"),
+    ("write auth/kubernetes/config kubernetes_host=https://127.0.0.1:1", "Success"),
+    (
+        "write auth/kubernetes/role/app bound_service_account_names=a,b bound_service_account_namespaces=* \
+         token_policies=reader token_ttl=1h",
+        "Success",
+    ),
+    ("read auth/kubernetes/role/app", "[a b]"),
+    ("list auth/kubernetes/role", "app"),
+    ("delete auth/kubernetes/role/app", "Success"),
+    ("write auth/token/roles/ci allowed_policies=reader orphan=true token_period=1h", "Success"),
+    ("token create -role=ci -field=token", "hvs."),
+    (
+        "token create -policy=reader -ttl=1h -display-name=x -metadata=a=b -field=token",
+        "{token}hvs.",
+    ),
+    ("token lookup {token}", "reader"),
+    ("token renew -increment=30m {token}", "30m"),
+    ("token capabilities secret/data/app", "root"),
+    ("kv get -mount=secret -wrap-ttl=5m -field=wrapping_token app", "{wrapped}hvs."),
+    ("unwrap {wrapped}", "ana"),
+    ("list sys/leases/lookup/auth/token", "create"),
+    ("token revoke {token}", "Success"),
+    ("lease revoke -prefix auth/token/create", "Success"),
+    ("operator rotate", "Key Term        2"),
+    ("operator key-status", "Key Term               2"),
+    ("auth disable kubernetes", "Success"),
+    ("secrets disable secret", "Success"),
+    ("operator seal", "Success"),
+];
+
+/// The issue on faults, V10: the commands of OpenBao's own client, as far as what they ask for is served.
+#[test]
+fn v10_the_client_of_openbao_works_unchanged() {
+    let Some(bao) = regent_tests::openbao::binary_or_skip().unwrap() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let served = Served::start(&place.path().join("data"), "-");
+    let policy = place.path().join("reader.hcl");
+    std::fs::write(&policy, "path \"secret/data/app\" { capabilities = [\"read\"] }").unwrap();
+    let mut token = String::new();
+    let ask = |token: &str, line: &str| {
+        let mut command = Command::new(&bao);
+        command.args(line.split_whitespace()).env("BAO_ADDR", format!("http://{}", served.address));
+        command.env("BAO_TOKEN", token).env("HOME", place.path()).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+    };
+    let (_, made) = ask("", "operator init -key-shares=1 -key-threshold=1 -format=json");
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let key = made["unseal_keys_b64"][0].as_str().unwrap();
+    assert!(ask("", &format!("operator unseal {key}")).0);
+    token.push_str(made["root_token"].as_str().unwrap());
+    let mut said_before = vec![("{policy}", policy.display().to_string())];
+    for (line, expected) in BAO {
+        let line =
+            said_before.iter().fold(line.to_owned(), |l, (name, text)| l.replace(name, text));
+        let (fine, said) = ask(&token, &line);
+        let name = ["{token}", "{wrapped}"].into_iter().find(|name| expected.starts_with(name));
+        let wanted = expected.trim_start_matches(name.unwrap_or_default());
+        assert!(fine && said.contains(wanted), "bao {line}\n  expected {wanted}\n  found {said}");
+        said_before.extend(name.map(|name| (name, said.trim().to_owned())));
+    }
+}

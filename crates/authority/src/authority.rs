@@ -38,6 +38,11 @@ impl Authority {
         http::router(self.core.clone())
     }
 
+    #[cfg(test)]
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// The newest lines of an [`crate::Audit::Memory`] log; empty for a file.
     #[must_use]
     pub fn audit_lines(&self) -> Vec<String> {

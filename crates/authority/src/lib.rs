@@ -6,6 +6,7 @@
 //! http/      axum: bytes → Request, Reply or ApiError → status and body; all HTTP is in it
 //! pipeline   token → policy → audit → engine → audit, on one screen
 //! engines/   sys, token, kubernetes, kv: what answers below a mount
+//! wrapping   an answer kept under a token that fetches it once
 //! lifecycle/ sealed or unsealed; init, unseal, seal, recover, generate-root
 //! audit/     one JSON line per request and per response, values as HMACs
 //! seal/      Shamir shares, the key-encryption key, sealed shares
@@ -45,6 +46,7 @@ mod storage;
 mod tests;
 mod tokens;
 mod wipe;
+mod wrapping;
 
 pub use crate::authority::Authority;
 pub use crate::open_error::OpenError;

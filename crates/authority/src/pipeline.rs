@@ -16,7 +16,9 @@ use crate::lifecycle::{Core, Unsealed};
 use crate::mounts::{MountKind, Mounted};
 use crate::policy::Acl;
 use crate::reply::Reply;
+use crate::request::schema::{self, Schema};
 use crate::request::{Call, Caller, Operation, Request};
+use crate::wrapping;
 
 /// Whose request it is and what that allows.
 enum Access {
@@ -42,7 +44,7 @@ pub(crate) async fn handle(core: &Core, request: Request) -> Result<Reply, ApiEr
     let route = route.as_ref();
     let (below, mount_path) = split(&request.path, route);
 
-    let access = if route.is_some_and(|r| matches(r.engine.unauthenticated(), &below)) {
+    let access = if route.is_some_and(|route| route.is_open(&below, request.token.is_some())) {
         Ok(Access::Unauthenticated)
     } else {
         authenticate(&unsealed, &request).await
@@ -51,8 +53,7 @@ pub(crate) async fn handle(core: &Core, request: Request) -> Result<Reply, ApiEr
         Ok(Access::Authenticated(caller, _)) => Some(caller.clone()),
         Ok(Access::Unauthenticated) | Err(_) => None,
     };
-    let is_token_mount = route.is_some_and(|route| route.mounted.mount.kind == MountKind::Token);
-    let repeated = request.token.as_ref().filter(|_| is_token_mount);
+    let repeated = request.token.as_ref().filter(|_| route.is_some_and(|r| r.shows_token(&below)));
     let mut call = Call {
         op: request.op,
         path: below,
@@ -60,12 +61,15 @@ pub(crate) async fn handle(core: &Core, request: Request) -> Result<Reply, ApiEr
         data: request.data,
         caller: caller.clone(),
         token: repeated.map(Sensitive::duplicate),
+        wrap_ttl_s: request.wrap_ttl_s,
         now: request.now,
     };
     let permitted = match &access {
         Ok(access) => permit(core, &unsealed, access, route, &request.path, &mut call).await,
         Err(_) => Err(ApiError::Denied),
     };
+    let schema = route.map_or(Schema::NONE, |route| route.engine.fields(&call.path, call.op));
+    let permitted = permitted.and_then(|()| schema.judge(&call.data));
 
     let subject = Subject {
         id: &request.id,
@@ -81,9 +85,11 @@ pub(crate) async fn handle(core: &Core, request: Request) -> Result<Reply, ApiEr
     core.audit.request(salt, &subject, &call.data, permitted.as_ref().err())?;
     let result = match (access, permitted) {
         (Err(error), _) | (Ok(_), Err(error)) => Err(error),
-        (Ok(access), Ok(())) => match route {
+        (Ok(access), Ok(ignored)) => match route {
             Some(route) => {
-                route.engine.call(route.context(core, &unsealed, access.acl()), call).await
+                let cx = route.context(core, &unsealed, access.acl());
+                let reply = route.engine.call(cx, call).await;
+                wrapped(&unsealed, &subject, request.wrap_ttl_s, warned(reply, &ignored)).await
             }
             None => Err(ApiError::NoHandler(call.path)),
         },
@@ -92,17 +98,50 @@ pub(crate) async fn handle(core: &Core, request: Request) -> Result<Reply, ApiEr
     result
 }
 
+/// The same with a warning that names the fields that nothing acted on.
+fn warned(reply: Result<Reply, ApiError>, ignored: &[String]) -> Result<Reply, ApiError> {
+    if ignored.is_empty() { reply } else { reply.map(|reply| reply.warn(schema::ignored(ignored))) }
+}
+
+/// The same, or the token that fetches it if the request asked for that.
+async fn wrapped(
+    unsealed: &Unsealed,
+    subject: &Subject<'_>,
+    ttl_s: u64,
+    reply: Result<Reply, ApiError>,
+) -> Result<Reply, ApiError> {
+    match reply {
+        Ok(reply) if ttl_s > 0 && !hands_out(subject.path) => {
+            let tokens = &unsealed.services.tokens;
+            wrapping::wrap(tokens, subject.path, ttl_s, reply, subject.now).await
+        }
+        reply => reply,
+    }
+}
+
+/// Whether a path hands out what was wrapped, which is answered as it is.
+fn hands_out(path: &str) -> bool {
+    path.strip_prefix("sys/wrapping/").is_some_and(|verb| verb != "wrap")
+}
+
 /// The paths that need no token and work while sealed: audited without data when they change
 /// something.
 async fn answer_unauthenticated(core: &Core, request: Request) -> Result<Reply, ApiError> {
-    let Request { id, now, op, path, data, token: _, remote } = request;
+    let Request { id, now, op, path, data, token: _, wrap_ttl_s: _, remote } = request;
     let subject =
         Subject { id: &id, now, op, path: &path, mount: None, caller: None, token: None, remote };
+    let ignored = sys::unauthenticated::fields(&path, op).judge(&data);
     if op == Operation::Read {
-        return sys::unauthenticated::call(core, op, &path, data, now).await;
+        let ignored = ignored?;
+        return warned(sys::unauthenticated::call(core, op, &path, data, now).await, &ignored);
     }
-    core.audit.request(None, &subject, &data, None)?;
-    let result = sys::unauthenticated::call(core, op, &path, data, now).await;
+    core.audit.request(None, &subject, &data, ignored.as_ref().err())?;
+    let result = match ignored {
+        Ok(ignored) => {
+            warned(sys::unauthenticated::call(core, op, &path, data, now).await, &ignored)
+        }
+        Err(error) => Err(error),
+    };
     core.audit.response(None, &subject, &result)?;
     result
 }
@@ -136,7 +175,7 @@ async fn permit(
         call.op = if exists == Some(false) { Operation::Create } else { Operation::Update };
     }
     let sudo_paths = route.map_or(&[][..], |route| route.engine.sudo());
-    let decision = acl.allows(call.op, path, &call.data);
+    let decision = acl.allows(call.op, path, &call.data, call.wrap_ttl_s);
     if !decision.allowed || (matches(sudo_paths, &call.path) && !decision.sudo) {
         return Err(ApiError::Denied);
     }
@@ -157,6 +196,21 @@ impl Route {
         let mounted = unsealed.mounts.find(path)?;
         let engine = engines::engine(mounted.mount.kind);
         Some(Self { mounted, engine })
+    }
+
+    /// Whether the path needs no token; where one may be shown all the same, only without.
+    fn is_open(&self, below: &str, is_token_shown: bool) -> bool {
+        matches(self.engine.unauthenticated(), below)
+            && !(is_token_shown && matches(self.engine.policy_free(), below))
+    }
+
+    /// Whether the engine speaks of the token itself.
+    fn shows_token(&self, below: &str) -> bool {
+        match self.mounted.mount.kind {
+            MountKind::Token => true,
+            MountKind::System => below.starts_with("wrapping/"),
+            MountKind::Kv | MountKind::Kubernetes => false,
+        }
     }
 
     fn context<'a>(

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use regent_types::Sensitive;
-use serde_json::Value;
+use jiff::Timestamp;
+use regent_types::{Json, Sensitive};
 
 use crate::wipe::Payload;
 
@@ -14,6 +14,8 @@ pub(crate) struct Reply {
     pub(crate) data: Option<Payload>,
     /// A login's or token creation's result.
     pub(crate) auth: Option<AuthReply>,
+    /// The answer lies wrapped, and this fetches it.
+    pub(crate) wrap: Option<WrapReply>,
     /// Sentences for the client; a 204 with warnings becomes a 200.
     pub(crate) warnings: Vec<String>,
     pub(crate) status: ReplyStatus,
@@ -75,9 +77,26 @@ pub(crate) struct AuthReply {
     pub(crate) token_type: &'static str,
 }
 
+/// The `wrap_info` field: a token that fetches the answer, once.
+#[derive(Debug)]
+pub(crate) struct WrapReply {
+    /// Sent in clear; the audit log has its HMAC.
+    pub(crate) token: Sensitive<String>,
+    /// Names the token where the token itself must not be.
+    pub(crate) accessor: String,
+    /// Seconds that it lives.
+    pub(crate) ttl_s: u64,
+    /// When the answer was wrapped.
+    pub(crate) created: Timestamp,
+    /// Path of the request that it answers.
+    pub(crate) path: String,
+    /// Accessor of the token in the answer, if it holds one.
+    pub(crate) wrapped_accessor: Option<String>,
+}
+
 impl Reply {
     /// 200 with `data` in the envelope.
-    pub(crate) fn ok(data: Value) -> Self {
+    pub(crate) fn ok(data: impl Into<Json>) -> Self {
         Self { data: Some(Payload::new(data)), ..Self::empty(ReplyStatus::Ok) }
     }
 
@@ -87,7 +106,7 @@ impl Reply {
     }
 
     /// 404 with the envelope: a deleted or destroyed KV version.
-    pub(crate) fn not_found_with_data(data: Value) -> Self {
+    pub(crate) fn not_found_with_data(data: impl Into<Json>) -> Self {
         Self { data: Some(Payload::new(data)), ..Self::empty(ReplyStatus::NotFoundWithData) }
     }
 
@@ -96,13 +115,18 @@ impl Reply {
         Self { auth: Some(auth), ..Self::empty(ReplyStatus::Ok) }
     }
 
+    /// 200 with `wrap_info` alone.
+    pub(crate) fn wrapped(wrap: WrapReply) -> Self {
+        Self { wrap: Some(wrap), ..Self::empty(ReplyStatus::Ok) }
+    }
+
     /// 200 with `data` both in the envelope and at the top.
-    pub(crate) fn mirrored(data: Value) -> Self {
+    pub(crate) fn mirrored(data: impl Into<Json>) -> Self {
         Self { shape: Shape::Mirrored, ..Self::ok(data) }
     }
 
     /// 200 with `data` alone.
-    pub(crate) fn bare(data: Value) -> Self {
+    pub(crate) fn bare(data: impl Into<Json>) -> Self {
         Self { shape: Shape::Bare, ..Self::ok(data) }
     }
 
@@ -124,6 +148,7 @@ impl Reply {
         Self {
             data: None,
             auth: None,
+            wrap: None,
             warnings: Vec::new(),
             status,
             lease: Lease::default(),

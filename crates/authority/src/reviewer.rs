@@ -43,6 +43,17 @@ pub enum ReviewError {
         /// What happened; no token in it.
         detail: String,
     },
+    /// It answered 401: it does not take the token that asked, which is the one that logs in where no
+    /// other is configured.
+    #[error(
+        "the Kubernetes API at {host} does not take the token that asked for the review: {detail}"
+    )]
+    Unauthorized {
+        /// As [`ReviewTarget::host`] named it.
+        host: String,
+        /// What it said; no token in it.
+        detail: String,
+    },
     /// It refused the request: this authority may not create TokenReviews.
     #[error("the Kubernetes API at {host} refused the token review: {detail}")]
     Refused {

@@ -1,40 +1,41 @@
 //! JSON that wipes its strings when dropped.
 //!
-//! `serde_json` frees without wiping. These wrappers walk the value on drop; what a parser or a
+//! A [`Json`] frees without wiping. These wrappers walk the value on drop; what a parser or a
 //! serializer copied on the way is wiped by whoever owns that buffer.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
+use regent_types::Json;
+use regent_types::json::Object;
 use serde::Serialize;
-use serde_json::{Map, Value};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::error::{ApiError, InternalCause};
 
 /// An object: a request's data.
 #[derive(Default)]
-pub(crate) struct Data(Map<String, Value>);
+pub(crate) struct Data(Object);
 
 /// Any value: a reply's data.
-pub(crate) struct Payload(Value);
+pub(crate) struct Payload(Json);
 
 impl Data {
     /// Takes ownership: from here on the strings are wiped on drop.
-    pub(crate) fn new(map: Map<String, Value>) -> Self {
+    pub(crate) fn new(map: Object) -> Self {
         Self(map)
     }
 }
 
 impl Payload {
     /// Takes ownership: from here on the strings are wiped on drop.
-    pub(crate) fn new(value: Value) -> Self {
-        Self(value)
+    pub(crate) fn new(value: impl Into<Json>) -> Self {
+        Self(value.into())
     }
 }
 
 impl Deref for Data {
-    type Target = Map<String, Value>;
+    type Target = Object;
     fn deref(&self) -> &Self::Target {
         &self.0
     }
@@ -47,9 +48,15 @@ impl DerefMut for Data {
 }
 
 impl Deref for Payload {
-    type Target = Value;
+    type Target = Json;
     fn deref(&self) -> &Self::Target {
         &self.0
+    }
+}
+
+impl DerefMut for Payload {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
     }
 }
 
@@ -67,23 +74,13 @@ impl fmt::Debug for Payload {
 
 impl Drop for Data {
     fn drop(&mut self) {
-        self.0.iter_mut().for_each(|(_, value)| wipe(value));
+        self.0.values_mut().for_each(Json::wipe);
     }
 }
 
 impl Drop for Payload {
     fn drop(&mut self) {
-        wipe(&mut self.0);
-    }
-}
-
-/// Overwrites every string in `value`. Depth is bounded by the parser's limit.
-pub(crate) fn wipe(value: &mut Value) {
-    match value {
-        Value::String(text) => text.zeroize(),
-        Value::Array(items) => items.iter_mut().for_each(wipe),
-        Value::Object(map) => map.iter_mut().for_each(|(_, value)| wipe(value)),
-        Value::Number(_) | Value::Bool(_) | Value::Null => *value = Value::Null,
+        self.0.wipe();
     }
 }
 
@@ -120,15 +117,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wiping_leaves_no_string_behind() {
-        let mut value = json!({"a": "planted", "b": ["planted", {"c": "planted"}], "n": 7});
-        wipe(&mut value);
-        assert_eq!(value, json!({"a": "", "b": ["", {"c": ""}], "n": null}));
-    }
-
-    #[test]
     fn debug_prints_no_value() {
-        let data = Data::new(Map::from_iter([("k".to_owned(), json!("planted"))]));
+        let data = Data::new(Object::from([("k".to_owned(), json!("planted").into())]));
         assert_eq!(
             format!("{data:?} {:?}", Payload::new(json!("planted"))),
             "Data(..) Payload(..)"

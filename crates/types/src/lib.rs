@@ -7,7 +7,7 @@
 //! version     (number, created_time)                lifecycle  where a secret stands
 //! policy      rotation policy, custom_metadata      login      how components log in
 //! seal        shares as ciphertext                  authority_names, neighbour  names in the authority
-//! remote_ref  what a key in a manifest leads to
+//! remote_ref  what a key in a manifest leads to  json    JSON with its numbers as written
 //! ```
 //!
 //! **Architecture invariant `types-are-data`:** nothing here opens a socket, a file or a clock.
@@ -16,6 +16,7 @@ pub mod authority_names;
 pub mod explain;
 pub mod grant;
 pub mod identity;
+pub mod json;
 pub mod labels;
 pub mod lifecycle;
 pub mod login;
@@ -28,6 +29,7 @@ pub mod sensitive;
 pub mod version;
 
 pub use explain::{Advice, Explain};
+pub use json::Json;
 pub use path::SecretPath;
 pub use sensitive::{SecretData, Sensitive};
 pub use version::VersionPair;

@@ -1,15 +1,14 @@
-//! Bodies: the envelope, error lists, buffers that are wiped, values that never become a
-//! `serde_json::Value`.
+//! Bodies: the envelope, error lists, buffers that are wiped, values that keep their bytes and their
+//! numbers' digits.
 
 use std::fmt;
 use std::io::{self, Write};
 
-use regent_types::{SecretData, Sensitive};
-use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use regent_types::{Json, SecretData, Sensitive};
+use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Number, Value};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::Error;
 
@@ -164,80 +163,21 @@ impl<'de> DeserializeSeed<'de> for OneValue {
     type Value = Sensitive<Vec<u8>>;
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
-        from.deserialize_any(self)
+        match Json::deserialize(from)? {
+            Json::String(text) => Ok(Sensitive::new(text.into_bytes())),
+            Json::Null => Ok(Sensitive::new(Vec::new())),
+            other => json_text(other),
+        }
     }
 }
 
-/// JSON text of anything that is not a string; the intermediate tree is wiped.
-fn json_text<E: serde::de::Error>(mut value: Value) -> Result<Sensitive<Vec<u8>>, E> {
+/// JSON text of anything that is not a string, its numbers as they were written; the tree is wiped.
+fn json_text<E: serde::de::Error>(mut value: Json) -> Result<Sensitive<Vec<u8>>, E> {
     let mut buffer = WipingBuffer(Zeroizing::new(Vec::with_capacity(256)));
     let written = serde_json::to_writer(&mut buffer, &value);
-    wipe(&mut value);
+    value.wipe();
     written.map_err(|_| E::custom("a value without JSON text"))?;
     Ok(Sensitive::new(std::mem::take(&mut *buffer.0)))
-}
-
-/// Overwrites every text in `value`.
-fn wipe(value: &mut Value) {
-    match value {
-        Value::String(text) => text.zeroize(),
-        Value::Array(all) => all.iter_mut().for_each(wipe),
-        Value::Object(map) => map.values_mut().for_each(wipe),
-        Value::Number(number) => *number = Number::from(0),
-        Value::Null | Value::Bool(_) => {}
-    }
-}
-
-impl<'de> Visitor<'de> for OneValue {
-    type Value = Sensitive<Vec<u8>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Sensitive::new(text.as_bytes().to_vec()))
-    }
-
-    fn visit_string<E: serde::de::Error>(self, text: String) -> Result<Self::Value, E> {
-        Ok(Sensitive::new(text.into_bytes()))
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-        Ok(Sensitive::new(Vec::new()))
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Self::Value, E> {
-        json_text(Value::Bool(value))
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Self::Value, E> {
-        json_text(value.into())
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Self::Value, E> {
-        json_text(value.into())
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Self::Value, E> {
-        json_text(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut all = Vec::new();
-        while let Some(value) = seq.next_element::<Value>()? {
-            all.push(value);
-        }
-        json_text(Value::Array(all))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut all = Map::new();
-        while let Some((key, value)) = map.next_entry::<String, Value>()? {
-            all.insert(key, value);
-        }
-        json_text(Value::Object(all))
-    }
 }
 
 #[cfg(test)]
@@ -250,6 +190,14 @@ mod tests {
         let Values(data) = serde_json::from_slice(json).unwrap();
         let text: Vec<_> = data.values().map(|v| String::from_utf8_lossy(v.expose())).collect();
         assert_eq!(text, ["x\n", "7", "true", r#"{"k":["v",null]}"#, "", "1.5"]);
+    }
+
+    #[test]
+    fn v03_numbers_are_passed_on_as_they_are_written() {
+        let json = br#"{"a":12345678901234567890123,"b":1.10,"c":1E5,"d":[1e400,{"x":-0}]}"#;
+        let Values(data) = serde_json::from_slice(json).unwrap();
+        let text: Vec<_> = data.values().map(|v| String::from_utf8_lossy(v.expose())).collect();
+        assert_eq!(text, ["12345678901234567890123", "1.10", "1E5", r#"[1e400,{"x":-0}]"#]);
     }
 
     #[test]

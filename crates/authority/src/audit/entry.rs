@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use hmac::{Hmac, Mac as _};
 use jiff::Timestamp;
-use regent_types::Sensitive;
+use regent_types::json::Object;
+use regent_types::{Json, Sensitive};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -53,17 +54,18 @@ impl Salt {
     }
 
     /// The same shape with every string and number as its HMAC. A PIN is a number.
-    fn hide(&self, value: &Value) -> Value {
+    fn hide(&self, value: &Json) -> Value {
         match value {
-            Value::String(text) => Value::String(self.hmac(text)),
-            Value::Number(number) => Value::String(self.hmac(&Zeroizing::new(number.to_string()))),
-            Value::Array(items) => items.iter().map(|item| self.hide(item)).collect(),
-            Value::Object(map) => Value::Object(self.hide_map(map)),
-            Value::Bool(_) | Value::Null => value.clone(),
+            Json::String(text) => Value::String(self.hmac(text)),
+            Json::Number(token) => Value::String(self.hmac(token.as_str())),
+            Json::Array(items) => items.iter().map(|item| self.hide(item)).collect(),
+            Json::Object(map) => Value::Object(self.hide_map(map)),
+            Json::Bool(flag) => Value::Bool(*flag),
+            Json::Null => Value::Null,
         }
     }
 
-    fn hide_map(&self, map: &Map<String, Value>) -> Map<String, Value> {
+    fn hide_map(&self, map: &Object) -> Map<String, Value> {
         map.iter().map(|(key, value)| (key.clone(), self.hide(value))).collect()
     }
 }
@@ -103,6 +105,16 @@ pub(super) fn response(
     }
     if let Some(auth) = &reply.auth {
         response.insert("auth".to_owned(), issued(salt, auth));
+    }
+    if let Some(wrap) = &reply.wrap {
+        let info = json!({
+            "token": salt.hmac(wrap.token.expose()),
+            "accessor": salt.hmac(&wrap.accessor),
+            "ttl": wrap.ttl_s,
+            "creation_time": wrap.created.to_string(),
+            "creation_path": wrap.path,
+        });
+        response.insert("wrap_info".to_owned(), info);
     }
     if !reply.warnings.is_empty() {
         response.insert("warnings".to_owned(), json!(reply.warnings.len()));
@@ -159,8 +171,8 @@ fn issued(salt: &Salt, auth: &AuthReply) -> Value {
 }
 
 /// A listing's names are elided: their number says enough, and hashing thousands of them costs.
-fn count(data: &Value) -> Value {
-    let keys = data.get("keys").and_then(Value::as_array).map_or(0, Vec::len);
+fn count(data: &Json) -> Value {
+    let keys = data.get("keys").and_then(Json::as_array).map_or(0, <[Json]>::len);
     json!({"keys": keys})
 }
 

@@ -6,7 +6,10 @@ use zeroize::Zeroizing;
 
 use super::error::BarrierError;
 use super::keyring::Keyring;
-use crate::storage::{Store, Write};
+use crate::storage::{Snapshot, Store, Write};
+
+/// What was made of a record, and the one that it led to.
+pub(crate) type Linked<T> = (T, Option<Zeroizing<Vec<u8>>>);
 
 /// The store behind its keyring.
 pub(crate) struct Barrier {
@@ -41,6 +44,28 @@ impl Barrier {
             Some(record) => keyring.open(&key, &record).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// What `look` makes of the record at `key`, and the record at the key that it names, opened, from one
+    /// snapshot: a commit that lands in between changes neither.
+    pub(crate) async fn get_linked<T: Send + 'static>(
+        &self,
+        key: String,
+        look: impl FnOnce(&[u8]) -> (T, Option<String>) + Send + 'static,
+    ) -> Result<Option<Linked<T>>, BarrierError> {
+        let keyring = self.keyring()?;
+        let read = move |snapshot: &Snapshot<'_>| {
+            let Some(record) = snapshot.get(&key)? else { return Ok(None) };
+            let first = match keyring.open(&key, &record) {
+                Ok(first) => first,
+                Err(error) => return Ok(Some(Err(error))),
+            };
+            let (seen, key) = look(&first);
+            let Some(key) = key else { return Ok(Some(Ok((seen, None)))) };
+            let second = snapshot.get(&key)?.map(|record| keyring.open(&key, &record));
+            Ok(Some(second.transpose().map(|second| (seen, second))))
+        };
+        self.store.snapshot(read).await?.transpose()
     }
 
     /// What [`Store::list`] says; an error while sealed.

@@ -46,9 +46,12 @@ pub(crate) struct KeyStatus {
 }
 
 impl KeyStatus {
+    /// Records after which a key has served: half of what it may seal.
+    pub(crate) const ROTATES_AFTER: u64 = SEALS_MAX / 2;
+
     /// Whether half of what the key may seal is used up: time for the next one.
     pub(crate) fn needs_rotation(&self) -> bool {
-        self.seals > SEALS_MAX / 2
+        self.seals > Self::ROTATES_AFTER
     }
 }
 

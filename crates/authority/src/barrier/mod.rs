@@ -18,6 +18,6 @@ mod view;
 
 pub(crate) use self::encrypted_store::Barrier;
 pub(crate) use self::error::BarrierError;
-pub(crate) use self::keyring::{KEYRING_KEY, Keyring};
+pub(crate) use self::keyring::{KEYRING_KEY, KeyStatus, Keyring};
 pub(crate) use self::record::{open_with, seal_with};
 pub(crate) use self::view::{Batch, Stripes, View};

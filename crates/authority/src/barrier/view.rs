@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use zeroize::Zeroizing;
 
-use super::encrypted_store::Barrier;
+use super::encrypted_store::{Barrier, Linked};
 use super::error::BarrierError;
 use crate::storage::Write;
 
@@ -90,6 +90,21 @@ impl View {
     /// The value at `key`, opened; `None` if it is absent.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Zeroizing<Vec<u8>>>, BarrierError> {
         self.barrier.get(self.full(key)).await
+    }
+
+    /// What `look` makes of the value at `key`, and the value at the key that it names (relative to the
+    /// view), from one snapshot; `None` if the first is absent.
+    pub(crate) async fn get_linked<T: Send + 'static>(
+        &self,
+        key: &str,
+        look: impl FnOnce(&[u8]) -> (T, Option<String>) + Send + 'static,
+    ) -> Result<Option<Linked<T>>, BarrierError> {
+        let prefix = self.prefix.clone();
+        let look = move |value: &[u8]| {
+            let (seen, key) = look(value);
+            (seen, key.map(|key| format!("{prefix}{key}")))
+        };
+        self.barrier.get_linked(self.full(key), look).await
     }
 
     /// Names directly below `prefix` (empty, or ending in `/`), sorted; a folder once, with its

@@ -8,7 +8,8 @@ use crate::error::ApiError;
 use crate::lifecycle::Services;
 use crate::mounts::Mount;
 use crate::reply::Reply;
-use crate::request::Call;
+use crate::request::schema::Schema;
+use crate::request::{Call, Operation};
 
 /// What an engine may touch while it answers one call.
 #[derive(Clone, Copy)]
@@ -38,6 +39,10 @@ pub(crate) trait Engine: Send + Sync {
     /// failed `cas=0` (400), so that two creates at once never make an update that policy denies.
     fn call<'a>(&'a self, cx: Context<'a>, call: Call) -> BoxFuture<'a, Result<Reply, ApiError>>;
 
+    /// The fields of requests at `path` below the mount. The pipeline judges a request by them before it
+    /// is called, and names in the answer what it left aside.
+    fn fields(&self, path: &str, op: Operation) -> Schema;
+
     /// Paths below the mount that need no token: exact, or a prefix when they end in `*`.
     fn unauthenticated(&self) -> &'static [&'static str] {
         &[]
@@ -50,7 +55,8 @@ pub(crate) trait Engine: Send + Sync {
     }
 
     /// Paths below the mount for which a good token is enough: the engine itself looks at what its
-    /// policies allow. Exact, or a prefix when they end in `*`.
+    /// policies allow. Exact, or a prefix when they end in `*`. One that needs no token either looks at
+    /// one that is shown.
     fn policy_free(&self) -> &'static [&'static str] {
         &[]
     }

@@ -14,6 +14,7 @@
 //! never cuts a call in half.
 
 pub(crate) mod engine;
+mod glob;
 pub(crate) mod kubernetes;
 pub(crate) mod kv;
 pub(crate) mod sys;

@@ -5,11 +5,12 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use regent_types::Json;
+use regent_types::json::Object;
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::error::ApiError;
-use crate::reply::{AuthReply, Reply, ReplyStatus, Shape};
+use crate::reply::{AuthReply, Reply, ReplyStatus, Shape, WrapReply};
 use crate::wipe::encode;
 
 /// What surrounds the data. It borrows: no second copy of a value is made.
@@ -19,12 +20,31 @@ struct Envelope<'a> {
     lease_id: &'a str,
     renewable: bool,
     lease_duration: u64,
-    data: Option<&'a Value>,
-    wrap_info: Option<()>,
+    data: Option<&'a Json>,
+    wrap_info: Option<WrapBody<'a>>,
     warnings: Option<&'a [String]>,
     auth: Option<AuthBody<'a>>,
     #[serde(flatten)]
-    mirrored: Option<&'a Map<String, Value>>,
+    mirrored: Option<&'a Object>,
+}
+
+/// A body without envelope, and what is to be said beside it.
+#[derive(Serialize)]
+struct Warned<'a> {
+    #[serde(flatten)]
+    fields: Option<&'a Object>,
+    warnings: &'a [String],
+}
+
+#[derive(Serialize)]
+struct WrapBody<'a> {
+    token: &'a str,
+    accessor: &'a str,
+    ttl: u64,
+    creation_time: String,
+    creation_path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wrapped_accessor: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -58,17 +78,21 @@ pub(super) fn success(id: &str, reply: &Reply) -> Response {
     };
     let data = reply.data.as_deref();
     let body = match reply.shape {
-        Shape::Bare => json(&data),
+        Shape::Bare if reply.warnings.is_empty() => json(&data),
+        Shape::Bare => {
+            let fields = data.and_then(Json::as_object);
+            json(&Warned { fields, warnings: &reply.warnings })
+        }
         Shape::Envelope | Shape::Mirrored => json(&Envelope {
             request_id: id,
             lease_id: &reply.lease.id,
             renewable: reply.lease.renewable,
             lease_duration: reply.lease.duration_s,
             data,
-            wrap_info: None,
+            wrap_info: reply.wrap.as_ref().map(wrap),
             warnings: (!reply.warnings.is_empty()).then_some(&reply.warnings),
             auth: reply.auth.as_ref().map(auth),
-            mirrored: data.and_then(Value::as_object).filter(|_| reply.shape == Shape::Mirrored),
+            mirrored: data.and_then(Json::as_object).filter(|_| reply.shape == Shape::Mirrored),
         }),
     };
     match body {
@@ -104,6 +128,17 @@ pub(super) fn without_body(response: Response) -> Response {
 /// The multi-error form that clients look for.
 fn denied(error: &ApiError) -> String {
     format!("1 error occurred:\n\t* {error}\n\n")
+}
+
+fn wrap(wrap: &WrapReply) -> WrapBody<'_> {
+    WrapBody {
+        token: wrap.token.expose(),
+        accessor: &wrap.accessor,
+        ttl: wrap.ttl_s,
+        creation_time: wrap.created.to_string(),
+        creation_path: &wrap.path,
+        wrapped_accessor: wrap.wrapped_accessor.as_deref(),
+    }
 }
 
 fn auth(auth: &AuthReply) -> AuthBody<'_> {

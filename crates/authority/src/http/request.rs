@@ -6,15 +6,16 @@ use axum::body::Body;
 use axum::extract::Query;
 use futures::StreamExt as _;
 use http::request::Parts;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use jiff::Timestamp;
-use regent_types::Sensitive;
-use serde_json::{Map, Value};
+use regent_types::json::Object;
+use regent_types::{Json, Sensitive};
 use zeroize::Zeroizing;
 
 use super::limits::{BODY_BYTES_MAX, TOKEN_BYTES_MAX, check_json};
 use super::path;
 use crate::error::ApiError;
+use crate::request::duration::duration_s;
 use crate::request::{Operation, Request};
 use crate::wipe::Data;
 
@@ -38,7 +39,8 @@ pub(super) async fn read(
         Operation::Read | Operation::Delete | Operation::List => query,
     };
     let token = token(&parts.headers)?;
-    Ok(Request { id, now, op, path, data, token, remote })
+    let wrap_ttl_s = wrap_ttl_s(&parts.headers)?;
+    Ok(Request { id, now, op, path, data, token, wrap_ttl_s, remote })
 }
 
 fn operation(parts: &Parts, query: &mut Data) -> Result<Operation, ApiError> {
@@ -71,10 +73,23 @@ fn refuse_unsupported(headers: &HeaderMap) -> Result<(), ApiError> {
             return Err(ApiError::NoHandler("namespaces do not exist here".to_owned()));
         }
     }
-    if headers.contains_key("x-vault-wrap-ttl") {
-        return Err(ApiError::invalid("response wrapping is not supported"));
+    let format = headers.get("x-vault-wrap-format").map(HeaderValue::as_bytes);
+    if format.is_some_and(|format| !format.is_empty()) {
+        return Err(ApiError::invalid("X-Vault-Wrap-Format: answers are wrapped by a token alone"));
     }
     Ok(())
+}
+
+/// Seconds for which the answer is to lie wrapped; 0: it is not.
+fn wrap_ttl_s(headers: &HeaderMap) -> Result<u64, ApiError> {
+    let Some(value) = headers.get("x-vault-wrap-ttl") else { return Ok(0) };
+    let text = value.to_str().ok().map(|text| Json::String(text.to_owned()));
+    let seconds = text.as_ref().and_then(duration_s).and_then(|s| u64::try_from(s).ok());
+    seconds.ok_or_else(|| {
+        ApiError::invalid(
+            "X-Vault-Wrap-TTL: expected a duration such as \"90s\" or \"1h\", or seconds",
+        )
+    })
 }
 
 fn token(headers: &HeaderMap) -> Result<Option<Sensitive<String>>, ApiError> {
@@ -98,15 +113,15 @@ fn token(headers: &HeaderMap) -> Result<Option<Sensitive<String>>, ApiError> {
 fn query(parts: &Parts) -> Result<Data, ApiError> {
     let pairs = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
         .map_err(|_| ApiError::invalid("query: not readable"))?;
-    let mut data = Map::new();
+    let mut data = Object::new();
     for (key, value) in pairs.0 {
-        let value = Value::String(value);
+        let value = Json::String(value);
         match data.get_mut(&key) {
             None => {
                 data.insert(key, value);
             }
-            Some(Value::Array(items)) => items.push(value),
-            Some(first) => *first = Value::Array(vec![first.take(), value]),
+            Some(Json::Array(items)) => items.push(value),
+            Some(first) => *first = Json::Array(vec![std::mem::take(first), value]),
         }
     }
     Ok(Data::new(data))
@@ -148,10 +163,16 @@ fn json(bytes: &[u8]) -> Result<Data, ApiError> {
         return Ok(Data::default());
     }
     check_json(bytes)?;
-    // The parser's message may quote the input: only the position is passed on.
-    let refuse = |error: serde_json::Error| {
-        let (line, column) = (error.line(), error.column());
-        ApiError::invalid(format!("body: not a JSON object (line {line}, column {column})"))
-    };
-    serde_json::from_slice::<Map<String, Value>>(bytes).map(Data::new).map_err(refuse)
+    match Json::parse(bytes) {
+        Ok(Json::Object(fields)) => Ok(Data::new(fields)),
+        Ok(mut other) => {
+            other.wipe();
+            Err(ApiError::invalid("body: not a JSON object"))
+        }
+        Err(at) => {
+            let (line, column) = (at.line, at.column);
+            let message = format!("body: not a JSON object (line {line}, column {column})");
+            Err(ApiError::invalid(message))
+        }
+    }
 }

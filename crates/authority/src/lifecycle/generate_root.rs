@@ -111,8 +111,7 @@ impl Core {
         };
         let attempt = transition.root.take().ok_or(ApiError::Internal(InternalCause::Lost))?;
         self.root_key(&config, &stored, &shares).await?;
-        let token =
-            unsealed.services.tokens.issue(TokenSpec::root("sys/generate-root"), now).await?;
+        let token = unsealed.services.tokens.issue(TokenSpec::root(), now).await?;
         let encoded = xor(token.client_token.expose().as_bytes(), attempt.otp.as_bytes())?;
         tracing::warn!(component = "authority", "root token generated from shares");
         Ok(RootStatus {

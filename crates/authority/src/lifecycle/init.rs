@@ -77,7 +77,7 @@ impl Core {
         let mount = mounts.at(TOKEN_MOUNT).ok_or_else(|| ApiError::corrupt("mount table"))?;
         let view = mounts.mounted(&mount).view;
         let tokens = TokenStore::new(view.clone(), keyring.index_key());
-        let (auth, token) = tokens.mint(&TokenSpec::root("sys/init"), now)?;
+        let (auth, token) = tokens.mint(&TokenSpec::root(), now)?;
         let mut salt = Batch::new();
         salt.put(AUDIT_SALT_KEY, random::key()?.to_vec());
 

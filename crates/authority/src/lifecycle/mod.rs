@@ -25,3 +25,4 @@ mod upkeep;
 pub(crate) use self::core::Core;
 pub(crate) use self::generate_root::RootStatus;
 pub(crate) use self::unsealed::{Services, Unsealed};
+pub(crate) use self::upkeep::KEY_AGE_MAX;

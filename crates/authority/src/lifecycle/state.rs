@@ -110,6 +110,8 @@ impl Core {
             policies: PolicyStore::new(root.below("policy/")),
             reviewer: self.reviewer.clone(),
         };
-        Ok(Unsealed { services, mounts, salt: Salt::new(Zeroizing::new(*salt)) })
+        let unsealed = Unsealed { services, mounts, salt: Salt::new(Zeroizing::new(*salt)) };
+        unsealed.finish_removals().await?;
+        Ok(unsealed)
     }
 }

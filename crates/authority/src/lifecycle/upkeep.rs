@@ -13,7 +13,7 @@ const TOKENS_SWEPT_MAX: usize = 500;
 
 /// A key seals for this long. At 1,000 writes a second, day and night, it stays below the 2^32
 /// records that one AES-GCM key may seal with random nonces.
-const KEY_AGE_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub(crate) const KEY_AGE_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl Core {
     /// Starts upkeep if it is due; the request does not wait for it. At most one a minute runs.

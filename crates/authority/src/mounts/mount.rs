@@ -45,6 +45,19 @@ pub(crate) struct MountConfig {
     pub(crate) max_lease_ttl_s: u64,
     /// `unauth`, `hidden` or empty.
     pub(crate) listing_visibility: String,
+    /// Of an auth mount: `default-service`, or the other spelling of it that was asked for.
+    #[serde(default)]
+    pub(crate) token_type: String,
+}
+
+impl MountConfig {
+    /// What an auth mount's tokens are.
+    pub(crate) fn token_type(&self) -> &str {
+        match self.token_type.as_str() {
+            "" | "default" => "default-service",
+            named => named,
+        }
+    }
 }
 
 impl Mount {

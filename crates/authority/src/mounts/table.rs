@@ -39,6 +39,8 @@ struct Table {
     mounts: Vec<Arc<Mount>>,
     /// Uuids of removed mounts whose records may still be there.
     purge: Vec<String>,
+    /// Paths of removed auth mounts whose tokens may still be there.
+    revoke: Vec<String>,
 }
 
 /// The table as it is persisted.
@@ -46,6 +48,8 @@ struct Table {
 struct Stored {
     mounts: Vec<Mount>,
     purge: Vec<String>,
+    #[serde(default)]
+    revoke: Vec<String>,
 }
 
 impl Mounts {
@@ -55,7 +59,7 @@ impl Mounts {
             Arc::new(Mount::new("sys/", MountKind::System, "system endpoints")?),
             Arc::new(Mount::new("auth/token/", MountKind::Token, "token based credentials")?),
         ];
-        let table = Table { mounts, purge: Vec::new() };
+        let table = Table { mounts, purge: Vec::new(), revoke: Vec::new() };
         let mut batch = Batch::new();
         batch.put(TABLE_KEY, table.encode()?);
         Ok((Self::over(root, table), batch))
@@ -67,7 +71,7 @@ impl Mounts {
         let stored: Stored =
             serde_json::from_slice(&bytes).map_err(|_| ApiError::corrupt("mount table"))?;
         let mounts = stored.mounts.into_iter().map(Arc::new).collect();
-        Ok(Self::over(root, Table { mounts, purge: stored.purge }))
+        Ok(Self::over(root, Table { mounts, purge: stored.purge, revoke: stored.revoke }))
     }
 
     fn over(root: View, table: Table) -> Self {
@@ -109,6 +113,12 @@ impl Mounts {
         if let Some(other) = table.mounts.iter().find(taken) {
             return Err(ApiError::invalid(format!("path is already in use at {}", other.path)));
         }
+        if table.revoke.contains(&mount.path) {
+            return Err(ApiError::invalid(format!(
+                "the tokens of the mount that was at {} are not all revoked: disable it again first",
+                mount.path
+            )));
+        }
         if table.mounts.len() >= MOUNTS_MAX {
             return Err(ApiError::invalid(format!("more than {MOUNTS_MAX} mounts")));
         }
@@ -130,7 +140,8 @@ impl Mounts {
         self.store(table).await
     }
 
-    /// Removes the mount at `path` and its records; nothing happens if there is none.
+    /// Removes the mount at `path` and its records; nothing happens if there is none. What it was is in
+    /// [`Mounts::to_revoke`] from the commit that removes it on.
     pub(crate) async fn remove(&self, path: &str) -> Result<(), ApiError> {
         let _changing = self.changing.lock().await;
         let mut table = Table::clone(&self.table());
@@ -139,10 +150,26 @@ impl Mounts {
         };
         let mount = table.mounts.remove(index);
         table.purge.push(mount.uuid.clone());
+        if mount.path.starts_with("auth/") {
+            table.revoke.push(mount.path.clone());
+        }
         self.store(table.clone()).await?;
         for uuid in std::mem::take(&mut table.purge) {
             self.purge(&uuid).await?;
         }
+        self.store(table).await
+    }
+
+    /// Paths of removed auth mounts whose tokens may still live.
+    pub(crate) fn to_revoke(&self) -> Vec<String> {
+        self.table().revoke.clone()
+    }
+
+    /// The tokens that were issued below `path` have ended.
+    pub(crate) async fn revoked(&self, path: &str) -> Result<(), ApiError> {
+        let _changing = self.changing.lock().await;
+        let mut table = Table::clone(&self.table());
+        table.revoke.retain(|pending| pending != path);
         self.store(table).await
     }
 
@@ -175,7 +202,8 @@ impl Mounts {
 impl Table {
     fn encode(&self) -> Result<Zeroizing<Vec<u8>>, ApiError> {
         let mounts = self.mounts.iter().map(|mount| Mount::clone(mount)).collect();
-        serde_json::to_vec(&Stored { mounts, purge: self.purge.clone() })
+        let (purge, revoke) = (self.purge.clone(), self.revoke.clone());
+        serde_json::to_vec(&Stored { mounts, purge, revoke })
             .map(Zeroizing::new)
             .map_err(|_| ApiError::Internal(InternalCause::Encode("mount table")))
     }

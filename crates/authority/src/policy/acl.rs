@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use regent_types::json::Object;
 
 use super::document::Policy;
 use super::pattern::{Pattern, Rank, can_match_below};
@@ -59,15 +59,22 @@ impl Acl {
         Self { root: true, ..Self::default() }
     }
 
-    /// Decides a request on `path` (mount included, e.g. `secret/data/a`). No rule found: denied.
-    pub(crate) fn allows(&self, op: Operation, path: &str, data: &Map<String, Value>) -> Decision {
+    /// Decides a request on `path` (mount included, e.g. `secret/data/a`) whose answer will lie wrapped for
+    /// `wrap_ttl_s`, 0 if not at all. No rule found: denied.
+    pub(crate) fn allows(
+        &self,
+        op: Operation,
+        path: &str,
+        data: &Object,
+        wrap_ttl_s: u64,
+    ) -> Decision {
         if self.root {
             return Decision { allowed: true, sudo: true };
         }
         match self.rule(op, path) {
             None => Decision { allowed: false, sudo: false },
             Some(rule) => Decision {
-                allowed: rule.permit(op, data),
+                allowed: rule.permit(op, data, wrap_ttl_s),
                 sudo: rule.capabilities.is_named("sudo"),
             },
         }

@@ -2,6 +2,7 @@
 //! the first.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::pattern::Pattern;
 use super::permissions::{Capabilities, Permissions, Values};
@@ -100,29 +101,24 @@ impl Reader {
             }
         };
         let what = format!("an object with the capabilities of path {:?}", stanza.key);
-        let mut terms = Terms::default();
+        let mut rule = Permissions::default();
         let mut seen = BTreeSet::new();
         for field in self.objects(stanza.value, &what).into_iter().flatten() {
             let repeatable = field.key.ends_with("_parameters");
             if !seen.insert(field.key.clone()) && !repeatable {
                 self.problem(field.at, format!("{:?} is given twice", field.key));
             }
-            self.attribute(field, &mut terms);
+            self.attribute(field, &mut rule);
         }
-        if terms.min_wrapping_s > 0
-            && terms.max_wrapping_s > 0
-            && terms.min_wrapping_s > terms.max_wrapping_s
-        {
+        if rule.max_wrapping_s > 0 && rule.min_wrapping_s > rule.max_wrapping_s {
             self.problem(stanza.at, "min_wrapping_ttl is above max_wrapping_ttl");
         }
-        terms.rule.wrapped_only = terms.min_wrapping_s > 0 || terms.max_wrapping_s > 0;
         if let Some(pattern) = pattern {
-            self.rules.push((pattern, terms.rule));
+            self.rules.push((pattern, rule));
         }
     }
 
-    fn attribute(&mut self, field: Field, terms: &mut Terms) {
-        let rule = &mut terms.rule;
+    fn attribute(&mut self, field: Field, rule: &mut Permissions) {
         match field.key.as_str() {
             "comment" => {}
             "policy" => {
@@ -143,8 +139,8 @@ impl Reader {
             }
             "allowed_parameters" => self.parameters(field.value, &mut rule.allowed),
             "denied_parameters" => self.parameters(field.value, &mut rule.denied),
-            "min_wrapping_ttl" => terms.min_wrapping_s = self.duration(field.value),
-            "max_wrapping_ttl" => terms.max_wrapping_s = self.duration(field.value),
+            "min_wrapping_ttl" => rule.min_wrapping_s = self.duration(field.value),
+            "max_wrapping_ttl" => rule.max_wrapping_s = self.duration(field.value),
             key if RESTRICTIONS.contains(&key) => self.problem(
                 field.at,
                 format!(
@@ -200,7 +196,8 @@ impl Reader {
             let at = field.at;
             match field.value.node {
                 Node::List(items) => {
-                    let list = items.into_iter().map(|item| item.node.into_value()).collect();
+                    let list =
+                        items.into_iter().map(|item| Arc::new(item.node.into_value())).collect();
                     if values.insert(field.key.to_lowercase(), list).is_some() {
                         self.problem(at, format!("parameter {:?} is given twice", field.key));
                     }
@@ -218,12 +215,4 @@ impl Reader {
         }
         seconds.unwrap_or(0)
     }
-}
-
-/// What one stanza says, before its bounds are compared.
-#[derive(Default)]
-struct Terms {
-    rule: Permissions,
-    min_wrapping_s: u64,
-    max_wrapping_s: u64,
 }

@@ -2,8 +2,10 @@
 //! merge.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use regent_types::Json;
+use regent_types::json::{NumberToken, Object};
 
 use crate::request::Operation;
 
@@ -12,7 +14,7 @@ use crate::request::Operation;
 pub(super) struct Capabilities(u8);
 
 /// Values per parameter, in lower case; an empty list means any value.
-pub(super) type Values = BTreeMap<String, Vec<Value>>;
+pub(super) type Values = BTreeMap<String, Vec<Arc<Json>>>;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Permissions {
@@ -21,8 +23,10 @@ pub(super) struct Permissions {
     pub(super) required: BTreeSet<String>,
     pub(super) allowed: Values,
     pub(super) denied: Values,
-    /// A wrapping TTL bound is set: only wrapped requests pass, and this authority wraps none.
-    pub(super) wrapped_only: bool,
+    /// Seconds for which answers must lie wrapped at least, and at most; 0: no bound. Where either is set
+    /// only requests pass that have their answer wrapped.
+    pub(super) min_wrapping_s: u64,
+    pub(super) max_wrapping_s: u64,
 }
 
 /// Sorted by name, as `sys/capabilities` answers them.
@@ -86,12 +90,15 @@ impl Permissions {
         self.required.extend(other.required.iter().cloned());
         merge_values(&mut self.allowed, &other.allowed);
         merge_values(&mut self.denied, &other.denied);
-        self.wrapped_only |= other.wrapped_only;
+        self.min_wrapping_s = smaller(self.min_wrapping_s, other.min_wrapping_s);
+        self.max_wrapping_s = smaller(self.max_wrapping_s, other.max_wrapping_s);
     }
 
     /// Whether this rule lets the request pass. Lists and deletions carry no parameters to check.
-    pub(super) fn permit(&self, op: Operation, data: &Map<String, Value>) -> bool {
-        if !self.capabilities.is_named(op.name()) || self.wrapped_only {
+    pub(super) fn permit(&self, op: Operation, data: &Object, wrap_ttl_s: u64) -> bool {
+        let (min, max) = (self.min_wrapping_s, self.max_wrapping_s);
+        let too_long = max > 0 && (wrap_ttl_s == 0 || wrap_ttl_s > max);
+        if !self.capabilities.is_named(op.name()) || wrap_ttl_s < min || too_long {
             return false;
         }
         match op {
@@ -102,14 +109,14 @@ impl Permissions {
         }
     }
 
-    fn parameters(&self, data: &Map<String, Value>) -> bool {
+    fn parameters(&self, data: &Object) -> bool {
         if !self.required.iter().all(|name| data.contains_key(name)) {
             return false;
         }
         if data.is_empty() {
             return true;
         }
-        let denied = |(name, value): (&String, &Value)| {
+        let denied = |(name, value): (&String, &Json)| {
             self.denied
                 .get(&name.to_lowercase())
                 .is_some_and(|values| contains_value(values, value))
@@ -125,6 +132,14 @@ impl Permissions {
     }
 }
 
+/// Of two bounds the tighter upper one, as OpenBao merges both; 0 is no bound.
+fn smaller(a: u64, b: u64) -> u64 {
+    match (a, b) {
+        (0, only) | (only, 0) => only,
+        (a, b) => a.min(b),
+    }
+}
+
 fn merge_values(into: &mut Values, from: &Values) {
     for (name, values) in from {
         match into.get_mut(name) {
@@ -137,18 +152,23 @@ fn merge_values(into: &mut Values, from: &Values) {
     }
 }
 
-fn contains_value(values: &[Value], value: &Value) -> bool {
+fn contains_value(values: &[Arc<Json>], value: &Json) -> bool {
     values.is_empty() || values.iter().any(|known| values_match(known, value))
 }
 
-fn values_match(known: &Value, value: &Value) -> bool {
+fn values_match(known: &Json, value: &Json) -> bool {
     match (known, value) {
-        (Value::String(known), Value::String(value)) => glob(known, value),
-        (Value::Number(known), Value::Number(value)) => {
-            known == value || known.as_f64() == value.as_f64()
-        }
+        (Json::String(known), Json::String(value)) => glob(known, value),
+        (Json::Number(known), Json::Number(value)) => known == value || nearly(known, value),
         _ => known == value,
     }
+}
+
+/// Whether two numbers that are written differently are the same; whole ones never are.
+fn nearly(a: &NumberToken, b: &NumberToken) -> bool {
+    let whole = |token: &NumberToken| !token.as_str().contains(['.', 'e', 'E']);
+    let same = a.as_f64() == b.as_f64() && a.as_f64().is_some_and(f64::is_finite);
+    same && !(whole(a) && whole(b))
 }
 
 /// `*` at one or both ends; alone it is no glob.

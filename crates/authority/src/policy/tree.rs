@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use serde_json::{Number, Value};
+use regent_types::Json;
+use serde_json::Number;
 
 /// Nesting allowed: a policy needs four (path, pattern, parameters, list).
 pub(super) const DEPTH_MAX: usize = 16;
@@ -78,18 +79,19 @@ impl Node {
     }
 
     /// As a request's JSON would hold it. Of a repeated key the last wins.
-    pub(super) fn into_value(self) -> Value {
+    pub(super) fn into_value(self) -> Json {
         match self {
-            Self::Null => Value::Null,
-            Self::Bool(bool) => Value::Bool(bool),
-            Self::Number(number) => Value::Number(number),
-            Self::Text(text) => Value::String(text),
-            Self::List(items) => items.into_iter().map(|item| item.node.into_value()).collect(),
-            Self::Object(fields) => fields
-                .into_iter()
-                .map(|field| (field.key, field.value.node.into_value()))
-                .collect::<serde_json::Map<_, _>>()
-                .into(),
+            Self::Null => Json::Null,
+            Self::Bool(bool) => Json::Bool(bool),
+            Self::Number(number) => Json::Number(number.into()),
+            Self::Text(text) => Json::String(text),
+            Self::List(items) => {
+                Json::Array(items.into_iter().map(|item| item.node.into_value()).collect())
+            }
+            Self::Object(fields) => {
+                let entry = |field: Field| (field.key, field.value.node.into_value());
+                Json::Object(fields.into_iter().map(entry).collect())
+            }
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) data: Data,
     /// From `X-Vault-Token` or `Authorization: Bearer`.
     pub(crate) token: Option<Sensitive<String>>,
+    /// From `X-Vault-Wrap-TTL`: seconds for which the answer is to lie wrapped; 0: it is not.
+    pub(crate) wrap_ttl_s: u64,
     /// The peer's address; `None` if not served with connect info.
     pub(crate) remote: Option<SocketAddr>,
 }
@@ -41,8 +43,10 @@ pub(crate) struct Call {
     pub(crate) data: Data,
     /// Who asks; `None` only on paths that need no token.
     pub(crate) caller: Option<Arc<Caller>>,
-    /// The token itself, below `auth/token/` only, whose answers repeat it.
+    /// The token itself, below `auth/token/` and `sys/wrapping/` only, which speak of it.
     pub(crate) token: Option<Sensitive<String>>,
+    /// Seconds for which the answer will lie wrapped; 0: it will not.
+    pub(crate) wrap_ttl_s: u64,
     /// The time of the request.
     pub(crate) now: Timestamp,
 }

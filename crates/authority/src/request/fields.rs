@@ -1,16 +1,23 @@
-//! Fields of a request, read as Vault reads them: a number may come as a string (query parameters
-//! do), a list as comma-separated text. `null` is as absent. A message names the field, never what
-//! it holds.
+//! Fields of a request, read as Vault reads them (`weak.rs`). `null` is as absent. A message names the
+//! field, never what it holds.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use regent_types::Json;
+use regent_types::json::Object;
 
 use super::duration::duration_s;
+use super::weak;
 use crate::error::ApiError;
 
-type Fields = Map<String, Value>;
-
-fn present<'d>(data: &'d Fields, name: &str) -> Option<&'d Value> {
-    data.get(name).filter(|value| !value.is_null())
+fn read<'d, T>(
+    data: &'d Object,
+    name: &str,
+    expected: &str,
+    decode: impl FnOnce(&'d Json) -> Option<T>,
+) -> Result<Option<T>, ApiError> {
+    let present = data.get(name).filter(|value| !value.is_null());
+    present.map(|value| decode(value).ok_or_else(|| wrong(name, expected))).transpose()
 }
 
 fn wrong(name: &str, expected: &str) -> ApiError {
@@ -18,131 +25,80 @@ fn wrong(name: &str, expected: &str) -> ApiError {
 }
 
 /// A string. Like all below: `None` if absent or null, a 400 if it is something else.
-pub(crate) fn text<'d>(data: &'d Fields, name: &str) -> Result<Option<&'d str>, ApiError> {
-    present(data, name)
-        .map(|value| value.as_str().ok_or_else(|| wrong(name, "a string")))
-        .transpose()
+pub(crate) fn text<'d>(data: &'d Object, name: &str) -> Result<Option<&'d str>, ApiError> {
+    read(data, name, "a string", weak::text)
 }
 
-/// A boolean, also as `"true"`, `"1"`, `1`.
-pub(crate) fn flag(data: &Fields, name: &str) -> Result<Option<bool>, ApiError> {
-    let read = |value: &Value| match value {
-        Value::Bool(flag) => Some(*flag),
-        Value::Number(number) => match number.as_u64() {
-            Some(0) => Some(false),
-            Some(1) => Some(true),
-            _ => None,
-        },
-        Value::String(text) => match text.to_ascii_lowercase().as_str() {
-            "true" | "t" | "1" => Some(true),
-            "false" | "f" | "0" => Some(false),
-            _ => None,
-        },
-        _ => None,
-    };
-    present(data, name).map(|value| read(value).ok_or_else(|| wrong(name, "a boolean"))).transpose()
+/// A boolean.
+pub(crate) fn flag(data: &Object, name: &str) -> Result<Option<bool>, ApiError> {
+    read(data, name, "a boolean", weak::flag)
 }
 
-/// A whole number, also as text.
-pub(crate) fn integer(data: &Fields, name: &str) -> Result<Option<i64>, ApiError> {
-    present(data, name)
-        .map(|value| whole(value).ok_or_else(|| wrong(name, "a whole number")))
-        .transpose()
+/// A whole number.
+pub(crate) fn integer(data: &Object, name: &str) -> Result<Option<i64>, ApiError> {
+    read(data, name, "a whole number", weak::integer)
 }
 
 /// A whole number not below zero.
-pub(crate) fn count(data: &Fields, name: &str) -> Result<Option<u64>, ApiError> {
-    integer(data, name)?
-        .map(|n| u64::try_from(n).map_err(|_| wrong(name, "a whole number not below 0")))
-        .transpose()
+pub(crate) fn count(data: &Object, name: &str) -> Result<Option<u64>, ApiError> {
+    let count = |value| weak::integer(value).and_then(|number| u64::try_from(number).ok());
+    read(data, name, "a whole number not below 0", count)
 }
 
 /// A duration not below zero, in seconds.
-pub(crate) fn seconds(data: &Fields, name: &str) -> Result<Option<u64>, ApiError> {
-    signed_seconds(data, name)?
-        .map(|s| u64::try_from(s).map_err(|_| wrong(name, "a duration not below 0")))
-        .transpose()
+pub(crate) fn seconds(data: &Object, name: &str) -> Result<Option<u64>, ApiError> {
+    let seconds = |value| duration_s(value).and_then(|seconds| u64::try_from(seconds).ok());
+    read(data, name, "a duration such as \"90s\" or \"1h\", or seconds, not below 0", seconds)
 }
 
 /// A duration in seconds.
-pub(crate) fn signed_seconds(data: &Fields, name: &str) -> Result<Option<i64>, ApiError> {
-    present(data, name)
-        .map(|value| {
-            let expected = "a duration such as \"90s\" or \"1h\", or seconds";
-            duration_s(value).ok_or_else(|| wrong(name, expected))
-        })
-        .transpose()
+pub(crate) fn signed_seconds(data: &Object, name: &str) -> Result<Option<i64>, ApiError> {
+    read(data, name, "a duration such as \"90s\" or \"1h\", or seconds", duration_s)
 }
 
 /// Strings: a list, or comma-separated text. Blank ones are dropped.
-pub(crate) fn texts(data: &Fields, name: &str) -> Result<Option<Vec<String>>, ApiError> {
-    let expected = || wrong(name, "a list of strings");
-    let Some(value) = present(data, name) else { return Ok(None) };
-    let items: Vec<&str> = match value {
-        Value::String(text) => text.split(',').collect(),
-        Value::Array(items) => {
-            items.iter().map(|item| item.as_str().ok_or_else(expected)).collect::<Result<_, _>>()?
-        }
-        _ => return Err(expected()),
-    };
-    let items = items.into_iter().map(str::trim).filter(|item| !item.is_empty());
-    Ok(Some(items.map(str::to_owned).collect()))
+pub(crate) fn texts(data: &Object, name: &str) -> Result<Option<Vec<String>>, ApiError> {
+    let texts = read(data, name, "a list of strings", weak::texts)?;
+    Ok(texts.map(|texts| texts.into_iter().map(str::to_owned).collect()))
 }
 
 /// Whole numbers not below zero: a list, comma-separated text or one number.
-pub(crate) fn counts(data: &Fields, name: &str) -> Result<Vec<u64>, ApiError> {
-    let one = |value: &Value| {
-        let number = whole(value).and_then(|n| u64::try_from(n).ok());
-        number.ok_or_else(|| wrong(name, "a list of whole numbers"))
+pub(crate) fn counts(data: &Object, name: &str) -> Result<Vec<u64>, ApiError> {
+    let counts = |value| {
+        let numbers = weak::integers(value)?.into_iter();
+        numbers.map(|number| u64::try_from(number).ok()).collect::<Option<Vec<_>>>()
     };
-    match present(data, name) {
-        None => Ok(Vec::new()),
-        Some(Value::Array(items)) => items.iter().map(one).collect(),
-        Some(Value::String(text)) => {
-            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-            items.map(|item| one(&Value::from(item))).collect()
-        }
-        Some(value) => Ok(vec![one(value)?]),
-    }
+    Ok(read(data, name, "a list of whole numbers", counts)?.unwrap_or_default())
 }
 
-/// An object of strings.
+/// An object of strings, or `key=value` pairs.
 pub(crate) fn text_map(
-    data: &Fields,
+    data: &Object,
     name: &str,
-) -> Result<Option<std::collections::BTreeMap<String, String>>, ApiError> {
-    let expected = || wrong(name, "an object whose values are strings");
-    let Some(value) = present(data, name) else { return Ok(None) };
-    let entries = value.as_object().ok_or_else(expected)?.iter();
-    let entry = |(key, value): (&String, &Value)| {
-        Ok((key.clone(), value.as_str().ok_or_else(expected)?.to_owned()))
-    };
-    entries.map(entry).collect::<Result<_, _>>().map(Some)
+) -> Result<Option<BTreeMap<String, String>>, ApiError> {
+    read(data, name, "an object whose values are strings", weak::map)
 }
 
-fn whole(value: &Value) -> Option<i64> {
-    match value {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
+/// Further fields, one level down.
+pub(crate) fn object<'d>(data: &'d Object, name: &str) -> Result<Option<&'d Object>, ApiError> {
+    read(data, name, "an object", Json::as_object)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
-    fn a_field_may_come_as_a_query_parameter() {
-        let data = json!({"n": "3", "f": "true", "l": "1, 2", "t": "a,,b ", "x": [1], "z": null});
-        let Value::Object(data) = data else { panic!() };
+    fn a_field_may_come_as_a_query_parameter_and_a_message_names_it_alone() {
+        let text_of = r#"{"n": "3", "f": "true", "l": "1, 2", "t": "a,,b ", "x": [{}], "z": null}"#;
+        let Json::Object(data) = Json::parse(text_of.as_bytes()).unwrap() else { panic!() };
         assert_eq!(integer(&data, "n").unwrap(), Some(3));
         assert_eq!(flag(&data, "f").unwrap(), Some(true));
         assert_eq!(counts(&data, "l").unwrap(), [1, 2]);
         assert_eq!(texts(&data, "t").unwrap(), Some(vec!["a".to_owned(), "b".to_owned()]));
         assert!(texts(&data, "x").is_err() && flag(&data, "l").is_err());
         assert_eq!(text(&data, "z").unwrap(), None);
+        let said = count(&data, "t").unwrap_err().to_string();
+        assert!(said.contains("\"t\"") && !said.contains("a,,b"), "{said}");
     }
 }

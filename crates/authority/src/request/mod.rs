@@ -13,6 +13,8 @@ mod caller;
 pub(crate) mod duration;
 pub(crate) mod fields;
 mod operation;
+pub(crate) mod schema;
+mod weak;
 
 pub(crate) use self::call::{Call, Request};
 pub(crate) use self::caller::Caller;

@@ -20,5 +20,5 @@ mod write;
 
 pub(crate) use self::database::Backend;
 pub(crate) use self::error::StoreError;
-pub(crate) use self::store::Store;
+pub(crate) use self::store::{Snapshot, Store};
 pub(crate) use self::write::Write;

@@ -53,6 +53,14 @@ impl Store {
         .await
     }
 
+    /// What `act` reads, from one snapshot: nothing changes while it looks.
+    pub(crate) async fn snapshot<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.read(move |table| act(&Snapshot(table))).await
+    }
+
     /// Names directly below `prefix`, sorted; a folder once, with its `/`.
     pub(crate) async fn list(&self, prefix: String) -> Result<Vec<String>, StoreError> {
         self.read(move |table| children(table, &prefix)).await
@@ -123,6 +131,17 @@ impl Store {
             })
         });
         reading.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// The data file at one moment.
+pub(crate) struct Snapshot<'a>(&'a redb::ReadOnlyTable<&'static str, &'static [u8]>);
+
+impl Snapshot<'_> {
+    /// The bytes at `key`.
+    pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.0.get(key).map_err(StoreError::of)?;
+        Ok(value.map(|value| value.value().to_vec()))
     }
 }
 

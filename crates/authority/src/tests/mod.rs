@@ -3,6 +3,7 @@
 //! `app.check("PUT sys/unseal {…}", "200 {…}")`: the answer must have this status and at least
 //! these fields; `"*"` stands for anything that is there.
 
+mod contract;
 mod crash;
 mod life;
 mod mounts;
@@ -51,6 +52,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     headers: http::HeaderMap,
     pub(crate) body: Value,
+    /// The body as it came: `body` has lost how numbers were written.
+    pub(crate) text: String,
 }
 
 pub(crate) fn options(storage: Storage, audit: Audit) -> Options {
@@ -100,6 +103,23 @@ impl App {
         self.check("GET sys/seal-status", r#"200 {"sealed": false}"#).await;
     }
 
+    /// What the authority is made of, to leave it as a crash would.
+    pub(crate) fn core(&self) -> &crate::lifecycle::Core {
+        self.authority.core()
+    }
+
+    /// The newest lines of the audit log.
+    pub(crate) fn audit_lines(&self) -> Vec<Value> {
+        let lines = self.authority.audit_lines();
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Seals and unseals, as a restart does.
+    pub(crate) async fn reopen(&self) {
+        self.check("PUT sys/seal", "204").await;
+        self.unseal().await;
+    }
+
     pub(crate) fn advance(&self, seconds: i64) {
         self.now_s.fetch_add(seconds, Ordering::Relaxed);
     }
@@ -127,9 +147,14 @@ impl App {
         let response = self.authority.router().oneshot(http).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 1 << 24).await.unwrap();
-        let body =
-            if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        let body = match serde_json::from_slice(&bytes) {
+            Ok(body) => body,
+            Err(_) if bytes.is_empty() => Value::Null,
+            // A number that is no f64: `text` has it.
+            Err(error) => json!({"not read": error.to_string()}),
+        };
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body, text }
     }
 
     /// Sends a request and compares the answer with `STATUS [json]`.

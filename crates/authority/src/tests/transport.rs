@@ -81,7 +81,9 @@ async fn headers_that_change_the_meaning_are_honoured_or_refused() {
         (vec![("x-vault-token", token.as_str()), ("x-vault-request", "true")], 200),
         (vec![("x-vault-token", token.as_str()), ("x-vault-namespace", "root")], 200),
         (vec![("x-vault-token", token.as_str()), ("x-vault-namespace", "team")], 404),
-        (vec![("x-vault-token", token.as_str()), ("x-vault-wrap-ttl", "60")], 400),
+        (vec![("x-vault-token", token.as_str()), ("x-vault-wrap-ttl", "60")], 200),
+        (vec![("x-vault-token", token.as_str()), ("x-vault-wrap-ttl", "soon")], 400),
+        (vec![("x-vault-token", token.as_str()), ("x-vault-wrap-format", "jwt")], 400),
     ] {
         assert_eq!(app.ask_with("GET sys/mounts", &headers).await.status, status, "{headers:?}");
     }

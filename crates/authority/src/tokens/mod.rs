@@ -5,6 +5,7 @@
 //! accessor/{accessor}           → HMAC
 //! child/{parent}/{child}        what ends with its parent
 //! expiry/{unix seconds}/{HMAC}  what to remove, oldest first
+//! wrapped/{HMAC}                the answer that a wrapping token stands for
 //! ```
 //!
 //! A token is good only while it and every ancestor are: **ending a token is one commit on its own
@@ -15,12 +16,14 @@
 //! first root token with it; `engines/token` is its API. Source: OpenBao
 //! `internal/vault/token_store.go`.
 
+mod kind;
 mod record;
 mod revocation;
 mod spec;
 mod store;
 #[cfg(test)]
 mod tests;
+mod wrapping;
 
 pub(crate) use self::record::TokenRecord;
 pub(crate) use self::spec::TokenSpec;

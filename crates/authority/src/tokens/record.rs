@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
 use crate::mounts::LEASE_TTL_DEFAULT_S;
+use crate::policies::WRAPPING_POLICY;
 use crate::request::Caller;
 
 /// Longest chain of parents: each request with a token reads all of its ancestors.
@@ -74,6 +75,9 @@ pub(crate) struct TokenRecord {
     pub(crate) uses_left: u64,
     pub(crate) renewable: bool,
     pub(crate) state: TokenState,
+    /// The token role that it was made by.
+    #[serde(default)]
+    pub(crate) role: Option<String>,
 }
 
 impl TokenRecord {
@@ -110,6 +114,11 @@ impl TokenRecord {
         seconds.map(|seconds| format!("{EXPIRY}{:012}/{hash}", seconds.max(0)))
     }
 
+    /// Whether it stands for an answer that somebody is to fetch.
+    pub(crate) fn is_wrapping(&self) -> bool {
+        self.policies.iter().any(|policy| policy == WRAPPING_POLICY)
+    }
+
     pub(super) fn caller(&self, hash: String) -> Caller {
         Caller {
             accessor: self.accessor.clone(),
@@ -128,8 +137,16 @@ pub(super) const EXPIRY: &str = "expiry/";
 /// Prefix of the accessor index.
 pub(super) const ACCESSORS: &str = "accessor/";
 
+/// Prefix of the records.
+pub(super) const IDS: &str = "id/";
+
 pub(super) fn id_key(hash: &str) -> String {
-    format!("id/{hash}")
+    format!("{IDS}{hash}")
+}
+
+/// Where the answer that a wrapping token stands for is.
+pub(super) fn wrapped_key(hash: &str) -> String {
+    format!("wrapped/{hash}")
 }
 
 pub(super) fn accessor_key(accessor: &str) -> String {

@@ -5,7 +5,7 @@ use futures::StreamExt as _;
 use jiff::Timestamp;
 
 use super::record::{
-    EXPIRY, TokenRecord, TokenState, accessor_key, child_key, children_prefix, id_key,
+    EXPIRY, TokenRecord, TokenState, accessor_key, child_key, children_prefix, id_key, wrapped_key,
 };
 use super::store::TokenStore;
 use crate::barrier::Batch;
@@ -161,9 +161,12 @@ fn deletion(key: &str) -> Batch {
     batch
 }
 
-fn delete_token(batch: &mut Batch, hash: &str, record: &TokenRecord) {
+pub(super) fn delete_token(batch: &mut Batch, hash: &str, record: &TokenRecord) {
     batch.delete(id_key(hash));
     batch.delete(accessor_key(&record.accessor));
+    if record.is_wrapping() {
+        batch.delete(wrapped_key(hash));
+    }
     record.parent.iter().for_each(|parent| batch.delete(child_key(parent, hash)));
     record.expiry_key(hash).into_iter().for_each(|key| batch.delete(key));
 }

@@ -36,15 +36,18 @@ pub(crate) struct TokenSpec {
     pub(crate) by_root: bool,
     /// Generations above it; the store counts them.
     pub(crate) depth: u32,
+    /// The token role that makes it.
+    pub(crate) role: Option<String>,
 }
 
 impl TokenSpec {
-    /// A root token that lives for ever, issued by `path` (`sys/init`, `sys/generate-root`).
-    pub(crate) fn root(path: &str) -> Self {
+    /// A root token that lives for ever, of initialization or `sys/generate-root`. Its path names it
+    /// (OpenBao `token_store.go`).
+    pub(crate) fn root() -> Self {
         Self {
             policies: vec!["root".to_owned()],
             display_name: "root".to_owned(),
-            path: path.to_owned(),
+            path: "auth/token/root".to_owned(),
             by_root: true,
             ..Self::default()
         }
@@ -107,6 +110,7 @@ impl TokenSpec {
             uses_left: self.num_uses,
             renewable: self.renewable && granted_s.is_some(),
             state: TokenState::Live,
+            role: self.role.clone(),
         })
     }
 }

@@ -1,11 +1,13 @@
 //! Issues, finds and renews tokens.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hmac::{Hmac, Mac as _};
 use jiff::Timestamp;
 use regent_types::Sensitive;
 use sha2::Sha256;
+use tokio::sync::RwLock;
 use zeroize::Zeroizing;
 
 use super::record::{
@@ -30,12 +32,16 @@ const SWEEP_PER_ISSUE: usize = 4;
 pub(crate) struct TokenStore {
     pub(super) view: View,
     index_key: Zeroizing<[u8; 32]>,
+    /// How often tokens of a kind were revoked. A login that began before one looks again.
+    pub(super) revocations: AtomicU64,
+    /// Held shared while a login's token is stored, alone for a moment before tokens of a kind are sought.
+    pub(super) issuing: RwLock<()>,
 }
 
 impl TokenStore {
     /// A store over `view`, which finds tokens by their HMAC under `index_key`.
     pub(crate) fn new(view: View, index_key: Zeroizing<[u8; 32]>) -> Self {
-        Self { view, index_key }
+        Self { view, index_key, revocations: AtomicU64::new(0), issuing: RwLock::default() }
     }
 
     /// A new token and what to commit so that it exists. Its parent must have been checked.
@@ -97,6 +103,27 @@ impl TokenStore {
         Ok(auth)
     }
 
+    /// Which revocation a login begins after.
+    pub(crate) fn revocations(&self) -> u64 {
+        self.revocations.load(Ordering::SeqCst)
+    }
+
+    /// Makes a login's token. Where tokens were revoked since the login `began`, it must still be
+    /// `allowed`: no login outlives the mount or role that it came by.
+    pub(crate) async fn issue_login(
+        &self,
+        spec: TokenSpec,
+        now: Timestamp,
+        began: u64,
+        allowed: impl AsyncFnOnce() -> Result<bool, ApiError>,
+    ) -> Result<AuthReply, ApiError> {
+        let _issuing = self.issuing.read().await;
+        if self.revocations() != began && !allowed().await? {
+            return Err(ApiError::Denied);
+        }
+        self.issue(spec, now).await
+    }
+
     /// Who `id` belongs to, counting one use. `None`: unknown, expired, ended or used up.
     pub(crate) async fn authenticate(
         &self,
@@ -135,6 +162,19 @@ impl TokenStore {
         let Some(hash) = self.view.get(&accessor_key(accessor)).await? else { return Ok(None) };
         let hash = std::str::from_utf8(&hash).map_err(|_| ApiError::corrupt("accessor"))?;
         self.valid(hash.to_owned(), now).await
+    }
+
+    /// The good token that is kept as `hash`.
+    pub(crate) async fn find_by_hash(
+        &self,
+        hash: &str,
+        now: Timestamp,
+    ) -> Result<Option<TokenRecord>, ApiError> {
+        let is_hash = hash.len() == 65 && hash.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !is_hash {
+            return Ok(None);
+        }
+        Ok(self.valid(hash.to_owned(), now).await?.map(|(_, record)| record))
     }
 
     /// Gives a token more time.
@@ -232,7 +272,7 @@ impl TokenStore {
         Ok(true)
     }
 
-    fn hash(&self, token: &str) -> Result<String, ApiError> {
+    pub(super) fn hash(&self, token: &str) -> Result<String, ApiError> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.index_key.as_slice())
             .map_err(|_| ApiError::Internal(InternalCause::Encode("token index")))?;
         mac.update(token.as_bytes());

@@ -38,6 +38,10 @@ impl TokenReviewer for Reviewer {
             let api: Api<TokenReview> = Api::all(client);
             match api.create(&PostParams::default(), &review).await {
                 Ok(answer) => Ok(told(answer)),
+                Err(kube::Error::Api(status)) if status.code == 401 => {
+                    let (host, detail) = (target.host.clone(), status.reason.clone());
+                    Err(ReviewError::Unauthorized { host, detail })
+                }
                 Err(kube::Error::Api(status)) => Err(ReviewError::Refused {
                     host: target.host.clone(),
                     detail: format!("{} {}", status.code, status.reason),

@@ -17,6 +17,12 @@ pub(super) struct Claims {
     pub(super) uid: String,
     pub(super) issuer: String,
     pub(super) audiences: Vec<String>,
+    /// Name of the Secret that a legacy token lies in; empty for a projected one.
+    pub(super) secret: String,
+    /// Unix seconds; a token that does not end has none.
+    pub(super) expires_s: Option<i64>,
+    pub(super) not_before_s: Option<i64>,
+    pub(super) issued_s: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -25,6 +31,14 @@ struct Raw {
     iss: String,
     #[serde(default)]
     aud: Audience,
+    #[serde(default)]
+    exp: Option<NumericDate>,
+    #[serde(default)]
+    nbf: Option<NumericDate>,
+    #[serde(default)]
+    iat: Option<NumericDate>,
+    #[serde(rename = "kubernetes.io/serviceaccount/secret.name", default)]
+    secret: String,
     #[serde(rename = "kubernetes.io")]
     projected: Option<Projected>,
     #[serde(rename = "kubernetes.io/serviceaccount/namespace", default)]
@@ -33,6 +47,24 @@ struct Raw {
     name: String,
     #[serde(rename = "kubernetes.io/serviceaccount/service-account.uid", default)]
     uid: String,
+}
+
+/// Seconds, with or without a fraction (RFC 7519, section 2).
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum NumericDate {
+    Whole(i64),
+    Fraction(f64),
+}
+
+impl NumericDate {
+    /// Whole seconds; a date with a fraction is read as the second that it lies in.
+    fn seconds(self) -> i64 {
+        match self {
+            Self::Whole(seconds) => seconds,
+            Self::Fraction(seconds) => seconds as i64,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -86,5 +118,16 @@ pub(super) fn read(jwt: &str) -> Option<Claims> {
     // No name in Kubernetes holds a colon; one here could make two accounts' user names alike.
     let named = |text: &str| !text.is_empty() && !text.contains(':');
     let whole = named(&namespace) && named(&name) && !uid.is_empty();
-    whole.then_some(Claims { namespace, name, uid, issuer: raw.iss, audiences })
+    let seconds = |date: Option<NumericDate>| date.map(NumericDate::seconds);
+    whole.then(|| Claims {
+        namespace,
+        name,
+        uid,
+        issuer: raw.iss,
+        audiences,
+        secret: raw.secret,
+        expires_s: seconds(raw.exp),
+        not_before_s: seconds(raw.nbf),
+        issued_s: seconds(raw.iat),
+    })
 }

@@ -10,6 +10,7 @@ use crate::barrier::View;
 use crate::engines::engine::Context;
 use crate::error::ApiError;
 use crate::reply::Reply;
+use crate::request::schema::Schema;
 use crate::request::{Call, fields};
 use crate::reviewer::ReviewTarget;
 
@@ -17,6 +18,19 @@ const KEY: &str = "config";
 
 /// Largest CA bundle or reviewer token.
 const FIELD_LEN_MAX: usize = 64 << 10;
+
+/// Fields of a write.
+pub(super) const FIELDS: Schema = Schema {
+    acts: &[
+        "kubernetes_host",
+        "kubernetes_ca_cert",
+        "token_reviewer_jwt",
+        "issuer",
+        "disable_iss_validation",
+        "disable_local_ca_jwt",
+    ],
+    refused: &[("pem_keys", "every token is reviewed by the API server")],
+};
 
 /// What is kept. A write replaces it whole, as in Vault.
 #[derive(Default, Serialize, Deserialize)]
@@ -118,10 +132,6 @@ fn parse(call: &Call) -> Result<Config, ApiError> {
     }
     if ca.len().max(config.token_reviewer_jwt.len()) > FIELD_LEN_MAX {
         wrong.push(format!("expected fields of at most {FIELD_LEN_MAX} bytes"));
-    }
-    if fields::texts(data, "pem_keys")?.is_some_and(|keys| !keys.is_empty()) {
-        let message = "pem_keys are not supported: every token is reviewed by the API server";
-        wrong.push(message.to_owned());
     }
     if wrong.is_empty() { Ok(config) } else { Err(ApiError::Invalid(wrong)) }
 }

@@ -11,8 +11,11 @@ use crate::engines::engine::Context;
 use crate::error::{ApiError, InternalCause};
 use crate::reply::Reply;
 use crate::request::{Call, fields};
-use crate::reviewer::Review;
+use crate::reviewer::{Review, ReviewError};
 use crate::tokens::TokenSpec;
+
+/// Seconds that the clocks of whoever made a token and this authority's may differ.
+const SKEW_S: i64 = 60;
 
 /// The issuer of legacy tokens, where none is configured.
 const ISSUER_DEFAULT: &str = "kubernetes/serviceaccount";
@@ -28,6 +31,7 @@ pub(super) async fn login(cx: Context<'_>, call: Call) -> Result<Reply, ApiError
     if name.len() > role::NAME_LEN_MAX {
         return Err(ApiError::invalid("invalid role name"));
     }
+    let began = cx.services.tokens.revocations();
     let role = role::load(cx.view, name).await?;
     let role = role.ok_or_else(|| ApiError::invalid(format!("invalid role name {name:?}")))?;
     let config = config::load(cx.view).await?;
@@ -35,20 +39,47 @@ pub(super) async fn login(cx: Context<'_>, call: Call) -> Result<Reply, ApiError
 
     let claims =
         claims::read(jwt.expose()).ok_or_else(|| refused(name, "NoServiceAccountToken"))?;
+    check_times(&claims, call.now.as_second()).map_err(|reason| refused(name, reason))?;
     check_claims(&role, &config, &claims).map_err(|reason| refused(name, reason))?;
     let asked = match role.audience.as_str() {
         "" => claims.audiences.clone(),
         audience => vec![audience.to_owned()],
     };
     let review = cx.services.reviewer.review(&config.target(&jwt), &jwt, &asked).await;
-    let review = review.map_err(|error| {
-        let reason = "ReviewFailed";
-        tracing::warn!(component = "authority", reason, %error, "login not decided");
-        ApiError::Internal(InternalCause::Upstream("token review"))
-    })?;
+    let review = review.map_err(|error| undecided(name, &error))?;
     check_review(&claims, &asked, &review).map_err(|reason| refused(name, reason))?;
-    let auth = cx.services.tokens.issue(spec(cx, &call.mount, name, &role, &claims), call.now);
-    Ok(Reply::auth(auth.await?))
+    let spec = spec(cx, &call.mount, name, &role, &claims);
+    let is_bound = async || {
+        let role = role::load(cx.view, name).await?;
+        Ok(role.is_some_and(|role| role.admits(&claims.namespace, &claims.name)))
+    };
+    let auth = cx.services.tokens.issue_login(spec, call.now, began, is_bound).await?;
+    Ok(Reply::auth(auth))
+}
+
+/// No review could be had. Where the API server does not take the reviewer's own token, which may be the
+/// one that logs in, the account is gone or its token is dead: that is a refusal (OpenBao
+/// `token_review.go`). Anything else decides nothing, and a client can tell.
+fn undecided(role: &str, error: &ReviewError) -> ApiError {
+    if let ReviewError::Unauthorized { .. } = error {
+        tracing::warn!(component = "authority", object = role, %error, "login refused");
+        return ApiError::Denied;
+    }
+    let reason = "ReviewFailed";
+    tracing::warn!(component = "authority", reason, %error, "login not decided");
+    ApiError::Internal(InternalCause::Upstream("token review"))
+}
+
+/// What the token says of its own time, with [`SKEW_S`] for clocks that differ (OpenBao: `cap/jwt`). The
+/// API server's word does not make an expired token good.
+fn check_times(claims: &Claims, now_s: i64) -> Result<(), &'static str> {
+    let (earliest, latest) = (now_s.saturating_sub(SKEW_S), now_s.saturating_add(SKEW_S));
+    if claims.expires_s.is_some_and(|end| end < earliest) {
+        return Err("Expired");
+    }
+    let starts = [claims.not_before_s, claims.issued_s];
+    let early = starts.into_iter().flatten().any(|start| start > latest);
+    if early { Err("NotValidYet") } else { Ok(()) }
 }
 
 /// The reason is for the log only: from outside all refusals look alike.
@@ -100,6 +131,7 @@ fn spec(cx: Context<'_>, mount: &str, name: &str, role: &Role, claims: &Claims) 
         ("service_account_name".to_owned(), claims.name.clone()),
         ("service_account_namespace".to_owned(), claims.namespace.clone()),
         ("service_account_uid".to_owned(), claims.uid.clone()),
+        ("service_account_secret_name".to_owned(), claims.secret.clone()),
     ]);
     let tuned = &cx.mount.config;
     let or = |own: u64, mount: u64| if own > 0 { own } else { mount };

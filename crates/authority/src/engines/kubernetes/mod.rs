@@ -14,7 +14,6 @@
 
 mod claims;
 mod config;
-mod glob;
 mod login;
 mod record;
 mod role;
@@ -26,6 +25,7 @@ use futures::future::BoxFuture;
 use crate::engines::engine::{Context, Engine};
 use crate::error::ApiError;
 use crate::reply::Reply;
+use crate::request::schema::Schema;
 use crate::request::{Call, Operation};
 
 pub(crate) struct KubernetesEngine;
@@ -42,6 +42,15 @@ impl Engine for KubernetesEngine {
                 None => Ok(None),
             }
         })
+    }
+
+    fn fields(&self, path: &str, op: Operation) -> Schema {
+        match (path, op.is_write()) {
+            ("login", true) => Schema::of(&["role", "jwt"]),
+            ("config", true) => config::FIELDS,
+            (path, true) if path.starts_with("role/") => role::FIELDS,
+            _ => Schema::NONE,
+        }
     }
 
     fn call<'a>(&'a self, cx: Context<'a>, call: Call) -> BoxFuture<'a, Result<Reply, ApiError>> {
@@ -64,7 +73,7 @@ async fn answer(cx: Context<'_>, call: Call) -> Result<Reply, ApiError> {
         (path, op) => match (path.strip_prefix("role/"), op) {
             (Some(name), Read) => role::read(cx, name).await,
             (Some(name), Create | Update) => role::write(cx, name, &call).await,
-            (Some(name), Delete) => role::delete(cx, name).await,
+            (Some(name), Delete) => role::delete(cx, &call.mount, name).await,
             (Some(_), _) => Err(ApiError::Unsupported),
             (None, _) => Err(ApiError::NoHandler(format!("{}{path}", call.mount))),
         },

@@ -3,18 +3,25 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{glob, record};
+use super::record;
 use crate::barrier::{Batch, View};
 use crate::engines::engine::Context;
+use crate::engines::glob;
 use crate::error::ApiError;
 use crate::policies::PolicyStore;
 use crate::reply::Reply;
+use crate::request::schema::Schema;
 use crate::request::{Call, fields};
+use crate::tokens::TokenRecord;
 
 const PREFIX: &str = "role/";
 
 /// Entries in each list of a role: a login walks them.
 const LIST_LEN_MAX: usize = 256;
+
+/// What is said of an alias that names nobody.
+const NO_ALIASES: &str =
+    "alias_name_source: kept, but there are no identity entities to be named by it";
 
 /// Longest name of a role, in bytes.
 pub(super) const NAME_LEN_MAX: usize = 256;
@@ -34,11 +41,47 @@ pub(super) struct Role {
     pub(super) token_num_uses: u64,
     pub(super) token_no_default_policy: bool,
     token_type: String,
+    /// Its tokens are being revoked: it admits nobody any more, and goes when they are.
+    #[serde(default)]
+    ending: bool,
 }
+
+/// Fields of a write.
+pub(super) const FIELDS: Schema = Schema {
+    acts: &[
+        "bound_service_account_names",
+        "bound_service_account_namespaces",
+        "audience",
+        "alias_name_source",
+        "token_policies",
+        "policies",
+        "token_ttl",
+        "ttl",
+        "token_max_ttl",
+        "max_ttl",
+        "token_explicit_max_ttl",
+        "token_period",
+        "period",
+        "token_num_uses",
+        "num_uses",
+        "token_no_default_policy",
+        "token_type",
+    ],
+    // Ignoring these would let more accounts in.
+    refused: &[
+        ("bound_service_account_namespace_selector", "it asks for no labels of namespaces"),
+        ("token_bound_cidrs", "tokens are not bound to addresses"),
+        ("bound_cidrs", "tokens are not bound to addresses"),
+        ("token_strictly_bind_ip", "tokens are not bound to addresses"),
+    ],
+};
 
 impl Role {
     /// Whether that account may use the role. A role that names nobody serves nobody.
     pub(super) fn admits(&self, namespace: &str, name: &str) -> bool {
+        if self.ending {
+            return false;
+        }
         let listed = |globs: &[String], text: &str| globs.iter().any(|g| glob::matches(g, text));
         listed(&self.names, name) && listed(&self.namespaces, namespace)
     }
@@ -93,16 +136,10 @@ impl Role {
     }
 
     fn problems(&self) -> Vec<String> {
-        let star = |globs: &[String]| globs.iter().any(|glob| glob == "*");
         let lists = [&self.names, &self.namespaces, &self.token_policies];
         let checks = [
             (self.names.is_empty(), "bound_service_account_names can not be empty"),
             (self.namespaces.is_empty(), "bound_service_account_namespaces can not be empty"),
-            (
-                star(&self.names) && star(&self.namespaces),
-                "bound_service_account_names and bound_service_account_namespaces \
-                 can not both be \"*\"",
-            ),
             (
                 !matches!(
                     self.alias_name_source.as_str(),
@@ -170,27 +207,37 @@ pub(super) async fn write(cx: Context<'_>, name: &str, call: &Call) -> Result<Re
     if name.is_empty() || name.len() > NAME_LEN_MAX || !name.chars().all(form) {
         return Err(ApiError::invalid("role name: expected letters, digits, '-', '_', '.'"));
     }
-    // Ignoring these would let more accounts in.
-    for field in ["bound_service_account_namespace_selector", "token_bound_cidrs", "bound_cidrs"] {
-        if fields::texts(&call.data, field)?.is_some_and(|texts| !texts.is_empty()) {
-            let message = format!("field {field:?} is not supported by this authority");
-            return Err(ApiError::invalid(message));
-        }
-    }
     let key = format!("{PREFIX}{name}");
     let _guard = cx.view.lock(&key).await;
     let mut role = load(cx.view, name).await?.unwrap_or_default();
+    if role.ending {
+        return Err(ApiError::invalid("the removal of this role is not complete: delete it again"));
+    }
     role.update(call)?;
     let problems = role.problems();
     if !problems.is_empty() {
         return Err(ApiError::Invalid(problems));
     }
     record::store(cx.view, &key, "kubernetes role", &role).await?;
-    Ok(Reply::no_content())
+    let named = role.alias_name_source == "serviceaccount_name";
+    Ok(if named { Reply::no_content().warn(NO_ALIASES) } else { Reply::no_content() })
 }
 
-pub(super) async fn delete(cx: Context<'_>, name: &str) -> Result<Reply, ApiError> {
+/// Removes the role and revokes the tokens that logins with it got. What a crash cuts short is a role
+/// that is still listed, admits nobody, and is deleted again.
+pub(super) async fn delete(cx: Context<'_>, mount: &str, name: &str) -> Result<Reply, ApiError> {
     let key = format!("{PREFIX}{name}");
+    {
+        let _guard = cx.view.lock(&key).await;
+        let Some(role) = load(cx.view, name).await? else { return Ok(Reply::no_content()) };
+        let ending = Role { ending: true, ..role };
+        record::store(cx.view, &key, "kubernetes role", &ending).await?;
+    }
+    let path = format!("{mount}login");
+    let by_role = move |token: &TokenRecord| {
+        token.path == path && token.metadata.get("role").is_some_and(|role| *role == *name)
+    };
+    cx.services.tokens.revoke_where(&by_role).await?;
     let _guard = cx.view.lock(&key).await;
     let mut batch = Batch::new();
     batch.delete(key);

@@ -13,6 +13,6 @@ pub(super) async fn recheck(cx: Context<'_>, call: &Call, is_there: bool) -> Res
     let caller = call.caller.as_deref().ok_or(ApiError::Denied)?;
     let acl = cx.services.policies.acl_of(caller).await?;
     let path = format!("{}{}", call.mount, call.path);
-    let allowed = acl.allows(Operation::Update, &path, &call.data).allowed;
+    let allowed = acl.allows(Operation::Update, &path, &call.data, call.wrap_ttl_s).allowed;
     if allowed { Ok(()) } else { Err(ApiError::Denied) }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use regent_types::Json;
 
 const KEYS_MAX: usize = 64;
 const KEY_LEN_MAX: usize = 128;
@@ -13,35 +13,43 @@ const VALUE_LEN_MAX: usize = 512;
 pub(super) type Custom = BTreeMap<String, String>;
 
 /// The entries of an object of strings, checked.
-pub(super) fn replace(value: &Value) -> Result<Custom, Vec<String>> {
-    let Value::Object(map) = value else { return Err(not_an_object()) };
-    let texts = map.iter().map(|(key, value)| match value {
-        Value::String(text) => Ok((key.clone(), text.clone())),
-        _ => Err(vec![not_a_string(key)]),
+pub(super) fn replace(value: &Json) -> Result<Custom, Vec<String>> {
+    let Json::Object(map) = value else { return Err(not_an_object()) };
+    let texts = map.iter().map(|(key, value)| match scalar(value) {
+        Some(text) => Ok((key.clone(), text.to_owned())),
+        None => Err(vec![not_a_string(key)]),
     });
     check(texts.collect::<Result<_, _>>()?)
 }
 
 /// `old` with the changes of a merge patch: null removes a key, null for all removes all.
-pub(super) fn patch(old: &Custom, change: &Value) -> Result<Custom, Vec<String>> {
+pub(super) fn patch(old: &Custom, change: &Json) -> Result<Custom, Vec<String>> {
     let map = match change {
-        Value::Null => return Ok(Custom::new()),
-        Value::Object(map) => map,
+        Json::Null => return Ok(Custom::new()),
+        Json::Object(map) => map,
         _ => return Err(not_an_object()),
     };
     let mut new = old.clone();
     for (key, value) in map {
-        match value {
-            Value::Null => {
-                new.remove(key);
-            }
-            Value::String(text) => {
-                new.insert(key.clone(), text.clone());
-            }
-            _ => return Err(vec![not_a_string(key)]),
+        if value.is_null() {
+            new.remove(key);
+            continue;
         }
+        let text = scalar(value).ok_or_else(|| vec![not_a_string(key)])?;
+        new.insert(key.clone(), text.to_owned());
     }
     check(new)
+}
+
+/// A string, or a scalar as it is written: `true` stays the word, as people read these.
+fn scalar(value: &Json) -> Option<&str> {
+    match value {
+        Json::String(text) => Some(text),
+        Json::Number(token) => Some(token.as_str()),
+        Json::Bool(true) => Some("true"),
+        Json::Bool(false) => Some("false"),
+        Json::Null | Json::Array(_) | Json::Object(_) => None,
+    }
 }
 
 fn not_an_object() -> Vec<String> {

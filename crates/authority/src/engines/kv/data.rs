@@ -2,6 +2,8 @@
 
 use std::mem::take;
 
+use regent_types::Json;
+use regent_types::json::Object;
 use serde_json::{Map, Value, json};
 
 use super::authorization::recheck;
@@ -13,46 +15,49 @@ use crate::engines::engine::Context;
 use crate::error::ApiError;
 use crate::reply::Reply;
 use crate::request::{Call, fields};
-use crate::wipe::{Data, wipe};
+use crate::wipe::Data;
 
 /// `data/{key}[?version=]`. A deleted or destroyed version is a 404 with its metadata.
 pub(super) async fn read(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<Reply, ApiError> {
-    let (number, meta) = find(cx, call, key).await?;
-    let (number, version) = meta.version(number).ok_or(ApiError::NotFound)?;
-    let described = meta.describe_version(number, version);
-    if !version.is_readable(call.now) {
+    let (described, values) = find(cx, call, key).await?;
+    let Some(mut values) = values else {
         return Ok(Reply::not_found_with_data(json!({ "data": null, "metadata": described })));
-    }
-    let mut values = store::values(cx.view, key, number).await?;
-    let mut data = Map::new();
-    data.insert("data".to_owned(), Value::Object(take(&mut *values)));
-    data.insert("metadata".to_owned(), described);
-    Ok(Reply::ok(Value::Object(data)))
+    };
+    let data = Object::from([
+        ("data".to_owned(), Json::Object(take(&mut *values))),
+        ("metadata".to_owned(), described.into()),
+    ]);
+    Ok(Reply::ok(Json::Object(data)))
 }
 
 /// `subkeys/{key}[?version=&depth=]`: keys with null for values.
 pub(super) async fn subkeys(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<Reply, ApiError> {
     let depth = fields::count(&call.data, "depth")?.unwrap_or(0);
-    let (number, meta) = find(cx, call, key).await?;
-    let (number, version) = meta.version(number).ok_or(ApiError::NotFound)?;
-    let described = meta.describe_version(number, version);
-    if !version.is_readable(call.now) {
+    let (described, values) = find(cx, call, key).await?;
+    let Some(values) = values else {
         return Ok(Reply::not_found_with_data(json!({ "subkeys": null, "metadata": described })));
-    }
-    let values = store::values(cx.view, key, number).await?;
+    };
     Ok(Reply::ok(json!({ "subkeys": shape(&values, depth, 1), "metadata": described })))
 }
 
-async fn find(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<(u64, Metadata), ApiError> {
+/// What is said of the version that was asked for, and its values while it has any.
+async fn find(
+    cx: Context<'_>,
+    call: &Call,
+    key: &KvKey,
+) -> Result<(Value, Option<Data>), ApiError> {
     let asked = fields::integer(&call.data, "version")?.unwrap_or(0);
-    let meta = store::load(cx.view, key).await?.ok_or(ApiError::NotFound)?;
-    Ok((u64::try_from(asked).unwrap_or(0), meta))
+    let asked = u64::try_from(asked).unwrap_or(0);
+    let found = store::version(cx.view, key, asked, call.now).await?;
+    let (meta, values) = found.ok_or(ApiError::NotFound)?;
+    let (number, version) = meta.version(asked).ok_or(ApiError::NotFound)?;
+    Ok((meta.describe_version(number, version), values))
 }
 
 /// Keys with null values; below `depth` (0: no bound) objects are leaves too.
-fn shape(map: &Map<String, Value>, depth: u64, level: u64) -> Value {
-    let leaf = |value: &Value| match value {
-        Value::Object(inner) if !inner.is_empty() && (depth == 0 || level < depth) => {
+fn shape(map: &Object, depth: u64, level: u64) -> Value {
+    let leaf = |value: &Json| match value {
+        Json::Object(inner) if !inner.is_empty() && (depth == 0 || level < depth) => {
             shape(inner, depth, level + 1)
         }
         _ => Value::Null,
@@ -116,15 +121,15 @@ async fn append(
 
 fn check_data(call: &Call) -> Result<(), ApiError> {
     match call.data.get("data") {
-        Some(Value::Object(_)) => Ok(()),
-        Some(Value::Null) | None => Err(ApiError::invalid("no data provided")),
+        Some(Json::Object(_)) => Ok(()),
+        Some(Json::Null) | None => Err(ApiError::invalid("no data provided")),
         Some(_) => Err(ApiError::invalid("field \"data\": expected an object")),
     }
 }
 
 fn take_data(call: &mut Call) -> Result<Data, ApiError> {
     match call.data.get_mut("data") {
-        Some(Value::Object(map)) => Ok(Data::new(take(map))),
+        Some(Json::Object(map)) => Ok(Data::new(take(map))),
         _ => Err(ApiError::invalid("no data provided")),
     }
 }
@@ -132,8 +137,8 @@ fn take_data(call: &mut Call) -> Result<Data, ApiError> {
 /// `options.cas`, a number or its text.
 fn cas(call: &Call) -> Result<Option<i64>, ApiError> {
     match call.data.get("options") {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(options)) => fields::integer(options, "cas")
+        None | Some(Json::Null) => Ok(None),
+        Some(Json::Object(options)) => fields::integer(options, "cas")
             .map_err(|_| ApiError::invalid("error parsing check-and-set parameter")),
         Some(_) => Err(ApiError::invalid("field \"options\": expected an object")),
     }
@@ -154,31 +159,36 @@ fn check_cas(cas: Option<i64>, settings: &Settings, meta: &Metadata) -> Result<(
 }
 
 /// RFC 7396: null removes, objects merge, all else replaces. What goes is wiped.
-fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
+fn merge(target: &mut Object, patch: Object) {
     for (name, change) in patch {
-        match change {
-            Value::Null => {
-                if let Some(mut old) = target.remove(&name) {
-                    wipe(&mut old);
+        let old = target.remove(&name);
+        let new = match (change, old) {
+            (Json::Object(inner), Some(Json::Object(mut map))) => {
+                merge(&mut map, inner);
+                Some(Json::Object(map))
+            }
+            (change, old) => {
+                if let Some(mut old) = old {
+                    old.wipe();
                 }
+                merged_into_nothing(change)
             }
-            Value::Object(inner) => {
-                let mut merged = match target.remove(&name) {
-                    Some(Value::Object(map)) => map,
-                    Some(mut old) => {
-                        wipe(&mut old);
-                        Map::new()
-                    }
-                    None => Map::new(),
-                };
-                merge(&mut merged, inner);
-                target.insert(name, Value::Object(merged));
-            }
-            other => {
-                if let Some(mut old) = target.insert(name, other) {
-                    wipe(&mut old);
-                }
-            }
+        };
+        if let Some(new) = new {
+            target.insert(name, new);
         }
+    }
+}
+
+/// What a change makes of a key that is not there: the nulls in it have nothing to remove.
+fn merged_into_nothing(change: Json) -> Option<Json> {
+    match change {
+        Json::Null => None,
+        Json::Object(inner) => {
+            let mut made = Object::new();
+            merge(&mut made, inner);
+            Some(Json::Object(made))
+        }
+        other => Some(other),
     }
 }

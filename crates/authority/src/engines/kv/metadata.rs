@@ -1,6 +1,6 @@
 //! `metadata/{key}`: read, write, merge patch, and removal of everything.
 
-use serde_json::Value;
+use regent_types::Json;
 
 use super::authorization::recheck;
 use super::custom;
@@ -27,7 +27,7 @@ pub(super) async fn write(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<R
     let mut meta = found.unwrap_or_else(|| Metadata::new(call.now));
     limits(&mut meta, &call.data)?;
     match call.data.get("custom_metadata") {
-        None | Some(Value::Null) => {}
+        None | Some(Json::Null) => {}
         Some(value) => meta.custom = custom::replace(value).map_err(ApiError::Invalid)?,
     }
     save(cx, call, key, meta).await
@@ -37,7 +37,7 @@ pub(super) async fn write(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<R
 pub(super) async fn patch(cx: Context<'_>, call: &Call, key: &KvKey) -> Result<Reply, ApiError> {
     let _guard = cx.view.lock(&key.meta()).await;
     let mut meta = store::load(cx.view, key).await?.ok_or(ApiError::NotFound)?;
-    let is_null = |name| call.data.get(name).is_some_and(Value::is_null);
+    let is_null = |name| call.data.get(name).is_some_and(Json::is_null);
     if is_null("max_versions") {
         meta.max_versions = 0;
     }

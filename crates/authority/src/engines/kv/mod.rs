@@ -15,6 +15,7 @@
 mod authorization;
 mod custom;
 mod data;
+mod fields;
 mod list;
 mod metadata;
 mod model;
@@ -30,6 +31,7 @@ use self::store::KvKey;
 use crate::engines::engine::{Context, Engine};
 use crate::error::ApiError;
 use crate::reply::Reply;
+use crate::request::schema::Schema;
 use crate::request::{Call, Operation};
 
 pub(crate) struct KvEngine;
@@ -48,6 +50,10 @@ impl Engine for KvEngine {
                 Some(Err(_)) | None => Ok(None),
             }
         })
+    }
+
+    fn fields(&self, path: &str, op: Operation) -> Schema {
+        fields::of(path, op)
     }
 
     fn call<'a>(&'a self, cx: Context<'a>, call: Call) -> BoxFuture<'a, Result<Reply, ApiError>> {

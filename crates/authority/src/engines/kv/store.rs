@@ -1,6 +1,7 @@
 //! Where a key's records lie, and reading and writing them.
 
-use serde_json::{Map, Value};
+use jiff::Timestamp;
+use regent_types::Json;
 
 use super::model::Metadata;
 use crate::barrier::{Batch, View};
@@ -62,13 +63,45 @@ pub(super) fn put(batch: &mut Batch, key: &KvKey, meta: &Metadata) -> Result<(),
     Ok(())
 }
 
+/// The metadata of `key`, and the values of version `asked` (0: the current one) if they can be read at
+/// `now`; both as of one moment, whatever is written meanwhile.
+pub(super) async fn version(
+    view: &View,
+    key: &KvKey,
+    asked: u64,
+    now: Timestamp,
+) -> Result<Option<(Metadata, Option<Data>)>, ApiError> {
+    let of = key.clone();
+    let look = move |meta: &[u8]| {
+        let meta = serde_json::from_slice::<Metadata>(meta).ok();
+        let version = meta.as_ref().and_then(|meta| meta.version(asked));
+        let readable = version.filter(|(_, version)| version.is_readable(now));
+        let values = readable.map(|(number, _)| of.values(number));
+        (meta, values)
+    };
+    let found = view.get_linked(&key.meta(), look).await?;
+    let Some((meta, values)) = found else { return Ok(None) };
+    let meta = meta.ok_or_else(|| ApiError::corrupt("kv metadata"))?;
+    let values = values.map(|values| parse(&values)).transpose()?;
+    let readable = meta.version(asked).is_some_and(|(_, version)| version.is_readable(now));
+    if readable && values.is_none() {
+        return Err(ApiError::corrupt("kv version"));
+    }
+    Ok(Some((meta, values)))
+}
+
 /// The values of one version.
 pub(super) async fn values(view: &View, key: &KvKey, version: u64) -> Result<Data, ApiError> {
     let bytes = view.get(&key.values(version)).await?;
     let bytes = bytes.ok_or_else(|| ApiError::corrupt("kv version"))?;
-    let map: Map<String, Value> =
-        serde_json::from_slice(&bytes).map_err(|_| ApiError::corrupt("kv version"))?;
-    Ok(Data::new(map))
+    parse(&bytes)
+}
+
+fn parse(bytes: &[u8]) -> Result<Data, ApiError> {
+    match Json::parse(bytes) {
+        Ok(Json::Object(fields)) => Ok(Data::new(fields)),
+        Ok(_) | Err(_) => Err(ApiError::corrupt("kv version")),
+    }
 }
 
 /// Puts the values of one version into `batch`.

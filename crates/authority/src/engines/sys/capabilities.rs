@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::mounts::{Side, describe};
+use super::mounts::describe;
+use super::side::Side;
 use crate::error::ApiError;
 use crate::lifecycle::Unsealed;
+use crate::mounts::Mount;
 use crate::policy::Acl;
 use crate::reply::Reply;
 use crate::request::{Call, fields};
@@ -30,10 +32,15 @@ pub(super) fn capabilities_self(acl: &Acl, call: &Call) -> Result<Reply, ApiErro
     Ok(Reply::mirrored(Value::Object(body)))
 }
 
-/// `sys/internal/ui/mounts`: the mounts below which this token may do anything at all.
-pub(super) fn visible_mounts(unsealed: &Unsealed, acl: &Acl) -> Reply {
+/// `sys/internal/ui/mounts`: the mounts below which this token may do anything at all, and those that are
+/// shown to anybody (`listing_visibility`), also without a token.
+pub(super) fn visible_mounts(unsealed: &Unsealed, acl: Option<&Acl>) -> Reply {
     let (mut secret, mut auth) = (Map::new(), Map::new());
-    for mount in unsealed.mounts.all().iter().filter(|mount| acl.any_below(&mount.path)) {
+    let is_shown = |mount: &Mount| {
+        mount.config.listing_visibility == "unauth"
+            || acl.is_some_and(|acl| acl.any_below(&mount.path))
+    };
+    for mount in unsealed.mounts.all().iter().filter(|mount| is_shown(mount)) {
         match mount.path.strip_prefix(Side::Auth.prefix()) {
             Some(path) => auth.insert(path.to_owned(), describe(mount)),
             None => secret.insert(mount.path.clone(), describe(mount)),

@@ -4,6 +4,8 @@
 //! unauthenticated.rs  works sealed: health, seal-status, init, unseal, generate-root, regent/*
 //! status.rs           the bodies of health, seal-status, leader, key-status
 //! mounts.rs           sys/mounts, sys/auth           policies.rs  sys/policies/acl, sys/policy
+//! mount_settings.rs   what enable and tune set       key_rotation.rs  sys/rotate, its config
+//! leases.rs           tokens as leases               wrapping.rs  sys/wrapping
 //! capabilities.rs     capabilities-self, internal/ui/mounts (what clients ask before they act)
 //! system_access.rs    what this engine alone may touch
 //! ```
@@ -13,24 +15,31 @@
 //! for them first.
 
 mod capabilities;
+mod key_rotation;
+mod leases;
+mod mount_settings;
 mod mounts;
 mod policies;
 mod regent;
 mod root;
+mod side;
 mod status;
 pub(crate) mod system_access;
 pub(crate) mod unauthenticated;
 mod values;
+mod wrapping;
 
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
+use self::side::Side;
 use self::system_access::SystemAccess;
 use crate::engines::engine::{Context, Engine};
 use crate::error::ApiError;
 use crate::lifecycle::Core;
 use crate::reply::Reply;
-use crate::request::Call;
+use crate::request::schema::Schema;
+use crate::request::{Call, Operation};
 
 /// Answers below `sys/` what needs a token.
 pub(crate) struct SystemEngine;
@@ -50,7 +59,28 @@ impl Engine for SystemEngine {
 
     /// Vault's sudo paths, as far as they are served.
     fn sudo(&self) -> &'static [&'static str] {
-        &["auth/*", "audit", "audit/*", "rotate", "rotate/*", "seal"]
+        &[
+            "auth/*",
+            "audit",
+            "audit/*",
+            "rotate",
+            "rotate/*",
+            "seal",
+            "leases",
+            "leases/lookup/*",
+            "leases/revoke-prefix/*",
+            "leases/revoke-force/*",
+            "revoke-prefix/*",
+            "revoke-force/*",
+        ]
+    }
+
+    fn fields(&self, path: &str, op: Operation) -> Schema {
+        fields(path.trim_end_matches('/'), op)
+    }
+
+    fn unauthenticated(&self) -> &'static [&'static str] {
+        &["internal/ui/mounts", "wrapping/lookup"]
     }
 
     fn policy_free(&self) -> &'static [&'static str] {
@@ -58,16 +88,44 @@ impl Engine for SystemEngine {
     }
 }
 
+/// Which fields requests below `sys/` have.
+fn fields(path: &str, op: Operation) -> Schema {
+    let (head, tail) = path.split_once('/').unwrap_or((path, ""));
+    match head {
+        "mounts" | "auth" => mounts::fields(tail, op),
+        "policies" | "policy" if op.is_write() => policies::FIELDS,
+        "capabilities-self" => Schema::of(&["paths", "path"]),
+        "wrapping" => wrapping::fields(tail),
+        "leases" => leases::fields(tail, op),
+        "renew" | "revoke" | "revoke-prefix" | "revoke-force" => leases::fields(path, op),
+        "rotate" if op.is_write() => key_rotation::fields(tail),
+        _ => Schema::NONE,
+    }
+}
+
 /// Answers one call below `sys/` that passed policy.
 async fn answer(cx: Context<'_>, call: Call) -> Result<Reply, ApiError> {
     let SystemAccess { core, unsealed, acl } = cx.system;
-    // All paths below need a token, so there is an ACL.
-    let acl = acl.ok_or(ApiError::Denied)?;
     let path = call.path.trim_end_matches('/').to_owned();
     let (head, tail) = path.split_once('/').unwrap_or((&path, ""));
+    match (head, tail) {
+        ("wrapping", tail) => return wrapping::call(unsealed, tail, call).await,
+        ("internal", "ui/mounts") => {
+            call.require_read()?;
+            return Ok(capabilities::visible_mounts(unsealed, acl));
+        }
+        _ => {}
+    }
+    // All paths below need a token, so there is an ACL.
+    let acl = acl.ok_or(ApiError::Denied)?;
     match head {
-        "mounts" => mounts::call(unsealed, mounts::Side::Secrets, tail, call).await,
-        "auth" => mounts::call(unsealed, mounts::Side::Auth, tail, call).await,
+        "mounts" => mounts::call(unsealed, Side::Secrets, tail, call).await,
+        "auth" => mounts::call(unsealed, Side::Auth, tail, call).await,
+        "leases" => leases::call(unsealed, tail, &call).await,
+        // The names of before Vault 0.8, which clients still use.
+        "renew" | "revoke" | "revoke-prefix" | "revoke-force" => {
+            leases::call(unsealed, &path, &call).await
+        }
         "policies" => match tail.strip_prefix("acl") {
             Some("") => policies::call(unsealed, policies::Form::Acl, "", call).await,
             Some(name) if name.starts_with('/') => {
@@ -78,10 +136,6 @@ async fn answer(cx: Context<'_>, call: Call) -> Result<Reply, ApiError> {
         "policy" => policies::call(unsealed, policies::Form::Legacy, tail, call).await,
         "capabilities-self" if tail.is_empty() => capabilities::capabilities_self(acl, &call),
         "internal" => match tail.strip_prefix("ui/mounts") {
-            Some("") => {
-                call.require_read()?;
-                Ok(capabilities::visible_mounts(unsealed, acl))
-            }
             Some(below) if below.starts_with('/') => {
                 call.require_read()?;
                 capabilities::mount_of(unsealed, acl, &below[1..])
@@ -97,11 +151,7 @@ async fn answer(cx: Context<'_>, call: Call) -> Result<Reply, ApiError> {
             call.require_read()?;
             status::key_status(core)
         }
-        "rotate" if tail.is_empty() => {
-            call.require_write()?;
-            core.rotate(call.now).await?;
-            Ok(Reply::no_content())
-        }
+        "rotate" => key_rotation::call(core, tail, &call).await,
         "audit" if tail.is_empty() => {
             call.require_read()?;
             Ok(audit_devices(core))

@@ -1,15 +1,17 @@
 //! `sys/mounts` and `sys/auth`: list, enable, read, tune, disable.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::mount_settings::{ENABLE, TUNE, apply, kind};
+use super::side::Side;
 use crate::error::ApiError;
 use crate::lifecycle::Unsealed;
 use crate::mounts::{Mount, MountKind};
 use crate::reply::Reply;
-use crate::request::{Call, Operation, fields};
+use crate::request::schema::Schema;
+use crate::request::{Call, Operation};
 use crate::wipe::Data;
 
 /// Longest path of a mount, in bytes.
@@ -17,28 +19,6 @@ const PATH_LEN_MAX: usize = 128;
 
 /// Paths that are no one's to take or remove.
 const RESERVED: [&str; 5] = ["sys/", "auth/", "audit/", "cubbyhole/", "identity/"];
-
-/// Which half of the mount table.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
-    /// All that is not below `auth/`.
-    Secrets,
-    /// All that is below `auth/`.
-    Auth,
-}
-
-impl Side {
-    pub(super) fn prefix(self) -> &'static str {
-        match self {
-            Self::Secrets => "",
-            Self::Auth => "auth/",
-        }
-    }
-
-    fn has(self, mount: &Mount) -> bool {
-        (self == Self::Auth) == mount.path.starts_with("auth/")
-    }
-}
 
 pub(super) async fn call(
     unsealed: &Unsealed,
@@ -53,6 +33,7 @@ pub(super) async fn call(
             Err(ApiError::Unsupported)
         };
     }
+    // Vault serves auth methods' settings here too, without `sudo`: `bao auth tune` asks for them here.
     if let Some(of) = tail.strip_suffix("/tune") {
         let path = path(side, of)?;
         return match call.op {
@@ -62,6 +43,10 @@ pub(super) async fn call(
         };
     }
     let path = path(side, tail)?;
+    if side == Side::Secrets && path.starts_with("auth/") {
+        // Otherwise this would be a way around the `sudo` that `sys/auth` asks for.
+        return Err(ApiError::invalid("mounts below auth/ are managed at sys/auth"));
+    }
     match call.op {
         Operation::Read => {
             let mount = unsealed.mounts.at(&path).ok_or_else(|| missing(&path))?;
@@ -83,9 +68,19 @@ pub(super) async fn call(
                 return Err(ApiError::invalid("token credential backend cannot be disabled"));
             }
             unsealed.mounts.remove(&path).await?;
+            unsealed.finish_removals().await?;
             Ok(Reply::no_content())
         }
         Operation::Patch | Operation::List => Err(ApiError::Unsupported),
+    }
+}
+
+/// Fields of the requests below `sys/mounts` and `sys/auth`.
+pub(super) fn fields(tail: &str, op: Operation) -> Schema {
+    match op {
+        Operation::Create | Operation::Update if tail.ends_with("/tune") => TUNE,
+        Operation::Create | Operation::Update => ENABLE,
+        Operation::Read | Operation::Patch | Operation::Delete | Operation::List => Schema::NONE,
     }
 }
 
@@ -115,7 +110,7 @@ fn config(mount: &Mount, default_s: u64, max_s: u64) -> Value {
         "force_no_cache": false,
     });
     if mount.path.starts_with("auth/") {
-        config["token_type"] = json!("default-service");
+        config["token_type"] = json!(mount.config.token_type());
     }
     if !mount.config.listing_visibility.is_empty() {
         config["listing_visibility"] = json!(mount.config.listing_visibility);
@@ -150,79 +145,11 @@ async fn tune(unsealed: &Unsealed, path: &str, data: Data) -> Result<Reply, ApiE
     Ok(Reply::no_content())
 }
 
-/// Settings of an enable (`config` object) or a tune (top level) request.
-fn apply(mount: &mut Mount, data: &Data) -> Result<(), ApiError> {
-    if let Some(text) = fields::text(data, "description")? {
-        text.clone_into(&mut mount.description);
-    }
-    if let Some(options) = fields::text_map(data, "options")? {
-        check_version(mount.kind, &options)?;
-        mount.options.extend(options);
-    }
-    let empty = Map::new();
-    let config = match data.get("config") {
-        Some(Value::Object(config)) => config,
-        Some(Value::Null) | None => &empty,
-        Some(_) => return Err(ApiError::invalid("field \"config\": expected an object")),
-    };
-    for fields_of in [config, &**data] {
-        if let Some(seconds) = ttl(fields_of, "default_lease_ttl")? {
-            mount.config.default_lease_ttl_s = seconds;
-        }
-        if let Some(seconds) = ttl(fields_of, "max_lease_ttl")? {
-            mount.config.max_lease_ttl_s = seconds;
-        }
-        if let Some(text) = fields::text(fields_of, "listing_visibility")? {
-            text.clone_into(&mut mount.config.listing_visibility);
-        }
-    }
-    if mount.config.default_lease_ttl_s > mount.max_lease_ttl_s() {
-        return Err(ApiError::invalid("default_lease_ttl is longer than max_lease_ttl"));
-    }
-    Ok(())
-}
-
-/// A lease bound; `system` is the word for the default.
-fn ttl(data: &Map<String, Value>, name: &str) -> Result<Option<u64>, ApiError> {
-    match data.get(name).and_then(Value::as_str) {
-        Some("system") => Ok(Some(0)),
-        _ => fields::seconds(data, name),
-    }
-}
-
-fn kind(side: Side, data: &Data) -> Result<MountKind, ApiError> {
-    let name = fields::text(data, "type")?.unwrap_or_default();
-    let version = data.get("options").and_then(|options| options.get("version"));
-    let version = version.and_then(Value::as_str);
-    match (side, name) {
-        (Side::Secrets, "kv-v2") => Ok(MountKind::Kv),
-        (Side::Secrets, "kv") if version == Some("2") => Ok(MountKind::Kv),
-        (Side::Secrets, "kv" | "kv-v1" | "generic") => {
-            Err(ApiError::invalid("only version 2 of kv is served: set options.version to \"2\""))
-        }
-        (Side::Auth, "kubernetes") => Ok(MountKind::Kubernetes),
-        (_, other) => Err(ApiError::invalid(format!("plugin not found in the catalog: {other:?}"))),
-    }
-}
-
-fn check_version(kind: MountKind, options: &BTreeMap<String, String>) -> Result<(), ApiError> {
-    match (kind, options.get("version").map(String::as_str)) {
-        (MountKind::Kv, Some(version)) if version != "2" => {
-            Err(ApiError::invalid("only version 2 of kv is served"))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// The full path of a mount, with its trailing `/`.
 fn path(side: Side, name: &str) -> Result<String, ApiError> {
     let name = name.trim_end_matches('/');
     if name.is_empty() || name.len() > PATH_LEN_MAX || name.contains(['+', '*']) {
         return Err(ApiError::invalid("mount path: 1 to 128 bytes without '+' and '*'"));
-    }
-    if side == Side::Secrets && name.starts_with("auth/") {
-        // Otherwise this would be a way around the `sudo` that `sys/auth` asks for.
-        return Err(ApiError::invalid("mounts below auth/ are managed at sys/auth"));
     }
     Ok(format!("{}{name}/", side.prefix()))
 }

@@ -9,6 +9,7 @@ use crate::lifecycle::Unsealed;
 use crate::policies::PolicyStore;
 use crate::policy;
 use crate::reply::Reply;
+use crate::request::schema::Schema;
 use crate::request::{Call, Operation, fields};
 
 /// Which form of answer.
@@ -19,6 +20,18 @@ pub(super) enum Form {
     /// `sys/policy`: `keys` and `policies`; `name`, `rules`, mirrored.
     Legacy,
 }
+
+/// Fields of a write.
+pub(super) const FIELDS: Schema = Schema {
+    acts: &["policy", "rules"],
+    // Ignoring these would grant more, or for longer.
+    refused: &[
+        ("expiration", "policies do not expire"),
+        ("ttl", "policies do not expire"),
+        ("cas", "policies have no versions"),
+        ("cas_required", "policies have no versions"),
+    ],
+};
 
 pub(super) async fn call(
     unsealed: &Unsealed,

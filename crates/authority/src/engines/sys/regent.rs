@@ -2,6 +2,7 @@
 //! (PROTOCOLS.md §3).
 
 use jiff::Timestamp;
+use regent_types::Json;
 use serde_json::{Value, json};
 
 use super::values::{number, token};
@@ -37,7 +38,7 @@ pub(super) async fn sealed_shares(core: &Core) -> Result<Reply, ApiError> {
 /// `PUT sys/regent/recover` {shares: [base64], unseal_recipient} → {sealed_shares, threshold}.
 pub(super) async fn recover(core: &Core, data: &Data) -> Result<Reply, ApiError> {
     let expected = || ApiError::invalid("field \"shares\": expected a list of base64 shares");
-    let given = data.get("shares").and_then(Value::as_array).ok_or_else(expected)?;
+    let given = data.get("shares").and_then(Json::as_array).ok_or_else(expected)?;
     if given.len() > SHARES_MAX {
         return Err(ApiError::invalid(format!("field \"shares\": more than {SHARES_MAX}")));
     }
@@ -50,9 +51,9 @@ pub(super) async fn recover(core: &Core, data: &Data) -> Result<Reply, ApiError>
 
 fn holders(data: &Data) -> Result<Vec<Holder>, ApiError> {
     let expected = || ApiError::invalid("field \"holders\": expected a list of {name, recipient}");
-    let items = data.get("holders").and_then(Value::as_array).ok_or_else(expected)?;
-    let one = |item: &Value| {
-        let field = |name| item.get(name).and_then(Value::as_str).map(str::to_owned);
+    let items = data.get("holders").and_then(Json::as_array).ok_or_else(expected)?;
+    let one = |item: &Json| {
+        let field = |name| item.get(name).and_then(Json::as_str).map(str::to_owned);
         Some(Holder { name: field("name")?, recipient: field("recipient")? })
     };
     items.iter().map(one).collect::<Option<_>>().ok_or_else(expected)

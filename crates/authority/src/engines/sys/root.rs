@@ -16,14 +16,7 @@ pub(super) async fn status(core: &Core) -> Result<Reply, ApiError> {
 }
 
 /// `PUT attempt`: the one-time pad is made here and answered once.
-pub(super) async fn start(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, ApiError> {
-    for name in ["otp", "pgp_key"] {
-        if fields::text(data, name)?.is_some_and(|text| !text.is_empty()) {
-            return Err(ApiError::invalid(format!(
-                "{name}: not supported; the one-time pad is in the answer"
-            )));
-        }
-    }
+pub(super) async fn start(core: &Core, now: Timestamp) -> Result<Reply, ApiError> {
     core.root_start(now).await.map(body)
 }
 

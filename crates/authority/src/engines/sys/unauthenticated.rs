@@ -10,7 +10,9 @@ use crate::error::ApiError;
 use crate::lifecycle::Core;
 use crate::random;
 use crate::reply::Reply;
-use crate::request::{Operation, fields};
+use crate::request::Operation;
+use crate::request::fields::flag;
+use crate::request::schema::Schema;
 use crate::wipe::Data;
 
 /// Paths that need no token. `sys/regent/*` are this authority's own (PROTOCOLS.md §3).
@@ -32,6 +34,56 @@ pub(crate) fn serves(path: &str) -> bool {
     PATHS.contains(&path)
 }
 
+/// Which fields requests at [`PATHS`] have.
+pub(crate) fn fields(path: &str, op: Operation) -> Schema {
+    match (path, op) {
+        ("sys/health", _) => Schema::of(&[
+            "standbyok",
+            "perfstandbyok",
+            "activecode",
+            "standbycode",
+            "sealedcode",
+            "uninitcode",
+            "drsecondarycode",
+            "performancestandbycode",
+            "removedcode",
+            "haunhealthycode",
+        ]),
+        ("sys/init", Operation::Update) => INIT,
+        ("sys/unseal", Operation::Update) => {
+            Schema { acts: &["key", "reset"], refused: &[("migrate", "there is one kind of seal")] }
+        }
+        ("sys/generate-root/attempt", Operation::Update) => Schema {
+            acts: &[],
+            refused: &[
+                ("otp", "the one-time pad is made here, and is in the answer"),
+                ("pgp_key", "the token is answered under a one-time pad"),
+            ],
+        },
+        ("sys/generate-root/attempt", Operation::Delete) => Schema::of(&["nonce"]),
+        ("sys/generate-root/update", Operation::Update) => Schema::of(&["key", "nonce"]),
+        ("sys/regent/init", Operation::Update) => {
+            Schema::of(&["holders", "threshold", "unseal_recipient"])
+        }
+        ("sys/regent/recover", Operation::Update) => Schema::of(&["shares", "unseal_recipient"]),
+        _ => Schema::NONE,
+    }
+}
+
+const INIT: Schema = Schema {
+    acts: &["secret_shares", "secret_threshold"],
+    refused: &[
+        ("pgp_keys", SEALED_INSTEAD),
+        ("root_token_pgp_key", SEALED_INSTEAD),
+        ("recovery_pgp_keys", SEALED_INSTEAD),
+        ("recovery_shares", "shares unseal here; there are none for recovery"),
+        ("recovery_threshold", "shares unseal here; there are none for recovery"),
+        ("stored_shares", "no share is stored"),
+    ],
+};
+
+const SEALED_INSTEAD: &str = "sys/regent/init seals shares to age recipients";
+
 /// Answers one of [`PATHS`]; a 405 for another method.
 pub(crate) async fn call(
     core: &Core,
@@ -52,7 +104,7 @@ pub(crate) async fn call(
         ("sys/init", Update) => init(core, &data, now).await,
         ("sys/unseal", Update) => unseal(core, &data).await,
         ("sys/generate-root/attempt", Read) => root::status(core).await,
-        ("sys/generate-root/attempt", Update) => root::start(core, &data, now).await,
+        ("sys/generate-root/attempt", Update) => root::start(core, now).await,
         ("sys/generate-root/attempt", Delete) => root::cancel(core, &data, now).await,
         ("sys/generate-root/update", Update) => root::update(core, &data, now).await,
         ("sys/regent/init", Update) => regent::init(core, &data, now).await,
@@ -64,13 +116,6 @@ pub(crate) async fn call(
 
 /// `sys/init`: shares in clear, as Vault answers.
 async fn init(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, ApiError> {
-    for name in ["pgp_keys", "root_token_pgp_key", "recovery_pgp_keys"] {
-        if data.get(name).is_some_and(is_given) {
-            return Err(ApiError::invalid(format!(
-                "{name}: not supported; sys/regent/init seals shares to age recipients"
-            )));
-        }
-    }
     let shares = number(data, "secret_shares")?;
     let threshold = number(data, "secret_threshold")?;
     let made = core.init_plain(shares, threshold, now).await?;
@@ -86,7 +131,7 @@ async fn init(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, ApiErro
 
 /// `sys/unseal`: one share, or `reset`.
 async fn unseal(core: &Core, data: &Data) -> Result<Reply, ApiError> {
-    if fields::flag(data, "reset")?.unwrap_or(false) {
+    if flag(data, "reset")?.unwrap_or(false) {
         core.unseal_reset().await;
     } else {
         core.unseal(share(data, "key")?).await?;
@@ -97,13 +142,4 @@ async fn unseal(core: &Core, data: &Data) -> Result<Reply, ApiError> {
 fn base64_of(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(bytes)
-}
-
-fn is_given(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        Value::Bool(_) | Value::Number(_) | Value::Object(_) => true,
-    }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Map;
+use regent_types::json::Object;
 
+use super::roles::{self, TokenRole};
 use crate::engines::engine::Context;
 use crate::error::ApiError;
-use crate::policies::PolicyStore;
+use crate::policies::{PolicyStore, WRAPPING_POLICY};
 use crate::reply::Reply;
+use crate::request::schema::Schema;
 use crate::request::{Call, Caller, Operation, fields};
 use crate::tokens::{TokenRecord, TokenSpec};
 
@@ -18,6 +20,26 @@ const POLICIES_MAX: usize = 64;
 const META_MAX: usize = 64;
 const META_LEN_MAX: usize = 512;
 
+/// Fields of a request for a token.
+pub(super) const FIELDS: Schema = Schema {
+    acts: &[
+        "policies",
+        "ttl",
+        "lease",
+        "explicit_max_ttl",
+        "period",
+        "num_uses",
+        "renewable",
+        "display_name",
+        "meta",
+        "no_parent",
+        "no_default_policy",
+        "type",
+    ],
+    // Ignoring these would make another token than was asked for.
+    refused: &[("id", "tokens are random"), ("entity_alias", "there are no identity entities")],
+};
+
 /// Whom a new token ends with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Parent {
@@ -25,11 +47,12 @@ pub(super) enum Parent {
     Nobody,
 }
 
-/// Makes a token for whoever the caller gives it to.
+/// Makes a token for whoever the caller gives it to; `by` names a token role.
 pub(super) async fn create(
     cx: Context<'_>,
     call: &Call,
     parent: Parent,
+    by: Option<&str>,
 ) -> Result<Reply, ApiError> {
     let caller = call.caller.as_deref().ok_or(ApiError::Denied)?;
     let store = &cx.services.tokens;
@@ -37,20 +60,37 @@ pub(super) async fn create(
     if own.num_uses > 0 {
         return Err(ApiError::invalid("restricted use token cannot generate child tokens"));
     }
-    refuse_unsupported(call)?;
+    refuse_other_types(call)?;
+    let began = store.revocations();
+    let role = match by {
+        Some(name) => Some(usable(cx, name).await?.ok_or_else(|| unknown(name))?),
+        None => None,
+    };
     let sudo = has_sudo(cx, call, caller).await?;
     let no_parent = fields::flag(&call.data, "no_parent")?.unwrap_or(false);
-    if no_parent && !sudo {
+    if no_parent && !sudo && role.is_none() {
         return Err(ApiError::invalid("root or sudo privileges required to create orphan token"));
     }
-    let mut spec = token_spec(cx, call, caller, &own, sudo)?;
-    if parent == Parent::Caller && !no_parent {
-        spec.parent = Some(caller.token_id_hash.clone());
-    }
+    let asker = Asker { caller, own: &own, sudo };
+    let mut spec = token_spec(cx, call, &asker, role.as_ref())?;
+    spec.role = by.map(str::to_owned);
+    let orphan = match &role {
+        Some(role) => role.orphan,
+        None => no_parent || parent == Parent::Nobody,
+    };
+    spec.parent = (!orphan).then(|| caller.token_id_hash.clone());
     let asked_s = spec.ttl_s;
-    let auth = store.issue(spec, call.now).await?;
+    let is_there = async || match by {
+        Some(name) => Ok(usable(cx, name).await?.is_some()),
+        None => Ok(true),
+    };
+    let auth = store.issue_login(spec, call.now, began, is_there).await?;
     let granted_s = auth.lease_duration_s;
-    let reply = Reply::auth(auth);
+    let mut reply = Reply::auth(auth);
+    if no_parent && !orphan {
+        reply = reply
+            .warn("no_parent: not acted on, the token role says whether its tokens are orphans");
+    }
     Ok(if granted_s < asked_s {
         reply.warn(format!("TTL of {asked_s} s exceeds the maximum; capped to {granted_s} s"))
     } else {
@@ -58,39 +98,102 @@ pub(super) async fn create(
     })
 }
 
+/// Who asks for a token, and what that allows.
+struct Asker<'a> {
+    caller: &'a Caller,
+    own: &'a TokenRecord,
+    sudo: bool,
+}
+
+async fn usable(cx: Context<'_>, name: &str) -> Result<Option<TokenRole>, ApiError> {
+    Ok(roles::load(cx.view, name).await?.filter(|role| !role.ending))
+}
+
+fn unknown(name: &str) -> ApiError {
+    ApiError::invalid(format!("unknown role {name:?}"))
+}
+
 fn token_spec(
     cx: Context<'_>,
     call: &Call,
-    caller: &Caller,
-    own: &TokenRecord,
-    sudo: bool,
+    asker: &Asker<'_>,
+    role: Option<&TokenRole>,
 ) -> Result<TokenSpec, ApiError> {
-    let data = &call.data;
-    let period_s = fields::seconds(data, "period")?.unwrap_or(0);
-    if period_s > 0 && !sudo {
+    let (data, caller) = (&call.data, asker.caller);
+    let asked_period_s = fields::seconds(data, "period")?.unwrap_or(0);
+    if asked_period_s > 0 && !asker.sudo {
         return Err(ApiError::invalid("root or sudo privileges required to create periodic token"));
     }
-    let policies = policies(call, caller, sudo)?;
+    let bounds = role.cloned().unwrap_or_default();
+    let period_s = if bounds.period_s > 0 { bounds.period_s } else { asked_period_s };
+    let policies = match role.filter(|role| role.names_policies()) {
+        Some(role) => role_policies(call, caller, role)?,
+        None => policies(call, caller, asker.sudo)?,
+    };
+    let explicit_s = fields::seconds(data, "explicit_max_ttl")?.unwrap_or(0);
+    let num_uses = fields::count(data, "num_uses")?.unwrap_or(0);
     let ttl = fields::seconds(data, "ttl")?.or(fields::seconds(data, "lease")?).unwrap_or(0);
+    let suffix = match bounds.path_suffix.as_str() {
+        "" => String::new(),
+        suffix => format!("/{suffix}"),
+    };
     let spec = TokenSpec {
         ttl_s: ttl,
         max_ttl_s: cx.mount.config.max_lease_ttl_s,
-        explicit_max_ttl_s: fields::seconds(data, "explicit_max_ttl")?.unwrap_or(0),
+        explicit_max_ttl_s: tighter(explicit_s, bounds.explicit_max_ttl_s),
         period_s,
-        num_uses: fields::count(data, "num_uses")?.unwrap_or(0),
-        renewable: fields::flag(data, "renewable")?.unwrap_or(true),
+        num_uses: tighter(num_uses, bounds.num_uses),
+        renewable: fields::flag(data, "renewable")?.unwrap_or(true)
+            && role.is_none_or(|role| role.renewable),
         display_name: display_name(fields::text(data, "display_name")?.unwrap_or_default()),
         metadata: metadata(call)?,
-        path: format!("{}{}", call.mount, call.path),
+        path: format!("{}{}{suffix}", call.mount, call.path),
         by_root: caller.is_root,
         ..TokenSpec::login(String::new(), policies)
     };
-    if caller.is_root && own.expires.is_some() && spec.is_root() && spec.granted_s().is_none() {
+    let for_ever = spec.is_root() && spec.granted_s().is_none();
+    if caller.is_root && asker.own.expires.is_some() && for_ever {
         return Err(ApiError::invalid(
             "expiring root tokens cannot create non-expiring root tokens",
         ));
     }
     Ok(TokenSpec { ttl_s: default_ttl(&spec, cx), ..spec })
+}
+
+/// Of two bounds the tighter one; 0 is no bound.
+fn tighter(a: u64, b: u64) -> u64 {
+    match (a, b) {
+        (0, only) | (only, 0) => only,
+        (a, b) => a.min(b),
+    }
+}
+
+/// What the role allows of what is asked for; all that it names, else the caller's own, where nothing is.
+fn role_policies(call: &Call, caller: &Caller, role: &TokenRole) -> Result<Vec<String>, ApiError> {
+    let asked = fields::texts(&call.data, "policies")?.unwrap_or_default();
+    let names = asked.iter().map(|name| PolicyStore::normalized_name(name));
+    let mut policies = names.collect::<Result<Vec<_>, _>>()?;
+    let none = fields::flag(&call.data, "no_default_policy")?.unwrap_or(role.no_default_policy);
+    if policies.is_empty() {
+        policies = match role.allowed_policies.as_slice() {
+            [] => caller.policies.clone(),
+            allowed => allowed.to_vec(),
+        };
+        if none {
+            policies.retain(|policy| policy != "default");
+        }
+    }
+    if let Some(policy) = policies.iter().find(|policy| !role.permits(policy)) {
+        return Err(ApiError::invalid(format!(
+            "token policy {policy:?} is not allowed by the role"
+        )));
+    }
+    let unwanted = role.disallowed_policies.iter().any(|policy| policy == "default");
+    let is_root = policies.iter().any(|policy| policy == "root");
+    if !none && !unwanted && !is_root {
+        policies.push("default".to_owned());
+    }
+    checked(policies)
 }
 
 /// The mount's default where nothing is asked; a root token's default is no end at all.
@@ -121,6 +224,13 @@ fn policies(call: &Call, caller: &Caller, sudo: bool) -> Result<Vec<String>, Api
     if default && held && !policies.iter().any(|policy| policy == "root") {
         policies.push("default".to_owned());
     }
+    checked(policies)
+}
+
+fn checked(policies: Vec<String>) -> Result<Vec<String>, ApiError> {
+    if policies.iter().any(|policy| policy == WRAPPING_POLICY) {
+        return Err(ApiError::invalid(format!("cannot assign policy {WRAPPING_POLICY:?}")));
+    }
     if policies.len() > POLICIES_MAX {
         return Err(ApiError::invalid(format!("expected at most {POLICIES_MAX} policies")));
     }
@@ -130,22 +240,15 @@ fn policies(call: &Call, caller: &Caller, sudo: bool) -> Result<Vec<String>, Api
 async fn has_sudo(cx: Context<'_>, call: &Call, caller: &Caller) -> Result<bool, ApiError> {
     let acl = cx.services.policies.acl_of(caller).await?;
     let path = format!("{}{}", call.mount, call.path);
-    Ok(acl.allows(Operation::Update, &path, &Map::new()).sudo)
+    Ok(acl.allows(Operation::Update, &path, &Object::new(), 0).sudo)
 }
 
-/// What would change the token's meaning if it were ignored.
-fn refuse_unsupported(call: &Call) -> Result<(), ApiError> {
+fn refuse_other_types(call: &Call) -> Result<(), ApiError> {
     let kind = fields::text(&call.data, "type")?.unwrap_or_default();
-    if !matches!(kind, "" | "service" | "default" | "default-service") {
-        return Err(ApiError::invalid("only service tokens are supported by this authority"));
+    if matches!(kind, "" | "service" | "default" | "default-service") {
+        return Ok(());
     }
-    for name in ["id", "entity_alias"] {
-        if fields::text(&call.data, name)?.is_some_and(|text| !text.is_empty()) {
-            let message = format!("field {name:?} is not supported by this authority");
-            return Err(ApiError::Invalid(vec![message]));
-        }
-    }
-    Ok(())
+    Err(ApiError::invalid("field \"type\": only service tokens are supported by this authority"))
 }
 
 fn metadata(call: &Call) -> Result<BTreeMap<String, String>, ApiError> {

@@ -121,6 +121,9 @@ fn describe(record: &TokenRecord, id: &str, now: Timestamp) -> Value {
         "issue_time": record.created.to_string(),
     });
     if let Some(data) = data.as_object_mut() {
+        if let Some(role) = &record.role {
+            data.insert("role".to_owned(), role.clone().into());
+        }
         if record.limits.period_s > 0 {
             data.insert("period".to_owned(), record.limits.period_s.into());
         }

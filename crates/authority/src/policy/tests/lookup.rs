@@ -1,6 +1,6 @@
 //! Which rule decides, and what it lets pass.
 
-use serde_json::Map;
+use regent_types::json::Object;
 
 use super::{acl, check};
 use crate::policies::PolicyStore;
@@ -16,7 +16,7 @@ fn without_a_rule_everything_is_denied() {
 #[test]
 fn root_may_everything() {
     let root = Acl::root();
-    let decision = root.allows(Operation::Delete, "sys/policies/acl/x", &Map::new());
+    let decision = root.allows(Operation::Delete, "sys/policies/acl/x", &Object::new(), 0);
     assert!(decision.allowed && decision.sudo && root.any_below("secret/"));
     assert_eq!(root.capabilities("x"), ["root"]);
 }

@@ -5,7 +5,7 @@ mod text;
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use regent_types::Json;
 
 use super::{Acl, parse};
 use crate::request::Operation;
@@ -27,8 +27,10 @@ fn check(texts: &[&str], table: &str) {
         let mut parts = request.splitn(3, ' ');
         let op = operation(parts.next().unwrap());
         let path = parts.next().unwrap();
-        let data: Map<String, Value> = serde_json::from_str(parts.next().unwrap_or("{}")).unwrap();
-        let decision = acl.allows(op, path, &data);
+        let Ok(Json::Object(data)) = Json::parse(parts.next().unwrap_or("{}").as_bytes()) else {
+            panic!("{line}")
+        };
+        let decision = acl.allows(op, path, &data, 0);
         let found = match (decision.allowed, decision.sudo) {
             (true, true) => "sudo",
             (true, false) => "allow",

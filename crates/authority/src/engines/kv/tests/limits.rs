@@ -105,7 +105,7 @@ async fn custom_metadata_has_bounds_and_a_refused_one_changes_nothing() {
         (entry("k\u{0}", "v"), "unprintable"),
         (entry("k", "a\u{202e}b"), "unprintable"),
         (entry("k", "a\u{a0}b"), "unprintable"),
-        (r#"{"k": 1}"#.to_owned(), "not a string"),
+        (r#"{"k": [1]}"#.to_owned(), "not a string"),
         (r#"["k"]"#.to_owned(), "expected an object"),
     ] {
         for method in ["POST", "PATCH"] {

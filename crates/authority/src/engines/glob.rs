@@ -1,8 +1,8 @@
-//! Globs of role bindings: `*` stands for any run of characters, anywhere (ryanuber/go-glob, as
+//! Globs of roles: `*` stands for any run of characters, anywhere (ryanuber/go-glob, as
 //! Vault uses it).
 
 /// Whether `text` fits `glob`. Linear in both: the first fit of each part is the best one.
-pub(super) fn matches(glob: &str, text: &str) -> bool {
+pub(crate) fn matches(glob: &str, text: &str) -> bool {
     let Some((head, rest)) = glob.split_once('*') else { return glob == text };
     let Some(mut left) = text.strip_prefix(head) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();
