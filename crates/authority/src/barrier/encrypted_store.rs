@@ -31,6 +31,11 @@ impl Barrier {
         *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = keyring;
     }
 
+    /// What [`Store::generation`] says.
+    pub(crate) fn generation(&self) -> u64 {
+        self.store.generation()
+    }
+
     /// The record at `key`, opened.
     pub(crate) async fn get(
         &self,

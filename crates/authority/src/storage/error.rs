@@ -19,6 +19,12 @@ pub(crate) enum StoreError {
     Io(#[source] Arc<std::io::Error>),
     #[error("the data file's transaction failed")]
     Transaction(#[source] Arc<redb::Error>),
+    /// A record in it does not read as what it must be.
+    #[error("the stored {0} is not readable")]
+    Unreadable(&'static str),
+    /// The disk refused a write and will be asked again.
+    #[error("the disk takes no writes: they are tried again when there is room")]
+    CannotWrite,
     /// The store has been closed.
     #[error("the data file is closed")]
     Closed,

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! View ─ encrypts ─▶ Barrier ─▶ Store ─ bounded queue ─▶ committer thread ─▶ redb
-//!                                │                        one fsync a batch
-//!                                └─ reads: snapshots, on the blocking pool, at most READS_MAX
+//!                                │                        one fsync a batch; opens anew what failed
+//!                                └─ looks: snapshots, by who asks; listings on the blocking pool
 //! ```
 //!
 //! `Store` knows nothing of encryption: keys are paths in clear, values are what the barrier
@@ -13,12 +13,17 @@
 mod committer;
 mod database;
 mod error;
+mod snapshot;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod trouble;
 mod write;
 
+pub(crate) use self::committer::Condition;
 pub(crate) use self::database::Backend;
+#[cfg(test)]
+pub(crate) use self::database::OpenWith;
 pub(crate) use self::error::StoreError;
 pub(crate) use self::store::Store;
 pub(crate) use self::write::Write;

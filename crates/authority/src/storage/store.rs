@@ -3,59 +3,72 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use redb::ReadableDatabase as _;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use super::committer::{self, Commit, QUEUE_LEN_MAX};
-use super::database::{self, Backend, OpenDatabase, TABLE};
+use super::committer::{self, Commit, Condition, Gauge, Job, QUEUE_LEN_MAX};
+use super::database::{Backend, OpenDatabase};
 use super::error::StoreError;
+use super::snapshot::Records;
 use super::write::Write;
 
-/// Reads at once on the blocking pool; a read takes microseconds unless the disk is cold.
-const READS_MAX: usize = 16;
+/// Longer looks at once on the blocking pool.
+const LOOKS_MAX: usize = 16;
 
 /// Names in one listing: 100,000 × ~100 bytes is a 10 MB answer.
 const LIST_LEN_MAX: usize = 100_000;
 
 pub(crate) struct Store {
     open: Arc<OpenDatabase>,
-    reads: Semaphore,
-    queue: Mutex<Option<mpsc::Sender<Commit>>>,
+    gauge: Arc<Gauge>,
+    looks: Semaphore,
+    queue: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Store {
     /// Opens or makes the data file, checks it, and starts the committer thread.
     pub(crate) fn open(backend: Backend) -> Result<Self, StoreError> {
-        let database = database::open(backend)?;
-        committer::prepare(&database)?;
-        let open = Arc::new(OpenDatabase::new(database));
+        let open = Arc::new(OpenDatabase::new(backend)?);
+        open.with(committer::prepare)?;
+        let gauge = Arc::new(Gauge::default());
         let (sender, mut receiver) = mpsc::channel(QUEUE_LEN_MAX);
-        let theirs = open.clone();
+        let (theirs, told) = (open.clone(), gauge.clone());
         let thread = std::thread::Builder::new()
             .name("authority-commit".to_owned())
-            .spawn(move || committer::run(&theirs, &mut receiver))
+            .spawn(move || committer::run(&theirs, &told, &mut receiver))
             .map_err(|error| StoreError::Io(Arc::new(error)))?;
         Ok(Self {
             open,
-            reads: Semaphore::new(READS_MAX),
+            gauge,
+            looks: Semaphore::new(LOOKS_MAX),
             queue: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
         })
     }
 
+    /// Whether the disk takes what is written, as of the last time it was tried.
+    pub(crate) fn condition(&self) -> Condition {
+        self.gauge.read()
+    }
+
+    /// Another number after each commit: what was read under the same number is still so.
+    pub(crate) fn generation(&self) -> u64 {
+        self.open.generation()
+    }
+
     /// The bytes at `key`.
     pub(crate) async fn get(&self, key: String) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(move |table| {
-            let value = table.get(key.as_str()).map_err(StoreError::of)?;
-            Ok(value.map(|value| value.value().to_vec()))
-        })
-        .await
+        self.look(move |table| value(table, &key)).await
+    }
+
+    /// The bytes at `key`, on this thread: for a start, when nobody waits yet.
+    pub(crate) fn get_now(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.open.with_records(|table| value(table, key))
     }
 
     /// Names directly below `prefix`, sorted; a folder once, with its `/`.
     pub(crate) async fn list(&self, prefix: String) -> Result<Vec<String>, StoreError> {
-        self.read(move |table| children(table, &prefix)).await
+        self.look_aside(move |table| children(table, &prefix)).await
     }
 
     /// At most `limit` full keys below `prefix` that sort after `after`.
@@ -65,7 +78,7 @@ impl Store {
         after: String,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        self.read(move |table| {
+        self.look(move |table| {
             let from = if after > prefix { format!("{after}\0") } else { prefix.clone() };
             let range = table.range::<&str>(from.as_str()..).map_err(StoreError::of)?;
             let mut keys = Vec::new();
@@ -84,10 +97,10 @@ impl Store {
     /// Commits `writes` together; when this returns they are on disk. Once queued they happen even
     /// if the caller goes away.
     pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let queue = queue.ok_or(StoreError::Closed)?;
+        let queue = self.queue().ok_or(StoreError::Closed)?;
         let (done, landed) = oneshot::channel();
-        queue.send(Commit { writes, done }).await.map_err(|_| StoreError::Closed)?;
+        let job = Job::Commit(Commit { writes, done });
+        queue.send(job).await.map_err(|_| StoreError::Closed)?;
         landed.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -108,29 +121,55 @@ impl Store {
         let _ = closing.await;
     }
 
-    async fn read<T: Send + 'static>(
-        &self,
-        act: impl FnOnce(&redb::ReadOnlyTable<&'static str, &'static [u8]>) -> Result<T, StoreError>
-        + Send
-        + 'static,
-    ) -> Result<T, StoreError> {
-        let _permit = self.reads.acquire().await.map_err(|_| StoreError::Closed)?;
+    /// A look that takes microseconds, done by who asks. One that is refused because the disk has just
+    /// failed is done again when the file has been opened anew.
+    async fn look<T, F>(&self, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Records) -> Result<T, StoreError> + Send + 'static,
+    {
+        match self.open.try_with_records(&act) {
+            Some(Err(StoreError::Io(_) | StoreError::Transaction(_))) => self.mend().await,
+            Some(result) => return result,
+            None => {}
+        }
+        self.look_aside(act).await
+    }
+
+    /// A look that may take longer, beside those who answer requests.
+    async fn look_aside<T, F>(&self, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Records) -> Result<T, StoreError> + Send + 'static,
+    {
+        let _permit = self.looks.acquire().await.map_err(|_| StoreError::Closed)?;
         let open = self.open.clone();
-        let reading = tokio::task::spawn_blocking(move || {
-            open.with(|database| {
-                let snapshot = database.begin_read().map_err(StoreError::of)?;
-                act(&snapshot.open_table(TABLE).map_err(StoreError::of)?)
-            })
-        });
-        reading.await.map_err(|_| StoreError::Closed)?
+        let looking = tokio::task::spawn_blocking(move || open.with_records(act));
+        looking.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Returns when the committer has seen to a database that refuses to be read.
+    async fn mend(&self) {
+        let Some(queue) = self.queue() else { return };
+        let (done, mended) = oneshot::channel();
+        if queue.send(Job::Mend(done)).await.is_ok() {
+            // Dropped without a word only when the store is closed.
+            let _ = mended.await;
+        }
+    }
+
+    fn queue(&self) -> Option<mpsc::Sender<Job>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
+fn value(table: &Records, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let found = table.get(key).map_err(StoreError::of)?;
+    Ok(found.map(|found| found.value().to_vec()))
+}
+
 /// Seeks past each folder instead of walking it: the cost is the number of names, not of keys.
-fn children(
-    table: &redb::ReadOnlyTable<&'static str, &'static [u8]>,
-    prefix: &str,
-) -> Result<Vec<String>, StoreError> {
+fn children(table: &Records, prefix: &str) -> Result<Vec<String>, StoreError> {
     let mut names = Vec::new();
     let mut from = prefix.to_owned();
     while names.len() <= LIST_LEN_MAX {

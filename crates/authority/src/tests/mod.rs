@@ -4,10 +4,12 @@
 //! these fields; `"*"` stands for anything that is there.
 
 mod crash;
+mod disk;
 mod life;
 mod mounts;
 mod planted;
 mod recover;
+mod strangers;
 mod transport;
 
 use std::sync::Arc;

@@ -15,6 +15,7 @@
 //! first root token with it; `engines/token` is its API. Source: OpenBao
 //! `internal/vault/token_store.go`.
 
+mod known;
 mod record;
 mod revocation;
 mod spec;
