@@ -63,7 +63,7 @@ impl OpenError {
         match error {
             StoreError::Locked => Self::Locked { path },
             StoreError::NotADataFile(_) => Self::NotADataFile { path, source: Box::new(error) },
-            StoreError::Damaged(_) | StoreError::Unreadable(_) => {
+            StoreError::Damaged(_) | StoreError::Unreadable(_) | StoreError::Page { .. } => {
                 Self::Damaged { path, source: Box::new(error) }
             }
             StoreError::Io(_)

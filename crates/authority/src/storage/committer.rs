@@ -50,6 +50,8 @@ pub(crate) enum Condition {
     ReadOnly,
     /// It cannot be read either.
     Failed,
+    /// It is read and written, but a page is not as it was written.
+    Damaged,
 }
 
 /// The [`Condition`], for whoever asks without waiting.
@@ -69,7 +71,7 @@ impl Gauge {
         let number = match condition {
             Condition::Good => 0,
             Condition::ReadOnly => 1,
-            Condition::Failed => 2,
+            Condition::Failed | Condition::Damaged => 2,
         };
         self.0.store(number, Ordering::Relaxed);
     }

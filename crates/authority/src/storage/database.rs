@@ -1,12 +1,17 @@
 //! The open database: where it lies, how it is opened, opened again after a failure, closed.
 
 use std::fs::OpenOptions;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock, TryLockError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
+use std::thread::JoinHandle;
 
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Database, TableDefinition};
+use redb::{Builder, Database, ReadTransaction, ReadableDatabase as _, TableDefinition};
+use tokio::sync::watch;
 
+use super::check::{Before, Checked};
 use super::error::StoreError;
 use super::snapshot::{Records, Snapshots};
 
@@ -40,6 +45,14 @@ pub(super) struct OpenDatabase {
     /// Used only by who holds `state`, and empty when that is closed.
     snapshots: Snapshots,
     state: RwLock<State>,
+    checking: Mutex<Option<Checking>>,
+    checked: watch::Sender<Checked>,
+}
+
+/// A check under way.
+struct Checking {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
 }
 
 enum State {
@@ -50,13 +63,73 @@ enum State {
 }
 
 impl OpenDatabase {
+    /// Opens or makes it. One that was closed in order is checked from here on, not before.
     pub(super) fn new(backend: Backend) -> Result<Self, StoreError> {
-        let database = open(&backend)?;
-        Ok(Self {
+        let before = match &backend {
+            Backend::File(path) => Before::of(path).map_err(|e| StoreError::Io(Arc::new(e)))?,
+            _ => None,
+        };
+        let (database, is_checked) = open(&backend)?;
+        let unchecked = before.filter(|_| !is_checked);
+        let pin = unchecked.as_ref().map(|_| database.begin_read().map_err(StoreError::of));
+        let opened = Self {
             backend,
             snapshots: Snapshots::default(),
             state: RwLock::new(State::Open(database)),
-        })
+            checking: Mutex::default(),
+            checked: watch::Sender::new(Checked::Good),
+        };
+        if let (Some(before), Some(pin)) = (unchecked, pin) {
+            opened.check(before, pin?)?;
+        }
+        Ok(opened)
+    }
+
+    /// What the check has come to.
+    pub(super) fn checked(&self) -> watch::Receiver<Checked> {
+        self.checked.subscribe()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_checking(&self) -> bool {
+        self.checking.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Starts the check. `pin` keeps the pages that it looks at from being used again.
+    fn check(&self, before: Before, pin: ReadTransaction) -> Result<(), StoreError> {
+        self.checked.send_replace(Checked::Pending);
+        let (sender, stop) = (self.checked.clone(), Arc::new(AtomicBool::new(false)));
+        let stopped = stop.clone();
+        let work = move || {
+            let found = before.check(stopped.clone());
+            drop(pin);
+            if stopped.load(Ordering::Relaxed) {
+                return;
+            }
+            if let Checked::Bad(error) = &found {
+                tracing::error!(
+                    component = "authority",
+                    error = error as &dyn std::error::Error,
+                    "the data file is damaged: nothing is said to be absent; restore the newest snapshot"
+                );
+            }
+            sender.send_replace(found);
+        };
+        let thread = std::thread::Builder::new().name("authority-check".to_owned()).spawn(work);
+        let thread = thread.map_err(|error| StoreError::Io(Arc::new(error)))?;
+        *self.checking.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Checking { stop, thread });
+        Ok(())
+    }
+
+    /// Ends the check, which holds the file.
+    fn stop_check(&self) {
+        let checking = self.checking.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Checking { stop, thread }) = checking {
+            stop.store(true, Ordering::Relaxed);
+            // One that panicked holds nothing any more.
+            let _ = thread.join();
+        }
     }
 
     /// Runs `act` on the open database. Fails with [`StoreError::Closed`] after [`OpenDatabase::close`].
@@ -113,10 +186,13 @@ impl OpenDatabase {
             return Ok(());
         }
         // First out with the old one: it holds the file's lock.
+        self.stop_check();
         self.snapshots.advance();
         *state = State::Broken(StoreError::Closed);
         match open(&self.backend) {
-            Ok(database) => {
+            Ok((database, _)) => {
+                // It was not closed in order: redb has looked at all of its pages.
+                self.checked.send_replace(Checked::Good);
                 *state = State::Open(database);
                 Ok(())
             }
@@ -144,6 +220,7 @@ impl OpenDatabase {
 
     /// Waits for those who use the database, then closes it; may be repeated.
     pub(super) fn close(&self) {
+        self.stop_check();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         self.snapshots.advance();
         *state = State::Closed;
@@ -156,7 +233,11 @@ impl State {
         act: impl FnOnce(&Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self {
-            Self::Open(database) => act(database),
+            Self::Open(database) => {
+                // A damaged page that nobody has found yet may make redb panic.
+                let done = catch_unwind(AssertUnwindSafe(|| act(database)));
+                done.unwrap_or_else(|_| Err(StoreError::senseless()))
+            }
             Self::Broken(error) => Err(error.clone()),
             Self::Closed => Err(StoreError::Closed),
         }
@@ -178,12 +259,23 @@ fn probe(path: &std::path::Path, bytes: usize) -> std::io::Result<()> {
     wrote
 }
 
-/// Opens or makes the database and checks its integrity.
-fn open(backend: &Backend) -> Result<Database, StoreError> {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
-    // A damaged file is refused here, with a clear error, instead of failing (or worse) later.
-    builder.set_check_integrity_on_open(true);
+/// Opens or makes the database; says whether all of its pages were looked at, as redb does where it
+/// was not closed in order.
+fn open(backend: &Backend) -> Result<(Database, bool), StoreError> {
+    let is_checked = Arc::new(AtomicBool::new(false));
+    let noted = is_checked.clone();
+    // A damaged page may make it panic instead.
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        builder.set_repair_callback(move |_| noted.store(true, Ordering::Relaxed));
+        open_with(&builder, backend)
+    }));
+    let database = opened.unwrap_or_else(|_| Err(StoreError::senseless()))?;
+    Ok((database, is_checked.load(Ordering::Relaxed)))
+}
+
+fn open_with(builder: &Builder, backend: &Backend) -> Result<Database, StoreError> {
     match backend {
         Backend::File(path) => {
             let mut options = OpenOptions::new();
@@ -198,6 +290,6 @@ fn open(backend: &Backend) -> Result<Database, StoreError> {
             builder.create_with_backend(InMemoryBackend::new()).map_err(StoreError::of)
         }
         #[cfg(test)]
-        Backend::Custom(custom) => (custom.open)(&builder).map_err(StoreError::of),
+        Backend::Custom(custom) => (custom.open)(builder).map_err(StoreError::of),
     }
 }

@@ -14,6 +14,16 @@ pub(crate) enum StoreError {
     /// The file's checksums do not hold.
     #[error("the data file is damaged")]
     Damaged(#[source] Arc<redb::Error>),
+    /// A page is not as it was written.
+    #[error(
+        "the data file is damaged: its page at byte {at}, or one beside it, is not as it was written"
+    )]
+    Page {
+        /// Where it was read last.
+        at: u64,
+        #[source]
+        source: Option<Arc<redb::Error>>,
+    },
     /// The operating system refused.
     #[error("reading or writing the data file failed")]
     Io(#[source] Arc<std::io::Error>),
@@ -34,6 +44,11 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// What reading came to when it met a page that makes no sense at all.
+    pub(super) fn senseless() -> Self {
+        Self::Damaged(Arc::new(redb::Error::Corrupted("a page makes no sense".to_owned())))
+    }
+
     /// Sorts redb's error into what a person can act on.
     pub(super) fn of(error: impl Into<redb::Error>) -> Self {
         match error.into() {

@@ -10,6 +10,7 @@
 //! sealed, except below `seal/`, where the seal keeps what must be readable while sealed
 //! (ciphertext and settings only). One table; a commit either happened as a whole or not at all.
 
+mod check;
 mod committer;
 mod database;
 mod error;

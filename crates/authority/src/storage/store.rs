@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use super::check::{self, Checked};
 use super::committer::{self, Commit, Condition, Gauge, Job, QUEUE_LEN_MAX};
 use super::database::{Backend, OpenDatabase};
 use super::error::StoreError;
@@ -19,6 +20,7 @@ const LIST_LEN_MAX: usize = 100_000;
 
 pub(crate) struct Store {
     open: Arc<OpenDatabase>,
+    checked: watch::Receiver<Checked>,
     gauge: Arc<Gauge>,
     looks: Semaphore,
     queue: Mutex<Option<mpsc::Sender<Job>>>,
@@ -38,6 +40,7 @@ impl Store {
             .spawn(move || committer::run(&theirs, &told, &mut receiver))
             .map_err(|error| StoreError::Io(Arc::new(error)))?;
         Ok(Self {
+            checked: open.checked(),
             open,
             gauge,
             looks: Semaphore::new(LOOKS_MAX),
@@ -46,9 +49,13 @@ impl Store {
         })
     }
 
-    /// Whether the disk takes what is written, as of the last time it was tried.
+    /// Whether the disk takes what is written, as of the last time it was tried, and whether what it
+    /// holds is as it was written.
     pub(crate) fn condition(&self) -> Condition {
-        self.gauge.read()
+        match *self.checked.borrow() {
+            Checked::Bad(_) => Condition::Damaged,
+            Checked::Good | Checked::Pending => self.gauge.read(),
+        }
     }
 
     /// Another number after each commit: what was read under the same number is still so.
@@ -58,16 +65,32 @@ impl Store {
 
     /// The bytes at `key`.
     pub(crate) async fn get(&self, key: String) -> Result<Option<Vec<u8>>, StoreError> {
-        self.look(move |table| value(table, &key)).await
+        let found = self.look(move |table| value(table, &key)).await?;
+        // Only what is not found can be hidden by a damaged page.
+        if found.is_none() {
+            check::passed(&self.checked).await?;
+        }
+        Ok(found)
+    }
+
+    /// Whether a check was begun when it was opened.
+    #[cfg(test)]
+    pub(super) fn is_checked_apart(&self) -> bool {
+        self.open.is_checking()
     }
 
     /// The bytes at `key`, on this thread: for a start, when nobody waits yet.
     pub(crate) fn get_now(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.open.with_records(|table| value(table, key))
+        let found = self.open.with_records(|table| value(table, key))?;
+        if found.is_none() {
+            futures::executor::block_on(check::passed(&self.checked))?;
+        }
+        Ok(found)
     }
 
     /// Names directly below `prefix`, sorted; a folder once, with its `/`.
     pub(crate) async fn list(&self, prefix: String) -> Result<Vec<String>, StoreError> {
+        check::passed(&self.checked).await?;
         self.look_aside(move |table| children(table, &prefix)).await
     }
 
@@ -78,6 +101,7 @@ impl Store {
         after: String,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
+        check::passed(&self.checked).await?;
         self.look(move |table| {
             let from = if after > prefix { format!("{after}\0") } else { prefix.clone() };
             let range = table.range::<&str>(from.as_str()..).map_err(StoreError::of)?;

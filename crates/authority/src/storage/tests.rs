@@ -129,9 +129,9 @@ async fn writers_at_once_share_their_syncs() {
     assert_eq!(store.list(String::new()).await.unwrap().len(), 201);
 }
 
-/// Flipped bytes anywhere in the file: refused, or harmless; never a wrong value and never a crash.
+/// Flipped bytes anywhere in the file: refused, found, or harmless; nothing is absent by them, and nothing crashes.
 #[tokio::test]
-async fn a_damaged_file_never_gives_a_wrong_value() {
+async fn a_damaged_file_is_found_out_and_hides_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let store = Store::open(Backend::File(path.clone())).unwrap();
@@ -151,10 +151,22 @@ async fn a_damaged_file_never_gives_a_wrong_value() {
             refused += 1;
             continue;
         };
+        let mut altered = false;
         for key in &keys {
-            let value = store.get(key.clone()).await;
-            assert!(value.is_err() || value.unwrap().unwrap() == key.as_bytes(), "at {at}");
+            match store.get(key.clone()).await {
+                Ok(found) => altered |= found.expect("not absent") != key.as_bytes(),
+                Err(_) => altered = true,
+            }
         }
+        // Nothing is said to be absent, nor a list to be whole, that a damaged page may hide.
+        let listed = store.list("key/".to_owned()).await;
+        assert!(listed.as_ref().is_err() || listed.unwrap().len() == keys.len(), "at {at}");
+        let absent = store.get("absent".to_owned()).await;
+        let is_whole = store.condition() == Condition::Good;
+        assert_eq!(absent.is_ok(), is_whole, "at {at}");
+        // What is altered the encryption above finds at once, and the check soon.
+        assert!(!altered || !is_whole, "at {at}");
+        refused += usize::from(!is_whole);
         store.close().await;
         std::fs::remove_file(damaged).unwrap();
         served += 1;
@@ -294,4 +306,44 @@ async fn v01_no_read_fails_while_writes_do() {
         read.await.unwrap();
     }
     until_written(&store, "after").await;
+}
+
+#[tokio::test]
+async fn v16_a_file_closed_in_order_is_opened_without_a_look_at_its_pages_and_checked_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let store = Store::open(Backend::File(path.clone())).unwrap();
+    for batch in 0..20 {
+        let keys = (0..1000).map(|n| Write::Put(format!("key/{batch}/{n}"), vec![7; 600]));
+        store.commit(keys.collect()).await.unwrap();
+    }
+    store.close().await;
+    let store = Store::open(Backend::File(path.clone())).unwrap();
+    assert!(store.is_checked_apart(), "its pages are looked at by a thread of their own");
+    let of_one = store.get("key/7/7".to_owned()).await.unwrap();
+    assert_eq!(of_one.unwrap(), vec![7; 600]);
+    // Writes go on while pages are looked at; what is not found is waited for.
+    store.commit(vec![Write::Delete("key/3/3".to_owned()), put("new")]).await.unwrap();
+    assert!(store.get("key/3/3".to_owned()).await.unwrap().is_none());
+    assert_eq!(store.condition(), Condition::Good);
+    store.close().await;
+
+    // Pages with values go bad, all but the first 50; some of them may not be in use any more.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let mut bad = std::collections::BTreeSet::new();
+    for (number, page) in bytes.chunks_exact_mut(4096).enumerate() {
+        if let Some(at) = page.windows(64).position(|bytes| bytes == [7; 64])
+            && bad.insert(number as u64)
+            && bad.len() > 50
+        {
+            page[at] = 8;
+        }
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let store = Store::open(Backend::File(path)).unwrap();
+    let absent = store.get("absent".to_owned()).await;
+    let Err(StoreError::Page { at, .. }) = absent else { panic!("{absent:?}") };
+    assert!(bad.contains(&(at / 4096)), "byte {at} is named, {bad:?} are bad");
+    assert_eq!(store.condition(), Condition::Damaged);
+    store.close().await;
 }

@@ -23,7 +23,7 @@ pub(super) fn health(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, 
     let sealed = core.unsealed().is_none();
     let condition = core.store.condition();
     let code = match (&seal, sealed) {
-        _ if condition == Condition::Failed => 500,
+        _ if matches!(condition, Condition::Failed | Condition::Damaged) => 500,
         (None, _) => code(data, "uninitcode", 501)?,
         (Some(_), true) => code(data, "sealedcode", 503)?,
         (Some(_), false) => code(data, "activecode", 200)?,
@@ -41,6 +41,7 @@ pub(super) fn health(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, 
             Condition::Good => "ok",
             Condition::ReadOnly => "read-only: the disk refused the last write; it is tried again by itself",
             Condition::Failed => "failed: the data file can neither be read nor written",
+            Condition::Damaged => "damaged: a page of the data file is not as it was written; restore a snapshot",
         },
         "audit": if core.audit.is_taking() {
             "ok"
