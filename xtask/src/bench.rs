@@ -1,5 +1,6 @@
 //! `bench`: empty cluster → steady state through the binary of profile `dist`; prints figures, never judges them. `bench real`
-//! does so on a real control plane (`tests/examples/figures.rs`).
+//! does so on a real control plane (`tests/examples/figures.rs`), `bench authority` has the embedded authority beside OpenBao
+//! (`tests/examples/authority`).
 
 use std::process::Command;
 use std::time::Instant;
@@ -9,6 +10,9 @@ use serde_json::Value;
 
 /// Runs the benches for the scales given, by default the example, 100 and 1,000 secrets.
 pub(crate) fn run(args: &[&str]) -> Result<()> {
+    if args.first() == Some(&"authority") {
+        return authority(&args[1..]);
+    }
     let real = args.first() == Some(&"real");
     let args = if real { &args[1..] } else { args };
     let scales: Vec<u32> = if args.is_empty() && real {
@@ -87,6 +91,29 @@ fn on_real(binary: &std::path::Path, scale: u32) -> Result<()> {
         bail!("the figures on a real control plane failed");
     }
     Ok(())
+}
+
+/// The embedded authority of profile `release` beside OpenBao; `seconds` is how long each work is measured.
+fn authority(seconds: &[&str]) -> Result<()> {
+    let cargo = |args: &[&str]| {
+        let done = Command::new(env!("CARGO")).args(args).current_dir(crate::root()).status()?;
+        if done.success() { Ok(()) } else { bail!("cargo {} failed", args.join(" ")) }
+    };
+    cargo(&["build", "--release", "--package", "regent"])?;
+    println!("load average         {:>9}", load());
+    let binary = crate::root().join("target/release/regent").display().to_string();
+    let mut args = vec![
+        "run",
+        "--release",
+        "--package",
+        "regent-tests",
+        "--example",
+        "authority",
+        "--",
+        &binary,
+    ];
+    args.extend(seconds);
+    cargo(&args)
 }
 
 /// What else this machine did in the last minute: figures taken beside other work are worse.

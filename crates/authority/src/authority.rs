@@ -10,7 +10,7 @@ use crate::storage::Backend;
 
 /// An embedded runtime authority. It has one data file and serves through [`Authority::router`].
 pub struct Authority {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 impl Authority {
@@ -41,6 +41,10 @@ impl Authority {
     #[cfg(test)]
     pub(crate) fn core(&self) -> &Core {
         &self.core
+    /// Opens the audit log's file anew, as after a log rotation moved it away. Says whether it could
+    /// be; if not, the log goes on in the old one.
+    pub async fn reopen_audit(&self) -> bool {
+        self.core.audit.reopen().await
     }
 
     /// The newest lines of an [`crate::Audit::Memory`] log; empty for a file.

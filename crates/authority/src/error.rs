@@ -36,6 +36,12 @@ pub(crate) enum ApiError {
     /// 504: the request's deadline passed; its effect may still happen.
     #[error("deadline exceeded")]
     Deadline,
+    /// 500: the disk takes no writes; reads go on.
+    #[error(
+        "nothing can be written: the disk of the authority refuses it; reads go on, and it is tried again by itself \
+         when there is room"
+    )]
+    CannotWrite,
     /// 500: our error. The client sees `internal error`; the log gets the cause.
     #[error("internal error")]
     Internal(#[source] InternalCause),
@@ -88,7 +94,7 @@ impl From<BarrierError> for ApiError {
     fn from(error: BarrierError) -> Self {
         match error {
             BarrierError::Sealed => Self::Sealed,
-            BarrierError::Store(source) => Self::Internal(InternalCause::Store(source)),
+            BarrierError::Store(source) => source.into(),
             other => Self::Internal(InternalCause::Barrier(other)),
         }
     }
@@ -96,6 +102,9 @@ impl From<BarrierError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::Internal(InternalCause::Store(error))
+        match error {
+            StoreError::CannotWrite => Self::CannotWrite,
+            other => Self::Internal(InternalCause::Store(other)),
+        }
     }
 }

@@ -18,7 +18,7 @@
 //! ```
 //!
 //! Imports go down this list only: the request model and the error stand below all that answers.
-//! `options`, `reviewer` and `open_error` are what an authority is started with, and why it was not.
+//! `reviews` stands between them and `reviewer`. `options`, `reviewer` and `open_error` are what an authority is started with, and why it was not.
 //!
 //! **Architecture invariant `authority-ignores-git`:** nothing here knows Kubernetes objects, Git
 //! or the components. It takes tokens, HTTP and a [`TokenReviewer`], and owns one data file.
@@ -40,6 +40,7 @@ mod random;
 mod reply;
 mod request;
 mod reviewer;
+mod reviews;
 mod seal;
 mod storage;
 #[cfg(test)]

@@ -63,10 +63,13 @@ impl OpenError {
         match error {
             StoreError::Locked => Self::Locked { path },
             StoreError::NotADataFile(_) => Self::NotADataFile { path, source: Box::new(error) },
-            StoreError::Damaged(_) => Self::Damaged { path, source: Box::new(error) },
+            StoreError::Damaged(_) | StoreError::Unreadable(_) | StoreError::Page { .. } => {
+                Self::Damaged { path, source: Box::new(error) }
+            }
             StoreError::Io(_)
             | StoreError::Transaction(_)
             | StoreError::Closed
+            | StoreError::CannotWrite
             | StoreError::TooMany(_) => Self::Io { path, source: Box::new(error) },
         }
     }

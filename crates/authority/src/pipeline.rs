@@ -1,18 +1,20 @@
 //! One request from token to answer: parse → token → policy → audit → engine → audit → reply.
 //!
-//! **Architecture invariant `audited-or-refused`:** no engine is called before its request's line
-//! is written, and no answer leaves before its own.
+//! **Architecture invariant `audited-or-refused`:** no engine that could change something is called
+//! before its request's line is written, and no answer leaves before both of its lines are. What
+//! only reads, or is refused, has nothing to undo: its two lines are written together.
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use regent_types::Sensitive;
 
-use crate::audit::Subject;
+use crate::audit::{Entries, Subject};
 use crate::engines::engine::{Context, Engine, matches};
 use crate::engines::sys::system_access::SystemAccess;
 use crate::engines::{self, sys};
 use crate::error::ApiError;
-use crate::lifecycle::{Core, Unsealed};
+use crate::lifecycle::{Core, Kind, Unsealed};
 use crate::mounts::{MountKind, Mounted};
 use crate::policy::Acl;
 use crate::reply::Reply;
@@ -32,6 +34,35 @@ enum Access {
 struct Route {
     mounted: Mounted,
     engine: &'static dyn Engine,
+}
+
+/// What a request on `path` needs before it is answered.
+pub(crate) fn kind(core: &Core, path: &str) -> Kind {
+    if sys::unauthenticated::serves(path) {
+        return Kind::System;
+    }
+    let Some(unsealed) = core.unsealed() else { return Kind::Call };
+    match Route::find(&unsealed, path) {
+        Some(route) if matches(route.engine.unauthenticated(), &split(path, Some(&route)).0) => {
+            Kind::Login
+        }
+        Some(_) | None => Kind::Call,
+    }
+}
+
+/// Whether a body is worth reading: nobody's is who shows a token that is no good. It counts no use
+/// of the token.
+pub(crate) async fn may_send(
+    core: &Core,
+    kind: Kind,
+    token: Option<&Sensitive<String>>,
+    now: Timestamp,
+) -> Result<bool, ApiError> {
+    if kind != Kind::Call {
+        return Ok(true);
+    }
+    let (Some(unsealed), Some(token)) = (core.unsealed(), token) else { return Ok(false) };
+    Ok(unsealed.services.tokens.find(token, now).await?.is_some())
 }
 
 /// Answers one request. It runs to its end even if the client goes away.
@@ -81,8 +112,11 @@ pub(crate) async fn handle(core: &Core, request: Request) -> Result<Reply, ApiEr
         token: request.token.as_ref(),
         remote: request.remote,
     };
-    let salt = Some(&unsealed.salt);
-    core.audit.request(salt, &subject, &call.data, permitted.as_ref().err())?;
+    let mut entries = Entries::new(Some(&unsealed.salt), subject);
+    entries.request(&call.data, permitted.as_ref().err());
+    if permitted.is_ok() && !call.op.only_reads() {
+        core.audit.append(&mut entries).await?;
+    }
     let result = match (access, permitted) {
         (Err(error), _) | (Ok(_), Err(error)) => Err(error),
         (Ok(access), Ok(ignored)) => match route {
@@ -94,7 +128,8 @@ pub(crate) async fn handle(core: &Core, request: Request) -> Result<Reply, ApiEr
             None => Err(ApiError::NoHandler(call.path)),
         },
     };
-    core.audit.response(salt, &subject, &result)?;
+    entries.response(&result);
+    core.audit.append(&mut entries).await?;
     result
 }
 
@@ -135,14 +170,17 @@ async fn answer_unauthenticated(core: &Core, request: Request) -> Result<Reply, 
         let ignored = ignored?;
         return warned(sys::unauthenticated::call(core, op, &path, data, now).await, &ignored);
     }
-    core.audit.request(None, &subject, &data, ignored.as_ref().err())?;
+    let mut entries = Entries::new(None, subject);
+    entries.request(&data, ignored.as_ref().err());
+    core.audit.append(&mut entries).await?;
     let result = match ignored {
         Ok(ignored) => {
             warned(sys::unauthenticated::call(core, op, &path, data, now).await, &ignored)
         }
         Err(error) => Err(error),
     };
-    core.audit.response(None, &subject, &result)?;
+    entries.response(&result);
+    core.audit.append(&mut entries).await?;
     result
 }
 

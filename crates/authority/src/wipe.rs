@@ -84,24 +84,29 @@ impl Drop for Payload {
     }
 }
 
-/// JSON in a buffer that wipes itself. Its length is counted first: a buffer that grows leaves copies behind.
+/// JSON in a buffer that wipes itself.
 pub(crate) fn encode(
     value: &impl Serialize,
     what: &'static str,
 ) -> Result<Zeroizing<Vec<u8>>, ApiError> {
-    let failed = |_| ApiError::Internal(InternalCause::Encode(what));
-    let mut counter = Counter(0);
-    serde_json::to_writer(&mut counter, value).map_err(failed)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(counter.0));
-    serde_json::to_writer(&mut *bytes, value).map_err(failed)?;
-    Ok(bytes)
+    let mut buffer = Wiping(Zeroizing::new(Vec::with_capacity(1024)));
+    serde_json::to_writer(&mut buffer, value)
+        .map_err(|_| ApiError::Internal(InternalCause::Encode(what)))?;
+    Ok(buffer.0)
 }
 
-struct Counter(usize);
+/// A buffer that wipes what it leaves behind when it grows.
+struct Wiping(Zeroizing<Vec<u8>>);
 
-impl std::io::Write for Counter {
+impl std::io::Write for Wiping {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(2 * needed));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -1,4 +1,4 @@
-//! SIGTERM and Ctrl-C: the first asks for a stop, the second ends the process at once.
+//! SIGTERM and Ctrl-C: the first asks for a stop, the second ends the process at once. SIGHUP: look again.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -26,6 +26,24 @@ impl Stop {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// SIGHUP, which asks a server to look at its files again.
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Takes the signal over from its default, which is to end the process; the error is the system's.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Returns when it has come since the last time.
+    pub async fn given(&mut self) {
+        if self.0.recv().await.is_none() {
+            // The system sends no more: that is no signal.
+            std::future::pending::<()>().await;
         }
     }
 }

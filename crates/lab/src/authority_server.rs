@@ -46,7 +46,7 @@ impl AuthorityServer {
             let child = spawn(command, &own, &BTreeMap::new())?;
             return Ok(Self { addr, how: How::Process(Box::new(child)) });
         }
-        let reviewer = Reviewer { token_file, ca_file: None };
+        let reviewer = Reviewer::new(token_file, None);
         let site = Site { folder: storage, audit: None, reviewer };
         let hosted = Hosted::start(site, Reserved::at(addr)?, None).await?;
         Ok(Self { addr: hosted.addr, how: How::Here(Box::new(hosted)) })

@@ -95,7 +95,7 @@ pub fn main() -> ExitCode {
         }
     };
     let done = runtime.block_on(run(cli.command, out));
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    runtime.shutdown_timeout(std::time::Duration::from_millis(300));
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

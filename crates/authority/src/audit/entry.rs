@@ -1,4 +1,7 @@
 //! What one line says (field names as in Vault's audit log; reference: audit).
+//!
+//! Both lines of a request begin alike: that part is written once. Text goes straight into the line,
+//! without a tree of values in between: every request passes here twice.
 
 use std::net::SocketAddr;
 
@@ -6,19 +9,20 @@ use hmac::{Hmac, Mac as _};
 use jiff::Timestamp;
 use regent_types::json::Object;
 use regent_types::{Json, Sensitive};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::error::ApiError;
 use crate::mounts::Mount;
-use crate::reply::{AuthReply, Reply};
+use crate::reply::{AuthReply, Reply, WrapReply};
 use crate::request::{Caller, Operation};
 use crate::wipe::Data;
 
-/// Key of the HMACs of this device.
-pub(crate) struct Salt(Zeroizing<[u8; 32]>);
+/// The HMAC of this device, keyed.
+pub(crate) struct Salt(Option<Hmac<Sha256>>);
 
+#[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
     /// Names the request; in the answer's envelope too.
     pub(crate) id: &'a str,
@@ -36,150 +40,229 @@ pub(crate) struct Subject<'a> {
     pub(crate) remote: Option<SocketAddr>,
 }
 
+/// The lines of one request that are not written yet, and how both of them begin.
+pub(crate) struct Entries<'a> {
+    salt: Option<&'a Salt>,
+    subject: Subject<'a>,
+    /// `"auth":{…},"request":{…`, without the brace at its end.
+    common: Vec<u8>,
+    pending: Vec<u8>,
+}
+
 impl Salt {
-    /// A salt of 32 random bytes.
-    pub(crate) fn new(key: Zeroizing<[u8; 32]>) -> Self {
-        Self(key)
+    /// A salt of 32 random bytes. The keyed state stands for the key: who reads this process's memory
+    /// can check guesses about logged values.
+    pub(crate) fn new(key: &Zeroizing<[u8; 32]>) -> Self {
+        // HMAC takes keys of any length: it does not fail; without it every value is hidden alike.
+        Self(Hmac::new_from_slice(key.as_slice()).ok())
     }
 
-    /// `hmac-sha256:` and the HMAC.
-    pub(crate) fn hmac(&self, text: &str) -> String {
-        // HMAC takes keys of any length: `new_from_slice` does not fail; an empty text then hides
-        // the value.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.0.as_slice()) else {
-            return String::new();
-        };
-        mac.update(text.as_bytes());
-        format!("hmac-sha256:{}", crate::random::hex(&mac.finalize().into_bytes()))
+    /// Appends `"hmac-sha256:…"`, quotes included.
+    fn write(&self, out: &mut Vec<u8>, text: &str) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        out.extend_from_slice(b"\"hmac-sha256:");
+        if let Some(keyed) = &self.0 {
+            let mut mac = keyed.clone();
+            mac.update(text.as_bytes());
+            for byte in mac.finalize().into_bytes() {
+                out.push(DIGITS[usize::from(byte >> 4)]);
+                out.push(DIGITS[usize::from(byte & 15)]);
+            }
+        }
+        out.push(b'"');
     }
 
     /// The same shape with every string and number as its HMAC. A PIN is a number.
-    fn hide(&self, value: &Json) -> Value {
+    fn hide(&self, out: &mut Vec<u8>, value: &Json) {
         match value {
-            Json::String(text) => Value::String(self.hmac(text)),
-            Json::Number(token) => Value::String(self.hmac(token.as_str())),
-            Json::Array(items) => items.iter().map(|item| self.hide(item)).collect(),
-            Json::Object(map) => Value::Object(self.hide_map(map)),
-            Json::Bool(flag) => Value::Bool(*flag),
-            Json::Null => Value::Null,
+            Json::String(text) => self.write(out, text),
+            Json::Number(token) => self.write(out, token.as_str()),
+            Json::Array(items) => {
+                out.push(b'[');
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    self.hide(out, item);
+                }
+                out.push(b']');
+            }
+            Json::Object(map) => self.hide_map(out, map),
+            Json::Bool(_) | Json::Null => plain(out, value),
         }
     }
 
-    fn hide_map(&self, map: &Object) -> Map<String, Value> {
-        map.iter().map(|(key, value)| (key.clone(), self.hide(value))).collect()
+    fn hide_map(&self, out: &mut Vec<u8>, map: &Object) {
+        out.push(b'{');
+        for (name, value) in map {
+            key(out, name);
+            self.hide(out, value);
+        }
+        out.push(b'}');
     }
 }
 
-/// The line before the effect.
-pub(super) fn request(
-    salt: Option<&Salt>,
-    subject: &Subject<'_>,
-    data: &Data,
-    error: Option<&ApiError>,
-) -> Value {
-    let mut entry = common("request", salt, subject);
-    if let Some(salt) = salt
-        && !data.is_empty()
-    {
-        entry["request"]["data"] = Value::Object(salt.hide_map(data));
+impl<'a> Entries<'a> {
+    /// Nothing is pending yet. Without a salt no data is told, nor whose token it is.
+    pub(crate) fn new(salt: Option<&'a Salt>, subject: Subject<'a>) -> Self {
+        let mut common = Vec::with_capacity(1024);
+        write_common(&mut common, salt, &subject);
+        Self { salt, subject, common, pending: Vec::new() }
     }
-    with_error(entry, error)
+
+    /// Adds the line before the effect.
+    pub(crate) fn request(&mut self, data: &Data, error: Option<&ApiError>) {
+        self.begin("request");
+        if let Some(salt) = self.salt
+            && !data.is_empty()
+        {
+            key(&mut self.pending, "data");
+            salt.hide_map(&mut self.pending, data);
+        }
+        self.pending.push(b'}');
+        self.end(error);
+    }
+
+    /// Adds the line after the effect; without a salt only whether it failed.
+    pub(crate) fn response(&mut self, result: &Result<Reply, ApiError>) {
+        self.begin("response");
+        self.pending.push(b'}');
+        let out = &mut self.pending;
+        if let (Ok(reply), Some(salt)) = (result, self.salt) {
+            key(out, "response");
+            out.push(b'{');
+            if let Some(data) = &reply.data {
+                key(out, "data");
+                if self.subject.op == Operation::List {
+                    count(out, data)
+                } else {
+                    salt.hide(out, data)
+                }
+            }
+            if let Some(auth) = &reply.auth {
+                key(out, "auth");
+                issued(out, salt, auth);
+            }
+            if let Some(wrap) = &reply.wrap {
+                key(out, "wrap_info");
+                wrapped(out, salt, wrap);
+            }
+            if !reply.warnings.is_empty() {
+                member(out, "warnings", &reply.warnings.len());
+            }
+            out.push(b'}');
+        }
+        self.end(result.as_ref().err());
+    }
+
+    /// The lines that are pending, which are not any more.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.pending)
+    }
+
+    fn begin(&mut self, kind: &str) {
+        let out = &mut self.pending;
+        out.reserve(self.common.len() + 512);
+        out.extend_from_slice(b"{\"time\":\"");
+        // Writing to a vector does not fail.
+        let _ = std::io::Write::write_fmt(out, format_args!("{}", self.subject.now));
+        out.extend_from_slice(b"\",\"type\":");
+        plain(out, &kind);
+        out.push(b',');
+        out.extend_from_slice(&self.common);
+    }
+
+    /// Errors name fields and paths, never values; internal ones say no more than that.
+    fn end(&mut self, error: Option<&ApiError>) {
+        if let Some(error) = error {
+            member(&mut self.pending, "error", &error.to_string());
+        }
+        self.pending.extend_from_slice(b"}\n");
+    }
 }
 
-/// The line after the effect; without a salt only whether it failed.
-pub(super) fn response(
-    salt: Option<&Salt>,
-    subject: &Subject<'_>,
-    result: &Result<Reply, ApiError>,
-) -> Value {
-    let mut entry = common("response", salt, subject);
-    let reply = match result {
-        Ok(reply) => reply,
-        Err(error) => return with_error(entry, Some(error)),
-    };
-    let Some(salt) = salt else { return entry };
-    let mut response = Map::new();
-    if let Some(data) = &reply.data {
-        let hidden = if subject.op == Operation::List { count(data) } else { salt.hide(data) };
-        response.insert("data".to_owned(), hidden);
+fn write_common(out: &mut Vec<u8>, salt: Option<&Salt>, subject: &Subject<'_>) {
+    let mut accessor = Vec::new();
+    if let (Some(salt), Some(caller)) = (salt, subject.caller) {
+        salt.write(&mut accessor, &caller.accessor);
+        out.extend_from_slice(b"\"auth\":{\"accessor\":");
+        out.extend_from_slice(&accessor);
+        member(out, "display_name", &caller.display_name);
+        member(out, "policies", &caller.policies);
+        member(out, "metadata", &caller.metadata);
+        out.extend_from_slice(b"},");
     }
-    if let Some(auth) = &reply.auth {
-        response.insert("auth".to_owned(), issued(salt, auth));
-    }
-    if let Some(wrap) = &reply.wrap {
-        let info = json!({
-            "token": salt.hmac(wrap.token.expose()),
-            "accessor": salt.hmac(&wrap.accessor),
-            "ttl": wrap.ttl_s,
-            "creation_time": wrap.created.to_string(),
-            "creation_path": wrap.path,
-        });
-        response.insert("wrap_info".to_owned(), info);
-    }
-    if !reply.warnings.is_empty() {
-        response.insert("warnings".to_owned(), json!(reply.warnings.len()));
-    }
-    entry["response"] = Value::Object(response);
-    entry
-}
-
-fn common(kind: &str, salt: Option<&Salt>, subject: &Subject<'_>) -> Value {
-    let mut request = json!({
-        "id": subject.id,
-        "operation": subject.op.name(),
-        "path": subject.path,
-        "namespace": {"id": "root"},
-    });
+    out.extend_from_slice(b"\"request\":{");
+    member(out, "id", &subject.id);
+    member(out, "operation", &subject.op.name());
+    member(out, "path", &subject.path);
+    out.extend_from_slice(b",\"namespace\":{\"id\":\"root\"}");
     if let Some(mount) = subject.mount {
-        request["mount_point"] = json!(mount.path);
-        request["mount_type"] = json!(mount.kind);
-        request["mount_accessor"] = json!(mount.accessor);
+        member(out, "mount_point", &mount.path);
+        member(out, "mount_type", &mount.kind);
+        member(out, "mount_accessor", &mount.accessor);
     }
     if let Some(remote) = subject.remote {
-        request["remote_address"] = json!(remote.ip().to_string());
-        request["remote_port"] = json!(remote.port());
+        member(out, "remote_address", &remote.ip());
+        member(out, "remote_port", &remote.port());
     }
-    let mut entry = json!({"time": subject.now.to_string(), "type": kind});
-    if let Some(salt) = salt {
-        if let Some(token) = subject.token {
-            request["client_token"] = json!(salt.hmac(token.expose()));
-        }
-        if let Some(caller) = subject.caller {
-            let accessor = salt.hmac(&caller.accessor);
-            request["client_token_accessor"] = json!(accessor);
-            entry["auth"] = json!({
-                "accessor": accessor,
-                "display_name": caller.display_name,
-                "policies": caller.policies,
-                "metadata": caller.metadata,
-            });
-        }
+    if let (Some(salt), Some(token)) = (salt, subject.token) {
+        key(out, "client_token");
+        salt.write(out, token.expose());
     }
-    entry["request"] = request;
-    entry
+    if !accessor.is_empty() {
+        key(out, "client_token_accessor");
+        out.extend_from_slice(&accessor);
+    }
 }
 
-fn issued(salt: &Salt, auth: &AuthReply) -> Value {
-    json!({
-        "client_token": salt.hmac(auth.client_token.expose()),
-        "accessor": salt.hmac(&auth.accessor),
-        "policies": auth.policies,
-        "metadata": auth.metadata,
-        "token_type": auth.token_type,
-        "lease_duration": auth.lease_duration_s,
-    })
+fn issued(out: &mut Vec<u8>, salt: &Salt, auth: &AuthReply) {
+    out.extend_from_slice(b"{\"client_token\":");
+    salt.write(out, auth.client_token.expose());
+    key(out, "accessor");
+    salt.write(out, &auth.accessor);
+    member(out, "policies", &auth.policies);
+    member(out, "metadata", &auth.metadata);
+    member(out, "token_type", &auth.token_type);
+    member(out, "lease_duration", &auth.lease_duration_s);
+    out.push(b'}');
+}
+
+fn wrapped(out: &mut Vec<u8>, salt: &Salt, wrap: &WrapReply) {
+    out.extend_from_slice(b"{\"token\":");
+    salt.write(out, wrap.token.expose());
+    key(out, "accessor");
+    salt.write(out, &wrap.accessor);
+    member(out, "ttl", &wrap.ttl_s);
+    member(out, "creation_time", &wrap.created.to_string());
+    member(out, "creation_path", &wrap.path);
+    out.push(b'}');
 }
 
 /// A listing's names are elided: their number says enough, and hashing thousands of them costs.
-fn count(data: &Json) -> Value {
+fn count(out: &mut Vec<u8>, data: &Json) {
     let keys = data.get("keys").and_then(Json::as_array).map_or(0, <[Json]>::len);
-    json!({"keys": keys})
+    out.push(b'{');
+    member(out, "keys", &keys);
+    out.push(b'}');
 }
 
-/// Faults name fields and paths, never values; internal ones say no more than that.
-fn with_error(mut entry: Value, error: Option<&ApiError>) -> Value {
-    if let Some(error) = error {
-        entry["error"] = json!(error.to_string());
+/// Begins a member of an object, after a comma where one went before.
+fn key(out: &mut Vec<u8>, name: &str) {
+    if out.last().is_some_and(|last| *last != b'{') {
+        out.push(b',');
     }
-    entry
+    plain(out, &name);
+    out.push(b':');
+}
+
+/// A member of an object, in clear.
+fn member(out: &mut Vec<u8>, name: &str, value: &impl Serialize) {
+    key(out, name);
+    plain(out, value);
+}
+
+/// Texts, numbers and lists of them always encode, and a vector takes all.
+fn plain(out: &mut Vec<u8>, value: &impl Serialize) {
+    let _ = serde_json::to_writer(out, value);
 }

@@ -34,6 +34,11 @@ impl Barrier {
         *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = keyring;
     }
 
+    /// What [`Store::generation`] says.
+    pub(crate) fn generation(&self) -> u64 {
+        self.store.generation()
+    }
+
     /// The record at `key`, opened.
     pub(crate) async fn get(
         &self,
@@ -51,7 +56,7 @@ impl Barrier {
     pub(crate) async fn get_linked<T: Send + 'static>(
         &self,
         key: String,
-        look: impl FnOnce(&[u8]) -> (T, Option<String>) + Send + 'static,
+        look: impl Fn(&[u8]) -> (T, Option<String>) + Send + 'static,
     ) -> Result<Option<Linked<T>>, BarrierError> {
         let keyring = self.keyring()?;
         let read = move |snapshot: &Snapshot<'_>| {

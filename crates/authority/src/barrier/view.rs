@@ -1,6 +1,6 @@
 //! A mount's part of the encrypted storage.
 //!
-//! **How a read-modify-write is made safe.** `lock(key)` takes one of [`STRIPES`] async mutexes,
+//! **How a read-modify-write is made safe.** `lock(key)` takes one of [`STRIPES`] async locks,
 //! chosen by the key's hash; hold it across get → decide → commit of that key and of nothing else.
 //! Take at most one lock at a time (two stripes taken in different orders would deadlock), and
 //! never across anything but storage. Calls run in tasks of their own (`pipeline`), so a guard is
@@ -10,18 +10,19 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use zeroize::Zeroizing;
 
 use super::encrypted_store::{Barrier, Linked};
 use super::error::BarrierError;
 use crate::storage::Write;
 
-/// Enough that unrelated keys rarely meet: 2 cores rarely have more than 64 writes in flight.
-const STRIPES: usize = 256;
+/// Enough that unrelated keys rarely meet: who waits for another's commit is not in its batch. Of 128
+/// writes at once 2 meet.
+const STRIPES: usize = 4096;
 
-/// Async mutexes shared by all views of one barrier.
-pub(crate) struct Stripes(Vec<Arc<Mutex<()>>>);
+/// Async locks shared by all views of one barrier.
+pub(crate) struct Stripes(Vec<Arc<RwLock<()>>>);
 
 /// Everything below one prefix, decrypted on the way out and encrypted on the way in.
 #[derive(Clone)]
@@ -36,22 +37,26 @@ pub(crate) struct View {
 pub(crate) struct Batch(Vec<(String, Option<Zeroizing<Vec<u8>>>)>);
 
 /// Keeps others from a key until dropped.
-pub(crate) struct KeyGuard(#[expect(dead_code, reason = "held, never read")] OwnedMutexGuard<()>);
+pub(crate) struct KeyGuard(
+    #[expect(dead_code, reason = "held, never read")] OwnedRwLockWriteGuard<()>,
+);
+
+/// Keeps those who change a key from it until dropped.
+pub(crate) struct SharedKeyGuard(
+    #[expect(dead_code, reason = "held, never read")] OwnedRwLockReadGuard<()>,
+);
 
 impl Stripes {
     pub(crate) fn new() -> Self {
         Self((0..STRIPES).map(|_| Arc::default()).collect())
     }
 
-    async fn lock(&self, key: &str) -> KeyGuard {
+    fn stripe(&self, key: &str) -> Arc<RwLock<()>> {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let index = usize::try_from(hasher.finish() % STRIPES as u64).unwrap_or(0);
-        // `index` < STRIPES = len: `cycle` never runs dry, and `nth` finds it at once.
-        match self.0.get(index) {
-            Some(stripe) => KeyGuard(stripe.clone().lock_owned().await),
-            None => KeyGuard(Arc::<Mutex<()>>::default().lock_owned().await),
-        }
+        // `index` < STRIPES = len: there always is one.
+        self.0.get(index).cloned().unwrap_or_default()
     }
 }
 
@@ -87,6 +92,11 @@ impl View {
         Self { prefix: format!("{}{prefix}", self.prefix), ..self.clone() }
     }
 
+    /// Another number after each write anywhere in the store.
+    pub(crate) fn generation(&self) -> u64 {
+        self.barrier.generation()
+    }
+
     /// The value at `key`, opened; `None` if it is absent.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Zeroizing<Vec<u8>>>, BarrierError> {
         self.barrier.get(self.full(key)).await
@@ -97,7 +107,7 @@ impl View {
     pub(crate) async fn get_linked<T: Send + 'static>(
         &self,
         key: &str,
-        look: impl FnOnce(&[u8]) -> (T, Option<String>) + Send + 'static,
+        look: impl Fn(&[u8]) -> (T, Option<String>) + Send + 'static,
     ) -> Result<Option<Linked<T>>, BarrierError> {
         let prefix = self.prefix.clone();
         let look = move |value: &[u8]| {
@@ -132,7 +142,13 @@ impl View {
 
     /// Keeps other callers of `lock(key)` out until the guard is dropped.
     pub(crate) async fn lock(&self, key: &str) -> KeyGuard {
-        self.stripes.lock(&self.full(key)).await
+        KeyGuard(self.stripes.stripe(&self.full(key)).write_owned().await)
+    }
+
+    /// Keeps callers of `lock(key)` out until the guard is dropped, but not those of `lock_shared`:
+    /// for whoever only needs that nobody changes `key` meanwhile.
+    pub(crate) async fn lock_shared(&self, key: &str) -> SharedKeyGuard {
+        SharedKeyGuard(self.stripes.stripe(&self.full(key)).read_owned().await)
     }
 
     /// Commits `batch` atomically and durably.

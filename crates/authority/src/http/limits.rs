@@ -5,6 +5,9 @@ use crate::error::ApiError;
 /// Body of one request. KV values are small; policies and certificates are smaller.
 pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
 
+/// Body of one request that needs no token: a login's token, shares, holders.
+pub(super) const STRANGER_BODY_BYTES_MAX: usize = 64 << 10;
+
 /// A path: longer than any mount, folder depth and name that make sense.
 pub(super) const PATH_BYTES_MAX: usize = 2048;
 

@@ -5,24 +5,28 @@
 //! reply.rs    Reply or ApiError → status and body        path.rs    decoding, hygiene
 //! ```
 //!
-//! A call runs in a task of its own that holds one of a bounded number of permits: a client that
-//! hangs up, or whose deadline passes, does not cut its effect in half.
+//! What changes something runs in a task of its own that holds one of a bounded number of turns: a
+//! client that hangs up, or whose deadline passes, does not cut its effect in half.
 
 mod limits;
 mod path;
 mod reply;
 mod request;
 
-use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::response::Response;
-use tokio::sync::OwnedSemaphorePermit;
+use futures::FutureExt as _;
+use jiff::Timestamp;
 
+use self::limits::{BODY_BYTES_MAX, STRANGER_BODY_BYTES_MAX};
+use self::request::Head;
 use crate::error::{ApiError, InternalCause};
-use crate::lifecycle::Core;
+use crate::lifecycle::{Core, Kind, Turn};
 use crate::reply::Reply;
 use crate::{pipeline, random};
 
@@ -59,29 +63,71 @@ async fn serve(State(core): State<Arc<Core>>, http: Request) -> Response {
     if head { reply::without_body(response) } else { response }
 }
 
-/// Reading is bounded by its own, shorter deadline and holds no permit: clients that send slowly
-/// are in nobody's way. Then the call waits its turn.
+/// The head decides about the rest: who may have a body read, who waits for whom.
+///
+/// What only reads runs here. What changes something runs in a task of its own.
 async fn answer(core: Arc<Core>, id: &str, http: Request) -> Result<Reply, ApiError> {
-    let remote = http.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    let reading = request::read(http, id.to_owned(), core.clock.now(), remote);
-    let request = tokio::time::timeout(READ_DEADLINE, reading).await;
-    let request = request.unwrap_or(Err(ApiError::Deadline))?;
+    let now = core.clock.now();
+    let (parts, body) = http.into_parts();
+    let head = request::head(&parts)?;
+    let kind = pipeline::kind(&core, &head.path);
+    if kind == Kind::System && head.op.only_reads() {
+        // Health and its like wait for nobody.
+        let request = head.with_body(None, id.to_owned(), now)?;
+        return within(DEADLINE, pipeline::handle(&core, request)).await;
+    }
+    let reading = read(&core, kind, head, body, id, now);
+    let (request, bytes_held) = within(READ_DEADLINE, reading).await?;
     let turn = async {
-        let permit = core.calls.clone().acquire_owned().await.map_err(|_| ApiError::Busy)?;
-        run(core, request, permit).await
+        let turn = core.turns.turn(kind).await?;
+        core.upkeep(now);
+        if request.op.only_reads() {
+            return guarded(pipeline::handle(&core, request)).await;
+        }
+        let core = core.clone();
+        let task = tokio::spawn(async move {
+            let _held = (turn, bytes_held);
+            pipeline::handle(&core, request).await
+        });
+        task.await.unwrap_or(Err(ApiError::Internal(InternalCause::Lost)))
     };
-    tokio::time::timeout(DEADLINE, turn).await.unwrap_or(Err(ApiError::Deadline))
+    within(DEADLINE, turn).await
 }
 
-async fn run(
-    core: Arc<Core>,
-    request: crate::request::Request,
-    permit: OwnedSemaphorePermit,
-) -> Result<Reply, ApiError> {
-    let task = tokio::spawn(async move {
-        let _permit = permit;
-        core.upkeep(request.now);
-        pipeline::handle(&core, request).await
-    });
-    task.await.unwrap_or(Err(ApiError::Internal(InternalCause::Lost)))
+/// The request with its body, and what keeps the body's bytes counted. Waiting and reading hold no
+/// turn: clients that send slowly are in nobody's way. Of whoever shows a token that is no good no
+/// body is read: the pipeline refuses him without.
+async fn read(
+    core: &Core,
+    kind: Kind,
+    head: Head,
+    body: Body,
+    id: &str,
+    now: Timestamp,
+) -> Result<(crate::request::Request, Option<Turn>), ApiError> {
+    let id = id.to_owned();
+    if !head.has_body() || !pipeline::may_send(core, kind, head.token.as_ref(), now).await? {
+        return Ok((head.with_body(None, id, now)?, None));
+    }
+    let bytes_max = match kind {
+        Kind::Call => BODY_BYTES_MAX,
+        Kind::Login | Kind::System => STRANGER_BODY_BYTES_MAX,
+    };
+    let size = request::size(&body, bytes_max)?;
+    let held = core.turns.body(kind, size).await?;
+    let bytes = request::collect(body, size).await?;
+    Ok((head.with_body(Some(&bytes), id, now)?, Some(held)))
+}
+
+async fn within<T>(
+    deadline: Duration,
+    work: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    tokio::time::timeout(deadline, work).await.unwrap_or(Err(ApiError::Deadline))
+}
+
+/// A defect in an engine is a 500, not a connection that ends.
+async fn guarded(work: impl Future<Output = Result<Reply, ApiError>>) -> Result<Reply, ApiError> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    done.unwrap_or(Err(ApiError::Internal(InternalCause::Lost)))
 }

@@ -114,6 +114,7 @@ pub(super) fn error(error: &ApiError) -> Response {
         ApiError::Busy => (StatusCode::TOO_MANY_REQUESTS, vec![error.to_string()]),
         ApiError::Sealed => (StatusCode::SERVICE_UNAVAILABLE, vec![error.to_string()]),
         ApiError::Deadline => (StatusCode::GATEWAY_TIMEOUT, vec![error.to_string()]),
+        ApiError::CannotWrite => (StatusCode::INTERNAL_SERVER_ERROR, vec![error.to_string()]),
         ApiError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, vec![error.to_string()]),
     };
     // An object of strings always encodes.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::body::Body;
-use axum::extract::Query;
+use axum::extract::{ConnectInfo, Query};
 use futures::StreamExt as _;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
@@ -12,35 +12,61 @@ use regent_types::json::Object;
 use regent_types::{Json, Sensitive};
 use zeroize::Zeroizing;
 
-use super::limits::{BODY_BYTES_MAX, TOKEN_BYTES_MAX, check_json};
+use super::limits::{TOKEN_BYTES_MAX, check_json};
 use super::path;
 use crate::error::ApiError;
 use crate::request::duration::duration_s;
 use crate::request::{Operation, Request};
 use crate::wipe::Data;
 
-/// Reads one request; nothing is looked up yet.
-pub(super) async fn read(
-    http: axum::extract::Request,
-    id: String,
-    now: Timestamp,
-    remote: Option<SocketAddr>,
-) -> Result<Request, ApiError> {
-    let (parts, body) = http.into_parts();
+/// What a request says before its body.
+pub(super) struct Head {
+    pub(super) op: Operation,
+    pub(super) path: String,
+    pub(super) token: Option<Sensitive<String>>,
+    /// Seconds for which the answer is to lie wrapped; 0: it is not.
+    wrap_ttl_s: u64,
+    /// What the query says, where there is no body.
+    query: Data,
+    pub(super) remote: Option<SocketAddr>,
+}
+
+/// Reads the head of one request; nothing is looked up yet.
+pub(super) fn head(parts: &Parts) -> Result<Head, ApiError> {
+    let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     let mut path = path::decode(parts.uri.path())?;
     refuse_unsupported(&parts.headers)?;
-    let mut query = query(&parts)?;
-    let op = operation(&parts, &mut query)?;
+    let mut query = query(parts)?;
+    let op = operation(parts, &mut query)?;
     if op == Operation::List && !path.ends_with('/') {
         path.push('/');
     }
-    let data = match op {
-        Operation::Create | Operation::Update | Operation::Patch => json(&collect(body).await?)?,
-        Operation::Read | Operation::Delete | Operation::List => query,
-    };
     let token = token(&parts.headers)?;
     let wrap_ttl_s = wrap_ttl_s(&parts.headers)?;
-    Ok(Request { id, now, op, path, data, token, wrap_ttl_s, remote })
+    Ok(Head { op, path, token, wrap_ttl_s, query, remote })
+}
+
+impl Head {
+    /// Whether its data is in its body.
+    pub(super) fn has_body(&self) -> bool {
+        matches!(self.op, Operation::Create | Operation::Update | Operation::Patch)
+    }
+
+    /// The request, with the data of its query, or of its `body` where it has one.
+    pub(super) fn with_body(
+        self,
+        body: Option<&[u8]>,
+        id: String,
+        now: Timestamp,
+    ) -> Result<Request, ApiError> {
+        let data = match body {
+            Some(bytes) => json(bytes)?,
+            None if self.has_body() => Data::default(),
+            None => self.query,
+        };
+        let Self { op, path, token, wrap_ttl_s, remote, .. } = self;
+        Ok(Request { id, now, op, path, data, token, wrap_ttl_s, remote })
+    }
 }
 
 fn operation(parts: &Parts, query: &mut Data) -> Result<Operation, ApiError> {
@@ -127,34 +153,30 @@ fn query(parts: &Parts) -> Result<Data, ApiError> {
     Ok(Data::new(data))
 }
 
-/// The body in a buffer that wipes itself. It is allocated once: growing would leave copies behind.
-async fn collect(body: Body) -> Result<Zeroizing<Vec<u8>>, ApiError> {
-    let hint = http_body_size(&body);
-    if hint > BODY_BYTES_MAX {
-        return Err(ApiError::TooLarge);
+/// Bytes that must be had for `body` before it is read: what its length header promises, for one
+/// without a length as much as may be.
+pub(super) fn size(body: &Body, bytes_max: usize) -> Result<usize, ApiError> {
+    use axum::body::HttpBody as _;
+    match body.size_hint().exact() {
+        None => Ok(bytes_max),
+        Some(bytes) if bytes > bytes_max as u64 => Err(ApiError::TooLarge),
+        Some(bytes) => Ok(usize::try_from(bytes).unwrap_or(bytes_max)),
     }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(hint));
+}
+
+/// The body in a buffer of `size` bytes that wipes itself. It is allocated once: growing would leave
+/// copies behind.
+pub(super) async fn collect(body: Body, size: usize) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size));
     let mut frames = body.into_data_stream();
     while let Some(frame) = frames.next().await {
         let frame = frame.map_err(|_| ApiError::invalid("request body ended early"))?;
-        if bytes.len() + frame.len() > BODY_BYTES_MAX {
+        if bytes.len() + frame.len() > size {
             return Err(ApiError::TooLarge);
-        }
-        if bytes.len() + frame.len() > bytes.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(BODY_BYTES_MAX));
-            larger.extend_from_slice(&bytes);
-            bytes = larger;
         }
         bytes.extend_from_slice(&frame);
     }
     Ok(bytes)
-}
-
-/// What the length header promises; 0 for chunked bodies.
-fn http_body_size(body: &Body) -> usize {
-    use axum::body::HttpBody as _;
-    let hint = body.size_hint();
-    usize::try_from(hint.upper().unwrap_or(hint.lower())).unwrap_or(usize::MAX)
 }
 
 /// The body is JSON whatever its Content-Type says; none at all is an empty object.

@@ -2,21 +2,20 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 
+use super::seal_cache::SealCache;
 use super::throttle::Throttle;
 use super::transition::Transition;
+use super::turns::Turns;
 use super::unsealed::Unsealed;
 use crate::audit::AuditLog;
 use crate::barrier::{Barrier, Stripes};
 use crate::open_error::OpenError;
 use crate::options::{Audit, Clock, Options};
 use crate::reviewer::TokenReviewer;
+use crate::reviews::Reviews;
 use crate::storage::{Backend, Store};
-
-/// Calls at once, each with at most a 1 MiB body; more wait their turn within the request's
-/// deadline.
-const CALLS_MAX: usize = 256;
 
 pub(crate) struct Core {
     pub(crate) store: Arc<Store>,
@@ -26,7 +25,9 @@ pub(crate) struct Core {
     pub(crate) reviewer: Arc<dyn TokenReviewer>,
     pub(crate) clock: Clock,
     pub(crate) version: String,
-    pub(crate) calls: Arc<Semaphore>,
+    pub(crate) turns: Turns,
+    /// What is stored of the seal, so that nobody asks the disk about it.
+    pub(super) seal: SealCache,
     pub(super) unsealed: RwLock<Option<Arc<Unsealed>>>,
     pub(super) transition: Mutex<Transition>,
     pub(super) upkeep: Throttle,
@@ -38,6 +39,7 @@ impl Core {
         let store = Store::open(backend)
             .map_err(|error| OpenError::of(&options.storage, error))
             .map(Arc::new)?;
+        let seal = SealCache::load(&store).map_err(|e| OpenError::of(&options.storage, e))?;
         let audit = AuditLog::open(&options.audit).map_err(|source| {
             let path = match &options.audit {
                 Audit::File(path) => path.clone(),
@@ -51,10 +53,11 @@ impl Core {
             store,
             stripes: Arc::new(Stripes::new()),
             audit,
-            reviewer: options.reviewer,
+            reviewer: Arc::new(Reviews::new(options.reviewer, options.clock.clone())),
             clock: options.clock,
             version: options.version,
-            calls: Arc::new(Semaphore::new(CALLS_MAX)),
+            turns: Turns::default(),
+            seal,
             unsealed: RwLock::new(None),
             transition: Mutex::default(),
             upkeep: Throttle::default(),

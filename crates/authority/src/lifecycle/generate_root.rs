@@ -47,15 +47,15 @@ impl Core {
     /// Whether an attempt is under way.
     pub(crate) async fn root_status(&self) -> Result<RootStatus, ApiError> {
         let transition = self.transition.lock().await;
-        let (config, _) = self.initialized().await?;
-        Ok(status(transition.root.as_ref(), config.threshold))
+        let seal = self.initialized()?;
+        Ok(status(transition.root.as_ref(), seal.config.threshold))
     }
 
     /// Starts an attempt; the one-time pad is in the answer.
     pub(crate) async fn root_start(&self, now: Timestamp) -> Result<RootStatus, ApiError> {
         let mut transition = self.transition.lock().await;
         self.unsealed().ok_or(ApiError::Sealed)?;
-        let (config, _) = self.initialized().await?;
+        let seal = self.initialized()?;
         if transition.root.as_ref().is_some_and(|attempt| attempt.is_held(now)) {
             return Err(ApiError::invalid("root generation already in progress"));
         }
@@ -65,7 +65,7 @@ impl Core {
             shares: ShareCollection::default(),
             started: now,
         };
-        let mut status = status(Some(&attempt), config.threshold);
+        let mut status = status(Some(&attempt), seal.config.threshold);
         status.otp = Some(attempt.otp.clone());
         transition.root = Some(attempt);
         Ok(status)
@@ -99,26 +99,26 @@ impl Core {
     ) -> Result<RootStatus, ApiError> {
         let mut transition = self.transition.lock().await;
         let unsealed = self.unsealed().ok_or(ApiError::Sealed)?;
-        let (config, stored) = self.initialized().await?;
+        let seal = self.initialized()?;
         let attempt = transition.root.as_mut();
         let attempt = attempt.ok_or_else(|| ApiError::invalid("no root generation in progress"))?;
         if attempt.nonce != nonce {
             return Err(ApiError::invalid("the nonce is not the one of the attempt in progress"));
         }
-        let given = attempt.shares.add(share, config.threshold, String::new());
+        let given = attempt.shares.add(share, seal.config.threshold, String::new());
         let Some(shares) = given.map_err(share_error)? else {
-            return Ok(status(Some(attempt), config.threshold));
+            return Ok(status(Some(attempt), seal.config.threshold));
         };
         let attempt = transition.root.take().ok_or(ApiError::Internal(InternalCause::Lost))?;
-        self.root_key(&config, &stored, &shares).await?;
+        self.root_key(&seal, &shares).await?;
         let token = unsealed.services.tokens.issue(TokenSpec::root(), now).await?;
         let encoded = xor(token.client_token.expose().as_bytes(), attempt.otp.as_bytes())?;
         tracing::warn!(component = "authority", "root token generated from shares");
         Ok(RootStatus {
             nonce: attempt.nonce,
             started: true,
-            progress: config.threshold,
-            required: config.threshold,
+            progress: seal.config.threshold,
+            required: seal.config.threshold,
             complete: true,
             encoded_token: STANDARD_NO_PAD.encode(encoded),
             otp: None,

@@ -65,7 +65,7 @@ impl Core {
         // Held to the end: the check and the commit are one step to other requests, and the file's
         // lock keeps other processes out.
         let _transition = self.transition.lock().await;
-        if self.seal_config().await?.is_some() {
+        if self.seal_config().is_some() {
             return Err(ApiError::invalid("Vault is already initialized"));
         }
         let keyring = Arc::new(Keyring::generate(now)?);
@@ -86,9 +86,16 @@ impl Core {
         writes.extend(root.seal(table)?);
         writes.extend(root.seal(salt)?);
         writes.extend(view.seal(token)?);
-        self.store.commit(writes).await?;
+        self.commit_seal(writes).await?;
         tracing::info!(component = "authority", "initialized");
         Ok(Initialized { shares: seal.shares, sealed: seal.sealed, root_token: auth.client_token })
+    }
+
+    /// Commits what changes the seal, and looks at what came of it.
+    pub(super) async fn commit_seal(&self, writes: Vec<Write>) -> Result<(), ApiError> {
+        let committed = self.store.commit(writes).await;
+        self.seal.reload(&self.store);
+        Ok(committed?)
     }
 }
 

@@ -15,14 +15,17 @@ mod init;
 mod recover;
 mod root_attempt;
 mod rotate;
+mod seal_cache;
 mod state;
 mod throttle;
 mod transition;
+mod turns;
 mod unseal;
 mod unsealed;
 mod upkeep;
 
 pub(crate) use self::core::Core;
 pub(crate) use self::generate_root::RootStatus;
+pub(crate) use self::turns::{Kind, Turn};
 pub(crate) use self::unsealed::{Services, Unsealed};
 pub(crate) use self::upkeep::KEY_AGE_MAX;

@@ -21,7 +21,8 @@ impl Core {
         unseal_recipient: Option<String>,
     ) -> Result<(Vec<SealedShare>, usize), ApiError> {
         let mut transition = self.transition.lock().await;
-        let (old, stored) = self.initialized().await?;
+        let seal = self.initialized()?;
+        let old = &seal.config;
         if old.holders.is_empty() {
             return Err(ApiError::invalid(
                 "this authority was initialized without holders: nobody to seal new shares to",
@@ -38,13 +39,18 @@ impl Core {
                 old.threshold
             )));
         }
-        let root = self.root_key(&old, &stored, &shares).await?;
+        let root = self.root_key(&seal, &shares).await?;
         // Read before anything changes: a keyring that does not open must not cost the old shares.
         let keyring = self.load_keyring(root.clone()).await?;
-        let config =
-            SealConfig::for_holders(old.holders, old.threshold, unseal_recipient, old.cluster_id)?;
+        let holders = old.holders.clone();
+        let config = SealConfig::for_holders(
+            holders,
+            old.threshold,
+            unseal_recipient,
+            old.cluster_id.clone(),
+        )?;
         let records = seal_records(&config, &root)?;
-        self.store.commit(records.writes).await?;
+        self.commit_seal(records.writes).await?;
         // Shares and attempts of the old key are worthless now.
         *transition = Transition::default();
         if self.unsealed().is_none() {

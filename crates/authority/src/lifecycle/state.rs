@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use zeroize::Zeroizing;
 
 use super::core::Core;
+use super::seal_cache::StoredSeal;
 use super::transition::Transition;
 use super::unsealed::{Services, Unsealed};
 use crate::audit::Salt;
@@ -12,7 +13,7 @@ use crate::barrier::{Keyring, View};
 use crate::error::ApiError;
 use crate::mounts::Mounts;
 use crate::policies::PolicyStore;
-use crate::seal::{CONFIG_KEY, SHARES_KEY, SealConfig, SealedShare};
+use crate::seal::{SHARES_KEY, SealedShare};
 use crate::tokens::TokenStore;
 
 /// Where the audit log's key is.
@@ -24,7 +25,7 @@ pub(super) const TOKEN_MOUNT: &str = "auth/token/";
 /// What can be said of the seal without the keyring.
 pub(crate) struct SealState {
     /// Who holds shares; `None`: not initialized.
-    pub(crate) config: Option<SealConfig>,
+    pub(crate) stored: Option<Arc<StoredSeal>>,
     /// Whether anything can be read.
     pub(crate) sealed: bool,
     /// Shares given since the last attempt ended.
@@ -34,24 +35,20 @@ pub(crate) struct SealState {
 }
 
 impl Core {
-    /// What is known without the keyring.
-    pub(crate) async fn seal_state(&self) -> Result<SealState, ApiError> {
-        let config = self.seal_config().await?.map(|(config, _)| config);
+    /// What is known without the keyring. It waits for a transition under way.
+    pub(crate) async fn seal_state(&self) -> SealState {
         let transition = self.transition.lock().await;
-        Ok(SealState {
-            config,
+        SealState {
+            stored: self.seal_config(),
             sealed: self.unsealed().is_none(),
             progress: transition.unseal.progress(),
             nonce: transition.unseal.nonce().to_owned(),
-        })
+        }
     }
 
-    /// The seal config and its stored form (to which the wrapped root key is bound).
-    pub(crate) async fn seal_config(&self) -> Result<Option<(SealConfig, Vec<u8>)>, ApiError> {
-        let Some(bytes) = self.store.get(CONFIG_KEY.to_owned()).await? else { return Ok(None) };
-        let config =
-            serde_json::from_slice(&bytes).map_err(|_| ApiError::corrupt("seal config"))?;
-        Ok(Some((config, bytes)))
+    /// The seal config in force; `None` before initialization.
+    pub(crate) fn seal_config(&self) -> Option<Arc<StoredSeal>> {
+        self.seal.get()
     }
 
     /// The sealed shares as they were made.
@@ -110,7 +107,8 @@ impl Core {
             policies: PolicyStore::new(root.below("policy/")),
             reviewer: self.reviewer.clone(),
         };
-        let unsealed = Unsealed { services, mounts, salt: Salt::new(Zeroizing::new(*salt)) };
+        let salt = Salt::new(&Zeroizing::new(*salt));
+        let unsealed = Unsealed { services, mounts, salt };
         unsealed.finish_removals().await?;
         Ok(unsealed)
     }

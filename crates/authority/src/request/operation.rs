@@ -28,6 +28,11 @@ impl Operation {
         }
     }
 
+    /// Whether nothing but knowledge comes of it.
+    pub(crate) fn only_reads(self) -> bool {
+        matches!(self, Self::Read | Self::List)
+    }
+
     /// Whether it is a POST or PUT.
     pub(crate) fn is_write(self) -> bool {
         matches!(self, Self::Create | Self::Update)

@@ -14,11 +14,27 @@ pub(crate) enum StoreError {
     /// The file's checksums do not hold.
     #[error("the data file is damaged")]
     Damaged(#[source] Arc<redb::Error>),
+    /// A page is not as it was written.
+    #[error(
+        "the data file is damaged: its page at byte {at}, or one beside it, is not as it was written"
+    )]
+    Page {
+        /// Where it was read last.
+        at: u64,
+        #[source]
+        source: Option<Arc<redb::Error>>,
+    },
     /// The operating system refused.
     #[error("reading or writing the data file failed")]
     Io(#[source] Arc<std::io::Error>),
     #[error("the data file's transaction failed")]
     Transaction(#[source] Arc<redb::Error>),
+    /// A record in it does not read as what it must be.
+    #[error("the stored {0} is not readable")]
+    Unreadable(&'static str),
+    /// The disk refused a write and will be asked again.
+    #[error("the disk takes no writes: they are tried again when there is room")]
+    CannotWrite,
     /// The store has been closed.
     #[error("the data file is closed")]
     Closed,
@@ -28,6 +44,11 @@ pub(crate) enum StoreError {
 }
 
 impl StoreError {
+    /// What reading came to when it met a page that makes no sense at all.
+    pub(super) fn senseless() -> Self {
+        Self::Damaged(Arc::new(redb::Error::Corrupted("a page makes no sense".to_owned())))
+    }
+
     /// Sorts redb's error into what a person can act on.
     pub(super) fn of(error: impl Into<redb::Error>) -> Self {
         match error.into() {

@@ -2,23 +2,29 @@
 //!
 //! ```text
 //! View ─ encrypts ─▶ Barrier ─▶ Store ─ bounded queue ─▶ committer thread ─▶ redb
-//!                                │                        one fsync a batch
-//!                                └─ reads: snapshots, on the blocking pool, at most READS_MAX
+//!                                │                        one fsync a batch; opens anew what failed
+//!                                └─ looks: snapshots, by who asks; listings on the blocking pool
 //! ```
 //!
 //! `Store` knows nothing of encryption: keys are paths in clear, values are what the barrier
 //! sealed, except below `seal/`, where the seal keeps what must be readable while sealed
 //! (ciphertext and settings only). One table; a commit either happened as a whole or not at all.
 
+mod check;
 mod committer;
 mod database;
 mod error;
+mod snapshot;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod trouble;
 mod write;
 
+pub(crate) use self::committer::Condition;
 pub(crate) use self::database::Backend;
+#[cfg(test)]
+pub(crate) use self::database::OpenWith;
 pub(crate) use self::error::StoreError;
 pub(crate) use self::store::{Snapshot, Store};
 pub(crate) use self::write::Write;

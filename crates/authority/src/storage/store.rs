@@ -1,69 +1,115 @@
 //! The data file: bytes by key, durable commits, snapshot reads.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use redb::ReadableDatabase as _;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use super::committer::{self, Commit, QUEUE_LEN_MAX};
-use super::database::{self, Backend, OpenDatabase, TABLE};
+use super::check::{self, Checked};
+use super::committer::{self, Commit, Condition, Gauge, Job, QUEUE_LEN_MAX};
+use super::database::{Backend, OpenDatabase};
 use super::error::StoreError;
+use super::snapshot::Records;
 use super::write::Write;
 
-/// Reads at once on the blocking pool; a read takes microseconds unless the disk is cold.
-const READS_MAX: usize = 16;
+/// Longer looks at once on the blocking pool.
+const LOOKS_MAX: usize = 16;
 
 /// Names in one listing: 100,000 × ~100 bytes is a 10 MB answer.
 const LIST_LEN_MAX: usize = 100_000;
 
 pub(crate) struct Store {
     open: Arc<OpenDatabase>,
-    reads: Semaphore,
-    queue: Mutex<Option<mpsc::Sender<Commit>>>,
+    checked: watch::Receiver<Checked>,
+    gauge: Arc<Gauge>,
+    looks: Semaphore,
+    queue: Mutex<Option<mpsc::Sender<Job>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Store {
     /// Opens or makes the data file, checks it, and starts the committer thread.
     pub(crate) fn open(backend: Backend) -> Result<Self, StoreError> {
-        let database = database::open(backend)?;
-        committer::prepare(&database)?;
-        let open = Arc::new(OpenDatabase::new(database));
+        let open = Arc::new(OpenDatabase::new(backend)?);
+        open.with(committer::prepare)?;
+        let gauge = Arc::new(Gauge::default());
         let (sender, mut receiver) = mpsc::channel(QUEUE_LEN_MAX);
-        let theirs = open.clone();
+        let (theirs, told) = (open.clone(), gauge.clone());
         let thread = std::thread::Builder::new()
             .name("authority-commit".to_owned())
-            .spawn(move || committer::run(&theirs, &mut receiver))
+            .spawn(move || committer::run(&theirs, &told, &mut receiver))
             .map_err(|error| StoreError::Io(Arc::new(error)))?;
         Ok(Self {
+            checked: open.checked(),
             open,
-            reads: Semaphore::new(READS_MAX),
+            gauge,
+            looks: Semaphore::new(LOOKS_MAX),
             queue: Mutex::new(Some(sender)),
             thread: Mutex::new(Some(thread)),
         })
     }
 
+    /// Whether the disk takes what is written, as of the last time it was tried, and whether what it
+    /// holds is as it was written.
+    pub(crate) fn condition(&self) -> Condition {
+        match *self.checked.borrow() {
+            Checked::Bad(_) => Condition::Damaged,
+            Checked::Good | Checked::Pending => self.gauge.read(),
+        }
+    }
+
+    /// Another number after each commit: what was read under the same number is still so.
+    pub(crate) fn generation(&self) -> u64 {
+        self.open.generation()
+    }
+
     /// The bytes at `key`.
     pub(crate) async fn get(&self, key: String) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(move |table| {
-            let value = table.get(key.as_str()).map_err(StoreError::of)?;
-            Ok(value.map(|value| value.value().to_vec()))
-        })
-        .await
+        let found = self.look(move |table| value(table, &key)).await?;
+        // Only what is not found can be hidden by a damaged page.
+        if found.is_none() {
+            check::passed(&self.checked).await?;
+        }
+        Ok(found)
+    }
+
+    /// Whether a check was begun when it was opened.
+    #[cfg(test)]
+    pub(super) fn is_checked_apart(&self) -> bool {
+        self.open.is_checking()
+    }
+
+    /// The bytes at `key`, on this thread: for a start, when nobody waits yet.
+    pub(crate) fn get_now(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.open.with_records(|table| value(table, key))?;
+        if found.is_none() {
+            futures::executor::block_on(check::passed(&self.checked))?;
+        }
+        Ok(found)
     }
 
     /// What `act` reads, from one snapshot: nothing changes while it looks.
     pub(crate) async fn snapshot<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
+        act: impl Fn(&Snapshot<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.read(move |table| act(&Snapshot(table))).await
+        let looked = self.look(move |records| {
+            let snapshot = Snapshot { records, missed: Cell::new(false) };
+            Ok((act(&snapshot)?, snapshot.missed.get()))
+        });
+        let (found, missed) = looked.await?;
+        // Only what is not found can be hidden by a damaged page.
+        if missed {
+            check::passed(&self.checked).await?;
+        }
+        Ok(found)
     }
 
     /// Names directly below `prefix`, sorted; a folder once, with its `/`.
     pub(crate) async fn list(&self, prefix: String) -> Result<Vec<String>, StoreError> {
-        self.read(move |table| children(table, &prefix)).await
+        check::passed(&self.checked).await?;
+        self.look_aside(move |table| children(table, &prefix)).await
     }
 
     /// At most `limit` full keys below `prefix` that sort after `after`.
@@ -73,7 +119,8 @@ impl Store {
         after: String,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        self.read(move |table| {
+        check::passed(&self.checked).await?;
+        self.look(move |table| {
             let from = if after > prefix { format!("{after}\0") } else { prefix.clone() };
             let range = table.range::<&str>(from.as_str()..).map_err(StoreError::of)?;
             let mut keys = Vec::new();
@@ -92,10 +139,10 @@ impl Store {
     /// Commits `writes` together; when this returns they are on disk. Once queued they happen even
     /// if the caller goes away.
     pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let queue = queue.ok_or(StoreError::Closed)?;
+        let queue = self.queue().ok_or(StoreError::Closed)?;
         let (done, landed) = oneshot::channel();
-        queue.send(Commit { writes, done }).await.map_err(|_| StoreError::Closed)?;
+        let job = Job::Commit(Commit { writes, done });
+        queue.send(job).await.map_err(|_| StoreError::Closed)?;
         landed.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -116,40 +163,71 @@ impl Store {
         let _ = closing.await;
     }
 
-    async fn read<T: Send + 'static>(
-        &self,
-        act: impl FnOnce(&redb::ReadOnlyTable<&'static str, &'static [u8]>) -> Result<T, StoreError>
-        + Send
-        + 'static,
-    ) -> Result<T, StoreError> {
-        let _permit = self.reads.acquire().await.map_err(|_| StoreError::Closed)?;
+    /// A look that takes microseconds, done by who asks. One that is refused because the disk has just
+    /// failed is done again when the file has been opened anew.
+    async fn look<T, F>(&self, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Records) -> Result<T, StoreError> + Send + 'static,
+    {
+        match self.open.try_with_records(&act) {
+            Some(Err(StoreError::Io(_) | StoreError::Transaction(_))) => self.mend().await,
+            Some(result) => return result,
+            None => {}
+        }
+        self.look_aside(act).await
+    }
+
+    /// A look that may take longer, beside those who answer requests.
+    async fn look_aside<T, F>(&self, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&Records) -> Result<T, StoreError> + Send + 'static,
+    {
+        let _permit = self.looks.acquire().await.map_err(|_| StoreError::Closed)?;
         let open = self.open.clone();
-        let reading = tokio::task::spawn_blocking(move || {
-            open.with(|database| {
-                let snapshot = database.begin_read().map_err(StoreError::of)?;
-                act(&snapshot.open_table(TABLE).map_err(StoreError::of)?)
-            })
-        });
-        reading.await.map_err(|_| StoreError::Closed)?
+        let looking = tokio::task::spawn_blocking(move || open.with_records(act));
+        looking.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Returns when the committer has seen to a database that refuses to be read.
+    async fn mend(&self) {
+        let Some(queue) = self.queue() else { return };
+        let (done, mended) = oneshot::channel();
+        if queue.send(Job::Mend(done)).await.is_ok() {
+            // Dropped without a word only when the store is closed.
+            let _ = mended.await;
+        }
+    }
+
+    fn queue(&self) -> Option<mpsc::Sender<Job>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// The data file at one moment.
-pub(crate) struct Snapshot<'a>(&'a redb::ReadOnlyTable<&'static str, &'static [u8]>);
+pub(crate) struct Snapshot<'a> {
+    records: &'a Records,
+    /// Whether something was not found.
+    missed: Cell<bool>,
+}
 
 impl Snapshot<'_> {
     /// The bytes at `key`.
     pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.0.get(key).map_err(StoreError::of)?;
-        Ok(value.map(|value| value.value().to_vec()))
+        let found = value(self.records, key)?;
+        self.missed.set(self.missed.get() || found.is_none());
+        Ok(found)
     }
 }
 
+fn value(table: &Records, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    let found = table.get(key).map_err(StoreError::of)?;
+    Ok(found.map(|found| found.value().to_vec()))
+}
+
 /// Seeks past each folder instead of walking it: the cost is the number of names, not of keys.
-fn children(
-    table: &redb::ReadOnlyTable<&'static str, &'static [u8]>,
-    prefix: &str,
-) -> Result<Vec<String>, StoreError> {
+fn children(table: &Records, prefix: &str) -> Result<Vec<String>, StoreError> {
     let mut names = Vec::new();
     let mut from = prefix.to_owned();
     while names.len() <= LIST_LEN_MAX {

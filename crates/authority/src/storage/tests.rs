@@ -1,12 +1,12 @@
 //! Claims about the data file.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 
-use super::{Backend, Store, StoreError, Write};
+use super::{Backend, Condition, OpenWith, Store, StoreError, Write};
 
 fn put(key: &str) -> Write {
     Write::Put(key.to_owned(), key.as_bytes().to_vec())
@@ -108,8 +108,14 @@ impl StorageBackend for Counting {
 async fn writers_at_once_share_their_syncs() {
     let syncs = Arc::new(AtomicUsize::new(0));
     let disk = Counting(InMemoryBackend::new(), syncs.clone());
-    let open = Box::new(move |builder: &redb::Builder| builder.create_with_backend(disk));
-    let store = Store::open(Backend::Custom(open)).unwrap();
+    let disk = std::sync::Mutex::new(Some(disk));
+    let store = Store::open(Backend::Custom(OpenWith {
+        open: Box::new(move |builder| {
+            builder.create_with_backend(disk.lock().unwrap().take().unwrap())
+        }),
+        has_room: Box::new(|| true),
+    }))
+    .unwrap();
     syncs.store(0, Ordering::Relaxed);
     store.commit(vec![put("first")]).await.unwrap();
     let one = syncs.load(Ordering::Relaxed);
@@ -123,9 +129,9 @@ async fn writers_at_once_share_their_syncs() {
     assert_eq!(store.list(String::new()).await.unwrap().len(), 201);
 }
 
-/// Flipped bytes anywhere in the file: refused, or harmless; never a wrong value and never a crash.
+/// Flipped bytes anywhere in the file: refused, found, or harmless; nothing is absent by them, and nothing crashes.
 #[tokio::test]
-async fn a_damaged_file_never_gives_a_wrong_value() {
+async fn a_damaged_file_is_found_out_and_hides_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let store = Store::open(Backend::File(path.clone())).unwrap();
@@ -145,13 +151,199 @@ async fn a_damaged_file_never_gives_a_wrong_value() {
             refused += 1;
             continue;
         };
+        let mut altered = false;
         for key in &keys {
-            let value = store.get(key.clone()).await;
-            assert!(value.is_err() || value.unwrap().unwrap() == key.as_bytes(), "at {at}");
+            match store.get(key.clone()).await {
+                Ok(found) => altered |= found.expect("not absent") != key.as_bytes(),
+                Err(_) => altered = true,
+            }
         }
+        // Nothing is said to be absent, nor a list to be whole, that a damaged page may hide.
+        let listed = store.list("key/".to_owned()).await;
+        assert!(listed.as_ref().is_err() || listed.unwrap().len() == keys.len(), "at {at}");
+        let absent = store.get("absent".to_owned()).await;
+        let is_whole = store.condition() == Condition::Good;
+        assert_eq!(absent.is_ok(), is_whole, "at {at}");
+        // What is altered the encryption above finds at once, and the check soon.
+        assert!(!altered || !is_whole, "at {at}");
+        refused += usize::from(!is_whole);
         store.close().await;
         std::fs::remove_file(damaged).unwrap();
         served += 1;
     }
     assert!(refused > 0, "{refused} refused, {served} served");
+}
+
+/// A disk in memory that outlives its openings and takes nothing new while it is full, as a file
+/// system does: what has its place can be written over.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Small(Arc<SmallDisk>);
+
+#[derive(Debug, Default)]
+struct SmallDisk {
+    bytes: std::sync::Mutex<Vec<u8>>,
+    is_full: AtomicBool,
+    writes_refused: AtomicUsize,
+    is_slow: AtomicBool,
+    syncs: AtomicUsize,
+}
+
+impl Small {
+    pub(crate) fn backend(&self) -> Backend {
+        let (disk, room) = (self.clone(), self.clone());
+        Backend::Custom(OpenWith {
+            open: Box::new(move |builder| builder.create_with_backend(disk.clone())),
+            has_room: Box::new(move || !room.0.is_full.load(Ordering::Relaxed)),
+        })
+    }
+
+    /// Syncs so far; from now on each takes as long as one of a disk does.
+    pub(crate) fn slow_syncs(&self) -> usize {
+        self.0.is_slow.store(true, Ordering::Relaxed);
+        self.0.syncs.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn fill(&self, is_full: bool) {
+        self.0.is_full.store(is_full, Ordering::Relaxed);
+    }
+}
+
+impl StorageBackend for Small {
+    fn len(&self) -> std::io::Result<u64> {
+        Ok(self.0.bytes.lock().unwrap().len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> std::io::Result<()> {
+        let bytes = self.0.bytes.lock().unwrap();
+        let from = bytes.get(offset as usize..offset as usize + out.len());
+        out.copy_from_slice(from.ok_or(std::io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> std::io::Result<()> {
+        self.0.bytes.lock().unwrap().resize(len as usize, 0);
+        Ok(())
+    }
+
+    fn sync_data(&self) -> std::io::Result<()> {
+        self.0.syncs.fetch_add(1, Ordering::Relaxed);
+        if self.0.is_slow.load(Ordering::Relaxed) {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> std::io::Result<()> {
+        let mut bytes = self.0.bytes.lock().unwrap();
+        let place = &mut bytes[offset as usize..offset as usize + data.len()];
+        // The header has had its place since the file was made.
+        if self.0.is_full.load(Ordering::Relaxed) && offset > 0 {
+            self.0.writes_refused.fetch_add(1, Ordering::Relaxed);
+            return Err(std::io::ErrorKind::StorageFull.into());
+        }
+        place.copy_from_slice(data);
+        Ok(())
+    }
+}
+
+/// Waits out the pause before the next try.
+async fn until_written(store: &Store, key: &str) {
+    let written = async {
+        while store.commit(vec![put(key)]).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), written).await.unwrap();
+}
+
+#[tokio::test]
+async fn v01_a_full_disk_costs_writes_alone_and_heals_by_itself() {
+    let disk = Small::default();
+    let store = Store::open(disk.backend()).unwrap();
+    store.commit(vec![put("before")]).await.unwrap();
+    assert_eq!(store.condition(), Condition::Good);
+    disk.fill(true);
+    for turn in 0..50 {
+        let refused = store.commit(vec![put(&format!("k{turn}"))]).await;
+        assert!(matches!(refused, Err(StoreError::CannotWrite)), "{refused:?}");
+        assert_eq!(store.get("before".to_owned()).await.unwrap().unwrap(), b"before");
+        assert_eq!(store.list(String::new()).await.unwrap(), ["before"]);
+    }
+    assert_eq!(store.condition(), Condition::ReadOnly);
+    let refused = disk.0.writes_refused.load(Ordering::Relaxed);
+    assert!(refused <= 2, "the file itself is not tried for each write: {refused}");
+    disk.fill(false);
+    until_written(&store, "after").await;
+    assert_eq!(store.condition(), Condition::Good);
+    store.close().await;
+    let again = Store::open(disk.backend()).unwrap();
+    assert_eq!(again.list(String::new()).await.unwrap(), ["after", "before"]);
+}
+
+/// Readers that meet the failure itself wait until the file is open again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn v01_no_read_fails_while_writes_do() {
+    let disk = Small::default();
+    let store = Arc::new(Store::open(disk.backend()).unwrap());
+    store.commit((0..2000).map(|n| put(&format!("key/{n}"))).collect()).await.unwrap();
+    let reads = (0..4).map(|reader| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            for turn in 0..2000 {
+                let key = format!("key/{}", (reader * 500 + turn) % 2000);
+                assert_eq!(store.get(key.clone()).await.unwrap().unwrap(), key.as_bytes());
+            }
+        })
+    });
+    let reads: Vec<_> = reads.collect();
+    for turn in 0..6 {
+        disk.fill(turn % 2 == 0);
+        let _ = store.commit(vec![put(&format!("new/{turn}"))]).await;
+        tokio::task::yield_now().await;
+    }
+    disk.fill(false);
+    for read in reads {
+        read.await.unwrap();
+    }
+    until_written(&store, "after").await;
+}
+
+#[tokio::test]
+async fn v16_a_file_closed_in_order_is_opened_without_a_look_at_its_pages_and_checked_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let store = Store::open(Backend::File(path.clone())).unwrap();
+    for batch in 0..20 {
+        let keys = (0..1000).map(|n| Write::Put(format!("key/{batch}/{n}"), vec![7; 600]));
+        store.commit(keys.collect()).await.unwrap();
+    }
+    store.close().await;
+    let store = Store::open(Backend::File(path.clone())).unwrap();
+    assert!(store.is_checked_apart(), "its pages are looked at by a thread of their own");
+    let of_one = store.get("key/7/7".to_owned()).await.unwrap();
+    assert_eq!(of_one.unwrap(), vec![7; 600]);
+    // Writes go on while pages are looked at; what is not found is waited for.
+    store.commit(vec![Write::Delete("key/3/3".to_owned()), put("new")]).await.unwrap();
+    assert!(store.get("key/3/3".to_owned()).await.unwrap().is_none());
+    assert_eq!(store.condition(), Condition::Good);
+    store.close().await;
+
+    // Pages with values go bad, all but the first 50; some of them may not be in use any more.
+    let mut bytes = std::fs::read(&path).unwrap();
+    let mut bad = std::collections::BTreeSet::new();
+    for (number, page) in bytes.chunks_exact_mut(4096).enumerate() {
+        if let Some(at) = page.windows(64).position(|bytes| bytes == [7; 64])
+            && bad.insert(number as u64)
+            && bad.len() > 50
+        {
+            page[at] = 8;
+        }
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let store = Store::open(Backend::File(path)).unwrap();
+    let absent = store.get("absent".to_owned()).await;
+    let Err(StoreError::Page { at, .. }) = absent else { panic!("{absent:?}") };
+    assert!(bad.contains(&(at / 4096)), "byte {at} is named, {bad:?} are bad");
+    assert_eq!(store.condition(), Condition::Damaged);
+    store.close().await;
 }

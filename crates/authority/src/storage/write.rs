@@ -6,3 +6,13 @@ pub(crate) enum Write {
     Put(String, Vec<u8>),
     Delete(String),
 }
+
+impl Write {
+    /// Bytes of key and value.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Put(key, value) => key.len() + value.len(),
+            Self::Delete(key) => key.len(),
+        }
+    }
+}

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::App;
 use super::recover::opened;
-use crate::storage::Backend;
+use crate::storage::{Backend, OpenWith};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -40,7 +40,10 @@ impl Recorder {
 
     fn backend(&self) -> Backend {
         let disk = self.clone();
-        Backend::Custom(Box::new(move |builder| builder.create_with_backend(disk)))
+        Backend::Custom(OpenWith {
+            open: Box::new(move |builder| builder.create_with_backend(disk.clone())),
+            has_room: Box::new(|| true),
+        })
     }
 
     fn record(&self, op: Op) {

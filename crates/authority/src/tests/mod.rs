@@ -5,10 +5,12 @@
 
 mod contract;
 mod crash;
+mod disk;
 mod life;
 mod mounts;
 mod planted;
 mod recover;
+mod strangers;
 mod transport;
 
 use std::sync::Arc;

@@ -17,6 +17,7 @@
 //! `internal/vault/token_store.go`.
 
 mod kind;
+mod known;
 mod record;
 mod revocation;
 mod spec;

@@ -10,6 +10,7 @@ use sha2::Sha256;
 use tokio::sync::RwLock;
 use zeroize::Zeroizing;
 
+use super::known::{Known, Until, earlier};
 use super::record::{
     ACCESSORS, TREE_DEPTH_MAX, TokenRecord, TokenState, accessor_key, child_key, id_key,
 };
@@ -29,19 +30,22 @@ const TOKEN_LEN_MAX: usize = 512;
 const SWEEP_PER_ISSUE: usize = 4;
 
 /// Issues, finds and ends tokens. Its state is in its view.
+#[derive(Clone)]
 pub(crate) struct TokenStore {
     pub(super) view: View,
     index_key: Zeroizing<[u8; 32]>,
+    known: Known,
     /// How often tokens of a kind were revoked. A login that began before one looks again.
-    pub(super) revocations: AtomicU64,
+    pub(super) revocations: Arc<AtomicU64>,
     /// Held shared while a login's token is stored, alone for a moment before tokens of a kind are sought.
-    pub(super) issuing: RwLock<()>,
+    pub(super) issuing: Arc<RwLock<()>>,
 }
 
 impl TokenStore {
     /// A store over `view`, which finds tokens by their HMAC under `index_key`.
     pub(crate) fn new(view: View, index_key: Zeroizing<[u8; 32]>) -> Self {
-        Self { view, index_key, revocations: AtomicU64::new(0), issuing: RwLock::default() }
+        let (known, revocations, issuing) = (Known::default(), Arc::default(), Arc::default());
+        Self { view, index_key, known, revocations, issuing }
     }
 
     /// A new token and what to commit so that it exists. Its parent must have been checked.
@@ -79,10 +83,10 @@ impl TokenStore {
     ) -> Result<AuthReply, ApiError> {
         let mut spec = spec;
         // Until the child is stored nobody may end its parent unseen: ending looks for children
-        // under this lock.
+        // under this lock. Children of one parent do not wait for each other.
         let _guard = match &spec.parent {
             Some(parent) => {
-                let guard = self.view.lock(&id_key(parent)).await;
+                let guard = self.view.lock_shared(&id_key(parent)).await;
                 let record = self.load(parent).await?.ok_or(ApiError::Denied)?;
                 if !self.is_valid(parent, &record, now).await? {
                     return Err(ApiError::Denied);
@@ -130,11 +134,29 @@ impl TokenStore {
         id: &Sensitive<String>,
         now: Timestamp,
     ) -> Result<Option<Arc<Caller>>, ApiError> {
-        let Some((hash, record)) = self.find(id, now).await? else { return Ok(None) };
-        if record.num_uses > 0 && !self.use_once(&hash, now).await? {
+        let text = id.expose();
+        if text.is_empty() || text.len() > TOKEN_LEN_MAX {
             return Ok(None);
         }
-        Ok(Some(Arc::new(record.caller(hash))))
+        let (hash, generation) = (self.hash(text)?, self.view.generation());
+        if let Some(caller) = self.known.get(&hash, generation, now) {
+            return Ok(Some(caller));
+        }
+        let Some(record) = self.load(&hash).await? else { return Ok(None) };
+        let Some(until) = self.good_until(&hash, &record, now).await? else { return Ok(None) };
+        if record.num_uses > 0 {
+            // In a task of its own: a client that hangs up must not drop the lock before the use is
+            // counted.
+            let (store, name) = (self.clone(), hash.clone());
+            let counting = tokio::spawn(async move { store.use_once(&name, now).await });
+            if !counting.await.unwrap_or(Err(ApiError::Internal(InternalCause::Lost)))? {
+                return Ok(None);
+            }
+            return Ok(Some(Arc::new(record.caller(hash))));
+        }
+        let caller = Arc::new(record.caller(hash.clone()));
+        self.known.note(hash, caller.clone(), generation, until);
+        Ok(Some(caller))
     }
 
     /// The good token `id`, without counting a use.
@@ -239,27 +261,40 @@ impl TokenStore {
         record: &TokenRecord,
         now: Timestamp,
     ) -> Result<bool, ApiError> {
+        Ok(self.good_until(hash, record, now).await?.is_some())
+    }
+
+    /// Until when the token and all its ancestors are good; `None` if they are not.
+    async fn good_until(
+        &self,
+        hash: &str,
+        record: &TokenRecord,
+        now: Timestamp,
+    ) -> Result<Option<Until>, ApiError> {
         if !record.is_live(now) {
-            return Ok(false);
+            return Ok(None);
         }
+        let mut until = record.expires;
         let (mut child, mut next) = (hash.to_owned(), record.parent.clone());
         for _ in 0..=TREE_DEPTH_MAX {
-            let Some(parent) = next else { return Ok(true) };
+            let Some(parent) = next else { return Ok(Some(until)) };
             match self.load(&parent).await? {
-                Some(above) if above.state == TokenState::EndedAlone => return Ok(true),
-                Some(above) if !above.is_live(now) => return Ok(false),
+                Some(above) if above.state == TokenState::EndedAlone => return Ok(Some(until)),
+                Some(above) if !above.is_live(now) => return Ok(None),
                 Some(above) => {
+                    until = earlier(until, above.expires);
                     next = above.parent;
                     child = parent;
                 }
                 None => {
                     // It was made an orphan since it was read, or its tree is being removed.
                     let again = self.load(&child).await?;
-                    return Ok(again.is_some_and(|again| again.parent.is_none()));
+                    let is_orphan = again.is_some_and(|again| again.parent.is_none());
+                    return Ok(is_orphan.then_some(until));
                 }
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     async fn use_once(&self, hash: &str, now: Timestamp) -> Result<bool, ApiError> {

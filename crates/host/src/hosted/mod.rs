@@ -2,10 +2,12 @@
 //!
 //! ```text
 //!   Certificates ─► TLS, or loopback alone ─► the authority's router ─► storage, audit log
-//!   (tls.rs: read anew while it runs)                    │
-//!                                                 reviewer.rs: TokenReviews, as the authority's account
+//!   (tls.rs: read anew while it runs)   guard.rs,        │
+//!                                  connections.rs: bounds reviewer.rs: TokenReviews, as the authority's account
 //! ```
 
+mod connections;
+mod guard;
 mod reviewer;
 #[cfg(test)]
 mod tests;
@@ -14,9 +16,9 @@ mod tls;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum_server::Handle;
+use axum_server::{Handle, Server};
 use regent_authority::{Audit, Authority, Options, Storage};
 use regent_types::Advice;
 use tokio::net::{TcpListener, TcpSocket};
@@ -24,13 +26,27 @@ use tokio::task::JoinHandle;
 
 use crate::failure::Failure;
 
+use connections::Connections;
+use guard::Guard;
 pub use reviewer::Reviewer;
 pub use tls::Certificates;
 
 /// Its audit log in its folder, where nobody names another one.
 pub const AUDIT_LOG: &str = "audit.log";
-/// Longest that the storage may take to close: one commit.
+/// Longest that the storage may take to close, where nobody waits for the process: one commit.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
+/// Longest from a signal to a closed storage, if requests under way end in a second. What was acknowledged is on
+/// disk before; a storage that is not closed is only checked at the next start.
+const STOP_MAX: Duration = Duration::from_millis(1_700);
+/// Shortest time that closing is given, however long requests took.
+const CLOSE_MIN: Duration = Duration::from_millis(700);
+
+/// Longest head of a request, of which a client's token and path are the longest parts.
+const HEAD_BYTES_MAX: u32 = 32 << 10;
+/// What a client of HTTP/2 may send ahead, on one request and on a connection.
+const HTTP2_WINDOW_BYTES: u32 = 64 << 10;
+/// Requests at once on one connection of HTTP/2.
+const HTTP2_STREAMS_MAX: u32 = 64;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1_024;
@@ -101,11 +117,11 @@ impl Hosted {
             Some(certificates) => {
                 let server = axum_server::from_tcp_rustls(listener, certificates.config())
                     .map_err(|e| cannot_serve(addr, &e))?;
-                tokio::spawn(server.handle(handle.clone()).serve(service))
+                tokio::spawn(bounded(server).handle(handle.clone()).serve(service))
             }
             None => {
                 let server = axum_server::from_tcp(listener).map_err(|e| cannot_serve(addr, &e))?;
-                tokio::spawn(server.handle(handle.clone()).serve(service))
+                tokio::spawn(bounded(server).handle(handle.clone()).serve(service))
             }
         };
         Ok(Self { addr, authority, handle, task })
@@ -122,26 +138,51 @@ impl Hosted {
         Failure::new("ServerEnded", "the authority is served no more", advice)
     }
 
+    /// Opens the audit log anew, as after a log rotation moved it away.
+    pub async fn reopen_audit(&self) {
+        if self.authority.reopen_audit().await {
+            tracing::info!("the audit log was opened anew");
+        }
+    }
+
     /// Ends the server at once and closes the storage.
     pub async fn stop(self) {
         self.handle.shutdown();
-        self.close().await;
+        self.close(|_| CLOSE_MAX).await;
     }
 
     /// Takes no new connections, gives requests under way until `grace` to end, closes the storage.
     pub async fn stop_within(self, grace: Duration) {
         self.handle.graceful_shutdown(Some(grace));
-        self.close().await;
+        self.close(|took| STOP_MAX.saturating_sub(took).max(CLOSE_MIN)).await;
     }
 
-    async fn close(self) {
+    /// `left` says how long the storage has when the server took so long to end.
+    async fn close(self, left: impl FnOnce(Duration) -> Duration) {
+        let began = Instant::now();
         // The server's own error no longer matters: it is being ended.
         let _ended = self.task.await;
-        if tokio::time::timeout(CLOSE_MAX, self.authority.close()).await.is_err() {
+        if tokio::time::timeout(left(began.elapsed()), self.authority.close()).await.is_err() {
             // What was acknowledged is on disk already; the next start finds it.
             tracing::warn!(reason = "Timeout", "the storage was not closed in time");
         }
     }
+}
+
+/// The same server with bounds on what a connection may cost.
+fn bounded<A>(server: Server<SocketAddr, A>) -> Server<SocketAddr, Guard<A>> {
+    let connections = Connections::new();
+    let mut server = server
+        .map(|acceptor| Guard::new(acceptor, connections))
+        .first_request_timeout(guard::HEAD_MAX);
+    let http = server.http_builder();
+    http.http1().max_buf_size(HEAD_BYTES_MAX as usize);
+    http.http2()
+        .initial_stream_window_size(HTTP2_WINDOW_BYTES)
+        .initial_connection_window_size(HTTP2_WINDOW_BYTES)
+        .max_concurrent_streams(HTTP2_STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX);
+    server
 }
 
 fn plain_beyond_loopback(addr: SocketAddr) -> Failure {

@@ -56,7 +56,7 @@ impl CertificateFolder {
     }
 
     async fn serve(&self, certificates: Option<&Certificates>) -> Hosted {
-        let reviewer = Reviewer { token_file: "none".into(), ca_file: None };
+        let reviewer = Reviewer::new("none".into(), None);
         let site = Site { folder: self.path().join("data"), audit: None, reviewer };
         Hosted::start(site, reserved("127.0.0.1:0"), certificates).await.unwrap()
     }
@@ -134,7 +134,7 @@ async fn a_client_follows_its_ca() {
     assert_eq!(certificates.reload(), Reload::Renewed);
     let addr = hosted.addr;
     hosted.stop().await;
-    let reviewer = Reviewer { token_file: "none".into(), ca_file: None };
+    let reviewer = Reviewer::new("none".into(), None);
     let site = Site { folder: place.path().join("data"), audit: None, reviewer };
     let hosted =
         Hosted::start(site, Reserved::at(addr).unwrap(), Some(&certificates)).await.unwrap();
@@ -151,7 +151,7 @@ async fn a_client_follows_its_ca() {
 async fn plain_http_is_refused_beyond_loopback() {
     let place = CertificateFolder::new();
     place.serve(None).await.stop().await;
-    let reviewer = Reviewer { token_file: "none".into(), ca_file: None };
+    let reviewer = Reviewer::new("none".into(), None);
     let site = Site { folder: place.path().join("data"), audit: None, reviewer };
     let refused = Hosted::start(site, reserved("0.0.0.0:0"), None).await;
     assert_eq!(refused.err().map(|f| (f.reason, f.code)), Some(("PlainBeyondLoopback".into(), 2)));
@@ -180,4 +180,111 @@ async fn a_reserved_address_refuses_whoever_connects_and_nobody_else_gets_it() {
         other.listen().map(drop)
     });
     assert!(again.is_err_and(|failure| failure.reason == "PortInUse"));
+}
+
+/// V8: whoever does not finish a head, or asks nothing at all, is gone within seconds.
+#[tokio::test]
+async fn v08_half_a_request_is_waited_for_ten_seconds() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let place = CertificateFolder::new();
+    let hosted = place.serve(None).await;
+    let silent = tokio::net::TcpStream::connect(hosted.addr).await.unwrap();
+    let mut slow = tokio::net::TcpStream::connect(hosted.addr).await.unwrap();
+    let mut second = tokio::net::TcpStream::connect(hosted.addr).await.unwrap();
+    slow.write_all(b"GET /v1/sys/health HTTP/1.1\r\nHost: a\r\n").await.unwrap();
+    // One request is answered; the next one's head is never finished.
+    second.write_all(b"GET /v1/sys/health HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    second.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 501");
+    second.write_all(b"GET /v1").await.unwrap();
+    let began = std::time::Instant::now();
+    for mut stream in [silent, slow, second] {
+        let ended = async {
+            let mut bytes = Vec::new();
+            // Closed or reset: gone either way.
+            let _ = stream.read_to_end(&mut bytes).await;
+        };
+        tokio::time::timeout(Duration::from_secs(14), ended).await.unwrap();
+    }
+    assert!(began.elapsed() >= Duration::from_secs(8), "{:?}", began.elapsed());
+    hosted.stop().await;
+}
+
+/// V8: more connections than a process may have open cost nobody else his answer.
+#[tokio::test]
+async fn v08_idle_connections_make_room() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let connections = connections::Connections::of(4);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let answer = tower::service_fn(|_: http::Request<_>| async {
+        Ok::<_, std::convert::Infallible>(http::Response::new(axum::body::Body::from("here")))
+    });
+    let guarded = axum_server::from_tcp(listener).unwrap().map(|a| Guard::new(a, connections));
+    let served = tower::make::Shared::new(answer);
+    let server = tokio::spawn(guarded.serve(served));
+    let mut idle = Vec::new();
+    for _ in 0..40 {
+        idle.push(tokio::net::TcpStream::connect(addr).await.unwrap());
+        let mut honest = tokio::net::TcpStream::connect(addr).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        honest.write_all(request).await.unwrap();
+        let mut said = String::new();
+        honest.read_to_string(&mut said).await.unwrap();
+        assert!(said.ends_with("here"), "{said:?}");
+    }
+    server.abort();
+}
+
+/// V12, V13: a log that was moved away goes on in a new file.
+#[tokio::test]
+async fn v13_the_audit_log_is_opened_anew() {
+    let place = CertificateFolder::new();
+    let hosted = place.serve(None).await;
+    let log = place.path().join("data").join(AUDIT_LOG);
+    std::fs::rename(&log, place.path().join("moved")).unwrap();
+    hosted.reopen_audit().await;
+    assert!(log.exists());
+    hosted.stop().await;
+}
+
+/// An API server that answers every review with yes, and counts its connections.
+async fn api_server() -> (SocketAddr, Arc<std::sync::atomic::AtomicUsize>) {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (addr, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let counted = count.clone();
+    let review = || async {
+        axum::Json(serde_json::json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {},
+            "status": {"authenticated": true, "user": {"username": "u", "uid": "1"}},
+        }))
+    };
+    let path = "/apis/authentication.k8s.io/v1/tokenreviews";
+    let router = axum::Router::new().route(path, axum::routing::post(review));
+    let counting = axum::serve::ListenerExt::tap_io(listener, move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    tokio::spawn(async move { axum::serve(counting, router).await });
+    (addr, count)
+}
+
+#[tokio::test]
+async fn v05_reviews_share_connections_and_none_waits_for_an_acknowledgement() {
+    use regent_authority::{ReviewTarget, TokenReviewer};
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "reviewer\n").unwrap();
+    let reviewer = Reviewer::new(folder.path().join("token"), None);
+    let (addr, connections) = api_server().await;
+    let target = ReviewTarget { host: format!("http://{addr}/"), ca_pem: None, reviewer_jwt: None };
+    let jwt = regent_types::Sensitive::new("jwt".to_owned());
+    let began = std::time::Instant::now();
+    for _ in 0..50 {
+        let review = reviewer.review(&target, &jwt, &[]).await.unwrap();
+        assert!(review.authenticated && review.username == "u");
+    }
+    assert_eq!(connections.load(std::sync::atomic::Ordering::Relaxed), 1);
+    // Each would take 40 ms.
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }

@@ -14,6 +14,7 @@ pub(super) const EXPOSE: &[(&str, &str)] = &[
     ),
     ("crates/authority/src/engines/sys/values.rs", "reads shares and keys out of a request"),
     ("crates/authority/src/engines/token/lookup.rs", "finds the caller's token"),
+    ("crates/authority/src/reviews.rs", "refused tokens are remembered as digests"),
     ("crates/authority/src/tokens/store.rs", "tokens are stored under their hash"),
     ("crates/authority/src/http/reply.rs", "answers a login with its token"),
     (

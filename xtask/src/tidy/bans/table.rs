@@ -114,6 +114,11 @@ const WALL_CLOCKS: &[(&str, &str)] = &[
 
 /// Who measures time that passes: ages of caches, pauses, deadlines. Nothing of it is stored or decides about a secret.
 const STOPWATCHES: &[(&str, &str)] = &[
+    ("crates/authority/src/audit/device.rs", "since when a device has taken nothing"),
+    ("crates/authority/src/storage/committer.rs", "when a disk that refused is tried again"),
+    ("crates/host/src/hosted/connections.rs", "since when a connection has idled"),
+    ("crates/host/src/hosted/mod.rs", "how long a stop has taken"),
+    ("crates/host/src/hosted/guard.rs", "since when a head has been read"),
     ("crates/gitops/src/bootstrap/keys.rs", "age of the identities that were read"),
     ("crates/gitops/src/intent/reconcile.rs", "when to look at a repository again"),
     ("crates/operator/src/lease/mod.rs", "how long a Lease was seen unchanged"),

@@ -160,6 +160,8 @@ async fn the_review_decides() {
         change(&mut review);
         *reviewer.answer.lock().unwrap() = Some(review);
         app.check(&login("app", &jwt(&projected())), status).await;
+        // Refusals are remembered for a while.
+        app.advance(11);
     }
     *reviewer.answer.lock().unwrap() = None;
     // A client can tell that it is not its token that is wrong.

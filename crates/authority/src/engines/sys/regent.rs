@@ -30,9 +30,9 @@ pub(super) async fn init(core: &Core, data: &Data, now: Timestamp) -> Result<Rep
 
 /// `GET sys/regent/sealed-shares` → {sealed_shares, threshold}; 404 before initialization.
 pub(super) async fn sealed_shares(core: &Core) -> Result<Reply, ApiError> {
-    let (config, _) = core.seal_config().await?.ok_or(ApiError::NotFound)?;
+    let seal = core.seal_config().ok_or(ApiError::NotFound)?;
     let shares = core.sealed_shares().await?;
-    Ok(Reply::bare(json!({"sealed_shares": listed(&shares)?, "threshold": config.threshold})))
+    Ok(Reply::bare(json!({"sealed_shares": listed(&shares)?, "threshold": seal.config.threshold})))
 }
 
 /// `PUT sys/regent/recover` {shares: [base64], unseal_recipient} → {sealed_shares, threshold}.

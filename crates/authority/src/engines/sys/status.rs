@@ -7,31 +7,51 @@ use crate::error::ApiError;
 use crate::lifecycle::Core;
 use crate::reply::{Reply, ReplyStatus};
 use crate::request::fields;
+use crate::storage::Condition;
 use crate::wipe::Data;
 
 const CLUSTER_NAME: &str = "regent";
 
-/// `sys/health`: the status code says it all; callers may override each.
-pub(super) async fn health(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, ApiError> {
-    let state = core.seal_state().await?;
-    let code = match (&state.config, state.sealed) {
+/// `sys/health`: the status code says it all; callers may override each. It waits for nothing: not
+/// for the disk, not for a turn, not for an unsealing under way.
+///
+/// `storage` and `audit` say whether the disk takes what is written. A disk that is full is no
+/// reason to end a server that still answers reads: the code stays. One that can neither be read nor
+/// written is (500).
+pub(super) fn health(core: &Core, data: &Data, now: Timestamp) -> Result<Reply, ApiError> {
+    let seal = core.seal_config();
+    let sealed = core.unsealed().is_none();
+    let condition = core.store.condition();
+    let code = match (&seal, sealed) {
+        _ if matches!(condition, Condition::Failed | Condition::Damaged) => 500,
         (None, _) => code(data, "uninitcode", 501)?,
         (Some(_), true) => code(data, "sealedcode", 503)?,
         (Some(_), false) => code(data, "activecode", 200)?,
     };
     let mut body = json!({
-        "initialized": state.config.is_some(),
-        "sealed": state.sealed,
-        "standby": state.sealed,
+        "initialized": seal.is_some(),
+        "sealed": sealed,
+        "standby": sealed,
         "performance_standby": false,
         "replication_performance_mode": "disabled",
         "replication_dr_mode": "disabled",
         "server_time_utc": now.as_second(),
         "version": core.version,
+        "storage": match condition {
+            Condition::Good => "ok",
+            Condition::ReadOnly => "read-only: the disk refused the last write; it is tried again by itself",
+            Condition::Failed => "failed: the data file can neither be read nor written",
+            Condition::Damaged => "damaged: a page of the data file is not as it was written; restore a snapshot",
+        },
+        "audit": if core.audit.is_taking() {
+            "ok"
+        } else {
+            "refusing: the last entry was not written, so its request was refused"
+        },
     });
-    if let Some(config) = state.config.filter(|_| !state.sealed) {
+    if let Some(seal) = seal.filter(|_| !sealed) {
         body["cluster_name"] = json!(CLUSTER_NAME);
-        body["cluster_id"] = json!(config.cluster_id);
+        body["cluster_id"] = json!(seal.config.cluster_id);
     }
     Ok(Reply::bare(body).status(ReplyStatus::Code(code)))
 }
@@ -45,15 +65,15 @@ fn code(data: &Data, name: &str, usual: u16) -> Result<u16, ApiError> {
 }
 
 /// `sys/seal-status`: threshold and shares are 0 before initialization.
-pub(super) async fn seal_status(core: &Core) -> Result<Reply, ApiError> {
-    let state = core.seal_state().await?;
-    let (threshold, shares) = match &state.config {
-        Some(config) => (config.threshold, config.shares),
+pub(super) async fn seal_status(core: &Core) -> Reply {
+    let state = core.seal_state().await;
+    let (threshold, shares) = match &state.stored {
+        Some(seal) => (seal.config.threshold, seal.config.shares),
         None => (0, 0),
     };
     let mut body = json!({
         "type": "shamir",
-        "initialized": state.config.is_some(),
+        "initialized": state.stored.is_some(),
         "sealed": state.sealed,
         "t": threshold,
         "n": shares,
@@ -65,11 +85,11 @@ pub(super) async fn seal_status(core: &Core) -> Result<Reply, ApiError> {
         "recovery_seal": false,
         "storage_type": "regent",
     });
-    if let Some(config) = state.config.filter(|_| !state.sealed) {
+    if let Some(seal) = state.stored.filter(|_| !state.sealed) {
         body["cluster_name"] = json!(CLUSTER_NAME);
-        body["cluster_id"] = json!(config.cluster_id);
+        body["cluster_id"] = json!(seal.config.cluster_id);
     }
-    Ok(Reply::bare(body))
+    Reply::bare(body)
 }
 
 /// `sys/leader`: there is one node, and it leads.

@@ -24,7 +24,8 @@ const GRACE_MAX: Duration = Duration::from_secs(600);
   regent authority serve --data-dir /data --listen 0.0.0.0:8200 --tls-dir /tls    as on a cluster
   regent authority serve --data-dir ./authority                                   plain, loopback only
 
-It starts sealed; warden initializes and unseals it. SIGTERM ends it gracefully, a second one at once.")]
+It starts sealed; warden initializes and unseals it. SIGTERM ends it gracefully, a second one at once. SIGHUP opens
+the audit log anew, as after a log rotation, and looks at the certificates at once; it never ends the server.")]
 pub struct ServeArgs {
     /// Folder of its storage.
     #[arg(long)]
@@ -44,8 +45,9 @@ pub struct ServeArgs {
     /// CA of the API server that reviews, where the authority's configuration names none.
     #[arg(long, default_value = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt")]
     pub kubernetes_ca_file: PathBuf,
-    /// How long requests under way may take to end after SIGTERM.
-    #[arg(long, default_value = "20s", value_parser = grace)]
+    /// How long requests under way may take to end after SIGTERM. One that takes longer waits for somebody
+    /// else, such as an API server that does not answer.
+    #[arg(long, default_value = "1s", value_parser = grace)]
     pub grace: Duration,
 }
 
@@ -59,6 +61,8 @@ fn grace(text: &str) -> Result<Duration, String> {
 pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<u8> {
     let (stop, shutdown) = Shutdown::new();
     signals::stop_with(stop)?;
+    // From here on it ends nothing, whatever it is too early for.
+    let mut hangups = signals::Hangups::listen()?;
     // Before the certificate is awaited, so that nobody takes the port meanwhile.
     let place = Reserved::at(args.listen)?;
     let mut certificates = None;
@@ -72,23 +76,28 @@ pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<u8> {
         true => Audit::Stdout,
         false => Audit::File(path.clone()),
     });
-    let reviewer = Reviewer {
-        token_file: args.kubernetes_token_file.clone(),
-        ca_file: Some(args.kubernetes_ca_file.clone()),
-    };
+    let ca_file = Some(args.kubernetes_ca_file.clone());
+    let reviewer = Reviewer::new(args.kubernetes_token_file.clone(), ca_file);
     let site = Site { folder: args.data_dir.clone(), audit, reviewer };
     let mut hosted = Hosted::start(site, place, certificates.as_ref()).await?;
     tracing::info!(address = %hosted.addr, tls = certificates.is_some(), "the authority is served");
-    let keeper = async {
-        match &mut certificates {
-            Some(certificates) => certificates.keep().await,
-            None => std::future::pending().await,
+    loop {
+        let looks = async {
+            match &mut certificates {
+                Some(certificates) => certificates.keep().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = shutdown.clone().wait() => break,
+            () = hangups.given() => {}
+            failure = hosted.ended() => return Err(failure.into()),
+            () = looks => {}
         }
-    };
-    tokio::select! {
-        () = shutdown.wait() => {}
-        () = keeper => {}
-        failure = hosted.ended() => return Err(failure.into()),
+        hosted.reopen_audit().await;
+        if let Some(certificates) = &mut certificates {
+            certificates.reload();
+        }
     }
     hosted.stop_within(args.grace).await;
     tracing::info!("the authority has stopped");

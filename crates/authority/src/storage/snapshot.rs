@@ -1,0 +1,73 @@
+//! The records as of the last commit, kept for whoever reads before the next one.
+//!
+//! To begin a read transaction and to find the table costs as much as reading. Nothing is kept while
+//! a commit is under way that would keep its pages from being used again.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use redb::{Database, ReadTransaction, ReadableDatabase as _};
+
+use super::database::TABLE;
+use super::error::StoreError;
+
+/// The table, as of one moment.
+pub(super) type Records = redb::ReadOnlyTable<&'static str, &'static [u8]>;
+
+/// What is kept, and how often it has been replaced.
+#[derive(Default)]
+pub(super) struct Snapshots {
+    newest: RwLock<Option<Arc<Snapshot>>>,
+    generation: AtomicU64,
+}
+
+struct Snapshot {
+    records: Records,
+    #[expect(dead_code, reason = "the records are as it found them while it lives")]
+    transaction: ReadTransaction,
+}
+
+impl Snapshots {
+    /// Another number after each commit.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Runs `act` on the records as of the last commit.
+    pub(super) fn with<T>(
+        &self,
+        database: &Database,
+        act: impl FnOnce(&Records) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let kept = self.newest.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let snapshot = match kept {
+            Some(kept) => kept,
+            None => self.take(database)?,
+        };
+        act(&snapshot.records)
+    }
+
+    /// Lets go of what is kept: a commit is about to begin, or the database to be closed.
+    pub(super) fn release(&self) {
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Notes a commit, before whoever waits for it is told.
+    pub(super) fn advance(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.release();
+    }
+
+    fn take(&self, database: &Database) -> Result<Arc<Snapshot>, StoreError> {
+        let generation = self.generation();
+        let transaction = database.begin_read().map_err(StoreError::of)?;
+        let records = transaction.open_table(TABLE).map_err(StoreError::of)?;
+        let snapshot = Arc::new(Snapshot { records, transaction });
+        let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
+        // What was taken before a commit is not kept after it.
+        if generation == self.generation() {
+            *newest = Some(snapshot.clone());
+        }
+        Ok(snapshot)
+    }
+}
