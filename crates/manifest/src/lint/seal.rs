@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::rules::{is_secret, is_secret_list};
-use super::{BROKEN_SEAL, Findings, PLAIN_UNDER_RULE};
+use super::{BROKEN_SEAL, Finding, Findings, PLAIN_UNDER_RULE};
 use crate::Error;
 use crate::sops::{self, Leaf, Metadata, ScalarKind, Stream, Token};
 use crate::tree::{Node, Value};
@@ -23,7 +23,8 @@ pub(super) fn look(text: &str, documents: &[Rc<Node>], findings: &mut Findings<'
         (Ok(stream), Ok(metadata)) => plain_under_rule(stream, metadata, findings),
         (_, Err(error)) | (Err(error), _) => {
             let block = first.key_line("sops").unwrap_or(first.line);
-            broken(place(error).unwrap_or(block), error, findings);
+            let ours = documents.iter().any(|document| is_secret(document));
+            broken(place(error).unwrap_or(block), error, ours, findings);
         }
     }
     for list in documents.iter().filter(|document| holds_secrets(document)) {
@@ -32,14 +33,19 @@ pub(super) fn look(text: &str, documents: &[Rc<Node>], findings: &mut Findings<'
     }
 }
 
-fn broken(line: usize, error: &Error, findings: &mut Findings<'_>) {
-    let message = match error {
-        Error::Unsupported { .. } | Error::TooLarge { .. } => {
-            format!("`regent open` does not read this sealed file: {error}")
+/// A sealed Secret that `regent open` does not read is of no use; other tools may read what else is sealed.
+fn broken(line: usize, error: &Error, ours: bool, findings: &mut Findings<'_>) {
+    match error {
+        Error::Unsupported { .. } | Error::TooLarge { .. } if ours => {
+            let message = format!("`regent open` does not read this sealed file: {error}");
+            findings.add(line, BROKEN_SEAL, message);
         }
-        other => other.to_string(),
-    };
-    findings.add(line, BROKEN_SEAL, message);
+        Error::Unsupported { .. } | Error::TooLarge { .. } => {
+            let why = error.to_string();
+            findings.found.push(Finding::not_looked_at(findings.file, line, &why));
+        }
+        other => findings.add(line, BROKEN_SEAL, other.to_string()),
+    }
 }
 
 /// Where in the file an error stands.

@@ -259,4 +259,6 @@ fn g10_a_lost_block_and_a_sealed_list_have_their_names() {
     let found = lint_file("a.yaml", &unread);
     assert_eq!((found.len(), found[0].rule, found[0].line), (1, BROKEN_SEAL, 4), "{found:?}");
     assert!(found[0].message.contains("does not read this sealed file"), "{}", found[0].message);
+    let values = unread.replace("kind: Secret", "kind: Values");
+    assert_eq!(rules("a.yaml", &values), [(4, NOT_LOOKED_AT)]);
 }
