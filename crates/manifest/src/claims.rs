@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::sops::{self, PathStep, Stream};
+use crate::tree::{self, Node, Value};
 
 /// RuntimeSecrets are of this API group, in any version.
 const GROUP: &str = "regent.dev/";
@@ -120,41 +120,29 @@ impl Claims {
 /// The RuntimeSecrets that a file of YAML or JSON declares, also as items of a List; none where it cannot be read.
 #[must_use]
 pub fn declared_in(file: &str, text: &str) -> Vec<Declared> {
-    let Ok(stream) = sops::parse(text) else { return Vec::new() };
-    let fields = fields(&stream);
-    let read = |(_, (line, texts)): (_, &(usize, BTreeMap<String, &str>))| {
-        Declared::of(file, *line, |place| texts.get(place).copied())
+    let Ok(documents) = tree::parse(text) else { return Vec::new() };
+    let objects = documents.iter().flat_map(|document| objects(document));
+    let declared = |object: &Node| {
+        let line = object.all("kind").next().map_or(object.line, |kind| kind.line);
+        Declared::of(file, line, |place| text_at(object, place))
     };
-    fields.iter().filter_map(read).collect()
+    objects.filter_map(declared).collect()
 }
 
-/// The line of an object's kind, and the text of each of its fields.
-type Fields<'s> = (usize, BTreeMap<String, &'s str>);
-
-/// The fields of each object: an object is a document, or an item of a list.
-fn fields<'s>(stream: &'s Stream<'_>) -> BTreeMap<(usize, usize), Fields<'s>> {
-    let mut objects: BTreeMap<_, Fields<'_>> = BTreeMap::new();
-    for leaf in &stream.leaves {
-        let mut place = String::new();
-        let mut item = 0;
-        for (depth, step) in stream.leaf_path(leaf).iter().enumerate() {
-            match step {
-                // `items` of a List: each is an object of its own.
-                PathStep::Index(index) if depth == 1 && place == "/items" => {
-                    item = index + 1;
-                    place.clear();
-                }
-                PathStep::Index(index) => place.push_str(&format!("/{index}")),
-                PathStep::Key(key) => place.push_str(&format!("/{key}")),
-            }
+/// A document, and the items of a List.
+fn objects(document: &Node) -> Vec<&Node> {
+    let mut all = vec![document];
+    for items in document.all("items") {
+        if let Value::Seq(items) = &items.value {
+            all.extend(items.iter().map(|item| &**item));
         }
-        let object = objects.entry((stream.document_of(leaf), item)).or_default();
-        if place == "/kind" {
-            object.0 = leaf.line;
-        }
-        object.1.insert(place, leaf.text.as_str());
     }
-    objects
+    all
+}
+
+/// The text at a place of the form `/spec/path`.
+fn text_at<'n>(object: &'n Node, place: &'static str) -> Option<&'n str> {
+    place.split('/').skip(1).try_fold(object, |node, key| node.all(key).next())?.text()
 }
 
 #[cfg(test)]
@@ -182,6 +170,10 @@ mod tests {
     fn two_claims_of_one_thing_are_named_with_both_places() {
         let key = secret("key", "introduce: {generate: {keys: {k: {}}}}");
         let by_path = secret("twice", "path: runtime/payments/key");
+        let merged = format!(
+            "x: &x {{path: runtime/payments/key}}\n{}",
+            by_path.replace("path: runtime/payments/key", "<<: *x")
+        );
         let handed = |name: &str| secret(name, "introduce: {handover: {bootstrapSecret: token}}");
         let both = format!("{}---\n{}", handed("one"), handed("two"));
         let list = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: regent.dev/v1alpha1\n  \
@@ -195,13 +187,18 @@ mod tests {
             )]
         };
         type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], Vec<String>);
-        let cases: [Case<'_>; 5] = [
+        let cases: [Case<'_>; 6] = [
             (
                 "a path, by default and by name",
                 &[("a.yaml", &key), ("b.yaml", &by_path)],
                 path("b.yaml:2", "payments/twice"),
             ),
             ("in a List", &[("a.yaml", &key), ("l.yaml", list)], path("l.yaml:5", "shop/listed")),
+            (
+                "behind an anchor, and in a file with merge keys",
+                &[("a.yaml", &key), ("m.yaml", &merged)],
+                path("m.yaml:3", "payments/twice"),
+            ),
             ("as JSON", &[("a.yaml", &key), ("j.json", json)], path("j.json:1", "n/j")),
             (
                 "a bootstrap Secret, in one file",

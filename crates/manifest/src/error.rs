@@ -2,6 +2,8 @@
 
 use regent_types::{Advice, Explain};
 
+use crate::keys::{Identities, Skipped};
+
 /// Why a manifest, an identity or a Secret was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -13,15 +15,25 @@ pub enum Error {
         /// The limit, in bytes or pieces.
         limit: usize,
     },
-    /// An identity file holds a line that is neither comment nor X25519 identity.
-    #[error("line {line} of the identity file is not an age X25519 identity")]
-    BadIdentity {
-        /// 1-based line. The line itself is never shown.
+    /// Bytes that are not UTF-8 text. They are never repaired.
+    #[error("not UTF-8 text but {found}, at byte {byte} (line {line})")]
+    NotUtf8 {
+        /// The encoding, as far as the first bytes tell.
+        found: &'static str,
+        /// Offset of the first byte that is no UTF-8, from 0.
+        byte: usize,
+        /// Its line, from 1.
         line: usize,
     },
     /// An identity file without an identity.
     #[error("the identity file holds no identity")]
     NoIdentity,
+    /// An identity file with nothing but lines that regent does not read.
+    #[error("the identity file holds no age X25519 identity: {}", listed(.skipped))]
+    NoUsableIdentity {
+        /// What was passed over.
+        skipped: Vec<Skipped>,
+    },
     /// A recipient that is no age X25519 recipient.
     #[error("not an age X25519 recipient: {shown}")]
     BadRecipient {
@@ -32,12 +44,14 @@ pub enum Error {
     #[error("no recipient given")]
     NoRecipients,
     /// No identity at hand opens it.
-    #[error("none of the identities at hand opens this")]
+    #[error("none of the identities at hand opens this{}", passed_over(.skipped))]
     WrongIdentity {
         /// Recipients it was sealed to; empty where an age file does not tell.
         expected: Vec<String>,
         /// Recipients of the identities that were tried.
         held: Vec<String>,
+        /// Lines of the identity file that were not tried.
+        skipped: Vec<Skipped>,
     },
     /// An age file that is damaged.
     #[error("the age file is damaged: {what}")]
@@ -72,6 +86,18 @@ pub enum Error {
     /// There is no `sops` block.
     #[error("the manifest is not sealed: it has no sops block")]
     NotSealed,
+    /// Ciphertext without the `sops` block that belongs to it.
+    #[error("{path} is ciphertext, but the manifest has lost its sops block")]
+    LostSeal {
+        /// Keys from the root to the first value that is ciphertext, joined by dots.
+        path: String,
+    },
+    /// The `sops` block stands in another document than the first one, which is the one that counts.
+    #[error("the sops block stands in document {document}, and the first document has none")]
+    SealNotFirst {
+        /// The first document that has a block, from 1.
+        document: usize,
+    },
     /// There is one already.
     #[error("the manifest is sealed already")]
     AlreadySealed,
@@ -138,14 +164,22 @@ impl Error {
     pub(crate) fn unsupported(what: impl Into<String>, line: usize) -> Self {
         Self::Unsupported { what: what.into(), line }
     }
+
+    pub(crate) fn wrong_identity(expected: Vec<String>, tried: &Identities) -> Self {
+        Self::WrongIdentity {
+            expected,
+            held: tried.recipients(),
+            skipped: tried.skipped().to_vec(),
+        }
+    }
 }
 
 impl Explain for Error {
     fn reason(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "TooLarge",
-            Self::BadIdentity { .. } => "BadIdentity",
-            Self::NoIdentity => "NoIdentity",
+            Self::NotUtf8 { .. } => "NotUtf8",
+            Self::NoIdentity | Self::NoUsableIdentity { .. } => "NoIdentity",
             Self::BadRecipient { .. } => "BadRecipient",
             Self::NoRecipients => "NoRecipients",
             Self::WrongIdentity { .. } => "WrongIdentity",
@@ -154,6 +188,7 @@ impl Explain for Error {
             Self::DuplicateKey { .. } => "DuplicateKey",
             Self::Unsupported { .. } => "Unsupported",
             Self::NotSealed => "NotSealed",
+            Self::LostSeal { .. } | Self::SealNotFirst { .. } => "LostSeal",
             Self::AlreadySealed => "AlreadySealed",
             Self::NothingToSeal { .. } => "NothingToSeal",
             Self::BadRule { .. } => "BadRule",
@@ -170,7 +205,7 @@ impl Explain for Error {
 
     fn advice(&self) -> Advice {
         match self {
-            Self::BadIdentity { .. } | Self::NoIdentity | Self::WrongIdentity { .. } => {
+            Self::NoIdentity | Self::NoUsableIdentity { .. } | Self::WrongIdentity { .. } => {
                 self.advice_on_identities()
             }
             Self::BadRecipient { .. } | Self::NoRecipients | Self::BadAgeFile { .. } => {
@@ -178,12 +213,15 @@ impl Explain for Error {
             }
             Self::NotSecret { .. } | Self::BadSecret { .. } => self.advice_on_secret(),
             Self::TooLarge { .. }
+            | Self::NotUtf8 { .. }
             | Self::NotYaml { .. }
             | Self::DuplicateKey { .. }
             | Self::Unsupported { .. }
             | Self::NotFaithful
             | Self::NoRandomness => self.advice_on_text(),
             Self::NotSealed
+            | Self::LostSeal { .. }
+            | Self::SealNotFirst { .. }
             | Self::AlreadySealed
             | Self::NothingToSeal { .. }
             | Self::BadRule { .. }
@@ -198,10 +236,10 @@ impl Explain for Error {
 impl Error {
     fn advice_on_identities(&self) -> Advice {
         let found = match self {
-            Self::WrongIdentity { expected, held } => {
+            Self::WrongIdentity { expected, held, skipped } => {
                 return Advice::new(
                     format!("an identity of one of: {}", list(expected)),
-                    format!("identities of: {}", list(held)),
+                    format!("identities of: {}{}", list(held), passed_over(skipped)),
                     "give the identity file of one of these recipients, or have a holder seal the \
                      manifest again to a recipient of yours",
                 );
@@ -211,7 +249,7 @@ impl Error {
         Advice::new(
             "an age identity file: comments and lines that start with AGE-SECRET-KEY-1",
             found,
-            "make one with `regent keygen`, or correct that line",
+            "give the file with the age X25519 identity, or make one with `regent keygen`",
         )
     }
 
@@ -233,13 +271,16 @@ impl Error {
         Advice::new(
             "one v1 Secret with metadata.name and text under stringData or base64 under data",
             self.to_string(),
-            "correct the manifest with `regent edit` and commit it again",
+            "correct the Secret, and seal it again with `regent seal`",
         )
     }
 
     fn advice_on_text(&self) -> Advice {
         let (expected, action) = match self {
             Self::TooLarge { .. } => ("a manifest within the limit", "split the manifest"),
+            Self::NotUtf8 { .. } => {
+                ("UTF-8 text", "save the file as UTF-8; put other bytes under data, as base64")
+            }
             Self::NotYaml { .. } => ("YAML", "correct the file at that place"),
             Self::DuplicateKey { .. } => ("each key once", "remove one of the two"),
             Self::Unsupported { .. } => {
@@ -256,7 +297,15 @@ impl Error {
             Self::NotSealed => {
                 ("a sops block", "seal the file with `regent seal` before committing")
             }
-            Self::AlreadySealed => ("a plain manifest", "use `regent edit` or `regent rekey`"),
+            Self::LostSeal { .. } | Self::SealNotFirst { .. } => (
+                "the sops block of the file, which holds its key",
+                "restore the file from Git's history: its values stay sealed, and nobody can open \
+                 them without the block",
+            ),
+            Self::AlreadySealed => (
+                "a plain manifest",
+                "open it with `regent open`, change it, and seal it again with `regent seal`",
+            ),
             Self::NothingToSeal { .. } => {
                 ("at least one value under the rule", "correct the rule or the manifest")
             }
@@ -268,15 +317,25 @@ impl Error {
             }
             Self::PlainUnderRule { .. } => (
                 "only ciphertext under the rule",
-                "treat that value as leaked, replace it, and use `regent edit`",
+                "treat that value as leaked: replace it, and seal the whole file again with \
+                 `regent seal`",
             ),
             _ => (
                 "a file exactly as it was sealed",
-                "find out who changed it (git log); restore it or seal it again with `regent edit`",
+                "find out who changed it (git log); restore it from Git's history, or seal the \
+                 Secret again with `regent seal`",
             ),
         };
         Advice::new(expected, self.to_string(), action)
     }
+}
+
+fn listed(skipped: &[Skipped]) -> String {
+    skipped.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn passed_over(all: &[Skipped]) -> String {
+    if all.is_empty() { String::new() } else { format!(" (not tried: {})", listed(all)) }
 }
 
 fn list(recipients: &[String]) -> String {

@@ -6,6 +6,8 @@
 //! secret   the v1 Secret inside an opened manifest, as values that never print
 //! claims   two RuntimeSecrets of one revision that claim the same
 //! lint     what must not stand in Git: plaintext Secrets, private keys, holes in a sealed file
+//! text     bytes as UTF-8, refused at the byte that is none
+//! tree     YAML as those read it who apply it, for claims and lint
 //! error    one error, which names places and recipients and never a value
 //! ```
 //!
@@ -19,5 +21,7 @@ pub mod keys;
 pub mod lint;
 pub mod secret;
 pub mod sops;
+pub mod text;
+mod tree;
 
 pub use error::Error;

@@ -8,7 +8,7 @@ use regent_types::{SecretData, Sensitive};
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::sops::{Leaf, PathStep, ScalarKind, Stream, TOKEN_PREFIX, parse};
+use crate::sops::{Leaf, MERGE_KEY, Mark, PathStep, ScalarKind, Stream, TOKEN_PREFIX, parse};
 
 /// Bytes of all values of a Secret that the API server takes (1 MiB).
 pub const DATA_BYTES_MAX: usize = 1024 * 1024;
@@ -36,9 +36,9 @@ impl PlainSecret {
     pub fn parse(plaintext: &Sensitive<String>) -> Result<Self, Error> {
         let stream = parse(plaintext.expose())?;
         let mut reader = Reader::default();
-        if stream.documents.iter().filter(|document| document.root.is_some()).count() != 1 {
-            let found = format!("{} documents", stream.documents.len());
-            return Err(Error::NotSecret { found });
+        let filled = stream.documents.iter().filter(|document| document.blank.is_none()).count();
+        if filled != 1 {
+            return Err(Error::NotSecret { found: format!("{filled} documents") });
         }
         for leaf in &stream.leaves {
             reader.leaf(&stream, leaf)?;
@@ -64,14 +64,7 @@ struct Reader {
 
 impl Reader {
     fn leaf(&mut self, stream: &Stream<'_>, leaf: &Leaf) -> Result<(), Error> {
-        let path = stream.leaf_path(leaf);
-        let keys: Vec<&str> = path
-            .iter()
-            .map(|step| match step {
-                PathStep::Key(key) => key.as_ref(),
-                PathStep::Index(_) => "[]",
-            })
-            .collect();
+        let Some(keys) = merged_path(stream, leaf) else { return Ok(()) };
         match keys.as_slice() {
             ["apiVersion"] => self.api_version = Some(leaf.text.to_string()),
             ["kind"] => self.kind = Some(leaf.text.to_string()),
@@ -160,6 +153,39 @@ impl Reader {
     }
 }
 
+/// The keys to a leaf with merge keys (`<<`) left out, `[]` for an item; `None` where another value is in force: a key of
+/// the mapping itself, or one that an earlier merge brought (YAML merge key, <https://yaml.org/type/merge.html>).
+fn merged_path<'s>(stream: &'s Stream<'_>, leaf: &'s Leaf) -> Option<Vec<&'s str>> {
+    let has = |container: usize, wanted: &str| {
+        let entry = |mark: &&Mark| mark.container == container && mark.step.key() == Some(wanted);
+        stream.marks.iter().any(|mark| entry(&mark))
+    };
+    let mut keys = Vec::new();
+    // Mappings of which the next key would be one: those merged into, and the items before.
+    let mut before: Vec<usize> = Vec::new();
+    let mut merging = false;
+    for (container, step) in stream.steps(leaf) {
+        match step {
+            PathStep::Key(key) if key.as_ref() == MERGE_KEY => {
+                before.push(container);
+                merging = true;
+            }
+            PathStep::Index(index) if merging => {
+                before.extend((0..*index).filter_map(|item| stream.item(container, item)));
+            }
+            PathStep::Key(key) => {
+                if before.drain(..).any(|container| has(container, key)) {
+                    return None;
+                }
+                merging = false;
+                keys.push(key.as_ref());
+            }
+            PathStep::Index(_) => keys.push("[]"),
+        }
+    }
+    Some(keys)
+}
+
 /// Base64 as the API server reads it: line breaks inside are allowed.
 fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let compact: Zeroizing<Vec<u8>> =
@@ -216,6 +242,22 @@ mod tests {
         assert_eq!(found("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: b\n"), "v1 ConfigMap");
         assert_eq!(found("a: b\n"), "(none) (none)");
         assert_eq!(found(&format!("{HEAD}---\n{HEAD}")), "2 documents");
+    }
+
+    #[test]
+    fn g13_merge_keys_are_merged_and_empty_documents_are_none() {
+        let text = format!(
+            "--- {{}}\n---\n{HEAD}stringData:\n  own: 'mine'\n  !!merge <<:\n  - own: other\n    a: first\n  \
+             - a: second\n    b: third\n    <<: {{a: fourth, b: fourth, c: fifth}}\n\
+             <<:\n  metadata: {{name: other}}\n  type: Opaque\n---\n"
+        );
+        let secret = parse(&text).unwrap();
+        let data: Vec<(&str, &[u8])> =
+            secret.data.iter().map(|(k, v)| (k.as_str(), v.expose().as_slice())).collect();
+        let expected: [(&str, &[u8]); 4] =
+            [("a", b"first"), ("b", b"third"), ("c", b"fifth"), ("own", b"mine")];
+        assert_eq!(data, expected);
+        assert_eq!((secret.name.as_str(), secret.type_.as_deref()), ("db", Some("Opaque")));
     }
 
     #[test]

@@ -55,7 +55,8 @@ fn key() -> Key {
 }
 
 fn sealed(plain: &str, key: &Key) -> String {
-    seal(plain, &SealOptions::new([key.recipient.clone()], now())).unwrap()
+    let options = SealOptions::new([key.recipient.clone()], now());
+    seal(plain, &options).unwrap_or_else(|error| panic!("{error}: {plain}"))
 }
 
 fn values(yaml: &str) -> Vec<Value> {
@@ -116,7 +117,12 @@ fn shamir_groups_open_at_the_threshold_and_not_below() {
     for out in &all {
         assert!(open(&text, &ids.without(&[out])).is_ok());
         let one = open(&text, &ids.only(&[out])).unwrap_err();
-        assert_eq!(one, Error::WrongIdentity { expected: all.clone(), held: vec![out.clone()] });
+        let expected = Error::WrongIdentity {
+            expected: all.clone(),
+            held: vec![out.clone()],
+            skipped: Vec::new(),
+        };
+        assert_eq!(one, expected);
     }
 }
 
@@ -179,6 +185,50 @@ fn unusual_texts_round_trip() {
         let again = sealed(opened.plaintext.expose(), &key);
         let twice = open(&again, &key.ids).unwrap();
         assert_eq!(twice.plaintext.expose(), opened.plaintext.expose(), "{shown:?}");
+    }
+}
+
+/// Documents without an entry are documents to SOPS: each has its block, and is `{}` again.
+#[test]
+fn g13_empty_documents_are_sealed_and_opened() {
+    let key = key();
+    let body = "kind: Secret\nstringData:\n  a: b\n";
+    let cases = [
+        (format!("{{}}\n---\n{body}"), 2),
+        (format!("---\n---\n{body}"), 2),
+        (format!("--- {{ }} # kept\n--- ~\n---\n{body}---\n"), 4),
+        (format!("{body}---\n"), 2),
+        (format!("{body}--- {{}}"), 2),
+    ];
+    for (plain, documents) in cases {
+        let text = sealed(&plain, &key);
+        assert_eq!(text.matches("sops:\n").count(), documents, "{text}");
+        assert_eq!(inspect(&text).unwrap().documents, documents);
+        let opened = open(&text, &key.ids).unwrap();
+        let plaintext = opened.plaintext.expose();
+        assert_eq!(plaintext.matches("{}\n").count(), documents - 1, "{plaintext}");
+        assert!(plaintext.contains(body), "{plaintext}");
+        assert_eq!(plaintext.contains("# kept"), plain.contains("# kept"));
+        let edited = plaintext.replace("a: b", "a: c");
+        let again = reseal(&text, &edited, &key.ids, now()).unwrap();
+        assert_eq!(*open(&again, &key.ids).unwrap().plaintext.expose(), edited);
+    }
+    let alone = sealed(body, &key);
+    let block = &alone[alone.find("sops:").unwrap()..];
+    assert_eq!(open(block, &key.ids).unwrap_err().reason(), "BadMac");
+}
+
+#[test]
+fn g13_merge_keys_round_trip() {
+    let key = key();
+    for plain in [
+        "stringData:\n  !!merge <<:\n    a: b\n  c: d\n",
+        "stringData:\n  <<: {a: b}\n",
+        "!!merge <<:\n  stringData: {a: b}\n",
+        "stringData:\n  !!str 1: b\n",
+    ] {
+        let text = sealed(plain, &key);
+        assert_eq!(*open(&text, &key.ids).unwrap().plaintext.expose(), plain);
     }
 }
 
@@ -289,7 +339,8 @@ fn metadata_altered(text: &str) -> Vec<Alteration> {
             text.replace("    version:", "    mac_only_encrypted: true\n    version:"),
             "BadMac",
         ),
-        ("the sops block removed", text[..text.find("sops:").unwrap()].to_owned(), "NotSealed"),
+        ("the sops block removed", text[..text.find("sops:").unwrap()].to_owned(), "LostSeal"),
+        ("another document put before it", format!("a: b\n---\n{text}"), "LostSeal"),
     ]
 }
 
@@ -332,9 +383,9 @@ fn what_cannot_be_sealed_safely_is_refused() {
         "stringData:\n  a: {}\n",
         text.split("password: ").nth(1).unwrap().lines().next().unwrap()
     );
-    assert_eq!(reason(&inner, &options), "AlreadySealed");
+    assert_eq!(reason(&inner, &options), "LostSeal");
+    assert_eq!(reason("data:\n  a: \"ENC[AES256_GCM,data:\"\n", &options), "AlreadySealed");
     assert_eq!(reason("kind: ConfigMap\ndat: {}\n", &options), "NothingToSeal");
-    assert_eq!(reason("stringData:\n  a: b\n---\n", &options), "Unsupported");
     assert_eq!(reason(r#"{"data": {"a": "b"}}"#, &options), "Unsupported");
     assert_eq!(reason("data:\n  a: !!int 5\n", &options), "Unsupported");
     assert_eq!(reason("data:\n  a: &x y\n  b: *x\n", &options), "Unsupported");

@@ -47,9 +47,7 @@ pub fn decrypt(identities: &Identities, armored: &str) -> Result<Sensitive<Vec<u
     }
     match unwrap_limited(identities, armored, PLAINTEXT_BYTES_MAX) {
         Ok(mut plaintext) => Ok(Sensitive::new(std::mem::take(&mut *plaintext))),
-        Err(Refused::NoMatch) => {
-            Err(Error::WrongIdentity { expected: Vec::new(), held: identities.recipients() })
-        }
+        Err(Refused::NoMatch) => Err(Error::wrong_identity(Vec::new(), identities)),
         Err(Refused::Damaged(what)) => Err(Error::BadAgeFile { what }),
         Err(Refused::TooLarge) => {
             Err(Error::TooLarge { what: "the plaintext", limit: PLAINTEXT_BYTES_MAX })
@@ -110,7 +108,7 @@ mod tests {
         let ids = Identities::parse(c.identity.expose()).unwrap();
         assert_eq!(
             decrypt(&ids, &armored).unwrap_err(),
-            Error::WrongIdentity { expected: vec![], held: vec![c.recipient] }
+            Error::WrongIdentity { expected: vec![], held: vec![c.recipient], skipped: vec![] }
         );
     }
 

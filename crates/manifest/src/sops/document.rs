@@ -12,11 +12,24 @@ use crate::Error;
 /// The reserved root key.
 pub(crate) const SOPS_KEY: &str = "sops";
 
+/// The key of entries that are taken over from elsewhere. To SOPS it is a key as any other.
+pub(crate) const MERGE_KEY: &str = "<<";
+
 /// One step from a container to what is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum PathStep {
     Key(Arc<str>),
     Index(usize),
+}
+
+impl PathStep {
+    /// The key of an entry of a mapping.
+    pub(crate) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Index(_) => None,
+        }
+    }
 }
 
 /// A mapping or sequence.
@@ -26,6 +39,8 @@ pub(crate) struct Container {
     pub(crate) step: Option<PathStep>,
     /// Mapping keys from the root to here; sequence positions do not count (SOPS AAD).
     pub(crate) keys: Vec<Arc<str>>,
+    /// Offset of its first character.
+    pub(crate) start: usize,
     pub(crate) column: usize,
     pub(crate) flow: bool,
 }
@@ -68,6 +83,8 @@ pub(crate) struct Document {
     pub(crate) root: Option<usize>,
     /// Offset at which more root keys may be inserted.
     pub(crate) end: usize,
+    /// Of a document without an entry (nothing, a null, `{}`): what stands for it.
+    pub(crate) blank: Option<Range<usize>>,
 }
 
 pub(crate) struct Stream<'t> {
@@ -80,6 +97,26 @@ pub(crate) struct Stream<'t> {
 }
 
 impl Stream<'_> {
+    /// From the root to a leaf: each container, and the step from it.
+    pub(crate) fn steps<'s>(&'s self, leaf: &'s Leaf) -> Vec<(usize, &'s PathStep)> {
+        let mut steps = vec![(leaf.container, &leaf.step)];
+        let mut at = leaf.container;
+        while let Container { parent: Some(parent), step: Some(step), .. } = &self.containers[at] {
+            steps.push((*parent, step));
+            at = *parent;
+        }
+        steps.reverse();
+        steps
+    }
+
+    /// The container that is this item of a sequence.
+    pub(crate) fn item(&self, sequence: usize, index: usize) -> Option<usize> {
+        let is = |container: &Container| {
+            container.parent == Some(sequence) && container.step == Some(PathStep::Index(index))
+        };
+        self.containers.iter().position(is)
+    }
+
     /// Steps from the root of its document to a place in a container.
     pub(crate) fn path(&self, container: usize, step: &PathStep) -> Vec<PathStep> {
         let mut steps = vec![step.clone()];
@@ -143,6 +180,15 @@ impl Stream<'_> {
             mark.container == root
                 && matches!(&mark.step, PathStep::Key(key) if key.as_ref() == SOPS_KEY)
         })
+    }
+
+    /// Whether a document has its `sops` block and no other key.
+    pub(crate) fn is_block_alone(&self, document: usize) -> bool {
+        let Some(root) = self.documents.get(document).and_then(|document| document.root) else {
+            return false;
+        };
+        self.marks.iter().filter(|mark| mark.container == root).count() == 1
+            && self.sops_mark(document).is_some()
     }
 
     /// A scalar as SOPS reads it.

@@ -66,6 +66,20 @@ pub fn inspect(text: &str) -> Result<Inspection, Error> {
     })
 }
 
+/// Refuses what is sealed already, or was.
+///
+/// # Errors
+/// `AlreadySealed`, `LostSeal`, `SealNotFirst`. Text that is not YAML is none of them.
+pub fn refuse_sealed(text: &str) -> Result<(), Error> {
+    if is_sealed(text) {
+        return Err(Error::AlreadySealed);
+    }
+    match parse(text).and_then(|stream| Metadata::read(&stream)) {
+        Err(error @ (Error::LostSeal { .. } | Error::SealNotFirst { .. })) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Whether the first document has a `sops` block. Text that is not YAML has none.
 #[must_use]
 pub fn is_sealed(text: &str) -> bool {

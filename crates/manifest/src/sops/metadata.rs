@@ -1,6 +1,7 @@
 //! The `sops` block: reading it weakly typed as SOPS does, and writing it as SOPS 3.13 does.
 
 use super::document::{Leaf, PathStep, SOPS_KEY, Stream};
+use super::envelope::Token;
 use super::gotime;
 use super::rule::Rule;
 use super::splice::quote_if_needed;
@@ -45,9 +46,9 @@ impl Metadata {
     /// Reads the block of the first document, which is the one that counts.
     ///
     /// # Errors
-    /// `NotSealed`, `BadMetadata`, `BadRule`, `Unsupported`, `TooLarge`.
+    /// `NotSealed`, `LostSeal`, `SealNotFirst`, `BadMetadata`, `BadRule`, `Unsupported`, `TooLarge`.
     pub(crate) fn read(stream: &Stream<'_>) -> Result<Self, Error> {
-        stream.sops_mark(0).ok_or(Error::NotSealed)?;
+        stream.sops_mark(0).ok_or_else(|| unsealed(stream))?;
         let fields: Vec<(Vec<PathStep>, &Leaf)> = stream
             .leaves
             .iter()
@@ -107,6 +108,17 @@ impl Metadata {
             self.groups.iter().flat_map(|group| group.other_kinds.clone()).collect();
         all.dedup();
         all
+    }
+}
+
+/// Why there is no block in the first document.
+fn unsealed(stream: &Stream<'_>) -> Error {
+    let later = (1..stream.documents.len()).find(|index| stream.sops_mark(*index).is_some());
+    let token = || stream.leaves.iter().find(|leaf| Token::parse(&leaf.text).is_some());
+    match (later, token()) {
+        (Some(index), _) => Error::SealNotFirst { document: index + 1 },
+        (None, Some(leaf)) => Error::LostSeal { path: stream.display(leaf) },
+        (None, None) => Error::NotSealed,
     }
 }
 

@@ -31,22 +31,23 @@ mod seal;
 mod shamir;
 mod splice;
 
-pub use inspect::{Inspection, inspect, is_sealed};
+pub use inspect::{Inspection, inspect, is_sealed, refuse_sealed};
 pub use open::{Opened, open};
 pub use reseal::reseal;
 pub use seal::{DEFAULT_ENCRYPTED_REGEX, SealOptions, seal};
 
-pub(crate) use document::{Leaf, PathStep, Stream};
-pub(crate) use envelope::TOKEN_PREFIX;
+pub(crate) use document::{Leaf, MERGE_KEY, Mark, PathStep, Stream};
+pub(crate) use envelope::{TOKEN_PREFIX, Token};
 pub(crate) use metadata::Metadata;
 pub(crate) use open::covered;
 pub(crate) use parse::parse;
-pub(crate) use scalar::ScalarKind;
+pub(crate) use scalar::{ScalarKind, resolve};
 
 /// A manifest's text: what an EncryptedManifest may hold, and what etcd takes (1 MiB).
 pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
-/// Nested mappings and sequences; a Secret has three.
-pub const DEPTH_MAX: usize = 32;
+/// Nested mappings and sequences. A Secret has three; values of a chart, custom resources and JSON in YAML have tens.
+/// Each collection keeps the keys above it, so that this times [`NODES_MAX`] is what a text costs.
+pub const DEPTH_MAX: usize = 128;
 /// Keys, values and collections in one stream: at about 100 bytes each this is the text limit.
 pub const NODES_MAX: usize = 10_000;
 /// Documents in one stream.

@@ -96,7 +96,7 @@ fn locked(metadata: &Metadata, identities: &Identities, damaged: Option<&'static
         let kinds = metadata.other_kinds().join(", ");
         return Error::unsupported(format!("master keys of kind {kinds} only"), 0);
     }
-    Error::WrongIdentity { expected, held: identities.recipients() }
+    Error::wrong_identity(expected, identities)
 }
 
 /// One value of the user's document, read.
@@ -161,7 +161,9 @@ pub(super) fn plaintext(
     let mut blocks = Vec::new();
     for document in 0..stream.documents.len() {
         if let Some(range) = sops_block(stream, document)? {
-            edits.push(Edit::new(range.clone(), ""));
+            // Without the block a document of nothing else would be none (SOPS writes the same).
+            let alone = if stream.is_block_alone(document) { "{}\n" } else { "" };
+            edits.push(Edit::new(range.clone(), alone));
             blocks.push(range);
         }
     }

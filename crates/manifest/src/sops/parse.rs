@@ -7,7 +7,9 @@ use std::sync::Arc;
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
 use zeroize::Zeroizing;
 
-use super::document::{Comment, Container, Document, Leaf, Mark, PathStep, Stream, display_path};
+use super::document::{
+    Comment, Container, Document, Leaf, MERGE_KEY, Mark, PathStep, Stream, display_path,
+};
 use super::scalar::{ScalarKind, Tag, resolve};
 use super::splice::block_header;
 use super::{DEPTH_MAX, DOCUMENTS_MAX, KEY_BYTES_MAX, NODES_MAX, TEXT_BYTES_MAX};
@@ -36,8 +38,9 @@ fn options() -> Options {
         block_scalar_eof_without_line_feed: true,
         // Bounded by the size of the text already.
         max_buffered_comment_events: TEXT_BYTES_MAX,
-        flow_nesting_limit: DEPTH_MAX,
-        block_nesting_limit: DEPTH_MAX,
+        // One more than is taken, so that what is too deep is called so.
+        flow_nesting_limit: DEPTH_MAX + 1,
+        block_nesting_limit: DEPTH_MAX + 1,
     }
 }
 
@@ -97,6 +100,7 @@ impl<'t> Builder<'t> {
             }
             Event::MappingEnd | Event::SequenceEnd => {
                 self.token(span);
+                self.blank_root(span);
                 self.frames.pop();
                 self.value_ends();
             }
@@ -109,7 +113,8 @@ impl<'t> Builder<'t> {
         if self.stream.documents.len() == DOCUMENTS_MAX {
             return Err(Error::TooLarge { what: "the number of documents", limit: DOCUMENTS_MAX });
         }
-        self.stream.documents.push(Document { root: None, end: self.stream.text.len() });
+        let end = self.stream.text.len();
+        self.stream.documents.push(Document { root: None, end, blank: None });
         Ok(())
     }
 
@@ -168,8 +173,16 @@ impl<'t> Builder<'t> {
             document.root = Some(index);
         }
         let flow = style == StructureStyle::Flow;
-        let column = span.start.col();
-        self.stream.containers.push(Container { document, parent, step, keys, column, flow });
+        let (start, column) = (bytes(span).start, span.start.col());
+        self.stream.containers.push(Container {
+            document,
+            parent,
+            step,
+            keys,
+            start,
+            column,
+            flow,
+        });
         self.token(span);
         Ok(index)
     }
@@ -214,12 +227,18 @@ impl<'t> Builder<'t> {
             return self.key(&text, style, tag, span);
         }
         let line = span.start.line();
+        if tag == Some(Tag::Merge) {
+            return Err(Error::unsupported("the tag of a merge on a value", line));
+        }
         let after = self.last.0;
         let Some((container, step)) = self.place(span)? else {
             // An empty document is a null; any other scalar is no manifest.
             let empty = matches!(resolve(&text, style, tag), Ok(s) if s.kind == ScalarKind::Null);
-            let refused = Error::unsupported("a document that is not a mapping", line);
-            return if empty { Ok(()) } else { Err(refused) };
+            if !empty {
+                return Err(Error::unsupported("a document that is not a mapping", line));
+            }
+            self.blank(bytes(span));
+            return Ok(());
         };
         let span_bytes = bytes(span);
         if matches!(
@@ -241,6 +260,21 @@ impl<'t> Builder<'t> {
         });
         self.value_ends();
         Ok(())
+    }
+
+    /// An empty root mapping, `{}`, ends here.
+    fn blank_root(&mut self, end: &Span) {
+        let [Frame::Map { container, seen, .. }] = self.frames.as_slice() else { return };
+        if seen.is_empty() {
+            let start = self.stream.containers[*container].start;
+            self.blank(start..bytes(end).end);
+        }
+    }
+
+    fn blank(&mut self, range: std::ops::Range<usize>) {
+        if let Some(document) = self.stream.documents.last_mut() {
+            document.blank = Some(range);
+        }
     }
 
     /// A block scalar's span is its content; as an entry it starts at its header, before a comment
@@ -268,9 +302,14 @@ impl<'t> Builder<'t> {
         if text.len() > KEY_BYTES_MAX {
             return Err(Error::TooLarge { what: "a key", limit: KEY_BYTES_MAX });
         }
-        let is_text =
-            matches!(resolve(text, style, None), Ok(scalar) if scalar.kind == ScalarKind::Str);
-        if tag.is_some() || !is_text || text == "<<" {
+        let is_text = match tag {
+            None => {
+                matches!(resolve(text, style, None), Ok(scalar) if scalar.kind == ScalarKind::Str)
+            }
+            Some(Tag::Str) => true,
+            Some(tag) => tag == Tag::Merge && text == MERGE_KEY,
+        };
+        if !is_text {
             return Err(Error::unsupported("a key that is not plain text", line));
         }
         self.token(span);
@@ -350,6 +389,7 @@ fn scalar_tag(tag: &granit_parser::Tag, line: usize) -> Result<Tag, Error> {
         Some("bool") => Ok(Tag::Bool),
         Some("null") => Ok(Tag::Null),
         Some("timestamp") => Ok(Tag::Timestamp),
+        Some("merge") => Ok(Tag::Merge),
         _ => Err(Error::unsupported("a tag of one's own", line)),
     }
 }
@@ -381,7 +421,10 @@ mod tests {
             "a: !!binary aGk=\n",
             "1: a\n",
             "? [a]\n: b\n",
-            "<<: {a: b}\n",
+            "!!int 1: a\n",
+            "!!merge a: b\n",
+            "a: !!merge b\n",
+            "x: &x {a: b}\n<<: *x\n",
             "- a\n",
             "text\n",
         ];
@@ -396,9 +439,39 @@ mod tests {
     }
 
     #[test]
+    fn g13_merge_keys_and_tagged_keys_are_keys_as_to_sops() {
+        let expected = ["data.<<.a=b", "data.!!merge=x", "data.1=y"];
+        assert_eq!(paths("data:\n  !!merge <<: {a: b}\n  '!!merge': x\n  !!str 1: y\n"), expected);
+        assert_eq!(paths("data:\n  <<:\n    a: b\n"), expected[..1]);
+        assert_eq!(paths("<<: [{a: b}, {c: d}]\n"), ["<<[0].a=b", "<<[1].c=d"]);
+        let text = "data:\n  <<: {a: b}\n";
+        let stream = parse(text).unwrap();
+        assert_eq!(stream.aad(&stream.leaves[0]), "data:<<:a:");
+    }
+
+    #[test]
+    fn g13_a_document_without_an_entry_is_known_by_its_text() {
+        let blanks = |text: &str| -> Vec<Option<String>> {
+            let stream = parse(text).unwrap();
+            let of = |range: &std::ops::Range<usize>| text[range.clone()].to_owned();
+            stream.documents.iter().map(|document| document.blank.as_ref().map(of)).collect()
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(blanks("{}\n---\na: b\n"), [some("{}"), None]);
+        assert_eq!(blanks("---\n---\na: {}\n"), [some(""), None]);
+        assert_eq!(blanks("--- ~ # c\n--- { }\n"), [some("~"), some("{ }")]);
+        assert_eq!(blanks("a: b\n---\n"), [None, some("")]);
+    }
+
+    #[test]
     fn limits_hold() {
-        let deep = format!("a: {}1{}", "[".repeat(DEPTH_MAX + 1), "]".repeat(DEPTH_MAX + 1));
-        assert!(parse(&deep).is_err());
+        let deep = |depth: usize| format!("a: {}1{}", "[".repeat(depth - 1), "]".repeat(depth - 1));
+        assert!(parse(&deep(DEPTH_MAX)).is_ok());
+        let nesting = Error::TooLarge { what: "the nesting", limit: DEPTH_MAX };
+        let block: String = (0..=DEPTH_MAX).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
+        for text in [deep(DEPTH_MAX + 1), block] {
+            assert_eq!(parse(&text).err(), Some(nesting.clone()));
+        }
         let wide = format!("a: [{}]", "1,".repeat(NODES_MAX + 1));
         assert!(matches!(parse(&wide).err(), Some(Error::TooLarge { .. })));
         let large = format!("a: {}", "x".repeat(TEXT_BYTES_MAX));

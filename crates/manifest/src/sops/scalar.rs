@@ -52,6 +52,8 @@ pub(crate) enum Tag {
     Bool,
     Null,
     Timestamp,
+    /// Of the key `<<` alone: SOPS writes `!!merge <<:`.
+    Merge,
 }
 
 /// A scalar that SOPS cannot read either: an integer beyond `i64`, or a value against its tag.

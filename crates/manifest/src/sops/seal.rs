@@ -10,7 +10,7 @@ use granit_parser::ScalarStyle;
 
 use super::comments;
 use super::document::{Leaf, PathStep, Stream, aad};
-use super::envelope::{DataKey, Iv, TOKEN_PREFIX};
+use super::envelope::{DataKey, Iv, TOKEN_PREFIX, Token};
 use super::mac::Mac;
 use super::metadata::{self, AgeEntry, Metadata};
 use super::open::{decode, open_comment};
@@ -136,9 +136,7 @@ impl Work<'_, '_> {
         let mut mac = Mac::new(mac_only_encrypted);
         let (mut edits, mut scalars, mut covered_any) = (Vec::new(), Vec::new(), false);
         for leaf in &self.stream.leaves {
-            if leaf.text.starts_with(TOKEN_PREFIX) {
-                return Err(Error::AlreadySealed);
-            }
+            refuse_token(self.stream, leaf)?;
             let last = match &leaf.step {
                 PathStep::Key(key) => Some(key.as_ref()),
                 PathStep::Index(_) => None,
@@ -163,15 +161,16 @@ impl Work<'_, '_> {
 
     fn check_documents(&self) -> Result<(), Error> {
         for (index, document) in self.stream.documents.iter().enumerate() {
-            let Some(root) = document.root.map(|root| &self.stream.containers[root]) else {
-                return Err(Error::unsupported(format!("document {} is empty", index + 1), 0));
-            };
-            if root.flow || root.column > 0 {
-                let what = "a root mapping that is in flow style (JSON) or indented";
-                return Err(Error::unsupported(what, 0));
-            }
             if self.stream.sops_mark(index).is_some() {
                 return Err(Error::AlreadySealed);
+            }
+            if document.blank.is_some() {
+                continue;
+            }
+            let root = document.root.map(|root| &self.stream.containers[root]);
+            if root.is_some_and(|root| root.flow || root.column > 0) {
+                let what = "a root mapping that is in flow style (JSON) or indented";
+                return Err(Error::unsupported(what, 0));
             }
         }
         Ok(())
@@ -212,6 +211,15 @@ impl Work<'_, '_> {
     }
 }
 
+/// Ciphertext in a manifest that has no block any more, or never had one.
+fn refuse_token(stream: &Stream<'_>, leaf: &Leaf) -> Result<(), Error> {
+    if Token::parse(&leaf.text).is_some() {
+        return Err(Error::LostSeal { path: stream.display(leaf) });
+    }
+    // SOPS would take it for ciphertext as well, and never open it again.
+    if leaf.text.starts_with(TOKEN_PREFIX) { Err(Error::AlreadySealed) } else { Ok(()) }
+}
+
 /// Adding a line end behind it would change the value of such a scalar.
 fn refuse_open_end(stream: &Stream<'_>, leaf: &Leaf) -> Result<(), Error> {
     let block = matches!(leaf.style, ScalarStyle::Literal | ScalarStyle::Folded);
@@ -219,6 +227,14 @@ fn refuse_open_end(stream: &Stream<'_>, leaf: &Leaf) -> Result<(), Error> {
         return Err(Error::unsupported("a block scalar at the end without a line end", leaf.line));
     }
     Ok(())
+}
+
+/// The whole lines that a range stands on, with the end of the last one.
+fn lines_of(text: &str, range: &std::ops::Range<usize>) -> std::ops::Range<usize> {
+    let before = text.get(..range.start).unwrap_or_default();
+    let rest = text.get(range.end..).unwrap_or_default();
+    let end = rest.find('\n').map_or(text.len(), |at| range.end + at + 1);
+    before.rfind('\n').map_or(0, |at| at + 1)..end
 }
 
 /// Applies the edits, adds the block to every document, and reads the result back.
@@ -230,9 +246,22 @@ pub(super) fn finish(
 ) -> Result<String, Error> {
     let Sealed { mut edits, scalars, .. } = sealed;
     for document in &stream.documents {
-        let before = stream.text.get(..document.end).ok_or(Error::NotFaithful)?;
+        let written = document.blank.clone().filter(|range| !range.is_empty());
+        let at = match written {
+            // What stands for nothing gives way: SOPS reads a document of a block alone as `{}`.
+            Some(blank) => {
+                let line = lines_of(stream.text, &blank);
+                let kept = stream.text.get(line.start..blank.start).unwrap_or_default();
+                let rest = stream.text.get(blank.end..line.end).unwrap_or_default();
+                let alone = kept.trim().is_empty() && rest.trim().is_empty();
+                edits.push(Edit::new(if alone { line.clone() } else { blank }, ""));
+                line.end
+            }
+            None => document.end,
+        };
+        let before = stream.text.get(..at).ok_or(Error::NotFaithful)?;
         let line_end = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-        edits.push(Edit::new(document.end..document.end, format!("{line_end}{block}")));
+        edits.push(Edit::new(at..at, format!("{line_end}{block}")));
     }
     let text: Zeroizing<String> = apply(stream.text, edits)?;
     let again = parse(&text).map_err(|_| Error::NotFaithful)?;
