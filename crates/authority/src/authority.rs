@@ -41,6 +41,8 @@ impl Authority {
     #[cfg(test)]
     pub(crate) fn core(&self) -> &Core {
         &self.core
+    }
+
     /// Opens the audit log's file anew, as after a log rotation moved it away. Says whether it could
     /// be; if not, the log goes on in the old one.
     pub async fn reopen_audit(&self) -> bool {
