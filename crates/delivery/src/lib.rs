@@ -12,6 +12,8 @@ mod fingerprint;
 pub mod materializer;
 mod not_ready;
 pub mod publisher;
+#[cfg(test)]
+mod rig;
 mod secret_values;
 mod served_namespaces;
 mod store;

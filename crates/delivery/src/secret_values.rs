@@ -4,8 +4,12 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
 use regent_types::Sensitive;
+use zeroize::Zeroizing;
 
 /// A value that is compared as bytes.
 pub(crate) trait SecretBytes {
@@ -46,6 +50,23 @@ pub(crate) fn same_values<A: SecretBytes, B: SecretBytes>(
     let (none_of_a, none_of_b) = (BTreeMap::new(), BTreeMap::new());
     let (a, b) = (a.unwrap_or(&none_of_a), b.unwrap_or(&none_of_b));
     a.len() == b.len() && differing(a, b).is_empty()
+}
+
+/// Values shorter than this are found in any text.
+const TOLD_MIN: usize = 4;
+
+/// `text` without any value of `secret`, plain or as base64. What is too short to be found by chance is left.
+pub(crate) fn without_values(text: &str, secret: &Secret) -> String {
+    let mut text = text.to_owned();
+    for value in secret.data.iter().flatten().map(|(_, value)| value.secret_bytes()) {
+        let coded = Zeroizing::new(STANDARD.encode(value));
+        for told in [std::str::from_utf8(value).unwrap_or_default(), coded.as_str()] {
+            if told.len() >= TOLD_MIN {
+                text = text.replace(told, "[value]");
+            }
+        }
+    }
+    text
 }
 
 /// `same` is asked once for every key that both have.

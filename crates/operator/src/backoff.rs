@@ -54,12 +54,18 @@ impl<K> Backoff<K> {
 impl<K: Eq + Hash> Backoff<K> {
     /// `key` failed once more: how long to wait.
     pub fn next(&self, key: K) -> Duration {
+        self.next_up_to(key, self.growth.longest)
+    }
+
+    /// The same, where the pauses grow to `longest` instead.
+    pub fn next_up_to(&self, key: K, longest: Duration) -> Duration {
+        let growth = Growth { longest, ..self.growth };
         let mut all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= OBJECTS_MAX {
             all.clear();
         }
         let failures = all.entry(key).or_default();
-        let pause = self.growth.pause(*failures);
+        let pause = growth.pause(*failures);
         *failures = failures.saturating_add(1);
         pause
     }
@@ -97,6 +103,19 @@ mod tests {
         assert_eq!((backoff.failures("a"), backoff.failures("c")), (10, 0));
         backoff.reset("a");
         assert_eq!(backoff.next("a").as_millis(), 200);
+    }
+
+    #[test]
+    fn pauses_grow_as_long_as_the_caller_says() {
+        let backoff = Backoff::default();
+        let day = Duration::from_secs(86_400);
+        let mut tries = 0;
+        let mut elapsed = Duration::ZERO;
+        while elapsed < day {
+            elapsed += backoff.next_up_to("a", day);
+            tries += 1;
+        }
+        assert!(tries < 22, "{tries} tries within a day");
     }
 
     #[test]

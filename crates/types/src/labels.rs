@@ -42,6 +42,9 @@ pub const VERSIONS: &str = "regent.dev/versions";
 /// Annotation on a materialized Secret that an ExternalSecret owns (`creationPolicy: Owner`): the ExternalSecret's name.
 /// No owner reference says so, because the garbage collector would take the Secret with the ExternalSecret's definition.
 pub const OWNED_BY: &str = "regent.dev/external-secret";
+/// Annotation on a materialized Secret: JSON object, ExternalSecret → what it put there (keys, labels, annotations), from
+/// which versions, and whether the whole Secret is its.
+pub const PARTS: &str = "regent.dev/parts";
 /// Annotation on a definition of regent's, or on its namespace: `true` where a person means to delete it.
 pub const CONFIRM_DELETION: &str = "regent.dev/confirm-deletion";
 /// Label on everything that an installation consists of, with value [`REGENT`].
@@ -81,3 +84,27 @@ pub const AUTHORITY_CA_BUNDLE: &str = "regent-authority-ca";
 pub const CA_KEY: &str = "ca.crt";
 /// Annotation on [`AUTHORITY_CA_BUNDLE`]: since when it holds what it holds, RFC 3339.
 pub const PUBLISHED_AT: &str = "regent.dev/published-at";
+
+/// Whether a label or annotation is one that regent, or External Secrets Operator in its place, sets by itself, so that
+/// no declaration may.
+pub fn is_reserved(key: &str) -> bool {
+    let domain = key.split_once('/').map(|(domain, _)| domain).unwrap_or_default();
+    domain == "regent.dev"
+        || domain.ends_with(".regent.dev")
+        || domain == "reconcile.external-secrets.io"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_regent_sets_is_reserved() {
+        for key in [CLASS, HANDED_OVER, PARTS, ESO_MANAGED, "datasource.regent.dev/postgres"] {
+            assert!(is_reserved(key), "{key}");
+        }
+        for key in ["team", "example.org/class", "notregent.dev/class", FORCE_SYNC] {
+            assert!(!is_reserved(key), "{key}");
+        }
+    }
+}

@@ -37,7 +37,7 @@ pub use error::Error;
 pub use file::read_if_there;
 pub use http::Method;
 pub use init::ClearShares;
-pub use kv::{Kv, KvConfig, KvMetadata, KvSecret, VersionInfo, VersionState};
+pub use kv::{Kv, KvConfig, KvMetadata, KvSecret, VersionInfo, VersionState, append_json_text};
 pub use login::{FileJwt, JwtSource, Login, Token};
 pub use regent_types::seal::{SealedShare, SealedShares};
 pub use session::Session;

@@ -1,12 +1,8 @@
-//! Bodies: the envelope, error lists, buffers that are wiped, values that keep their bytes and their
-//! numbers' digits.
+//! Bodies: the envelope, error lists, buffers that are wiped.
 
-use std::fmt;
 use std::io::{self, Write};
 
-use regent_types::{Json, SecretData, Sensitive};
-use serde::de::{DeserializeSeed, MapAccess, Visitor};
-use serde::ser::SerializeMap;
+use regent_types::Sensitive;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -15,9 +11,6 @@ use crate::Error;
 /// Error texts kept, and the length of each: they go into conditions and logs.
 const MESSAGES_MAX: usize = 4;
 const MESSAGE_LEN_MAX: usize = 200;
-
-/// Most keys of one secret; a Kubernetes Secret of 1 MiB cannot hold more useful ones.
-const KEYS_MAX: usize = 4_096;
 
 /// The envelope of logical answers; only `data` matters here (`auth` is read by login).
 #[derive(Deserialize)]
@@ -104,101 +97,9 @@ pub(crate) fn exposed<S: Serializer>(text: &Sensitive<String>, to: S) -> Result<
     to.serialize_str(text.expose())
 }
 
-/// Keys and values as a JSON object of strings.
-pub(crate) struct Texts<'a>(Vec<(&'a str, &'a str)>);
-
-impl<'a> Texts<'a> {
-    /// Fails with [`Error::NotText`] where a value is not UTF-8.
-    pub(crate) fn of(data: &'a SecretData) -> Result<Self, Error> {
-        let text = |(key, value): (&'a String, &'a Sensitive<Vec<u8>>)| {
-            let text = std::str::from_utf8(value.expose())
-                .map_err(|_| Error::NotText { key: key.clone() })?;
-            Ok((key.as_str(), text))
-        };
-        data.iter().map(text).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-impl Serialize for Texts<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(Some(self.0.len()))?;
-        for (key, value) in &self.0 {
-            map.serialize_entry(key, value)?;
-        }
-        map.end()
-    }
-}
-
-/// KV data as read: strings become their bytes, null becomes nothing, anything else its JSON text.
-pub(crate) struct Values(pub(crate) SecretData);
-
-impl<'de> Deserialize<'de> for Values {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = SecretData;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of keys and values")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretData, A::Error> {
-                let mut data = SecretData::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    if data.len() >= KEYS_MAX {
-                        return Err(serde::de::Error::custom("too many keys"));
-                    }
-                    data.insert(key, map.next_value_seed(OneValue)?);
-                }
-                Ok(data)
-            }
-        }
-        from.deserialize_map(Keys).map(Self)
-    }
-}
-
-struct OneValue;
-
-impl<'de> DeserializeSeed<'de> for OneValue {
-    type Value = Sensitive<Vec<u8>>;
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
-        match Json::deserialize(from)? {
-            Json::String(text) => Ok(Sensitive::new(text.into_bytes())),
-            Json::Null => Ok(Sensitive::new(Vec::new())),
-            other => json_text(other),
-        }
-    }
-}
-
-/// JSON text of anything that is not a string, its numbers as they were written; the tree is wiped.
-fn json_text<E: serde::de::Error>(mut value: Json) -> Result<Sensitive<Vec<u8>>, E> {
-    let mut buffer = WipingBuffer(Zeroizing::new(Vec::with_capacity(256)));
-    let written = serde_json::to_writer(&mut buffer, &value);
-    value.wipe();
-    written.map_err(|_| E::custom("a value without JSON text"))?;
-    Ok(Sensitive::new(std::mem::take(&mut *buffer.0)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_become_bytes_of_their_text() {
-        let json = br#"{"a":"x\n","b":7,"c":true,"d":{"k":["v",null]},"e":null,"f":1.5}"#;
-        let Values(data) = serde_json::from_slice(json).unwrap();
-        let text: Vec<_> = data.values().map(|v| String::from_utf8_lossy(v.expose())).collect();
-        assert_eq!(text, ["x\n", "7", "true", r#"{"k":["v",null]}"#, "", "1.5"]);
-    }
-
-    #[test]
-    fn v03_numbers_are_passed_on_as_they_are_written() {
-        let json = br#"{"a":12345678901234567890123,"b":1.10,"c":1E5,"d":[1e400,{"x":-0}]}"#;
-        let Values(data) = serde_json::from_slice(json).unwrap();
-        let text: Vec<_> = data.values().map(|v| String::from_utf8_lossy(v.expose())).collect();
-        assert_eq!(text, ["12345678901234567890123", "1.10", "1E5", r#"[1e400,{"x":-0}]"#]);
-    }
 
     #[test]
     fn error_texts_are_flat_and_bounded() {

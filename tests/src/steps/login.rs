@@ -28,6 +28,9 @@ pub(super) async fn run(world: &mut World, word: &str, words: &[&str]) -> Result
         ("when", ["somebody", "who", "equals", "root", "revokes", "every", "token"]) => {
             revoke_all(world).await?;
         }
+        ("when", ["somebody", "who", "equals", "root", "writes", path, "with", pairs]) => {
+            write(world, path, pairs).await?;
+        }
         ("then", ["the", "authority", "asks", "nobody", "at", mount]) => {
             asks_nobody(world, mount).await?;
         }
@@ -99,6 +102,24 @@ async fn tamper(world: &mut World, mount: &str, keep: bool) -> Result<()> {
     if set(&after) != set(&before) {
         bail!("the keys are others than before");
     }
+    Ok(())
+}
+
+/// Writes `key=value,key=value` at `path`, as a person does who has nothing to do with regent.
+async fn write(world: &mut World, path: &str, pairs: &str) -> Result<()> {
+    let system = world.system().await?;
+    let (vault, jwt) = (system.vault()?, system.token(Identity::Warden)?);
+    let mount = connect::login_mount(&system.admin()).await?;
+    let root = vault.login_kubernetes(&mount, CONFIGURATOR, &jwt).await?.token;
+    let pair = |pair: &str| {
+        let (key, value) = pair.split_once('=')?;
+        Some((key.to_owned(), json!(value)))
+    };
+    let data: serde_json::Map<String, Value> = pairs.split(',').filter_map(pair).collect();
+    ensure!(!data.is_empty(), "no key=value in {pairs}");
+    let body = json!({ "data": data });
+    vault.request(&root, Method::POST, &format!("secret/data/{path}"), Some(&body)).await?;
+    vault.request(&root, Method::POST, "auth/token/revoke-self", None).await?;
     Ok(())
 }
 

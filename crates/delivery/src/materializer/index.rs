@@ -153,6 +153,11 @@ impl ByTarget {
         }
     }
 
+    /// The Secret that ExternalSecret `key` targets.
+    pub(crate) fn of(&self, key: &Key) -> Option<&str> {
+        self.of.get(key).map(String::as_str)
+    }
+
     /// Names of the ExternalSecrets that target Secret `place`.
     pub(crate) fn names(&self, place: &Key) -> impl Iterator<Item = &String> {
         self.targets.get(place).into_iter().flatten()

@@ -3,9 +3,11 @@
 //! ```text
 //!   watches ─► worker (tables by path)  ─► ExternalSecrets that are concerned
 //!                                              │
-//!   request ─► allow ─► sync_decision ─► target(may?) ─► authority(read) ─► render ─► target(plan) ─► pass (write, status)
+//!   declared ─► request ─► allow ─► sync_decision ─► target(may?) ─► authority(read) ─► render ─► target(plan) ─► write ─► status
 //! ```
 //!
+//! Several ExternalSecrets may share a Secret: `parts` says whose what is, `contest` limits repairs of what somebody else
+//! undoes, `leftovers` takes away what is not declared any more, `version_checks` notices writes of others.
 //! A Secret whose ExternalSecret is gone ends in `retire`, by what `owned` kept of both.
 //!
 //! Reads only what `allow` let through; an unreachable, sealed or erring authority never deletes or
@@ -16,8 +18,14 @@
 
 mod allow;
 mod authority;
+mod contest;
+mod declared;
 mod index;
+mod job;
+mod leftovers;
+mod marks;
 mod owned;
+mod parts;
 mod pass;
 mod render;
 mod request;
@@ -26,8 +34,12 @@ mod status;
 mod stores;
 mod sync_decision;
 mod target;
+mod version_checks;
+mod wake;
 mod watch;
+mod went_back;
 mod worker;
+mod write;
 
 use std::sync::{Arc, Mutex};
 
@@ -70,6 +82,12 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
     if !admission::enforced(&cx).await {
         return Ok(());
     }
+    materialize(cx, args).await;
+    Ok(())
+}
+
+async fn materialize(cx: Context, args: Args) {
+    let wakes = Arc::<wake::WakeSet>::default();
     let owned = Arc::<owned::Owned>::default();
     let served = Arc::new(ServedNamespaces::new(cx.clone(), "list"));
     let (secrets, changed) =
@@ -79,9 +97,18 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
     let (cluster_stores, cluster_writer) = reflector::store();
     let (stores, store_writer) = reflector::store();
     let external = {
-        let owned = Arc::clone(&owned);
+        let (owned, wakes) = (Arc::clone(&owned), Arc::clone(&wakes));
         let api = Api::<ExternalSecret>::all(cx.api.clone());
-        object_watch::controller_telling(api, move |event| owned.on_external(event))
+        object_watch::controller_telling(api, move |event| {
+            owned.on_external(event);
+            match event {
+                Event::Apply(es) | Event::InitApply(es) => {
+                    wakes.tell([key_of(es)], authority::instant());
+                }
+                Event::Delete(es) => wakes.add([key_of(es)]),
+                Event::Init | Event::InitDone => {}
+            }
+        })
     };
     let runtime_listed = CacheSync::of(&runtime);
     let worker = Arc::new(Worker {
@@ -90,6 +117,9 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         owned,
         served,
         backoff: regent_operator::backoff::Backoff::default(),
+        contests: contest::Contests::default(),
+        wakes,
+        events: cx.event_recorder(),
         objects: external.store(),
         listings: [
             runtime_listed.clone(),
@@ -110,12 +140,17 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         let worker = Arc::clone(&worker);
         ReceiverStream::new(changed).flat_map(move |place| stream::iter(worker.on_secret(&place)))
     };
+    let on_wake = {
+        let worker = Arc::clone(&worker);
+        worker.wakes.stream().flat_map(move |key| stream::iter(worker.on_wake(&key)))
+    };
     let concurrency = Config::default().concurrency(args.concurrency);
     let external = external
         .with_config(concurrency.clone())
         .reconcile_on(events(&worker, Worker::on_runtime_secret))
         .reconcile_on(events(&worker, Worker::on_push_secret))
         .reconcile_on(on_secret)
+        .reconcile_on(on_wake)
         .reconcile_on(kept_namespaces(&worker, namespace_writer))
         .reconcile_on(kept(&worker, runtime_writer, Worker::on_runtime_authority))
         .reconcile_on(kept(&worker, cluster_writer, |worker, store: &ClusterSecretStore| {
@@ -127,8 +162,12 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         .graceful_shutdown_on(cx.shutdown.clone().wait())
         .run(pass::reconcile, pass::on_error, Arc::clone(&worker))
         .for_each(watch_error::log_broken_watches("materializer"));
-    futures::join!(external, store_status(&cx, &worker, concurrency), retire::run(&worker));
-    Ok(())
+    futures::join!(
+        external,
+        store_status(&cx, &worker, concurrency),
+        retire::run(&worker),
+        version_checks::until_stopped(&worker)
+    );
 }
 
 /// Keeps the status of both kinds of stores.
@@ -238,4 +277,11 @@ fn broke<K: kube::Resource<DynamicType = ()>>(error: &watcher::Error) -> Vec<Ref
     let error = ReconcileError::watch(&kind, error);
     tracing::warn!(component = "materializer", %kind, %error, "watch broke and is taken up again");
     Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    mod counts;
+    mod follows;
+    mod shared;
 }

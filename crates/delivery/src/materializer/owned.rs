@@ -19,6 +19,7 @@ use regent_types::labels;
 use tokio::sync::Notify;
 
 use super::index::{Key, key_of};
+use super::parts;
 
 /// Finalizer by which Kubernetes carries out `--cascade=orphan`.
 const ORPHAN: &str = "orphan";
@@ -43,6 +44,10 @@ pub(crate) struct Owned {
 struct Tables {
     /// Secret → name of the ExternalSecret in the same namespace.
     owners: HashMap<Key, String>,
+    /// Secret → the ExternalSecrets that put something there.
+    holders: HashMap<Key, BTreeSet<String>>,
+    /// ExternalSecret → the Secrets that it put something into.
+    held: HashMap<Key, BTreeSet<String>>,
     /// ExternalSecret → what is known of it.
     seen: HashMap<Key, Former>,
     listing: BTreeSet<Key>,
@@ -56,9 +61,15 @@ impl Owned {
     pub(crate) fn on_secret(&self, namespace: &str, event: &Event<PartialObjectMeta<Secret>>) {
         let mut tables = self.lock();
         match event {
-            Event::Init => tables.owners.retain(|place, _| place.0 != namespace),
-            Event::InitApply(secret) | Event::Apply(secret) => tables.note(secret),
-            Event::Delete(secret) => drop(tables.owners.remove(&key_of(secret))),
+            Event::Init => tables.leave(namespace),
+            Event::InitApply(secret) | Event::Apply(secret) => {
+                tables.hold(&key_of(secret), parts::names(secret));
+                tables.note(secret);
+            }
+            Event::Delete(secret) => {
+                tables.hold(&key_of(secret), BTreeSet::new());
+                tables.owners.remove(&key_of(secret));
+            }
             Event::InitDone => {}
         }
         self.tell(tables);
@@ -86,8 +97,18 @@ impl Owned {
     /// `namespace` is gone, with its Secrets and whatever was to be looked at there.
     pub(crate) fn forget_namespace(&self, namespace: &str) {
         let mut tables = self.lock();
-        tables.owners.retain(|place, _| place.0 != namespace);
+        tables.leave(namespace);
         tables.pending.retain(|place, _| place.0 != namespace);
+    }
+
+    /// ExternalSecrets that put something into Secret `place`.
+    pub(crate) fn holders(&self, place: &Key) -> BTreeSet<String> {
+        self.lock().holders.get(place).cloned().unwrap_or_default()
+    }
+
+    /// Secrets, by name, that ExternalSecret `key` put something into.
+    pub(crate) fn held(&self, key: &Key) -> BTreeSet<String> {
+        self.lock().held.get(key).cloned().unwrap_or_default()
     }
 
     /// Looks at Secret `place` again, with what was known of its ExternalSecret.
@@ -122,6 +143,32 @@ impl Owned {
 }
 
 impl Tables {
+    /// Secret `place` has parts of the ExternalSecrets `names`.
+    fn hold(&mut self, place: &Key, names: BTreeSet<String>) {
+        for name in self.holders.remove(place).into_iter().flatten() {
+            let key = (place.0.clone(), name);
+            if let Some(held) = self.held.get_mut(&key) {
+                held.remove(&place.1);
+                if held.is_empty() {
+                    self.held.remove(&key);
+                }
+            }
+        }
+        for name in &names {
+            let key = (place.0.clone(), name.clone());
+            self.held.entry(key).or_default().insert(place.1.clone());
+        }
+        if !names.is_empty() {
+            self.holders.insert(place.clone(), names);
+        }
+    }
+
+    fn leave(&mut self, namespace: &str) {
+        self.owners.retain(|place, _| place.0 != namespace);
+        self.holders.retain(|place, _| place.0 != namespace);
+        self.held.retain(|key, _| key.0 != namespace);
+    }
+
     /// Takes in who owns `secret`; one whose owner is not there is looked at.
     fn note(&mut self, secret: &PartialObjectMeta<Secret>) {
         let place = key_of(secret);

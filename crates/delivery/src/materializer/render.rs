@@ -1,23 +1,32 @@
 //! From what was read to the data of the Secret: properties, decoding, key names, as ESO does
 //! (eso.md §1.3, §1.4). Pure. A message names keys and paths, never a value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use regent_types::{SecretData, Sensitive};
+use regent_vault::append_json_text;
 use zeroize::Zeroizing;
 
-use super::request::{Decoding, Deletion, Entry, Place, Request};
+use super::request::{Decoding, Deletion, Entry, Place, Request, collision};
 use crate::not_ready::NotReady;
 
 /// ESO's reason for any failed sync.
 const SYNC_ERROR: &str = "SecretSyncedError";
-/// Characters that make a property a GJSON expression rather than a key.
-const EXPRESSION: [char; 8] = ['.', '|', '#', '@', '*', '?', '[', '{'];
+/// How a message ends where a Secret is there.
+pub(crate) const KEPT: &str = "; the Secret is kept";
+
+/// A secret that was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Live<'a> {
+    pub(crate) data: &'a SecretData,
+    /// Keys whose bytes are JSON rather than text.
+    pub(crate) json: &'a BTreeSet<String>,
+}
 
 /// What was read: `None` where there is no secret (never written, deleted, destroyed).
-pub(crate) type Reads<'a> = BTreeMap<&'a Place, Option<&'a SecretData>>;
+pub(crate) type Reads<'a> = BTreeMap<&'a Place, Option<Live<'a>>>;
 
 /// The data of the Secret.
 #[derive(Debug)]
@@ -41,15 +50,11 @@ pub(crate) fn render(request: &Request, reads: &Reads<'_>) -> Result<Rendered, N
         found = true;
         match entry {
             Entry::Extract { decoding, .. } => {
-                for (key, value) in secret {
-                    let key = converted(key)?;
-                    let value = decoded(&key, value, *decoding)?;
-                    data.insert(key, value);
-                }
+                data.extend(extracted(secret, entry.place(), *decoding)?);
             }
             Entry::Key { secret_key, place, property, decoding } => {
                 let value = match property {
-                    Some(property) => picked(secret, place, property)?.duplicate(),
+                    Some(property) => picked(secret.data, place, property)?.duplicate(),
                     None => whole(secret, place)?,
                 };
                 data.insert(secret_key.clone(), decoded(secret_key, &value, *decoding)?);
@@ -62,14 +67,29 @@ pub(crate) fn render(request: &Request, reads: &Reads<'_>) -> Result<Rendered, N
     Ok(Rendered::Data(data))
 }
 
-fn missing(place: &Place) -> NotReady {
-    let version = place.version.map(|v| format!(" at version {v}")).unwrap_or_default();
-    let message =
-        format!("the authority holds no value at {}{version}; the Secret is kept", place.path);
-    NotReady::until_retry(SYNC_ERROR, message)
+/// All properties of one secret, each under a key of its own.
+fn extracted(secret: Live<'_>, place: &Place, decoding: Decoding) -> Result<SecretData, NotReady> {
+    let mut data = SecretData::new();
+    let mut names: BTreeMap<String, &String> = BTreeMap::new();
+    for (name, value) in secret.data {
+        let key = converted(name)?;
+        if let Some(other) = names.insert(key.clone(), name) {
+            let of = format!("properties {other:?} and {name:?} of {}", place.path);
+            return Err(collision(&key, &of));
+        }
+        let value = decoded(&key, value, decoding)?;
+        data.insert(key, value);
+    }
+    Ok(data)
 }
 
-/// A literal top-level key wins, as in ESO. ESO then tries GJSON; regent says that it does not.
+fn missing(place: &Place) -> NotReady {
+    let version = place.version.map(|v| format!(" at version {v}")).unwrap_or_default();
+    let message = format!("the authority holds no value at {}{version}{KEPT}", place.path);
+    NotReady::until_there(SYNC_ERROR, message)
+}
+
+/// A literal top-level key, as in ESO. ESO then tries GJSON; regent does not, and says so where it may have been meant.
 fn picked<'a>(
     secret: &'a SecretData,
     place: &Place,
@@ -78,31 +98,33 @@ fn picked<'a>(
     if let Some(value) = secret.get(property) {
         return Ok(value);
     }
-    if property.contains(EXPRESSION) {
-        return Err(NotReady::unsupported(&format!(
-            "remoteRef.property {property:?} as an expression"
-        )));
-    }
-    let message = format!("{} has no property {property:?}; the Secret is kept", place.path);
+    let expression =
+        property.contains(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_');
+    let hint = if expression { " (a property is looked for by its whole name)" } else { "" };
+    let message = format!("{} has no property {property:?}{hint}{KEPT}", place.path);
     Err(NotReady::until_retry(SYNC_ERROR, message))
 }
 
-/// The whole secret as compact JSON with sorted keys and Go's HTML escapes.
-fn whole(secret: &SecretData, place: &Place) -> Result<Sensitive<Vec<u8>>, NotReady> {
+/// The whole secret as compact JSON with sorted keys and Go's HTML escapes; what was no text stays what it was.
+fn whole(secret: Live<'_>, place: &Place) -> Result<Sensitive<Vec<u8>>, NotReady> {
     let odd = |key: &str| {
         let message = format!("property {key:?} of {} is not text; name the property", place.path);
         NotReady::until_retry(SYNC_ERROR, message)
     };
-    let mut json = Zeroizing::new(Vec::with_capacity(capacity(secret)));
+    let mut json = Zeroizing::new(Vec::with_capacity(capacity(secret.data)));
     json.push(b'{');
-    for (index, (key, value)) in secret.iter().enumerate() {
+    for (index, (key, value)) in secret.data.iter().enumerate() {
         let text = std::str::from_utf8(value.expose()).map_err(|_| odd(key))?;
         if index > 0 {
             json.push(b',');
         }
-        quoted(&mut json, key);
+        append_json_text(&mut json, key);
         json.push(b':');
-        quoted(&mut json, text);
+        match (secret.json.contains(key), text) {
+            (true, "") => json.extend(b"null"),
+            (true, text) => json.extend(text.as_bytes()),
+            (false, text) => append_json_text(&mut json, text),
+        }
     }
     json.push(b'}');
     Ok(Sensitive::new(std::mem::take(&mut *json)))
@@ -111,26 +133,6 @@ fn whole(secret: &SecretData, place: &Place) -> Result<Sensitive<Vec<u8>>, NotRe
 /// Room for the JSON, so that growing leaves no copy of a part behind: a byte becomes six at most.
 fn capacity(secret: &SecretData) -> usize {
     secret.iter().map(|(k, v)| 6 * (k.len() + v.expose().len()) + 6).sum::<usize>() + 2
-}
-
-fn quoted(json: &mut Vec<u8>, text: &str) {
-    json.push(b'"');
-    for c in text.chars() {
-        match c {
-            '"' => json.extend(b"\\\""),
-            '\\' => json.extend(b"\\\\"),
-            '\n' => json.extend(b"\\n"),
-            '\r' => json.extend(b"\\r"),
-            '\t' => json.extend(b"\\t"),
-            '\u{8}' => json.extend(b"\\b"),
-            '\u{c}' => json.extend(b"\\f"),
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\u{0}'..='\u{1f}' => {
-                json.extend(format!("\\u{:04x}", u32::from(c)).into_bytes());
-            }
-            other => json.extend(other.encode_utf8(&mut [0; 4]).as_bytes()),
-        }
-    }
-    json.push(b'"');
 }
 
 /// ESO's `Default` conversion: each character that a Secret's key may not hold becomes `_`.

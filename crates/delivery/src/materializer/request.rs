@@ -4,20 +4,24 @@
 //! **Architecture invariant `checked-is-asked`:** `allow` judges the same [`SecretPath`] value that `authority` sends
 //! (C7-3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::jiff::SignedDuration;
 use regent_api::ExternalSecretSpec;
 use regent_api::eso::external_secret::{DataFromEntry, RemoteRef as Reference, StoreRef, Target};
-use regent_types::SecretPath;
+use regent_types::authority_names::SECRET_MOUNT;
 use regent_types::remote_ref::{RemoteRef, RemoteRefError};
+use regent_types::{SecretPath, labels};
 use serde_json::Value;
 
 use crate::not_ready::NotReady;
 
 /// ESO's default refresh interval.
 const REFRESH_DEFAULT: Duration = Duration::from_secs(3_600);
+/// Types of Secrets that are tokens, which Kubernetes fills or acts on.
+pub(crate) const TOKEN_TYPES: [&str; 2] =
+    ["bootstrap.kubernetes.io/token", "kubernetes.io/service-account-token"];
 /// Entries of one ExternalSecret; a Secret holds 1 MiB at most anyway.
 const ENTRIES_MAX: usize = 1_000;
 
@@ -70,6 +74,26 @@ pub(crate) struct Place {
     pub(crate) version: Option<i64>,
 }
 
+/// A store, as an ExternalSecret names it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StoreName {
+    /// ClusterSecretStore rather than SecretStore.
+    pub(crate) is_cluster: bool,
+    pub(crate) name: String,
+}
+
+impl StoreName {
+    /// The kind as the API has it.
+    pub(crate) fn kind(&self) -> &'static str {
+        if self.is_cluster { "ClusterSecretStore" } else { "SecretStore" }
+    }
+
+    fn of(reference: &StoreRef) -> Self {
+        let is_cluster = reference.kind.as_deref() == Some("ClusterSecretStore");
+        Self { is_cluster, name: reference.name.clone() }
+    }
+}
+
 /// One entry, in the order it takes effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
@@ -110,7 +134,6 @@ pub(crate) struct Template {
 /// What an ExternalSecret asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
-    pub(crate) store: StoreRef,
     pub(crate) refresh: Refresh,
     /// Name of the Secret.
     pub(crate) target: String,
@@ -127,27 +150,27 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Parses the spec of ExternalSecret `name`. `mount` is the store's.
-    pub(crate) fn parse(
-        name: &str,
-        spec: &ExternalSecretSpec,
-        mount: &str,
-    ) -> Result<Self, NotReady> {
-        let store = spec.secret_store_ref.clone();
-        let store = store.ok_or_else(|| NotReady::unsupported("a missing secretStoreRef"))?;
+    /// Parses the spec of ExternalSecret `name`.
+    pub(crate) fn parse(name: &str, spec: &ExternalSecretSpec) -> Result<Self, NotReady> {
         if spec.sync_windows.is_some() {
             return Err(NotReady::unsupported("syncWindows"));
         }
         let mut entries = Vec::new();
         for (index, entry) in spec.data_from.iter().enumerate() {
-            entries.push(extract(index, entry, mount)?);
+            entries.push(extract(index, entry)?);
         }
+        let mut keys = BTreeSet::new();
         for (index, entry) in spec.data.iter().enumerate() {
             let field = format!("data[{index}]");
-            if entry.source_ref.is_some() {
-                return Err(NotReady::unsupported(&format!("{field}.sourceRef")));
+            source(&field, entry.source_ref.as_ref())?;
+            let twice = !keys.insert(&entry.secret_key);
+            if twice && matches!(deletion(&spec.target)?, Deletion::Retain) {
+                return Err(collision(
+                    &entry.secret_key,
+                    &format!("{field} and an entry before it"),
+                ));
             }
-            let (remote, decoding) = remote(&field, &entry.remote_ref, mount)?;
+            let (remote, decoding) = remote(&field, &entry.remote_ref)?;
             entries.push(Entry::Key {
                 secret_key: entry.secret_key.clone(),
                 place: Place { path: remote.path, version: remote.version },
@@ -163,7 +186,6 @@ impl Request {
             return Err(NotReady::unsupported("target.manifest"));
         }
         let request = Self {
-            store,
             refresh: refresh(spec)?,
             target: target
                 .name
@@ -177,6 +199,11 @@ impl Request {
             entries,
         };
         request.consistent()
+    }
+
+    /// Whether the whole Secret is this ExternalSecret's, not only the keys that it renders.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.creation, Creation::Owner | Creation::Orphan)
     }
 
     /// ESO's admission rules (externalsecret_validator.go), checked again here.
@@ -193,11 +220,16 @@ impl Request {
                 "target.deletionPolicy Merge with creationPolicy None",
             ));
         }
+        if !is_object_name(&self.target) {
+            let found: String = self.target.chars().take(80).collect();
+            let message = format!(
+                "target.name: expected lowercase letters, digits, - and ., at most 253 and a letter or digit at both \
+                 ends, found {found:?}; nothing is written"
+            );
+            return Err(NotReady::until_change("SecretSyncedError", message));
+        }
         let kind = self.template.as_ref().and_then(|t| t.kind.as_deref());
-        if matches!(
-            kind,
-            Some("bootstrap.kubernetes.io/token" | "kubernetes.io/service-account-token")
-        ) {
+        if kind.is_some_and(|kind| TOKEN_TYPES.contains(&kind)) {
             return Err(NotReady::unsupported(
                 "target.template.type of a token that Kubernetes acts on",
             ));
@@ -206,7 +238,51 @@ impl Request {
     }
 }
 
-fn extract(index: usize, entry: &DataFromEntry, mount: &str) -> Result<Entry, NotReady> {
+/// Whether the API server takes `name` for a Secret (RFC 1123 subdomain).
+fn is_object_name(name: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let label = |label: &str| {
+        label.starts_with(alphanumeric)
+            && label.ends_with(alphanumeric)
+            && label.chars().all(|c| alphanumeric(c) || c == '-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// Two entries, or two properties, that would become one key.
+pub(crate) fn collision(key: &str, of: &str) -> NotReady {
+    let message = format!(
+        "{of} would both become key {key:?} of the Secret, and one would be lost; nothing is written. Give each a key of \
+         its own under data"
+    );
+    NotReady::until_retry("SecretSyncedError", message)
+}
+
+/// The stores that `spec` reads from: its own, and those of entries that name another.
+pub(crate) fn stores(spec: &ExternalSecretSpec) -> BTreeSet<StoreName> {
+    let sources = spec.data.iter().map(|entry| entry.source_ref.as_ref());
+    let sources = sources.chain(spec.data_from.iter().map(|entry| entry.source_ref.as_ref()));
+    let own = spec.secret_store_ref.as_ref();
+    let mut all: BTreeSet<StoreName> = own.into_iter().map(StoreName::of).collect();
+    all.extend(sources.flatten().filter_map(|source| store_of(source)).map(|r| StoreName::of(&r)));
+    all
+}
+
+fn store_of(source: &Value) -> Option<StoreRef> {
+    serde_json::from_value(source.get("storeRef")?.clone()).ok()
+}
+
+/// A source of its own may be a store, and nothing else.
+fn source(field: &str, source: Option<&Value>) -> Result<(), NotReady> {
+    let Some(source) = source else { return Ok(()) };
+    let fields = source.as_object().map(serde_json::Map::len).unwrap_or_default();
+    if fields == 1 && store_of(source).is_some() {
+        return Ok(());
+    }
+    Err(NotReady::unsupported(&format!("{field}.sourceRef other than storeRef")))
+}
+
+fn extract(index: usize, entry: &DataFromEntry) -> Result<Entry, NotReady> {
     let field = format!("dataFrom[{index}]");
     let unsupported = |name: &str| Err(NotReady::unsupported(&format!("{field}.{name}")));
     if entry.find.is_some() {
@@ -215,11 +291,9 @@ fn extract(index: usize, entry: &DataFromEntry, mount: &str) -> Result<Entry, No
     if !entry.rewrite.is_empty() {
         return unsupported("rewrite");
     }
-    if entry.source_ref.is_some() {
-        return unsupported("sourceRef");
-    }
+    source(&field, entry.source_ref.as_ref())?;
     let Some(reference) = &entry.extract else { return unsupported("without extract") };
-    let (remote, decoding) = remote(&format!("{field}.extract"), reference, mount)?;
+    let (remote, decoding) = remote(&format!("{field}.extract"), reference)?;
     if remote.property.is_some() {
         return unsupported("extract.property");
     }
@@ -227,11 +301,7 @@ fn extract(index: usize, entry: &DataFromEntry, mount: &str) -> Result<Entry, No
     Ok(Entry::Extract { place, decoding })
 }
 
-fn remote(
-    field: &str,
-    reference: &Reference,
-    mount: &str,
-) -> Result<(RemoteRef, Decoding), NotReady> {
+fn remote(field: &str, reference: &Reference) -> Result<(RemoteRef, Decoding), NotReady> {
     let unsupported = |name: &str| NotReady::unsupported(&format!("{field}.remoteRef.{name}"));
     if !matches!(reference.metadata_policy.as_deref(), None | Some("" | "None")) {
         return Err(unsupported("metadataPolicy Fetch"));
@@ -241,14 +311,14 @@ fn remote(
     }
     let (property, version) = (reference.property.as_deref(), reference.version.as_deref());
     let remote =
-        RemoteRef::parse(mount, &reference.key, property, version).map_err(
-            |error| match error {
+        RemoteRef::parse(SECRET_MOUNT, &reference.key, property, version).map_err(|error| {
+            match error {
                 RemoteRefError::Version(_) => unsupported("version that is no number"),
                 RemoteRefError::Path(error) => {
                     NotReady::until_change("WrongPath", format!("remote key: {error}"))
                 }
-            },
-        )?;
+            }
+        })?;
     let decoding = match reference.decoding_strategy.as_deref() {
         None | Some("" | "None") => Decoding::Plain,
         Some("Base64") => Decoding::Base64,
@@ -259,13 +329,17 @@ fn remote(
     Ok((remote, decoding))
 }
 
+/// The refresh interval of `spec`, with External Secrets Operator's default; `None` where it is no duration.
+pub(crate) fn interval(spec: &ExternalSecretSpec) -> Option<Duration> {
+    match spec.refresh_interval.as_deref() {
+        None | Some("") => Some(REFRESH_DEFAULT),
+        Some(text) => duration(text),
+    }
+}
+
 fn refresh(spec: &ExternalSecretSpec) -> Result<Refresh, NotReady> {
-    let interval = match spec.refresh_interval.as_deref() {
-        None | Some("") => REFRESH_DEFAULT,
-        Some(text) => {
-            duration(text).ok_or_else(|| NotReady::unsupported("refreshInterval as written"))?
-        }
-    };
+    let interval =
+        interval(spec).ok_or_else(|| NotReady::unsupported("refreshInterval as written"))?;
     match spec.refresh_policy.as_deref() {
         Some("CreatedOnce") => Ok(Refresh::Once),
         Some("OnChange") => Ok(Refresh::OnChange),
@@ -335,6 +409,13 @@ fn metadata(value: &Value, template: &mut Template) -> Result<(), NotReady> {
             if text.contains("{{") {
                 let field = format!("target.template.metadata.{field} as a template");
                 return Err(NotReady::unsupported(&field));
+            }
+            if labels::is_reserved(key) {
+                let message = format!(
+                    "target.template.metadata.{field} sets {key}, which regent alone sets; nothing is written. Take it \
+                     out of the template"
+                );
+                return Err(NotReady::until_change("Reserved", message));
             }
             texts.insert(key.clone(), text.to_owned());
         }

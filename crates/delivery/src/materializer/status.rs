@@ -65,6 +65,16 @@ pub(crate) fn after(
     new
 }
 
+/// `old` without what regent said of an ExternalSecret that is another controller's; `None` where it said nothing.
+/// Conditions of External Secrets Operator name no generation.
+pub(crate) fn withdrawn(old: &ExternalSecretStatus) -> Option<ExternalSecretStatus> {
+    let own = condition::get(&old.conditions, READY)?;
+    own.observed_generation?;
+    let mut new = old.clone();
+    new.conditions.retain(|condition| condition.type_ != READY);
+    Some(new)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +99,19 @@ mod tests {
         let sealed = after(&first, &meta("1"), &Outcome::Refused(not_ready), at(30));
         assert_eq!(sealed.refresh_time, Some(Time(at(10))));
         assert_eq!(sealed.conditions[0].reason, "AuthoritySealed");
+    }
+
+    /// It was said before the store was there, or while the store was regent's.
+    #[test]
+    fn m09_what_was_said_of_anothers_object_is_withdrawn_and_what_others_said_stays() {
+        let not_ready = NotReady::until_change("StoreNotReady", "SecretStore aws is not there");
+        let old = ExternalSecretStatus::default();
+        let said = after(&old, &meta("1"), &Outcome::Refused(not_ready), at(10));
+        assert_eq!(withdrawn(&said), Some(ExternalSecretStatus::default()));
+        let mut others = said;
+        others.conditions[0].observed_generation = None;
+        assert_eq!(withdrawn(&others), None);
+        assert_eq!(withdrawn(&ExternalSecretStatus::default()), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use regent_types::{SecretPath, VersionPair};
+use tokio::time::Instant;
 
 use super::request::{Creation, Refresh};
 
@@ -18,6 +19,22 @@ pub(crate) struct LastSync {
     pub(crate) expected_versions: BTreeMap<SecretPath, VersionPair>,
     /// How often a publication was announced for its paths.
     pub(crate) publish_count: u64,
+    /// What the watch may still tell of the Secret although it was written since, and until when that may be.
+    pub(crate) lag: Option<(Option<ObjectVersion>, Instant)>,
+}
+
+impl LastSync {
+    /// The Secret as the watch has it at `now`; where that is the state before the own write, as it was left.
+    pub(crate) fn observed(
+        &self,
+        watched: Option<ObjectVersion>,
+        now: Instant,
+    ) -> Option<ObjectVersion> {
+        match &self.lag {
+            Some((before, until)) if *before == watched && now < *until => self.secret.clone(),
+            _ => watched,
+        }
+    }
 }
 
 /// One state of one object.
@@ -25,6 +42,15 @@ pub(crate) struct LastSync {
 pub(crate) struct ObjectVersion {
     pub(crate) uid: String,
     pub(crate) resource_version: String,
+}
+
+impl ObjectVersion {
+    pub(crate) fn of(object: &impl kube::ResourceExt) -> Self {
+        Self {
+            uid: object.uid().unwrap_or_default(),
+            resource_version: object.resource_version().unwrap_or_default(),
+        }
+    }
 }
 
 /// What the watches say now.
@@ -131,6 +157,7 @@ mod tests {
             secret: Some(version("7")),
             expected_versions: expected_versions(1),
             publish_count: 0,
+            lag: None,
         }
     }
 

@@ -1,50 +1,37 @@
 //! What to do to the target Secret, from a fresh look at it. Pure.
 //!
 //! Never: a value into a bootstrap Secret that was not handed over, an `Owner` over a Secret that
-//! is not this ExternalSecret's, an older version over a newer one, a hash of the data anywhere.
+//! is not this ExternalSecret's, a key that is another ExternalSecret's, an older version over a newer one, a hash of the
+//! data anywhere, a Secret that Kubernetes acts on as a token.
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use regent_types::{SecretData, SecretPath, VersionPair, labels};
 
-use super::request::{Creation, Request};
+use super::marks;
+use super::parts::{self, Part, Parts};
+use super::request::{Creation, Request, TOKEN_TYPES};
 use crate::not_ready::NotReady;
 use crate::secret_values::{differing, same_values};
 use regent_operator::wiped_secret::WipedSecret;
 
-/// Labels and annotations that a bootstrap Secret has and a materialized one has not.
-const BOOTSTRAP_MARKS: [&str; 10] = [
-    labels::SOURCE,
-    labels::SOURCE_REPO,
-    labels::SOURCE_COMMIT,
-    labels::SOURCE_FILE,
-    labels::MANIFEST,
-    labels::MANIFEST_UID,
-    labels::PRODUCED_AT,
-    labels::DECLARED,
-    labels::HANDED_OVER,
-    labels::HANDED_OVER_TO,
-];
-/// Not copied from the ExternalSecret to the Secret: they would say something false there. By the last three Argo CD
-/// knows what it made, and prunes what is not in Git; a Secret has no owner reference that would tell it otherwise.
-const NOT_COPIED: [&str; 4] = [
-    "kubectl.kubernetes.io/last-applied-configuration",
-    "app.kubernetes.io/instance",
-    "argocd.argoproj.io/instance",
-    "argocd.argoproj.io/tracking-id",
-];
+/// Annotations by which Kubernetes makes a Secret the token of a ServiceAccount.
+const TOKEN_ANNOTATIONS: [&str; 2] =
+    ["kubernetes.io/service-account.name", "kubernetes.io/service-account.uid"];
 
 /// The ExternalSecret that the Secret belongs to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Owner<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) name: &'a str,
     pub(crate) uid: &'a str,
     /// Its labels and annotations, copied where there is no template.
     pub(crate) meta: &'a ObjectMeta,
+    /// Whether another ExternalSecret of the namespace is there and targets the same Secret.
+    pub(crate) lives: &'a (dyn Fn(&str) -> bool + Sync),
 }
 
 /// The write to make.
@@ -60,49 +47,13 @@ pub(crate) enum Write {
 /// What was read, path by path.
 pub(crate) type Versions = BTreeMap<SecretPath, VersionPair>;
 
-/// Refuses where `read` goes back behind what `existing` records (PROTOCOLS.md §6, time travel).
-/// `None` for a path means that the authority knows nothing of it any more.
-pub(crate) fn went_back(
-    existing: Option<&Secret>,
-    read: &BTreeMap<SecretPath, Option<VersionPair>>,
-) -> Result<(), NotReady> {
-    let recorded = existing.map(recorded).unwrap_or_default();
-    for (path, now) in read {
-        let Some(before) = recorded.get(path.as_str()) else { continue };
-        let back = match now {
-            None => true,
-            Some(now) => {
-                now.number < before.number
-                    || (now.number == before.number && now.created_time != before.created_time)
-            }
-        };
-        if back {
-            let now = now.as_ref().map_or_else(|| "nothing".to_owned(), VersionPair::to_string);
-            let message = format!(
-                "{path} went back: the Secret holds {before}, the authority {now}; the Secret is kept \
-                 until a person accepts the restore"
-            );
-            return Err(NotReady::until_retry("AuthorityWentBack", message));
-        }
-    }
-    Ok(())
-}
-
-/// The versions that a materialized Secret records.
-fn recorded(secret: &Secret) -> BTreeMap<String, VersionPair> {
-    let annotations = secret.metadata.annotations.as_ref();
-    let text = annotations.and_then(|a| a.get(labels::VERSIONS)).map(String::as_str);
-    let all: BTreeMap<String, String> =
-        text.and_then(|t| serde_json::from_str(t).ok()).unwrap_or_default();
-    all.into_iter().filter_map(|(path, pair)| Some((path, VersionPair::parse(&pair)?))).collect()
-}
-
 /// Whether the target may be written at all; asked before anything is read from the authority.
 pub(crate) fn may_write(
     request: &Request,
     owner: &Owner<'_>,
     existing: Option<&Secret>,
 ) -> Result<(), NotReady> {
+    no_token(request, owner, existing)?;
     let Some(secret) = existing else {
         if request.creation == Creation::Merge {
             let message = format!("Secret {} to merge into is not there", request.target);
@@ -120,24 +71,71 @@ pub(crate) fn may_write(
         );
         return Err(NotReady::until_change("AwaitingHandover", message));
     }
+    shared_fairly(request, owner, secret)?;
     let controller =
         secret.metadata.owner_references.iter().flatten().find(|r| r.controller == Some(true));
     let foreign = match (controller, owned_by(secret)) {
-        (Some(reference), _) => !(reference.uid == owner.uid || same_name(reference, owner)),
+        (Some(reference), _) => !(reference.uid == owner.uid || marks::same_name(reference, owner)),
         (None, Some(name)) => name != owner.name,
-        // Without an owner: one of ours that lost it is taken back, any other is not ours.
-        (None, None) => {
-            request.creation == Creation::Owner && class(secret) != Some(labels::CLASS_MATERIALIZED)
-        }
+        // Without an owner: one of ours that lost it is taken back, any other is not ours, and neither is one into
+        // which something was merged.
+        (None, None) => request.creation == Creation::Owner && !was_wholly_ours(secret)?,
     };
-    let guarded = matches!(request.creation, Creation::Owner | Creation::Orphan);
-    if foreign && guarded {
+    if foreign && request.is_whole() {
         let message = format!(
             "Secret {} exists and is not this ExternalSecret's; delete it, choose another target name, or \
              merge with creationPolicy Merge",
             request.target
         );
         return Err(NotReady::until_retry("SecretNotMine", message));
+    }
+    Ok(())
+}
+
+/// Whether all of `secret` was some ExternalSecret's.
+fn was_wholly_ours(secret: &Secret) -> Result<bool, NotReady> {
+    let parts = parts::of(secret)?;
+    let merged = !parts.is_empty() && parts.values().all(|part| !part.whole);
+    Ok(class(secret) == Some(labels::CLASS_MATERIALIZED) && !merged)
+}
+
+/// A Secret that is wholly one ExternalSecret's has no part of another's.
+fn shared_fairly(request: &Request, owner: &Owner<'_>, secret: &Secret) -> Result<(), NotReady> {
+    let parts = parts::of(secret)?;
+    let mut others = parts.iter().filter(|(name, _)| *name != owner.name && (owner.lives)(name));
+    let Some((holder, part)) = others.find(|(_, part)| part.whole || request.is_whole()) else {
+        return Ok(());
+    };
+    let how = if part.whole { "wholly" } else { "in part" };
+    let message = format!(
+        "Secret {} is {how} ExternalSecret {holder}'s; nothing is written. Let both merge into it with creationPolicy \
+         Merge or CreateOrMerge, or name another target",
+        request.target
+    );
+    Err(NotReady::until_change("OwnedByAnother", message))
+}
+
+/// Kubernetes fills, and acts on, Secrets that are tokens: none is made, and nothing is put into one.
+fn no_token(
+    request: &Request,
+    owner: &Owner<'_>,
+    existing: Option<&Secret>,
+) -> Result<(), NotReady> {
+    let wanted = match &request.template {
+        Some(template) => Some(&template.annotations),
+        None => owner.meta.annotations.as_ref(),
+    };
+    let named = TOKEN_ANNOTATIONS.iter().find(|key| wanted.is_some_and(|w| w.contains_key(**key)));
+    if let Some(key) = named {
+        return Err(NotReady::unsupported(&format!("annotation {key} for the Secret")));
+    }
+    let kind = existing.and_then(|secret| secret.type_.as_deref()).unwrap_or_default();
+    if TOKEN_TYPES.contains(&kind) && request.creation != Creation::Nothing {
+        let message = format!(
+            "Secret {} is of type {kind}, a token that Kubernetes acts on; nothing is written into it. Name another target",
+            request.target
+        );
+        return Err(NotReady::until_retry("TokenSecret", message));
     }
     Ok(())
 }
@@ -154,22 +152,40 @@ pub(crate) fn plan(
         return Ok(Write::Nothing);
     }
     let Some(secret) = existing else {
-        let new = desired(request, owner, None, data, versions);
+        let new = desired(request, owner, None, data, versions)?;
         return Ok(Write::Create(Box::new(WipedSecret::new(new))));
     };
     if is_bootstrap(secret) {
         become_keeps_everything(secret, data)?;
     }
-    let new = WipedSecret::new(desired(request, owner, Some(secret), data, versions));
+    same_type(request, secret)?;
+    let new = WipedSecret::new(desired(request, owner, Some(secret), data, versions)?);
     let same_data = same_values(new.data.as_ref(), secret.data.as_ref());
     if same_data && same_but_data(&new, secret) {
         return Ok(Write::Nothing);
     }
     if secret.immutable == Some(true) && !same_data {
-        let message = format!("Secret {} is immutable and its data would change", request.target);
+        let message = format!(
+            "Secret {} is immutable and its data would change; name another target, or delete the Secret and it is made \
+             again",
+            request.target
+        );
         return Err(NotReady::until_change("SecretSyncedError", message));
     }
     Ok(Write::Replace(Box::new(new)))
+}
+
+/// The API server lets nobody change a Secret's type.
+fn same_type(request: &Request, secret: &Secret) -> Result<(), NotReady> {
+    let wanted = request.template.as_ref().and_then(|template| template.kind.as_deref());
+    let found = secret.type_.as_deref().unwrap_or("Opaque");
+    let Some(wanted) = wanted.filter(|wanted| *wanted != found) else { return Ok(()) };
+    let message = format!(
+        "Secret {} is of type {found}, and no Secret's type can change to {wanted}; it is kept as it is. Name another \
+         target, or delete the Secret and it is made again",
+        request.target
+    );
+    Err(NotReady::until_change("TypeIsFixed", message))
 }
 
 /// Whether all is the same but what the data hold.
@@ -199,7 +215,25 @@ fn desired(
     existing: Option<&Secret>,
     data: &SecretData,
     versions: &Versions,
-) -> Secret {
+) -> Result<Secret, NotReady> {
+    let mut before = existing.map(parts::of).transpose()?.unwrap_or_default();
+    let mut mine = before.remove(owner.name).unwrap_or_default();
+    let (others, gone): (Parts, Parts) =
+        before.into_iter().partition(|(name, _)| (owner.lives)(name));
+    if request.is_whole() {
+        for part in gone.into_values() {
+            mine.labels.extend(part.labels);
+            mine.annotations.extend(part.annotations);
+        }
+    }
+    let keys = data.keys().cloned().collect();
+    let mut part = Part { whole: request.is_whole(), data: keys, ..Part::default() };
+    part.versions = parts::texts(versions);
+    for (holder, other) in &others {
+        if let Some(key) = part.data.intersection(&other.data).next() {
+            return Err(marks::held_by("key", key, &request.target, holder));
+        }
+    }
     let mut secret = existing.cloned().unwrap_or_else(|| Secret {
         metadata: ObjectMeta {
             name: Some(request.target.clone()),
@@ -209,94 +243,49 @@ fn desired(
         type_: Some(kind(request)),
         ..Secret::default()
     });
-    let taken_over = is_bootstrap(&secret);
-    mark(&mut secret.metadata, request, owner, versions, taken_over);
-    let merges = matches!(request.creation, Creation::Merge | Creation::CreateOrMerge);
-    let mut all = if merges { secret.data.take().unwrap_or_default() } else { BTreeMap::new() };
+    if is_bootstrap(&secret) {
+        marks::leave_bootstrap(&mut secret.metadata);
+    }
+    marks::declare(&mut secret.metadata, request, owner, &mine, &others, &mut part)?;
+    marks::own(&mut secret.metadata, request, owner);
+    let mut all = if request.is_whole() {
+        BTreeMap::new()
+    } else {
+        let mut all = secret.data.take().unwrap_or_default();
+        all.retain(|key, _| !mine.data.contains(key));
+        all
+    };
     all.extend(data.iter().map(|(k, v)| (k.clone(), ByteString(v.expose().clone()))));
     secret.data = Some(all);
     if request.immutable {
         secret.immutable = Some(true);
     }
-    secret
+    let mut parts = others;
+    parts.insert(owner.name.to_owned(), part);
+    marks::stamp(&mut secret.metadata, &parts);
+    Ok(secret)
 }
 
-fn mark(
-    meta: &mut ObjectMeta,
-    request: &Request,
-    owner: &Owner<'_>,
-    versions: &Versions,
-    taken_over: bool,
-) {
-    let mut own_labels = meta.labels.take().unwrap_or_default();
-    let mut annotations = meta.annotations.take().unwrap_or_default();
-    if taken_over {
-        for key in BOOTSTRAP_MARKS {
-            own_labels.remove(key);
-            annotations.remove(key);
-        }
-        meta.owner_references = None;
+/// `secret` without what `name` put there; `None` where it put nothing there.
+pub(crate) fn without_part(secret: &Secret, name: &str) -> Result<Option<WipedSecret>, NotReady> {
+    let mut parts = parts::of(secret)?;
+    let Some(mine) = parts.remove(name) else { return Ok(None) };
+    let mut left = WipedSecret::new(secret.clone());
+    let kept = |of: fn(&Part) -> &std::collections::BTreeSet<String>, key: &String| {
+        !of(&mine).contains(key) || parts.values().any(|part| of(part).contains(key))
+    };
+    if let Some(data) = &mut left.data {
+        data.retain(|key, _| kept(|part| &part.data, key));
     }
-    match &request.template {
-        Some(template) => {
-            own_labels.extend(template.labels.clone());
-            annotations.extend(template.annotations.clone());
-        }
-        None => {
-            if request.creation == Creation::Owner {
-                // Earlier versions copied them.
-                let copy = |key: &&str, value: &String| {
-                    let of = |from: &Option<BTreeMap<String, String>>| {
-                        from.as_ref().and_then(|from| from.get(*key)) == Some(value)
-                    };
-                    of(&owner.meta.labels) || of(&owner.meta.annotations)
-                };
-                let stale =
-                    |k: &String, v: &String| NOT_COPIED.iter().any(|n| n == k && copy(n, v));
-                own_labels.retain(|k, v| !stale(k, v));
-                annotations.retain(|k, v| !stale(k, v));
-            }
-            own_labels.extend(copied(owner.meta.labels.as_ref()));
-            annotations.extend(copied(owner.meta.annotations.as_ref()));
-        }
+    left.metadata.labels.get_or_insert_default().retain(|key, _| kept(|part| &part.labels, key));
+    let annotations = left.metadata.annotations.get_or_insert_default();
+    annotations.retain(|key, _| kept(|part| &part.annotations, key));
+    if parts.is_empty() {
+        marks::unstamp(&mut left.metadata);
+    } else {
+        marks::stamp(&mut left.metadata, &parts);
     }
-    own_labels.insert(labels::CLASS.into(), labels::CLASS_MATERIALIZED.into());
-    own_labels.insert(labels::ESO_MANAGED.into(), "true".into());
-    let pairs: BTreeMap<&str, String> =
-        versions.iter().map(|(path, pair)| (path.as_str(), pair.to_string())).collect();
-    annotations.insert(labels::VERSIONS.into(), serde_json::json!(pairs).to_string());
-    meta.labels = Some(own_labels);
-    meta.annotations = Some(annotations);
-    own(meta, request, owner);
-}
-
-/// Says whether the ExternalSecret owns it, by its name alone: one that is declared again under another uid, in a
-/// cluster whose definitions came back, finds its Secret as it is. A controller reference, as earlier versions and other
-/// controllers set it, is taken away, for the garbage collector acts on it; those of others stay.
-fn own(meta: &mut ObjectMeta, request: &Request, owner: &Owner<'_>) {
-    let annotations = meta.annotations.get_or_insert_default();
-    if request.creation == Creation::Owner {
-        annotations.insert(labels::OWNED_BY.into(), owner.name.to_owned());
-    } else if annotations.get(labels::OWNED_BY).is_some_and(|name| name == owner.name) {
-        annotations.remove(labels::OWNED_BY);
-    }
-    let mut references = meta.owner_references.take().unwrap_or_default();
-    references.retain(|r| !(r.uid == owner.uid || same_name(r, owner)));
-    meta.owner_references = (!references.is_empty()).then_some(references);
-}
-
-/// An ExternalSecret of the same name under another uid was deleted and declared again.
-fn same_name(reference: &OwnerReference, owner: &Owner<'_>) -> bool {
-    reference.kind == "ExternalSecret" && reference.name == owner.name
-}
-
-fn copied(from: Option<&BTreeMap<String, String>>) -> BTreeMap<String, String> {
-    let own = |key: &str| NOT_COPIED.contains(&key) || key.split('/').next() == Some("regent.dev");
-    from.into_iter()
-        .flatten()
-        .filter(|(k, _)| !own(k))
-        .map(|(k, v)| (k.clone(), v.clone()))
-        .collect()
+    Ok(Some(left))
 }
 
 fn kind(request: &Request) -> String {

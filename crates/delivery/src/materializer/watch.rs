@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::{self, Event};
-use kube::{Api, ResourceExt};
 use regent_types::labels;
 use tokio::sync::{mpsc, watch};
 
@@ -219,10 +219,7 @@ fn take(
 
 fn set(versions: &mut HashMap<Key, ObjectVersion>, secret: &PartialObjectMeta<Secret>) -> Vec<Key> {
     let place = key_of(secret);
-    let version = ObjectVersion {
-        uid: secret.uid().unwrap_or_default(),
-        resource_version: secret.resource_version().unwrap_or_default(),
-    };
+    let version = ObjectVersion::of(secret);
     if versions.get(&place) == Some(&version) {
         return Vec::new();
     }

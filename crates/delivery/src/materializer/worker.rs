@@ -11,24 +11,30 @@ use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use regent_api::{
-    ClusterSecretStore, ExternalSecret, PushSecret, RuntimeAuthority, RuntimeSecret, SecretStore,
+    ClusterSecretStore, ExternalSecret, ExternalSecretStatus, PushSecret, RuntimeAuthority,
+    RuntimeSecret, SecretStore,
 };
 use regent_types::authority_names::SECRET_MOUNT;
 use regent_types::grant::PathGrant;
 use regent_types::lifecycle::Authoritative;
 use regent_types::{SecretPath, labels};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::allow::{Claim, Facts, Judgement, Publication, judge};
-use super::authority::Authorities;
+use super::authority::{Authorities, instant};
+use super::contest::Contests;
 use super::index::{ByPath, ByTarget, Key, key_of};
 use super::owned::Owned;
-use super::sync_decision::LastSync;
+use super::request;
+use super::sync_decision::{LastSync, ObjectVersion};
+use super::wake::WakeSet;
 use super::watch::Secrets;
 use crate::served_namespaces::ServedNamespaces;
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
+use regent_operator::events::EventRecorder;
 use regent_operator::trusted_authority::TrustedAuthority;
 
 /// How long a pass waits for the first listings.
@@ -51,6 +57,10 @@ pub(crate) struct Worker {
     pub(crate) owned: Arc<Owned>,
     pub(crate) served: Arc<ServedNamespaces>,
     pub(crate) backoff: Backoff<Key>,
+    pub(crate) contests: Contests,
+    /// ExternalSecrets to look at again, besides those that a watch tells of.
+    pub(crate) wakes: Arc<WakeSet>,
+    pub(crate) events: EventRecorder,
     pub(crate) objects: Store<ExternalSecret>,
     pub(crate) namespaces: Store<Namespace>,
     pub(crate) runtime: Store<RuntimeAuthority>,
@@ -64,6 +74,14 @@ pub(crate) struct Worker {
     pub(crate) filled: watch::Sender<()>,
 }
 
+/// A status that was written over the object that a pass saw.
+#[derive(Clone, Debug)]
+struct Told {
+    /// uid and resourceVersion of the object that the pass saw.
+    over: ObjectVersion,
+    status: ExternalSecretStatus,
+}
+
 /// Tables, all small against the objects they come from.
 #[derive(Default)]
 pub(crate) struct Tables {
@@ -75,6 +93,10 @@ pub(crate) struct Tables {
     blocked: HashSet<Key>,
     publish_counts: HashMap<Key, u64>,
     last_syncs: HashMap<Key, LastSync>,
+    /// The last status that each pass wrote, until the watch of ExternalSecrets tells of it.
+    told: HashMap<Key, Told>,
+    /// Since when sources are seen to be gone, of those that are about to take something away for it.
+    absent: HashMap<Key, Instant>,
     /// Last state of objects whose other changes concern nobody.
     digests: HashMap<String, u64>,
 }
@@ -105,7 +127,8 @@ impl Worker {
         let mut tables = self.tables();
         let touched = tables.claims.apply(event, claims);
         self.listing_done(event);
-        tables.asking_for(&touched)
+        let keys = tables.asking_for(&touched);
+        self.told(keys)
     }
 
     /// A PushSecret changed or published: those that ask for its paths, told that there is
@@ -114,12 +137,50 @@ impl Worker {
         let mut tables = self.tables();
         let touched = tables.published.apply(event, publications);
         self.listing_done(event);
-        let refs = tables.asking_for(&touched);
-        for reference in &refs {
-            let key = (reference.namespace.clone().unwrap_or_default(), reference.name.clone());
-            *tables.publish_counts.entry(key).or_default() += 1;
+        let keys = tables.asking_for(&touched);
+        tables.announce(&keys);
+        self.told(keys)
+    }
+
+    /// Somebody wrote `path`: those that ask for it, told that there is something new.
+    pub(crate) fn on_other_version(&self, path: &SecretPath) {
+        let mut tables = self.tables();
+        let keys = tables.asking_for(&BTreeSet::from([path.clone()]));
+        tables.announce(&keys);
+        drop(tables);
+        self.wakes.tell(keys.iter().cloned(), instant());
+        self.wakes.add(keys);
+    }
+
+    /// ExternalSecret `key` is woken for a reason of its own, or is gone: those that it kept from a Secret go on then.
+    pub(crate) fn on_wake(&self, key: &Key) -> Vec<Ref> {
+        if self.objects.get(&ObjectRef::new(&key.1).within(&key.0)).is_some() {
+            return references([key.clone()]);
         }
-        refs
+        let tables = self.tables();
+        let targets =
+            self.owned.held(key).into_iter().chain(tables.target_of(key).map(str::to_owned));
+        let others = targets.flat_map(|name| {
+            let names = tables.targets.names(&(key.0.clone(), name)).cloned().collect::<Vec<_>>();
+            names.into_iter().filter(|name| *name != key.1)
+        });
+        references(others.map(|name| (key.0.clone(), name)))
+    }
+
+    /// Whether ExternalSecret `name` is there, stays, and writes Secret `target` of its namespace.
+    pub(crate) fn writes(&self, namespace: &str, name: &str, target: &str) -> bool {
+        self.objects.get(&ObjectRef::new(name).within(namespace)).is_some_and(|es| {
+            let named = es.spec.target.name.as_deref().filter(|n| !n.is_empty());
+            es.metadata.deletion_timestamp.is_none()
+                && named.unwrap_or(name) == target
+                && es.spec.target.creation_policy.as_deref() != Some("None")
+        })
+    }
+
+    /// There may be another value for `keys`.
+    fn told(&self, keys: BTreeSet<Key>) -> Vec<Ref> {
+        self.wakes.tell(keys.iter().cloned(), instant());
+        references(keys)
     }
 
     fn listing_done<K>(&self, event: &Event<K>) {
@@ -128,10 +189,16 @@ impl Worker {
         }
     }
 
-    /// A Secret changed: those that target it.
+    /// A Secret changed: those that target it, or put something there, but for whose own write it was.
     pub(crate) fn on_secret(&self, place: &Key) -> Vec<Ref> {
-        let tables = self.tables();
-        tables.targets.names(place).map(|name| ObjectRef::new(name).within(&place.0)).collect()
+        let now = self.secrets.version_of(place);
+        let mut names = self.owned.holders(place);
+        let mut tables = self.tables();
+        names.extend(tables.targets.names(place).cloned());
+        let keys = names.into_iter().map(|name| (place.0.clone(), name));
+        let woken: Vec<Key> =
+            keys.filter(|key| !tables.is_own_write(key, place, now.as_ref())).collect();
+        references(woken)
     }
 
     /// The authority's address, login, seal, phase or grants changed: those that wait.
@@ -175,14 +242,14 @@ impl Worker {
             return Vec::new();
         }
         let names = |es: &ExternalSecret| {
-            es.spec.secret_store_ref.as_ref().is_some_and(|r| {
-                r.name == key.1 && r.kind.as_deref().unwrap_or("SecretStore") == kind
-            })
+            request::stores(&es.spec).iter().any(|s| s.name == key.1 && s.kind() == kind)
         };
         let near =
             |es: &ExternalSecret| key.0.is_empty() || es.namespace().unwrap_or_default() == key.0;
         let all = self.objects.state();
-        all.iter().filter(|es| names(es) && near(es)).map(|es| ObjectRef::from_obj(&**es)).collect()
+        let concerned: BTreeSet<Key> =
+            all.iter().filter(|es| names(es) && near(es)).map(|es| key_of(&**es)).collect();
+        self.told(concerned)
     }
 
     fn blocked_if_new(&self, name: String, digest: u64) -> Vec<Ref> {
@@ -195,6 +262,27 @@ impl Worker {
             .iter()
             .map(|(namespace, name)| ObjectRef::new(name).within(namespace))
             .collect()
+    }
+
+    /// Forgets ExternalSecret `key`, which is gone or not regent's; those that it kept from a Secret go on.
+    pub(crate) fn forget(&self, key: &Key) {
+        let others = self.on_wake(key);
+        self.wakes.add(
+            others
+                .iter()
+                .map(|r| (r.namespace.clone().unwrap_or_default(), r.name.clone()))
+                .filter(|k| k != key),
+        );
+        self.tables().forget(key);
+        self.contests.forget(key);
+        self.backoff.reset(key);
+    }
+
+    /// Forgets ExternalSecrets that are gone, once there are many of them.
+    pub(crate) fn prune(&self) {
+        let there = |key: &Key| self.objects.get(&ObjectRef::new(&key.1).within(&key.0)).is_some();
+        self.wakes.prune(self.objects.len(), there);
+        self.tables().prune(&self.objects);
     }
 
     /// The authority to which regent's own token may be shown.
@@ -233,9 +321,62 @@ impl Tables {
     }
 
     /// ExternalSecrets that ask for one of `paths`.
-    fn asking_for(&self, paths: &BTreeSet<SecretPath>) -> Vec<Ref> {
-        let keys: BTreeSet<&Key> = paths.iter().flat_map(|path| self.asking.keys(path)).collect();
-        keys.into_iter().map(|(namespace, name)| ObjectRef::new(name).within(namespace)).collect()
+    fn asking_for(&self, paths: &BTreeSet<SecretPath>) -> BTreeSet<Key> {
+        paths.iter().flat_map(|path| self.asking.keys(path)).cloned().collect()
+    }
+
+    /// There is something new for `keys`.
+    fn announce(&mut self, keys: &BTreeSet<Key>) {
+        for key in keys {
+            *self.publish_counts.entry(key.clone()).or_default() += 1;
+        }
+    }
+
+    /// Whether an ExternalSecret that is synced renders `path`.
+    pub(crate) fn is_rendered(&self, path: &SecretPath) -> bool {
+        self.asking.keys(path).any(|key| self.last_syncs.contains_key(key))
+    }
+
+    fn target_of(&self, key: &Key) -> Option<&str> {
+        self.targets.of(key)
+    }
+
+    /// Whether `now` is what `key` itself left of Secret `place`. From then on the watch is not behind it any more.
+    fn is_own_write(&mut self, key: &Key, place: &Key, now: Option<&ObjectVersion>) -> bool {
+        if self.targets.of(key) != Some(place.1.as_str()) {
+            return false;
+        }
+        let Some(last_sync) = self.last_syncs.get_mut(key) else { return false };
+        let own = now.is_some() && last_sync.secret.as_ref() == now;
+        if own {
+            last_sync.lag = None;
+        }
+        own
+    }
+
+    /// A status that was written over `over`.
+    pub(crate) fn tell(&mut self, key: &Key, over: ObjectVersion, status: ExternalSecretStatus) {
+        self.told.insert(key.clone(), Told { over, status });
+    }
+
+    /// The status of `key` where the object at `seen` is older than what was last written over it.
+    pub(crate) fn told(&mut self, key: &Key, seen: &ObjectVersion) -> Option<ExternalSecretStatus> {
+        let told = self.told.get(key)?;
+        if told.over == *seen {
+            return Some(told.status.clone());
+        }
+        self.told.remove(key);
+        None
+    }
+
+    /// Since when the sources of `key` are seen to be gone; `now` where this is the first time.
+    pub(crate) fn absent_since(&mut self, key: &Key, now: Instant) -> Instant {
+        *self.absent.entry(key.clone()).or_insert(now)
+    }
+
+    /// The sources of `key` are there.
+    pub(crate) fn present(&mut self, key: &Key) {
+        self.absent.remove(key);
     }
 
     /// ExternalSecret `key` asks for `paths` and targets `target`.
@@ -271,15 +412,16 @@ impl Tables {
         self.blocked.remove(key);
         self.publish_counts.remove(key);
         self.last_syncs.remove(key);
+        self.told.remove(key);
+        self.absent.remove(key);
     }
 
     /// Forgets ExternalSecrets that are gone, once there are many of them; deletions are not seen
     /// one by one.
     pub(crate) fn prune(&mut self, objects: &Store<ExternalSecret>) {
         let len = objects.len();
-        if self.last_syncs.len().max(self.publish_counts.len()).max(self.blocked.len())
-            <= 2 * len + 64
-        {
+        let tables = [self.publish_counts.len(), self.blocked.len(), self.told.len()];
+        if tables.into_iter().max().unwrap_or_default().max(self.last_syncs.len()) <= 2 * len + 64 {
             return;
         }
         let there = |key: &Key| objects.get(&ObjectRef::new(&key.1).within(&key.0)).is_some();
@@ -289,12 +431,17 @@ impl Tables {
             .keys()
             .chain(self.publish_counts.keys())
             .chain(&self.blocked)
+            .chain(self.told.keys())
             .cloned()
             .collect();
         for key in keys.iter().filter(|key| !there(key)) {
             self.forget(key);
         }
     }
+}
+
+fn references(keys: impl IntoIterator<Item = Key>) -> Vec<Ref> {
+    keys.into_iter().map(|(namespace, name)| ObjectRef::new(&name).within(&namespace)).collect()
 }
 
 fn claims(object: &RuntimeSecret) -> Vec<(SecretPath, Claim)> {

@@ -11,7 +11,8 @@ use regent_types::identity::Identity;
 use regent_types::{Explain, SecretData, SecretPath, VersionPair};
 use regent_vault::{Kv, Session};
 
-use super::plan::{Plan, marks, plan};
+use super::plan::{Plan, marks, other_publisher, plan};
+use super::released::is_released;
 use crate::not_ready::NotReady;
 use regent_operator::Context;
 use regent_operator::ledger::{Ledger, LedgerError};
@@ -68,7 +69,13 @@ impl Authorities {
         let shard = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default();
         let _one_at_a_time = self.shards[shard].lock().await;
         let current = kv.read(path.as_str(), None).await.map_err(|e| unwritten(&e))?;
-        let step = plan(path, current.as_ref(), author.publisher, wanted, author.only_new)?;
+        let former = match other_publisher(current.as_ref(), author.publisher) {
+            Some(other) if is_released(&self.cx.api, author.publisher, other, path).await => {
+                Some(other)
+            }
+            _ => None,
+        };
+        let step = plan(path, current.as_ref(), author.publisher, former, wanted, author.only_new)?;
         drop(current);
         let version = match step {
             Plan::Nothing(version) if !author.first => return Ok(version),
@@ -77,8 +84,8 @@ impl Authorities {
                 claim(&kv, path, author.publisher).await?;
                 version
             }
-            Plan::Write { data, cas, claim: claimed } => {
-                let written = kv.write(path.as_str(), &data, Some(cas)).await;
+            Plan::Write { data, json, cas, claim: claimed } => {
+                let written = kv.write_typed(path.as_str(), &data, &json, Some(cas)).await;
                 let version = written.map_err(|e| unwritten(&e))?;
                 if claimed {
                     claim(&kv, path, author.publisher).await?;
@@ -155,6 +162,9 @@ fn unwritten(error: &regent_vault::Error) -> NotReady {
     } else {
         "Errored"
     };
+    if error.is_denied() {
+        return NotReady::until_person(reason, error.to_string());
+    }
     NotReady::until_retry(reason, error.to_string())
 }
 

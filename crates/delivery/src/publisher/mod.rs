@@ -13,6 +13,7 @@ mod authority;
 mod explicit;
 mod pass;
 mod plan;
+mod released;
 mod status;
 mod watch;
 
@@ -53,6 +54,11 @@ impl Default for Args {
 
 /// Publishes until the shutdown signal. Failures of objects are their conditions, not errors here.
 pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
+    publish(cx, args).await;
+    Ok(())
+}
+
+async fn publish(cx: Context, args: Args) {
     let (sources, changed) = watch::Sources::new(cx.clone());
     let (namespaces, namespace_writer) = reflector::store();
     let (runtime, runtime_writer) = reflector::store();
@@ -70,6 +76,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         runtime,
         stores,
         last_publishes: Mutex::default(),
+        events: cx.event_recorder(),
         cx: cx.clone(),
     });
     let on_source = {
@@ -104,7 +111,6 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         .run(pass::reconcile, pass::on_error, worker)
         .for_each(watch_error::log_broken_watches("publisher"))
         .await;
-    Ok(())
 }
 
 /// Keeps a small kind in a store; `tell` is told each event, deletions too, and `concerns` says by name which PushSecrets
@@ -133,3 +139,7 @@ fn deciding<K: kube::Resource + serde::Serialize>(object: &K) -> String {
     serde_json::json!([meta.uid, meta.generation, meta.labels, value["status"]["address"]])
         .to_string()
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

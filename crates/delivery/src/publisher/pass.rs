@@ -9,8 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
-use kube::{Api, ResourceExt};
-use regent_api::condition;
+use kube::{Api, Resource, ResourceExt};
 use regent_api::{ClusterSecretStore, ClusterSecretStoreSpec, PushSecret, RuntimeAuthority};
 use regent_operator::wiped_secret::WipedSecret;
 use regent_operator::write::write_status_anew;
@@ -21,13 +20,14 @@ use super::explicit::Wanted;
 use super::status::{self, Outcome, Versions};
 use super::watch::{Key, Sources};
 use crate::fingerprint::fingerprint;
-use crate::not_ready::{NotReady, Until};
+use crate::not_ready::{NotReady, PERSON_PAUSE, Until};
 use crate::served_namespaces::{self, ServedNamespaces};
 use crate::store::{self, Purpose, Resolution};
 use regent_operator::Context;
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
 use regent_operator::error::ReconcileError;
+use regent_operator::events::EventRecorder;
 use regent_operator::trusted_authority::{AuthorityEndpoint, TrustedAuthority};
 
 /// No watch is guaranteed to tell everything: look at the source at least this often.
@@ -49,6 +49,7 @@ pub(crate) struct Worker {
     /// Whether these have been listed.
     pub(crate) listings: [CacheSync; 3],
     pub(crate) last_publishes: Mutex<HashMap<Key, LastPublish>>,
+    pub(crate) events: EventRecorder,
 }
 
 /// What the last pass of this process left behind. No value, no hash of one.
@@ -82,15 +83,20 @@ pub(crate) async fn reconcile(
         }
         Err(not_ready) => {
             worker.last_publishes().remove(&key);
-            if said(&object) != Some(not_ready.reason) {
+            let conditions = object.status.as_ref().map(|s| s.conditions.as_slice());
+            let generation = object.metadata.generation;
+            if not_ready.is_news(conditions.unwrap_or_default(), generation) {
                 tracing::warn!(
                     component = "publisher", object = %format!("{}/{}", key.0, key.1),
                     reason = not_ready.reason, message = not_ready.message, "PushSecret is not published"
                 );
+                worker.announce(&object, &not_ready).await;
             }
             worker.write_status(&object, &Outcome::Refused(&not_ready)).await?;
             Ok(Action::requeue(match not_ready.until {
-                Until::Retry => worker.backoff.next(key),
+                Until::Retry | Until::There => worker.backoff.next(key),
+                Until::Person => worker.backoff.next_up_to(key, PERSON_PAUSE),
+                Until::After(pause) => pause,
                 Until::Change => RECHECK,
             }))
         }
@@ -114,11 +120,6 @@ pub(crate) fn on_error(
 /// The key that `object` has in all tables.
 pub(crate) fn key_of(object: &impl ResourceExt) -> Key {
     (object.namespace().unwrap_or_default(), object.name_any())
-}
-
-fn said(object: &PushSecret) -> Option<&str> {
-    let conditions = &object.status.as_ref()?.conditions;
-    Some(condition::get(conditions, condition::READY)?.reason.as_str())
 }
 
 impl Worker {
@@ -304,6 +305,14 @@ impl Worker {
             }
         }
         Ok(versions)
+    }
+
+    async fn announce(&self, object: &PushSecret, not_ready: &NotReady) {
+        let said = not_ready.announcement("Publish");
+        if let Err(error) = self.events.emit(&object.object_ref(&()), &said).await {
+            // The condition says the same; the Event is a courtesy.
+            tracing::debug!(component = "publisher", object = %object.name_any(), %error, "event not emitted");
+        }
     }
 
     /// Writes the status that follows from `outcome`, unless it says the same already. What was published is told even if

@@ -41,7 +41,7 @@ impl Purpose {
 }
 
 /// A store as it is served: with regent's own identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Served {
     /// The authority, as the store writes its address.
     pub(crate) endpoint: AuthorityEndpoint,
@@ -74,6 +74,23 @@ pub(crate) fn resolve(
     match check(vault, purpose, trusted) {
         Ok(served) => Resolution::Ours(served),
         Err(not_ready) => Resolution::Refused(not_ready),
+    }
+}
+
+/// The same for the store of one namespace, which is read through alone. Regent's own login is for stores of the cluster:
+/// whoever writes in a namespace would lend it to himself (CVE-2026-42875 is of this kind), and no other login is acted on.
+pub(crate) fn resolve_namespaced(
+    class: &str,
+    provider: &Provider,
+    trusted: &TrustedAuthority,
+) -> Resolution {
+    match resolve(class, provider, Purpose::Read, trusted) {
+        Resolution::Ours(_) => {
+            let message = "a SecretStore has no login of its own here, and regent's own serves ClusterSecretStores \
+                           alone; name a ClusterSecretStore such as vault-backend";
+            Resolution::Refused(NotReady::until_change("NoLoginOfItsOwn", message))
+        }
+        other => other,
     }
 }
 

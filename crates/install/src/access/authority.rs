@@ -180,8 +180,11 @@ fn orchestrator(grants: &[PathGrant]) -> Vec<PathRule> {
 }
 
 fn materializer(grants: &[PathGrant]) -> Vec<PathRule> {
-    let trees = readable(grants).into_iter();
-    trees.map(|tree| allow(format!("secret/data/{tree}"), &["read"])).collect()
+    // The version of a path is looked at without its value.
+    let of = |tree: String| {
+        ["data", "metadata"].map(|part| allow(format!("secret/{part}/{tree}"), &["read"]))
+    };
+    readable(grants).into_iter().flat_map(of).collect()
 }
 
 fn publisher() -> Vec<PathRule> {

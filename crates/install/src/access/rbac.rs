@@ -224,6 +224,7 @@ fn materializer() -> Vec<Rule> {
         rule(Cluster, "", &["namespaces"], FOLLOW),
         rule(Named, "", &["secrets"], &["get", "list", "watch", "create", "update", "delete"]),
         DEFINITION,
+        EVENTS,
         PROBE,
     ]
 }
@@ -233,6 +234,7 @@ fn publisher() -> Vec<Rule> {
         rule(Cluster, ESO, &["pushsecrets"], LOOK),
         rule(Cluster, ESO, &["clustersecretstores"], FOLLOW),
         rule(Cluster, ESO, &["pushsecrets/status"], STATUS),
+        EVENTS,
         rule(Cluster, "", &["namespaces"], FOLLOW),
         rule(Cluster, REGENT, &["runtimeauthorities"], FOLLOW),
         rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS_FIELD),

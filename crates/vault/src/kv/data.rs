@@ -1,6 +1,6 @@
 //! Values: read and conditional write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Kv;
+use super::values::{Texts, Values};
 use crate::transport::Reply;
 use crate::{Error, wire};
 
@@ -21,6 +22,8 @@ pub struct KvSecret {
     pub state: VersionState,
     /// Its keys and values; `None` unless [`VersionState::Live`].
     pub data: Option<SecretData>,
+    /// Keys of `data` whose bytes are JSON rather than text: numbers, booleans, arrays, objects, and null, which has none.
+    pub json: BTreeSet<String>,
     /// `custom_metadata` of the path.
     pub custom_metadata: BTreeMap<String, String>,
 }
@@ -81,16 +84,18 @@ impl Kv {
     /// Version `version` of `path`, or the newest. `None`: never written, or its metadata was
     /// deleted, or that version was pruned. A missing mount is [`Error::NotFound`].
     pub async fn read(&self, path: &str, version: Option<i64>) -> Result<Option<KvSecret>, Error> {
-        let Some(seen) = self.fetch::<wire::Values>(path, version).await? else { return Ok(None) };
+        let Some(seen) = self.fetch::<Values>(path, version).await? else { return Ok(None) };
         let state = match (&seen.data, seen.metadata.destroyed) {
             (_, true) => VersionState::Destroyed,
             (None, false) => VersionState::Deleted,
             (Some(_), false) => VersionState::Live,
         };
+        let (data, json) = seen.data.map(|values| (values.data, values.json)).unzip();
         Ok(Some(KvSecret {
             version: VersionPair::new(seen.metadata.version, seen.metadata.created_time),
             state,
-            data: seen.data.map(|wire::Values(data)| data),
+            data,
+            json: json.unwrap_or_default(),
             custom_metadata: seen.metadata.custom_metadata.unwrap_or_default(),
         }))
     }
@@ -115,7 +120,18 @@ impl Kv {
         data: &SecretData,
         cas: Option<i64>,
     ) -> Result<VersionPair, Error> {
-        self.put(path, &wire::Texts::of(data)?, cas).await
+        self.put(path, &Texts::of(data, &BTreeSet::new())?, cas).await
+    }
+
+    /// The same, where the values under the keys `json` are JSON as [`KvSecret::json`] has it: they keep their type.
+    pub async fn write_typed(
+        &self,
+        path: &str,
+        data: &SecretData,
+        json: &BTreeSet<String>,
+        cas: Option<i64>,
+    ) -> Result<VersionPair, Error> {
+        self.put(path, &Texts::of(data, json)?, cas).await
     }
 
     /// Writes `value`, which must serialize to a JSON object; `cas` as in [`Kv::write`].

@@ -6,6 +6,7 @@
 
 mod data;
 mod metadata;
+mod values;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ use crate::{Error, Session};
 
 pub use data::{KvSecret, VersionState};
 pub use metadata::{KvConfig, KvMetadata, VersionInfo};
+pub use values::append_json_text;
 
 /// One KV v2 mount, seen through a session.
 #[derive(Clone)]

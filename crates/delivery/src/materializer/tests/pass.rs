@@ -46,6 +46,9 @@ async fn worker(sandbox: &Sandbox) -> Worker {
         owned,
         served,
         backoff: regent_operator::backoff::Backoff::default(),
+        contests: super::super::contest::Contests::default(),
+        wakes: Arc::default(),
+        events: cx.event_recorder(),
         objects: store(vec![]),
         listings: [
             runtime_listed.clone(),

@@ -4,6 +4,7 @@ use regent_types::SecretPath;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::not_ready::Until;
 
 fn request(spec: Value) -> Request {
     let mut all = json!({ "secretStoreRef": { "name": "vault-backend" } });
@@ -11,7 +12,7 @@ fn request(spec: Value) -> Request {
         all[key] = value.clone();
     }
     let spec = serde_json::from_value(all).expect("a spec");
-    Request::parse("db", &spec, "secret").expect("a request")
+    Request::parse("db", &spec).expect("a request")
 }
 
 fn secret(pairs: &[(&str, &str)]) -> SecretData {
@@ -20,6 +21,11 @@ fn secret(pairs: &[(&str, &str)]) -> SecretData {
 
 fn place(path: &str) -> Place {
     Place { path: SecretPath::parse(path).expect("a path"), version: None }
+}
+
+fn text_only(data: &SecretData) -> Live<'_> {
+    static NONE: BTreeSet<String> = BTreeSet::new();
+    Live { data, json: &NONE }
 }
 
 fn text(rendered: Result<Rendered, NotReady>) -> String {
@@ -53,7 +59,7 @@ fn properties_become_keys_as_they_do_in_eso() {
         ("html", "<a&\"b\">\n"),
     ]);
     let at = place("runtime/a/db");
-    let reads = Reads::from([(&at, Some(&stored))]);
+    let reads = Reads::from([(&at, Some(text_only(&stored)))]);
     let table = [
         (json!({ "data": [key("u", json!({ "property": "user" }))] }), "u=app"),
         (json!({ "data": [key("d", json!({ "property": "a.b" }))] }), "d=dotted"),
@@ -82,16 +88,70 @@ fn properties_become_keys_as_they_do_in_eso() {
     for (spec, expected) in table {
         assert_eq!(text(render(&request(spec.clone()), &reads)), expected, "{spec}");
     }
-    let expression = json!({ "data": [key("d", json!({ "property": "x.y" }))] });
-    let found = text(render(&request(expression), &reads));
-    assert!(found.starts_with("Unsupported"), "{found}");
+}
+
+/// A property that is no key yet is missing, whatever its name, and is found once it is there.
+#[test]
+fn m10_a_property_with_a_dot_that_is_not_there_is_looked_for_again() {
+    let at = place("runtime/a/db");
+    let spec = request(json!({ "data": [key("d", json!({ "property": "tls.key" }))] }));
+    let without = secret(&[("tls", "x")]);
+    let found = render(&spec, &Reads::from([(&at, Some(text_only(&without)))]));
+    let not_ready = found.err().expect("missing");
+    assert_eq!((not_ready.reason, not_ready.until), ("SecretSyncedError", Until::Retry));
+    let with = secret(&[("tls.key", "k")]);
+    assert_eq!(text(render(&spec, &Reads::from([(&at, Some(text_only(&with)))]))), "d=k");
+}
+
+/// One of the two would be lost.
+#[test]
+fn m13_properties_that_become_one_key_are_refused_by_name() {
+    let stored = secret(&[("a/b", "1"), ("a:b", "2")]);
+    let at = place("runtime/a/db");
+    let reads = Reads::from([(&at, Some(text_only(&stored)))]);
+    let found = text(render(
+        &request(json!({ "dataFrom": [{ "extract": { "key": "runtime/a/db" } }] })),
+        &reads,
+    ));
+    let expected = "SecretSyncedError: properties \"a/b\" and \"a:b\" of runtime/a/db would both become key \"a_b\"";
+    assert!(found.starts_with(expected), "{found}");
+    // Entries that follow still take the place of those before, as in ESO.
+    let over = json!({ "dataFrom": [{ "extract": { "key": "runtime/a/c" } }, { "extract": { "key": "runtime/a/db" } }] });
+    let (first, second) = (secret(&[("k", "1")]), secret(&[("k", "2")]));
+    let (c, db) = (place("runtime/a/c"), place("runtime/a/db"));
+    let reads = Reads::from([(&c, Some(text_only(&first))), (&db, Some(text_only(&second)))]);
+    assert_eq!(text(render(&request(over), &reads)), "k=2");
+}
+
+/// Types are kept within the JSON of a whole secret, and each value alone is its text.
+#[test]
+fn m05_json_types_are_kept_in_the_whole_secret() {
+    let mut stored =
+        secret(&[("nil", ""), ("opts", r#"{"a":[1,2]}"#), ("port", "5432"), ("tls", "true")]);
+    stored.extend(secret(&[("text", "7"), ("big", "12345678901234567890123")]));
+    let json = ["nil", "opts", "port", "tls", "big"].map(str::to_owned).into();
+    let at = place("runtime/a/db");
+    let reads = Reads::from([(&at, Some(Live { data: &stored, json: &json }))]);
+    let found = text(render(&request(json!({ "data": [key("all", json!({}))] })), &reads));
+    assert_eq!(
+        found,
+        r#"all={"big":12345678901234567890123,"nil":null,"opts":{"a":[1,2]},"port":5432,"text":"7","tls":true}"#
+    );
+    let each = text(render(
+        &request(json!({ "dataFrom": [{ "extract": { "key": "runtime/a/db" } }] })),
+        &reads,
+    ));
+    assert_eq!(
+        each,
+        r#"big=12345678901234567890123 nil= opts={"a":[1,2]} port=5432 text=7 tls=true"#
+    );
 }
 
 #[test]
 fn a_secret_without_property_is_compact_json_with_go_escapes() {
     let stored = secret(&[("b", "<&>\u{1}"), ("a", "q\"\\\n")]);
     let at = place("runtime/a/db");
-    let reads = Reads::from([(&at, Some(&stored))]);
+    let reads = Reads::from([(&at, Some(text_only(&stored)))]);
     let found = text(render(&request(json!({ "data": [key("all", json!({}))] })), &reads));
     assert_eq!(found, r#"all={"a":"q\"\\\n","b":"\u003c\u0026\u003e\u0001"}"#);
 }
@@ -101,7 +161,7 @@ fn a_secret_without_property_is_compact_json_with_go_escapes() {
 fn what_a_missing_source_does_depends_on_the_deletion_policy() {
     let stored = secret(&[("k", "v")]);
     let (gone, there) = (place("runtime/a/gone"), place("runtime/a/db"));
-    let reads = Reads::from([(&gone, None), (&there, Some(&stored))]);
+    let reads = Reads::from([(&gone, None), (&there, Some(text_only(&stored)))]);
     let spec = |policy: &str, keys: &[&str]| {
         let from: Vec<Value> = keys.iter().map(|k| json!({ "extract": { "key": k } })).collect();
         request(json!({ "dataFrom": from, "target": { "deletionPolicy": policy } }))

@@ -14,7 +14,7 @@ fn parsed(patch: Value) -> Result<Request, NotReady> {
         spec[key] = value.clone();
     }
     let spec: ExternalSecretSpec = serde_json::from_value(spec).expect("a spec");
-    Request::parse("db", &spec, "secret")
+    Request::parse("db", &spec)
 }
 
 #[test]
@@ -79,7 +79,6 @@ fn what_is_not_acted_on_is_refused_by_name() {
         (target(json!({ "template": { "type": "kubernetes.io/service-account-token" } })), "type"),
         (json!({ "syncWindows": { "kind": "allow" } }), "syncWindows"),
         (json!({ "data": [] }), "no entry"),
-        (json!({ "secretStoreRef": null }), "secretStoreRef"),
     ];
     for (patch, field) in table {
         let not_ready = parsed(patch.clone()).expect_err("a not_ready");
@@ -94,4 +93,52 @@ fn data_comes_after_data_from_so_that_it_wins() {
     let order: Vec<String> =
         request.expect("a request").entries.iter().map(|e| e.place().path.to_string()).collect();
     assert_eq!(order, ["runtime/payments/all", "runtime/payments/db"]);
+}
+
+/// One of the two would be lost.
+#[test]
+fn m13_a_key_that_two_entries_name_is_refused_by_name() {
+    let entry =
+        json!({ "secretKey": "a", "remoteRef": { "key": "runtime/payments/db", "property": "b" } });
+    let twice = json!({ "data": [entry, entry] });
+    let refused = parsed(twice.clone()).expect_err("refused");
+    assert!(refused.message.contains("key \"a\""), "{}", refused.message);
+    let mut either = twice;
+    either["target"] = json!({ "deletionPolicy": "Merge" });
+    assert!(parsed(either).is_ok(), "the second may stand in for a first that is gone");
+}
+
+/// Whoever could set them could say of any Secret that it is authoritative, handed over, or somebody's.
+#[test]
+fn m12_a_template_that_sets_a_mark_of_regents_is_refused() {
+    for key in
+        ["regent.dev/handed-over", "regent.dev/class", "reconcile.external-secrets.io/managed"]
+    {
+        for field in ["labels", "annotations"] {
+            let template = json!({ "metadata": { field: { key: "become" } } });
+            let refused = parsed(json!({ "target": { "template": template } })).expect_err(key);
+            assert_eq!(refused.reason, "Reserved", "{key}");
+            assert!(refused.message.contains(key), "{}", refused.message);
+        }
+    }
+}
+
+/// Each entry may name its store; nothing else is a source.
+#[test]
+fn m09_entries_name_stores_of_their_own() {
+    let reference = json!({ "key": "runtime/payments/db" });
+    let source = json!({ "storeRef": { "name": "vault-backend", "kind": "ClusterSecretStore" } });
+    let spec = |source: &Value| {
+        json!({ "dataFrom": [{ "extract": reference, "sourceRef": source }],
+            "data": [{ "secretKey": "a", "remoteRef": reference, "sourceRef": source }] })
+    };
+    let parsed_spec: ExternalSecretSpec = serde_json::from_value(spec(&source)).expect("a spec");
+    assert!(Request::parse("db", &parsed_spec).is_ok());
+    let names: Vec<_> = stores(&parsed_spec).into_iter().map(|s| (s.kind(), s.name)).collect();
+    assert_eq!(names, [("ClusterSecretStore", "vault-backend".to_owned())]);
+    let both = json!({ "storeRef": { "name": "s" }, "generatorRef": {} });
+    for other in [json!({ "generatorRef": { "name": "g" } }), both] {
+        let parsed_spec = serde_json::from_value(spec(&other)).expect("a spec");
+        assert_eq!(Request::parse("db", &parsed_spec).err().map(|n| n.reason), Some("Unsupported"));
+    }
 }

@@ -12,7 +12,7 @@ fn request(target: Value) -> Request {
         "dataFrom": [{ "extract": { "key": "runtime/a/db" } }],
     });
     let spec = serde_json::from_value(spec).expect("a spec");
-    Request::parse("db", &spec, "secret").expect("a request")
+    Request::parse("db", &spec).expect("a request")
 }
 
 fn data(pairs: &[(&str, &str)]) -> SecretData {
@@ -52,7 +52,7 @@ fn with<T>(run: impl FnOnce(&Owner<'_>) -> T) -> T {
         ])),
         ..ObjectMeta::default()
     };
-    run(&Owner { namespace: "a", name: "db", uid: "es", meta: &meta })
+    run(&Owner { namespace: "a", name: "db", uid: "es", meta: &meta, lives: &|_| false })
 }
 
 fn written(
@@ -177,7 +177,7 @@ fn a_bootstrap_secret_becomes_the_materialized_one_only_when_marked() {
         (Some("b"), Some("5"))
     );
     let keys: Vec<&String> = new.metadata.annotations.iter().flatten().map(|(k, _)| k).collect();
-    assert_eq!(keys, ["keep", labels::OWNED_BY, labels::VERSIONS]);
+    assert_eq!(keys, ["keep", labels::OWNED_BY, labels::PARTS, labels::VERSIONS]);
     assert_eq!(new.metadata.owner_references, None);
 }
 
@@ -187,10 +187,11 @@ fn one_of_the_same_name_finds_its_secret_as_it_is() {
     let made = after(written(json!({}), None, &[("password", "new")], 3));
     let request = request(json!({}));
     let again = |name: &str| {
-        let meta = ObjectMeta::default();
-        let owner = Owner { namespace: "a", name, uid: "another", meta: &meta };
-        may_write(&request, &owner, Some(&made))?;
-        plan(&request, &owner, Some(&made), &data(&[("password", "new")]), &versions(3))
+        with(|owner| {
+            let owner = Owner { name, uid: "another", ..owner.clone() };
+            may_write(&request, &owner, Some(&made))?;
+            plan(&request, &owner, Some(&made), &data(&[("password", "new")]), &versions(3))
+        })
     };
     assert!(matches!(again("db"), Ok(Write::Nothing)));
     assert_eq!(reason(again("other")), "SecretNotMine");
@@ -231,25 +232,6 @@ fn a_merge_target_keeps_its_marks() {
     assert!(merged.metadata.labels.iter().flatten().any(|(k, _)| k.ends_with("instance")));
 }
 
-/// PROTOCOLS.md §6: lower number, same number at another time, or nothing at all.
-#[test]
-fn a_path_that_went_back_keeps_the_secret() {
-    let made = after(written(json!({}), None, &[("password", "new")], 3));
-    let path = || SecretPath::parse("runtime/a/db").expect("a path");
-    let table = [
-        (Some(VersionPair::new(4, "t4")), None),
-        (Some(VersionPair::new(3, "t3")), None),
-        (Some(VersionPair::new(3, "other")), Some("AuthorityWentBack")),
-        (Some(VersionPair::new(2, "t2")), Some("AuthorityWentBack")),
-        (None, Some("AuthorityWentBack")),
-    ];
-    for (now, expected) in table {
-        let read = BTreeMap::from([(path(), now.clone())]);
-        assert_eq!(went_back(Some(&made), &read).err().map(|r| r.reason), expected, "{now:?}");
-        assert_eq!(went_back(None, &read), Ok(()));
-    }
-}
-
 #[test]
 fn an_immutable_secret_may_change_its_marks_but_not_its_data() {
     let made = after(written(json!({ "immutable": true }), None, &[("k", "v")], 1));
@@ -257,4 +239,54 @@ fn an_immutable_secret_may_change_its_marks_but_not_its_data() {
     assert!(matches!(same, Ok(Write::Replace(_))));
     let other = written(json!({ "immutable": true }), Some(&made), &[("k", "w")], 2);
     assert_eq!(reason(other), "SecretSyncedError");
+}
+
+/// What an earlier release wrote is adopted: marks are added, no byte of the data changes, and the next look writes nothing.
+#[test]
+fn m01_what_an_earlier_release_wrote_is_adopted_with_its_data_as_it_is() {
+    for policy in ["Owner", "Merge"] {
+        let target = || json!({ "creationPolicy": policy });
+        let mut old = after(written(json!({}), None, &[("password", "new")], 3));
+        old.metadata.annotations.get_or_insert_default().remove(labels::PARTS);
+        if policy == "Merge" {
+            old.metadata.annotations.get_or_insert_default().remove(labels::OWNED_BY);
+        }
+        let adopted = after(written(target(), Some(&old), &[("password", "new")], 3));
+        assert_eq!(adopted.data, old.data, "{policy}");
+        let again = written(target(), Some(&adopted), &[("password", "new")], 3);
+        assert!(matches!(again, Ok(Write::Nothing)), "{policy}");
+    }
+}
+
+/// A part is changed by its own ExternalSecret alone; a version is as old as the oldest part that renders it.
+#[test]
+fn m01_each_part_has_its_own_keys_and_versions() {
+    let theirs = secret(
+        json!({ "metadata": { "name": "db", "labels": { "team": "chart" } }, "data": { "own": "eA==" } }),
+    );
+    let target = || json!({ "creationPolicy": "Merge" });
+    let one = after(written(target(), Some(&theirs), &[("a", "1")], 3));
+    let request = request(target());
+    let meta = ObjectMeta::default();
+    let lives = |name: &str| name == "db";
+    let two = Owner { namespace: "a", name: "two", uid: "2", meta: &meta, lives: &lives };
+    let both = after(plan(&request, &two, Some(&one), &data(&[("b", "2")]), &versions(2)));
+    let keys: Vec<&String> = both.data.iter().flatten().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["a", "b", "own"]);
+    assert_eq!(annotation(&both, labels::VERSIONS), Some(r#"{"runtime/a/db":"2@t2"}"#));
+    assert_eq!(
+        both.metadata.labels.as_ref().map(|l| l["team"].as_str()),
+        Some("chart"),
+        "only copied"
+    );
+    let clash = plan(&request, &two, Some(&one), &data(&[("a", "2")]), &versions(2));
+    assert_eq!(reason(clash), "OwnedByAnother");
+    let left = without_part(&both, "two").expect("readable").expect("a part");
+    let keys: Vec<&String> = left.data.iter().flatten().map(|(key, _)| key).collect();
+    assert_eq!(
+        (keys.len(), annotation(&left, labels::VERSIONS)),
+        (2, Some(r#"{"runtime/a/db":"3@t3"}"#))
+    );
+    let foreign = without_part(&left, "db").expect("readable").expect("a part");
+    assert!(!json!(foreign.metadata).to_string().contains("regent.dev/"));
 }
