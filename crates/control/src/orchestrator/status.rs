@@ -142,8 +142,7 @@ fn verdict(facts: &Facts, behind: bool) -> Verdict {
         return Verdict::no(
             Reason::RecordBehindStatus.as_str(),
             "the authority knows less than this status: an older state was restored; restore a \
-             newer one, or \
-             accept it with regent authority accept-restore",
+             newer one",
         );
     }
     let record = facts.record.as_ref();
