@@ -2,7 +2,7 @@
 
 use regent_types::{Advice, Explain};
 
-use crate::keys::{Identities, Skipped};
+use crate::skipped::Skipped;
 
 /// Why a manifest, an identity or a Secret was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -163,14 +163,6 @@ pub enum Error {
 impl Error {
     pub(crate) fn unsupported(what: impl Into<String>, line: usize) -> Self {
         Self::Unsupported { what: what.into(), line }
-    }
-
-    pub(crate) fn wrong_identity(expected: Vec<String>, tried: &Identities) -> Self {
-        Self::WrongIdentity {
-            expected,
-            held: tried.recipients(),
-            skipped: tried.skipped().to_vec(),
-        }
     }
 }
 

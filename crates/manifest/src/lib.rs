@@ -20,6 +20,7 @@ mod error;
 pub mod keys;
 pub mod lint;
 pub mod secret;
+mod skipped;
 pub mod sops;
 pub mod text;
 mod tree;

@@ -40,7 +40,7 @@ pub(crate) struct Text {
 
 /// Why a text could not be read.
 pub(crate) struct Unread {
-    /// Line from 1.
+    /// Line of the text at which reading ended, from 1.
     pub(crate) line: usize,
     pub(crate) why: &'static str,
 }

@@ -89,7 +89,7 @@ fn write(record: &Record, seen: &Observation) -> Step {
         (ValueSeen::None | ValueSeen::Unreadable, _) => conflict(
             Reason::Unreadable,
             format!(
-                "version 1 of {} cannot be read; keep what is there with regent adopt",
+                "version 1 of {} cannot be read; restore that version, or declare another path",
                 seen.subject.path
             ),
         ),
@@ -126,9 +126,8 @@ fn occupied(seen: &Observation) -> Step {
     conflict(
         Reason::Occupied,
         format!(
-            "expected no version at {}, found one that no run of this installation wrote; take it \
-             over with \
-             regent adopt or declare another path",
+            "expected no version at {}, found one that no run of this installation wrote; declare \
+             another path, or remove that version's metadata if nobody needs it",
             seen.subject.path
         ),
     )

@@ -102,8 +102,7 @@ fn source(seen: &Observation) -> Result<&BootstrapSeen, Step> {
         Bootstrap::Materialized | Bootstrap::Foreign => Err(wait(
             Reason::NotABootstrapSecret,
             "the Secret of that name was not made by bootstrap and is never taken as a source; \
-             remove it, or adopt \
-             the value with regent adopt",
+             remove it, or name another one in bootstrapSecret",
         )),
         Bootstrap::Live(b) if b.empty || b.marked.is_some() => Err(wait(
             Reason::BootstrapSecretEmpty,
@@ -145,7 +144,7 @@ fn write(record: &Record, seen: &Observation) -> Step {
         ValueSeen::None | ValueSeen::Unreadable => conflict(
             Reason::Unreadable,
             format!(
-                "version 1 of {} cannot be read; keep what is there with regent adopt",
+                "version 1 of {} cannot be read; restore that version, or declare another path",
                 seen.subject.path
             ),
         ),
@@ -155,21 +154,18 @@ fn write(record: &Record, seen: &Observation) -> Step {
         ValueSeen::Read { hmac, .. } if record.hmacs.contains(hmac) => conflict(
             Reason::ChangedDuringHandover,
             format!(
-                "run {} wrote version 1 of {} and the bootstrap Secret has changed since; decide \
-                 with regent \
-                 handover resolve {} --keep authority|bootstrap",
+                "run {} wrote version 1 of {} and the bootstrap Secret has changed since; put the \
+                 value that was handed over back into Git, or declare another path",
                 record.notes.run.as_deref().unwrap_or("unknown"),
                 seen.subject.path,
-                record.owner.name
             ),
         ),
         ValueSeen::Read { pair, .. } => conflict(
             Reason::Occupied,
             format!(
                 "expected no version at {}, found version {pair} that no run of this installation \
-                 wrote; decide \
-                 with regent handover resolve {} --keep authority|bootstrap",
-                seen.subject.path, record.owner.name
+                 wrote; declare another path, or remove that version's metadata if nobody needs it",
+                seen.subject.path
             ),
         ),
     }

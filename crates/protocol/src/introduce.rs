@@ -27,9 +27,7 @@ pub(crate) fn owned(record: &Record, seen: &Observation, origin: Origin) -> Opti
         return Some(conflict(
             Reason::OtherInstallation,
             format!(
-                "path {} belongs to installation {}, this is {}; declare another path, or end \
-                 that installation \
-                 with regent teardown",
+                "path {} belongs to installation {}, this is {}; declare another path",
                 record.path, theirs.installation, ours.installation
             ),
         ));
@@ -95,9 +93,7 @@ pub(crate) fn behind(record: Option<&Record>, seen: &Observation) -> Option<Step
             Reason::RecordBehindStatus,
             format!(
                 "status says version {status} of {}, the record in the authority knows {found}: \
-                 an older state \
-                 was restored; restore a newer one, or accept it with regent authority \
-                 accept-restore",
+                 an older state was restored; restore a newer one",
                 seen.subject.path
             ),
         )

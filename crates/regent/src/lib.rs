@@ -8,4 +8,6 @@
 pub mod cli;
 pub mod commands;
 pub mod connect;
+#[cfg(test)]
+mod named_commands;
 pub mod output;

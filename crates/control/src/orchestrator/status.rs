@@ -146,8 +146,7 @@ fn verdict(observed: &Observed, behind: bool) -> Verdict {
         return Verdict::no(
             Reason::RecordBehindStatus.as_str(),
             "the authority knows less than this status: an older state was restored; restore a \
-             newer one, or \
-             accept it with regent authority accept-restore",
+             newer one",
         );
     }
     let record = observed.record.as_ref();

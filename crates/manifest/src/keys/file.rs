@@ -47,7 +47,7 @@ pub fn decrypt(identities: &Identities, armored: &str) -> Result<Sensitive<Vec<u
     }
     match unwrap_limited(identities, armored, PLAINTEXT_BYTES_MAX) {
         Ok(mut plaintext) => Ok(Sensitive::new(std::mem::take(&mut *plaintext))),
-        Err(Refused::NoMatch) => Err(Error::wrong_identity(Vec::new(), identities)),
+        Err(Refused::NoMatch) => Err(identities.none_fits(Vec::new())),
         Err(Refused::Damaged(what)) => Err(Error::BadAgeFile { what }),
         Err(Refused::TooLarge) => {
             Err(Error::TooLarge { what: "the plaintext", limit: PLAINTEXT_BYTES_MAX })

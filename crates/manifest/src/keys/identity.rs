@@ -5,9 +5,10 @@ use std::fmt;
 use age::secrecy::ExposeSecret;
 use regent_types::Sensitive;
 
-use super::lines::{Entry, Skipped, entries};
+use super::lines::{Entry, entries};
 use super::{IDENTITIES_MAX, IDENTITY_FILE_BYTES_MAX, SKIPPED_MAX};
 use crate::Error;
+use crate::skipped::Skipped;
 
 /// A fresh key pair.
 #[derive(Debug)]
@@ -124,6 +125,12 @@ impl Identities {
     #[must_use]
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
+    }
+
+    /// That none of these opened what was sealed to `expected`.
+    pub(crate) fn none_fits(&self, expected: Vec<String>) -> Error {
+        let skipped = self.skipped.clone();
+        Error::WrongIdentity { expected, held: self.recipients(), skipped }
     }
 
     /// The recipients of these identities, in the file's order.

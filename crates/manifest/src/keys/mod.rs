@@ -15,9 +15,9 @@ mod lines;
 mod recipient;
 mod share;
 
+pub use crate::skipped::Skipped;
 pub use file::{decrypt, encrypt_to};
 pub use identity::{Identities, NewIdentity, generate, identity_file_text};
-pub use lines::Skipped;
 pub use recipient::Recipient;
 pub use share::seal_share;
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{Finding, Findings, PLAINTEXT_SECRET};
+use super::finding::{Finding, Findings, PLAINTEXT_SECRET};
 use crate::sops::TOKEN_PREFIX;
 use crate::tree::Unread;
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use super::{Findings, PRIVATE_KEY};
+use super::finding::{Findings, PRIVATE_KEY};
 use crate::text;
 
 /// Whole keys only, so that a text which mentions the format is not a finding.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{BROKEN_SEAL, Findings, PLAIN_UNDER_RULE, PLAINTEXT_SECRET, RENAMED_FIELD, manifest};
+use super::finding::{Findings, PLAIN_UNDER_RULE, PLAINTEXT_SECRET, RENAMED_FIELD};
 use crate::sops::Token;
 use crate::tree::{Node, Value};
 
@@ -12,11 +12,13 @@ const GROUP: &str = "regent.dev/";
 const ON: [&str; 6] = ["on", "On", "ON", "true", "True", "TRUE"];
 const RENAMED: &str = "spec.on of an EventTrigger is called spec.source: YAML 1.1 reads on as true";
 
-/// Looks at each object of each document.
-pub(super) fn look(documents: &[Rc<Node>], findings: &mut Findings<'_>) {
+/// Looks at each object of each document; returns the manifests inside EncryptedManifests.
+pub(super) fn look<'n>(documents: &'n [Rc<Node>], findings: &mut Findings<'_>) -> Vec<&'n Node> {
+    let mut embedded = Vec::new();
     for document in documents {
-        walk(document, "", false, findings);
+        walk(document, "", false, findings, &mut embedded);
     }
+    embedded
 }
 
 /// Whether a node is a Secret. A patch may leave out `apiVersion`; another one is another kind.
@@ -39,10 +41,16 @@ fn is_ours(node: &Node, kind: &str) -> bool {
     node.says("kind", |is| is == kind) && node.says("apiVersion", |is| is.starts_with(GROUP))
 }
 
-fn walk(node: &Node, path: &str, listed: bool, findings: &mut Findings<'_>) {
+fn walk<'n>(
+    node: &'n Node,
+    path: &str,
+    listed: bool,
+    findings: &mut Findings<'_>,
+    embedded: &mut Vec<&'n Node>,
+) {
     if let Value::Seq(items) = &node.value {
         for (index, item) in items.iter().enumerate() {
-            walk(item, &format!("{path}[{index}]"), listed, findings);
+            walk(item, &format!("{path}[{index}]"), listed, findings, embedded);
         }
         return;
     }
@@ -53,7 +61,7 @@ fn walk(node: &Node, path: &str, listed: bool, findings: &mut Findings<'_>) {
         if secret && matches!(key, "data" | "stringData") {
             plain_values(value, &path, findings);
         } else {
-            walk(value, &path, secrets && key == "items", findings);
+            walk(value, &path, secrets && key == "items", findings, embedded);
         }
     }
     for spec in node.all("spec") {
@@ -61,7 +69,7 @@ fn walk(node: &Node, path: &str, listed: bool, findings: &mut Findings<'_>) {
             renamed(spec, findings);
         }
         if is_ours(node, "EncryptedManifest") {
-            spec.all("sops").for_each(|sealed| embedded(sealed, findings));
+            embedded.extend(spec.all("sops"));
         }
     }
 }
@@ -96,19 +104,5 @@ fn renamed(spec: &Node, findings: &mut Findings<'_>) {
     let Value::Map(pairs) = &spec.value else { return };
     for (key, _) in pairs.iter().filter(|(key, _)| key.text().is_some_and(|k| ON.contains(&k))) {
         findings.add(key.line, RENAMED_FIELD, RENAMED.to_owned());
-    }
-}
-
-/// The manifest inside an EncryptedManifest. One inside of that would be plain text to SOPS.
-fn embedded(node: &Node, findings: &mut Findings<'_>) {
-    let Some(text) = node.text() else { return };
-    let mut inner = Findings::of(findings.file);
-    manifest(text, &mut inner);
-    if !crate::sops::is_sealed(text) && !inner.found.iter().any(|f| f.rule == BROKEN_SEAL) {
-        findings.add(node.line, BROKEN_SEAL, "spec.sops holds no sealed manifest".to_owned());
-    }
-    for mut finding in inner.found {
-        finding.line += node.line - 1;
-        findings.found.push(finding);
     }
 }

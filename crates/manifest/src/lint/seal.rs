@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use super::finding::{BROKEN_SEAL, Finding, Findings, PLAIN_UNDER_RULE};
 use super::rules::{is_secret, is_secret_list};
-use super::{BROKEN_SEAL, Finding, Findings, PLAIN_UNDER_RULE};
 use crate::Error;
 use crate::sops::{self, Leaf, Metadata, ScalarKind, Stream, Token};
 use crate::tree::{Node, Value};

@@ -76,9 +76,10 @@ impl DataKey {
         let mut data = scalar.bytes.clone();
         let cipher = self.cipher::<U32>();
         let nonce = GenericArray::from_slice(&iv);
-        let tag = cipher
-            .encrypt_in_place_detached(nonce, aad.as_bytes(), &mut data)
-            .map_err(|_| Error::TooLarge { what: "a value", limit: super::TEXT_BYTES_MAX })?;
+        let tag =
+            cipher.encrypt_in_place_detached(nonce, aad.as_bytes(), &mut data).map_err(|_| {
+                Error::TooLarge { what: "a value", limit: super::limits::TEXT_BYTES_MAX }
+            })?;
         Ok(Some(format!(
             "{TOKEN_PREFIX}{},iv:{},tag:{},type:{name}]",
             STANDARD.encode(&*data),

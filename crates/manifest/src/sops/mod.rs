@@ -20,6 +20,7 @@ mod document;
 mod envelope;
 mod gotime;
 mod inspect;
+mod limits;
 mod mac;
 mod metadata;
 mod open;
@@ -32,6 +33,7 @@ mod shamir;
 mod splice;
 
 pub use inspect::{Inspection, inspect, is_sealed, refuse_sealed};
+pub use limits::{DEPTH_MAX, DOCUMENTS_MAX, KEY_BYTES_MAX, NODES_MAX, TEXT_BYTES_MAX};
 pub use open::{Opened, open};
 pub use reseal::reseal;
 pub use seal::{DEFAULT_ENCRYPTED_REGEX, SealOptions, seal};
@@ -42,15 +44,3 @@ pub(crate) use metadata::Metadata;
 pub(crate) use open::covered;
 pub(crate) use parse::parse;
 pub(crate) use scalar::{ScalarKind, resolve};
-
-/// A manifest's text: what an EncryptedManifest may hold, and what etcd takes (1 MiB).
-pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
-/// Nested mappings and sequences. A Secret has three; values of a chart, custom resources and JSON in YAML have tens.
-/// Each collection keeps the keys above it, so that this times [`NODES_MAX`] is what a text costs.
-pub const DEPTH_MAX: usize = 128;
-/// Keys, values and collections in one stream: at about 100 bytes each this is the text limit.
-pub const NODES_MAX: usize = 10_000;
-/// Documents in one stream.
-pub const DOCUMENTS_MAX: usize = 256;
-/// Bytes of one key. A Kubernetes key has at most 253.
-pub const KEY_BYTES_MAX: usize = 1024;

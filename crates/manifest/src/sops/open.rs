@@ -96,7 +96,7 @@ fn locked(metadata: &Metadata, identities: &Identities, damaged: Option<&'static
         let kinds = metadata.other_kinds().join(", ");
         return Error::unsupported(format!("master keys of kind {kinds} only"), 0);
     }
-    Error::wrong_identity(expected, identities)
+    identities.none_fits(expected)
 }
 
 /// One value of the user's document, read.

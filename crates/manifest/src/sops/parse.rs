@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 use super::document::{
     Comment, Container, Document, Leaf, MERGE_KEY, Mark, PathStep, Stream, display_path,
 };
+use super::limits::{DEPTH_MAX, DOCUMENTS_MAX, KEY_BYTES_MAX, NODES_MAX, TEXT_BYTES_MAX};
 use super::scalar::{ScalarKind, Tag, resolve};
 use super::splice::block_header;
-use super::{DEPTH_MAX, DOCUMENTS_MAX, KEY_BYTES_MAX, NODES_MAX, TEXT_BYTES_MAX};
 use crate::Error;
 
 /// Parses a stream of at most [`TEXT_BYTES_MAX`].

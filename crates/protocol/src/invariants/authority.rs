@@ -33,7 +33,7 @@ pub(super) fn one_authority(s: &Snapshot, found: &mut Findings) {
                 [
                     &s.installation,
                     theirs,
-                    "let that installation join, or end it with regent teardown",
+                    "let that installation in with `regent authority join`, or remove what it left",
                 ],
             );
         }

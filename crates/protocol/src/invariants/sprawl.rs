@@ -24,11 +24,7 @@ pub(super) fn every_value_accounted(s: &Snapshot, found: &mut Findings) {
             found.add(
                 format!("secret/{path}"),
                 "a path that nothing declares",
-                [
-                    "a RuntimeSecret or PushSecret for it",
-                    "none",
-                    "adopt it with regent adopt, or remove it",
-                ],
+                ["a RuntimeSecret or PushSecret for it", "none", "declare it, or remove it"],
             );
         }
     }

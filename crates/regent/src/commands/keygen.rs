@@ -9,7 +9,7 @@ use regent_manifest::keys;
 use regent_types::Advice;
 use serde::Serialize;
 
-use crate::output::{Format, Out};
+use crate::output::{Format, Out, escape};
 use regent_host::failure::Failure;
 
 /// Arguments of `regent keygen`.
@@ -41,7 +41,7 @@ pub fn run(args: &KeygenArgs, out: Out) -> anyhow::Result<u8> {
         options.write(true).create_new(true).mode(0o600).open(&args.out).map_err(|e| {
             let advice = Advice::new(
                 "a new private file",
-                format!("{}: {e}", args.out.display()),
+                format!("{}: {e}", escape::path(&args.out)),
                 "name another file with --out: an identity is never overwritten",
             );
             Failure::new("CannotWriteIdentity", "the identity cannot be written", advice)
@@ -51,11 +51,11 @@ pub fn run(args: &KeygenArgs, out: Out) -> anyhow::Result<u8> {
     if out.format == Format::Table {
         out.note(&format!(
             "identity written to {} (mode 0600): keep it offline",
-            args.out.display()
+            escape::path(&args.out)
         ));
         out.line(&made.recipient);
     } else {
-        let identity_file = args.out.display().to_string();
+        let identity_file = escape::path(&args.out);
         out.value(&Made { recipient: made.recipient.clone(), identity_file })?;
     }
     Ok(0)

@@ -1,10 +1,12 @@
-//! One file a command: arguments, fetch, print. The work is elsewhere. `cluster_args` are flags that most of them share.
+//! One file a command: arguments, fetch, print. The work is elsewhere. `cluster_args` are flags that most of
+//! them share; `identities` and `text_file` are what several of them read.
 
 pub mod audit;
 pub mod authority;
 pub(crate) mod cluster_args;
 #[cfg(feature = "dev")]
 pub mod dev;
+pub(crate) mod identities;
 pub mod install;
 pub mod keygen;
 pub mod lint;
@@ -13,4 +15,5 @@ pub mod run;
 pub mod seal;
 pub mod secrets;
 pub mod status;
+pub(crate) mod text_file;
 pub mod verify;

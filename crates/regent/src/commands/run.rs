@@ -13,6 +13,7 @@ use regent_types::identity::Identity;
 use regent_vault::FileJwt;
 use tokio::sync::watch;
 
+use crate::output::escape;
 use regent_host::component;
 use regent_host::component::Given;
 use regent_host::connect;
@@ -159,7 +160,7 @@ fn hostname() -> String {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    let found = format!("{}: {error}", path.display());
+    let found = format!("{}: {error}", escape::path(path));
     Failure::new(
         "UnreadableFile",
         "a file of certificates cannot be read",

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the place that may")]
 
+pub mod escape;
 mod progress;
 
 use clap::ValueEnum;
@@ -48,7 +49,7 @@ impl Out {
         table.load_style(comfy_table::presets::NOTHING);
         table.set_header(R::COLUMNS.to_vec());
         for row in rows {
-            table.add_row(row.cells());
+            table.add_row(row.cells().iter().map(|cell| escape::escaped(cell)));
         }
         for line in table.to_string().lines() {
             println!("{}", line.trim_end());
@@ -67,7 +68,7 @@ impl Out {
 
     /// A line of result.
     pub fn line(&self, text: &str) {
-        println!("{text}");
+        println!("{}", escape::escaped_lines(text));
     }
 
     /// Text as it is, without a line end of its own.
@@ -77,14 +78,16 @@ impl Out {
 
     /// A line beside the result.
     pub fn note(&self, text: &str) {
-        eprintln!("{text}");
+        eprintln!("{}", escape::escaped_lines(text));
     }
 
     /// An error, as JSON where JSON was asked for.
     pub fn failure(&self, failure: &Failure) {
         match self.format {
             Format::Json => println!("{}", failure.json()),
-            Format::Table | Format::Yaml => eprintln!("error: {failure}"),
+            Format::Table | Format::Yaml => {
+                eprintln!("error: {}", escape::escaped_lines(&failure.to_string()));
+            }
         }
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::escape::escaped_lines;
+
 /// Prints finished steps as lines and, on a terminal, the step under way below them.
 pub struct Progress {
     bar: Option<ProgressBar>,
@@ -26,6 +28,7 @@ impl Progress {
 
     /// Prints a line that stays, above the spinner where there is one.
     pub fn line(&self, text: &str) {
+        let text = escaped_lines(text);
         match &self.bar {
             Some(bar) => bar.println(text),
             None => eprintln!("{text}"),
@@ -35,7 +38,7 @@ impl Progress {
     /// What is being waited for now.
     pub fn waiting(&self, text: &str) {
         if let Some(bar) = &self.bar {
-            bar.set_message(text.to_owned());
+            bar.set_message(escaped_lines(text));
         }
     }
 

@@ -141,6 +141,7 @@ const WRITERS: &[(&str, &str)] = &[
 /// Who reads the environment.
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("crates/regent/src/cli.rs", "NO_COLOR is no argument of ours"),
+    ("crates/regent/src/commands/identities.rs", "SOPS_AGE_KEY: an identity is never an argument"),
     ("crates/regent/src/connect.rs", "VAULT_TOKEN: a token is never an argument"),
     ("crates/lab/src/authority_server.rs", "a process that it starts logs like itself"),
 ];

@@ -24,7 +24,7 @@ pub struct JoinArgs {
 }
 
 pub(super) async fn run(args: &JoinArgs, out: Out) -> anyhow::Result<u8> {
-    let identities = args.holder.identities()?;
+    let identities = args.holder.identities(out)?;
     let person = args.holder.person(&identities).await?;
     let outcome = person.join().await.map_err(super::failed("joining the authority"))?;
     let by = outcome.opened_by.join(", ");

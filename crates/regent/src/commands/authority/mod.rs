@@ -28,9 +28,11 @@ use regent_types::seal::SealedShares;
 
 pub use command::{AuthorityCommand, run};
 
-use super::open::read_text;
+use super::identities;
+use super::text_file::read_text;
 use crate::commands::cluster_args::ClusterArgs;
 use crate::connect;
+use crate::output::{Out, escape};
 use regent_host::failure::Failure;
 
 /// Who holds shares, and which cluster and authority.
@@ -49,10 +51,8 @@ pub struct HolderArgs {
 }
 
 impl HolderArgs {
-    fn identities(&self) -> Result<Identities, Failure> {
-        let text = read_text(&self.identity)?;
-        Identities::parse(text.expose())
-            .map_err(|e| Failure::of(&format!("reading {}", self.identity.display()), &e))
+    fn identities(&self, out: Out) -> Result<Identities, Failure> {
+        identities::read(Some(&self.identity), out)
     }
 
     async fn person<'a>(&self, identities: &'a Identities) -> anyhow::Result<Person<'a>> {
@@ -71,7 +71,7 @@ fn read_shares(path: &Path) -> Result<SealedShares, Failure> {
             error.to_string(),
             "name that file with --shares",
         );
-        Failure::new("NotSealedShares", format!("{} holds no shares", path.display()), advice)
+        Failure::new("NotSealedShares", format!("{} holds no shares", escape::path(path)), advice)
     })
 }
 

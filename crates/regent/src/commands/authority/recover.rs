@@ -21,7 +21,7 @@ pub struct RecoverArgs {
 }
 
 pub(super) async fn run(args: &RecoverArgs, out: Out) -> anyhow::Result<u8> {
-    let identities = args.holder.identities()?;
+    let identities = args.holder.identities(out)?;
     let person = args.holder.person(&identities).await?;
     let outcome = person.recover().await.map_err(super::failed("recovering the authority"))?;
     let by = outcome.opened_by.join(", ");

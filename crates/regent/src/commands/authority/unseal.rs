@@ -30,7 +30,7 @@ pub struct UnsealArgs {
 }
 
 pub(super) async fn run(args: &UnsealArgs, out: Out) -> anyhow::Result<u8> {
-    let identities = args.holder.identities()?;
+    let identities = args.holder.identities(out)?;
     let person = args.holder.person(&identities).await?;
     let by = person.unseal().await.map_err(super::failed("unsealing the authority"))?;
     out.line(&format!("unsealed with the shares of {}", by.join(", ")));

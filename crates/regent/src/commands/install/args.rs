@@ -9,7 +9,8 @@ use regent_types::Advice;
 use regent_types::identity::Identity;
 
 use crate::commands::cluster_args::ClusterArgs;
-use crate::commands::open::read_text;
+use crate::commands::text_file::read_text;
+use crate::output::escape;
 use regent_host::failure::Failure;
 
 /// Exit code of wrong usage.
@@ -110,7 +111,7 @@ impl InstallArgs {
 pub fn values_file(path: &Path) -> Result<Values, Failure> {
     let text = read_text(path)?;
     let unfit = |found: String| {
-        let found = format!("{}: {found}", path.display());
+        let found = format!("{}: {found}", escape::path(path));
         let advice = Advice::new(
             "values with the fields of charts/regent/values.yaml",
             found,
