@@ -2,6 +2,8 @@
 
 use regent_types::{Advice, Explain};
 
+use super::names::printable_text;
+
 /// A repository could not be read or written. Paths and names only; never the content of a file.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -13,6 +15,14 @@ pub enum GitError {
         /// What gix says; it names paths and addresses, never content.
         #[source]
         source: Box<gix::Error>,
+    },
+    /// An address that no repository is fetched from.
+    #[error("address {url} cannot be used: expected {expected}")]
+    Address {
+        /// The address without credentials.
+        url: String,
+        /// What it should be.
+        expected: &'static str,
     },
     /// No branch or tag of that name.
     #[error("no branch or tag {reference}")]
@@ -40,6 +50,7 @@ impl Explain for GitError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Git { .. } => "Unreachable",
+            Self::Address { .. } => "BadAddress",
             Self::NoReference { .. } => "NoSuchReference",
             Self::Limit { .. } => "TooLarge",
         }
@@ -52,6 +63,9 @@ impl Explain for GitError {
                 chain(verb, source.as_ref()),
                 "check spec.url, the network and the credentials; it is tried again by itself",
             ),
+            Self::Address { url, expected } => {
+                Advice::new(*expected, url.clone(), "correct the address of the repository")
+            }
             Self::NoReference { reference } => Advice::new(
                 format!("a branch or tag named {reference}"),
                 "no such reference in the repository",
@@ -74,5 +88,6 @@ fn chain(verb: &str, error: &(dyn std::error::Error + 'static)) -> String {
         text = format!("{text}: {error}");
         next = error.source();
     }
-    text
+    // A server may have said some of it.
+    printable_text(&text)
 }

@@ -9,11 +9,15 @@
 //! Neither knows what the files mean.
 
 mod error;
+mod names;
 mod read;
 mod write;
 
 pub use error::GitError;
-pub use read::{Entry, LIMITS, Limits, WalkSummary, list, resolve, walk};
+pub use names::{printable, printable_text};
+pub use read::{
+    Entry, LIMITS, Limits, RefusedName, WalkSummary, is_under, list, resolve, select, walk,
+};
 pub use write::{commit, create};
 
 /// Opens the repository in `dir` without reading any configuration but its own.
@@ -23,4 +27,4 @@ pub(crate) fn open(dir: &std::path::Path) -> Result<gix::Repository, GitError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use gix::bstr::BString;
+use gix::object::tree::EntryKind;
+use gix::objs::tree::Entry as TreeEntry;
 use jiff::Timestamp;
 
 use super::*;
@@ -14,6 +17,41 @@ fn at(second: i64) -> Timestamp {
 
 fn files(all: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
     all.iter().map(|(p, b)| ((*p).to_owned(), b.as_bytes().to_vec())).collect()
+}
+
+/// Commits one entry of any kind on top of branch `main` of the repository in `dir`.
+pub(crate) fn commit_entry(
+    dir: &Path,
+    path: &str,
+    kind: EntryKind,
+    id: gix::ObjectId,
+) -> gix::ObjectId {
+    let repo = open(dir).unwrap();
+    let head = resolve(&repo, "main").unwrap();
+    let mut editor = repo.edit_tree(repo.find_commit(head).unwrap().tree_id().unwrap()).unwrap();
+    editor.upsert(path, kind, id).unwrap();
+    let tree = editor.write().unwrap().detach();
+    commit_tree(&repo, tree, head)
+}
+
+fn commit_tree(repo: &gix::Repository, tree: gix::ObjectId, on: gix::ObjectId) -> gix::ObjectId {
+    let who = gix::actor::SignatureRef { name: "t".into(), email: "t".into(), time: "5 +0000" };
+    repo.commit_as(who, who, "refs/heads/main", "l", tree, [on]).unwrap().detach()
+}
+
+/// Writes a tree as it is, which no editor would.
+fn write_tree(
+    repo: &gix::Repository,
+    entries: &[(&[u8], EntryKind, gix::ObjectId)],
+) -> gix::ObjectId {
+    let entry = |(name, kind, oid): &(&[u8], EntryKind, gix::ObjectId)| TreeEntry {
+        mode: (*kind).into(),
+        filename: BString::from(*name),
+        oid: *oid,
+    };
+    let mut entries: Vec<TreeEntry> = entries.iter().map(entry).collect();
+    entries.sort();
+    repo.write_object(&gix::objs::Tree { entries }).unwrap().detach()
 }
 
 /// `None` where there is no git binary.
@@ -80,6 +118,8 @@ fn each_limit_is_enforced() {
     let head = resolve(&repo, "main").unwrap();
     let cases = [
         (Limits { files_max: 1, ..LIMITS }, "the number of files"),
+        (Limits { folders_max: 3, ..LIMITS }, "the number of folders"),
+        (Limits { folder_bytes_max: 40, ..LIMITS }, "the list of folder "),
         (Limits { depth_max: 2, ..LIMITS }, "folder a/b/c/"),
         (Limits { total_bytes_max: 8, ..LIMITS }, "the size of all files"),
     ];
@@ -122,16 +162,80 @@ fn links_and_submodules_are_reported_and_not_followed() {
     create(&dir, &files(&[("a", "b")]), "m", at(5)).unwrap();
     let repo = open(&dir).unwrap();
     let head = resolve(&repo, "main").unwrap();
-    let mut editor = repo.edit_tree(repo.find_commit(head).unwrap().tree_id().unwrap()).unwrap();
-    let target = repo.write_blob(b"/etc/passwd").unwrap();
-    editor.upsert("link.yaml", gix::object::tree::EntryKind::Link, target).unwrap();
-    editor.upsert("vendor/lib", gix::object::tree::EntryKind::Commit, head).unwrap();
-    let tree = editor.write().unwrap().detach();
-    let who = gix::actor::SignatureRef { name: "t".into(), email: "t".into(), time: "5 +0000" };
-    let id = repo.commit_as(who, who, "refs/heads/main", "l", tree, [head]).unwrap().detach();
+    let target = repo.write_blob(b"/etc/passwd").unwrap().detach();
+    commit_entry(&dir, "link.yaml", EntryKind::Link, target);
+    let id = commit_entry(&dir, "vendor/lib", EntryKind::Commit, head);
     let mut paths = Vec::new();
     let summary = walk(&repo, id, LIMITS, &mut |e| paths.push(e.path.to_owned())).unwrap();
     assert_eq!(paths, ["a"]);
     assert_eq!(summary.links, ["link.yaml"]);
     assert_eq!(summary.submodules, ["vendor/lib"]);
+}
+
+/// Seven objects that name each other ten million times.
+#[test]
+fn g11_a_few_objects_that_name_each_other_without_end_are_cut_off() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("r");
+    create(&dir, &files(&[("a", "b")]), "m", at(5)).unwrap();
+    let repo = open(&dir).unwrap();
+    let head = resolve(&repo, "main").unwrap();
+    let mut id = gix::ObjectId::empty_tree(repo.object_hash());
+    for _ in 0..7 {
+        let names: Vec<String> = (0..10).map(|n| format!("f{n}")).collect();
+        let entries: Vec<_> = names.iter().map(|n| (n.as_bytes(), EntryKind::Tree, id)).collect();
+        id = write_tree(&repo, &entries);
+    }
+    let commit = commit_tree(&repo, id, head);
+    let error = walk(&repo, commit, LIMITS, &mut |_| ()).unwrap_err();
+    assert!(matches!(error, GitError::Limit { what, .. } if what == "the number of folders"));
+
+    let names: Vec<String> = (0..=LIMITS.unread_max).map(|n| format!("l{n}")).collect();
+    let links: Vec<_> = names.iter().map(|n| (n.as_bytes(), EntryKind::Commit, head)).collect();
+    let commit = commit_tree(&repo, write_tree(&repo, &links), commit);
+    let error = walk(&repo, commit, LIMITS, &mut |_| ()).unwrap_err();
+    assert!(
+        matches!(error, GitError::Limit { what, .. } if what == "the number of links and submodules")
+    );
+}
+
+#[test]
+fn g12_names_that_act_are_refused_with_what_may_be_printed_and_not_read() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("r");
+    create(&dir, &files(&[("a", "b")]), "m", at(5)).unwrap();
+    let repo = open(&dir).unwrap();
+    let head = resolve(&repo, "main").unwrap();
+    let blob = repo.write_blob(b"x: 1\n").unwrap().detach();
+    let below = write_tree(&repo, &[(b"deep.yaml", EntryKind::Blob, blob)]);
+    let all: [(&[u8], EntryKind, gix::ObjectId); 4] = [
+        (b"..", EntryKind::Tree, below),
+        (b"\x1b[2J.yaml", EntryKind::Blob, blob),
+        (b"caf\xe9.yaml", EntryKind::Blob, blob),
+        (b"fine.yaml", EntryKind::Blob, blob),
+    ];
+    let folder = write_tree(&repo, &all);
+    let commit = commit_tree(&repo, write_tree(&repo, &[(b"apps", EntryKind::Tree, folder)]), head);
+    let mut paths = Vec::new();
+    let summary = walk(&repo, commit, LIMITS, &mut |e| paths.push(e.path.to_owned())).unwrap();
+    assert_eq!(paths, ["apps/fine.yaml"]);
+    let mut shown: Vec<&str> = summary.refused.iter().map(|r| r.shown.as_str()).collect();
+    shown.sort_unstable();
+    assert_eq!(shown, ["apps/..", "apps/\\u{1b}[2J.yaml", "apps/caf\\xe9.yaml"]);
+}
+
+#[test]
+fn a_folder_holds_what_is_below_it_and_not_its_namesakes() {
+    let cases = [
+        ("a/b.yaml", "", true),
+        ("a/b.yaml", "a", true),
+        ("a/b.yaml", "./a/", true),
+        ("a/b.yaml", "/a", true),
+        ("ab/c.yaml", "a", false),
+        ("a/b.yaml", "a/b.yaml", true),
+        ("a/b.yaml", "..", false),
+    ];
+    for (path, folder, expected) in cases {
+        assert_eq!(is_under(path, folder), expected, "{path} {folder}");
+    }
 }
