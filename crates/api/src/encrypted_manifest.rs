@@ -57,6 +57,11 @@ pub struct EncryptedManifestStatus {
     /// uid of the bootstrap Secret that was produced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_uid: Option<String>,
+    /// When another value than before was produced, the last eight times: where values come faster than eight an hour,
+    /// Git makes a new one at each render.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub changed_at: Vec<Time>,
     /// When it was produced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub produced_at: Option<Time>,

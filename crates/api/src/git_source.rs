@@ -72,10 +72,14 @@ pub struct GitSourceStatus {
     /// Commit that was applied completely.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Objects applied from that commit, for pruning.
+    /// Objects that were applied and did not leave the repository since, for pruning; empty where `inventorySet` says
+    /// where they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20_000))]
     pub inventory: Vec<InventoryItem>,
+    /// Where the inventory is kept once it is too large for a status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inventory_set: Option<InventorySet>,
     /// When the revision was first applied whole, or was applied whole again after an error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_applied: Option<Time>,
@@ -85,6 +89,28 @@ pub struct GitSourceStatus {
     /// `Ready` and its reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+}
+
+/// An inventory in ConfigMaps `regent-inventory-NAME-N` of the GitSource's namespace, N from 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InventorySet {
+    /// Hash of the whole content: a set that lost a part is known by it.
+    #[schemars(length(max = 64))]
+    pub name: String,
+    /// How many ConfigMaps there are.
+    #[schemars(range(min = 1, max = 256))]
+    pub parts: i64,
+    /// How many objects they list.
+    pub objects: i64,
+}
+
+impl GitSourceStatus {
+    /// How many objects are applied.
+    pub fn applied_objects(&self) -> usize {
+        let listed = self.inventory_set.as_ref().map(|set| usize::try_from(set.objects));
+        listed.and_then(Result::ok).unwrap_or(self.inventory.len())
+    }
 }
 
 /// An object that intent applied, and deletes again once it is gone from the repository.

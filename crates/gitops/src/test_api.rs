@@ -26,6 +26,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 struct Told {
     /// `METHOD path`, with ` as USER` where a user was impersonated; reads left out.
     writes: Vec<String>,
+    /// Requests of any kind.
+    requests: usize,
     /// Writes to paths that contain one of these are forbidden.
     refused: Vec<&'static str>,
 }
@@ -33,6 +35,7 @@ struct Told {
 impl Told {
     /// Notes a request; the answer in the API server's place, if there is one.
     fn note<B>(&mut self, request: &Request<B>) -> Option<Response<Body>> {
+        self.requests += 1;
         if *request.method() == Method::GET {
             return None;
         }
@@ -54,13 +57,15 @@ impl Told {
 pub(crate) struct TestApi {
     sandbox: Sandbox,
     told: Arc<Mutex<Told>>,
+    /// Of the contexts that are never stopped.
+    running: Mutex<Vec<watch::Sender<bool>>>,
 }
 
 impl TestApi {
     /// One in which regent may write Secrets in `namespaces`.
     pub(crate) fn new(namespaces: &[&str]) -> Self {
         let sandbox = Sandbox::start(Options::default()).unwrap();
-        let api = Self { sandbox, told: Arc::default() };
+        let api = Self { sandbox, told: Arc::default(), running: Mutex::default() };
         for name in [SYSTEM_NAMESPACE].iter().chain(namespaces) {
             api.put(&format!("/api/v1/namespaces/{name}"), json!({}));
         }
@@ -140,6 +145,11 @@ impl TestApi {
         std::mem::take(&mut self.told.lock().unwrap().writes)
     }
 
+    /// How many requests the component has made so far.
+    pub(crate) fn requests(&self) -> usize {
+        self.told.lock().unwrap().requests
+    }
+
     /// From now on the component's writes to paths that contain `part` are forbidden.
     pub(crate) fn refuse(&self, part: &'static str) {
         self.told.lock().unwrap().refused.push(part);
@@ -198,12 +208,14 @@ impl TestApi {
     }
 
     pub(crate) fn context(&self, identity: Identity) -> Context {
+        let (running, shutdown) = Shutdown::new();
+        self.running.lock().unwrap().push(running);
         Context {
             identity,
             api: self.client(identity),
             endpoints: Endpoints::default(),
             jwt: Arc::new(FileJwt { path: "none".into() }),
-            shutdown: Shutdown::new().1,
+            shutdown,
         }
     }
 

@@ -131,7 +131,8 @@ impl View {
                 };
                 let applied = status.inventory.iter().filter_map(item).collect();
                 self.applied.insert(key(&o.metadata), applied);
-                let facts = (ready(&status.conditions), status.revision, status.inventory.len());
+                let count = status.applied_objects();
+                let facts = (ready(&status.conditions), status.revision, count);
                 self.git.insert(key(&o.metadata), facts);
             }
             ObjectEvent::Manifest(o) => {

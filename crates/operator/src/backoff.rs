@@ -64,6 +64,16 @@ impl<K: Eq + Hash> Backoff<K> {
         pause
     }
 
+    /// How often `key` failed in a row.
+    pub fn failures<Q>(&self, key: &Q) -> u32
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(key).copied().unwrap_or(0)
+    }
+
     /// `key` succeeded: its next failure is its first.
     pub fn reset<Q>(&self, key: &Q)
     where
@@ -84,6 +94,7 @@ mod tests {
         let pauses: Vec<u128> = (0..10).map(|_| backoff.next("a").as_millis()).collect();
         assert_eq!(pauses, [200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 30_000, 30_000]);
         assert_eq!(backoff.next("b").as_millis(), 200);
+        assert_eq!((backoff.failures("a"), backoff.failures("c")), (10, 0));
         backoff.reset("a");
         assert_eq!(backoff.next("a").as_millis(), 200);
     }

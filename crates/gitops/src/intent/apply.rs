@@ -1,25 +1,28 @@
-//! The only file of intent that writes objects: server-side apply, a bounded number at a time, and
-//! only what differs. What is already as Git says is read, not written.
+//! Writes objects: server-side apply, a bounded number at a time, and only what differs. What is
+//! known to be as Git says is not even read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use kube::api::{Api, DynamicObject, Patch};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::discovery::{self, Scope};
 use regent_api::git_source::InventoryItem;
-use regent_operator::write::{FieldManager, delete_exactly};
+use regent_operator::write::FieldManager;
 use regent_types::labels;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::IntentError;
+use super::drift::Drift;
 use super::kinds::Kind;
 use super::object::{Desired, SOURCE_HASH, Writer, covers, title};
-use super::prune::{self, KeepReason};
+use super::prune;
 
 /// Requests at the same time in one sync: enough to hide a round trip, too few to crowd an API
 /// server out.
-const CONCURRENCY: usize = 8;
+pub(super) const CONCURRENCY: usize = 8;
 /// Bytes of an API server's refusal that are repeated in a status.
 const REFUSAL_LEN_MAX: usize = 300;
 
@@ -31,11 +34,13 @@ pub(super) struct ObjectWriter {
     pub(super) manager: FieldManager,
     /// Label value of the GitSource.
     pub(super) source: String,
+    /// Which objects are known to be as they were left.
+    pub(super) drift: Arc<Drift>,
 }
 
 /// Where objects of one kind are.
 #[derive(Clone, Debug)]
-struct ApiTarget {
+pub(super) struct ApiTarget {
     resource: ApiResource,
     namespaced: bool,
 }
@@ -46,12 +51,19 @@ pub(super) enum Decision {
     /// It is as Git says.
     Leave,
     Apply,
+    /// Somebody changed it since the same text was applied: by whom, as far as can be known.
+    PutBack(String),
     /// Another source owns it.
     Claimed(String),
 }
 
-/// Decides about `live`, which is absent or as the server has it.
-pub(super) fn decide(live: Option<&Value>, desired: &Desired, source: &str) -> Decision {
+/// Decides about `live`, which is absent or as the server has it. `ours` is the field manager of intent.
+pub(super) fn decide(
+    live: Option<&Value>,
+    desired: &Desired,
+    source: &str,
+    ours: &str,
+) -> Decision {
     let Some(live) = live else { return Decision::Apply };
     let mark = |kind: &str, name: &str| {
         live["metadata"][kind].get(name).and_then(Value::as_str).unwrap_or_default()
@@ -60,10 +72,22 @@ pub(super) fn decide(live: Option<&Value>, desired: &Desired, source: &str) -> D
     if !owner.is_empty() && owner != source {
         return Decision::Claimed(owner.to_owned());
     }
-    if mark("annotations", SOURCE_HASH) == desired.hash && covers(live, &desired.body) {
-        return Decision::Leave;
+    let same_text = mark("annotations", SOURCE_HASH) == desired.hash;
+    match (same_text, covers(live, &desired.body)) {
+        (true, true) => Decision::Leave,
+        (true, false) => Decision::PutBack(format!("changed by {}", last_manager(live, ours))),
+        (false, _) => Decision::Apply,
     }
-    Decision::Apply
+}
+
+/// The field manager that wrote last beside intent, by its own name for itself.
+fn last_manager(live: &Value, ours: &str) -> String {
+    let all = live["metadata"]["managedFields"].as_array().into_iter().flatten();
+    let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+    let others =
+        all.filter(|entry| text(entry, "manager") != ours && text(entry, "subresource").is_empty());
+    let last = others.max_by_key(|entry| text(entry, "time")).map(|entry| text(entry, "manager"));
+    last.filter(|name| !name.is_empty()).unwrap_or_else(|| "somebody".to_owned())
 }
 
 /// What became of a set of objects.
@@ -74,11 +98,21 @@ pub(super) struct ApplyReport {
     pub(super) good: Vec<InventoryItem>,
     /// Failures, with the object.
     pub(super) failures: Vec<IntentError>,
+    /// Objects that were changed or deleted outside Git and are as Git says again, each with how.
+    pub(super) put_back: Vec<String>,
+}
+
+/// What became of one object.
+struct Applied {
+    item: InventoryItem,
+    written: bool,
+    put_back: Option<String>,
 }
 
 impl ObjectWriter {
-    /// Applies `objects`, Namespaces before all others.
-    pub(super) async fn apply(&self, objects: &[Desired]) -> ApplyReport {
+    /// Applies `objects`, Namespaces before all others; those of `before` were applied already.
+    pub(super) async fn apply(&self, objects: &[Desired], before: &[InventoryItem]) -> ApplyReport {
+        let before: BTreeSet<_> = before.iter().map(prune::identity).collect();
         let mut report = ApplyReport::default();
         let targets = match self.targets(objects).await {
             Ok(targets) => targets,
@@ -90,29 +124,39 @@ impl ObjectWriter {
         let cut = objects.partition_point(|o| o.order() == 0);
         for part in [&objects[..cut], &objects[cut..]] {
             // Made before the stream, so that their lifetimes are known where they are polled.
-            let calls: Vec<_> = part.iter().map(|o| self.apply_one(o, &targets)).collect();
+            let call = |o| self.apply_one(o, &targets, before.contains(&prune::identity(&o.item)));
+            let calls: Vec<_> = part.iter().map(call).collect();
             let mut results = futures::stream::iter(calls).buffer_unordered(CONCURRENCY);
             while let Some(result) = results.next().await {
                 match result {
-                    Ok((item, written)) => {
-                        report.written += usize::from(written);
-                        report.good.push(item);
+                    Ok(done) => {
+                        report.written += usize::from(done.written);
+                        report.put_back.extend(done.put_back);
+                        report.good.push(done.item);
                     }
                     Err(error) => report.failures.push(error),
                 }
             }
         }
         report.good.sort();
+        report.put_back.sort();
         report
     }
 
-    /// Applies one object if it differs; the object, and whether it was written.
+    /// Applies one object if it differs; `known` says that it was applied before.
     async fn apply_one(
         &self,
         desired: &Desired,
         targets: &BTreeMap<String, ApiTarget>,
-    ) -> Result<(InventoryItem, bool), IntentError> {
-        let item = &desired.item;
+        known: bool,
+    ) -> Result<Applied, IntentError> {
+        let (item, now) = (&desired.item, Instant::now());
+        let left = || Applied { item: item.clone(), written: false, put_back: None };
+        if self.drift.vouches(item, &self.source, &desired.hash)
+            || self.drift.rests(item, &desired.hash, now)
+        {
+            return Ok(left());
+        }
         let api = match &desired.writer {
             Writer::Intent(kind) => own_api(&self.own, kind, &item.namespace),
             Writer::Account(gvk) => {
@@ -121,20 +165,31 @@ impl ObjectWriter {
             }
         };
         let failed = |e| refused(item, &e).in_file(&desired.file_line);
-        let live = api.get_opt(&item.name).await.map_err(failed)?;
-        let live = live.and_then(|o| serde_json::to_value(o).ok());
-        match decide(live.as_ref(), desired, &self.source) {
-            Decision::Leave => Ok((item.clone(), false)),
-            Decision::Claimed(owner) => Err(IntentError::Claimed { object: title(item), owner }),
-            Decision::Apply => {
-                let params = self.manager.apply().force();
-                api.patch(&item.name, &params, &Patch::Apply(&desired.body))
-                    .await
-                    .map_err(failed)?;
-                tracing::debug!(component = "intent", object = title(item), "applied");
-                Ok((item.clone(), true))
+        let found = api.get_opt(&item.name).await.map_err(failed)?;
+        let live = found.as_ref().map(serde_json::to_value).transpose();
+        let live = live.map_err(|e| failed(kube::Error::SerdeError(e)))?;
+        let put_back = match decide(live.as_ref(), desired, &self.source, self.manager.name()) {
+            Decision::Leave => {
+                let metadata = found.map(|object| object.metadata).unwrap_or_default();
+                self.drift.settle(item, &self.source, &desired.hash, &metadata);
+                return Ok(left());
             }
-        }
+            Decision::Claimed(owner) => {
+                return Err(IntentError::Claimed { object: title(item), owner });
+            }
+            Decision::PutBack(how) => Some(how),
+            Decision::Apply => (live.is_none() && known).then(|| "deleted".to_owned()),
+        };
+        let params = self.manager.apply().force();
+        let written = api.patch(&item.name, &params, &Patch::Apply(&desired.body)).await;
+        let written = written.map_err(failed)?;
+        self.drift.settle(item, &self.source, &desired.hash, &written.metadata);
+        tracing::debug!(component = "intent", object = title(item), "applied");
+        let put_back = put_back.map(|how| match self.drift.put_back(item, now) {
+            1 => format!("{} ({how})", title(item)),
+            times => format!("{} ({how}, {times} times in a row)", title(item)),
+        });
+        Ok(Applied { item: item.clone(), written: true, put_back })
     }
 
     /// Asks the API server where kinds beyond intent's own list are.
@@ -154,72 +209,10 @@ impl ObjectWriter {
         Ok(targets)
     }
 
-    async fn target(&self, gvk: &GroupVersionKind) -> Result<ApiTarget, kube::Error> {
+    pub(super) async fn target(&self, gvk: &GroupVersionKind) -> Result<ApiTarget, kube::Error> {
         let client = self.account.as_ref().unwrap_or(&self.own);
         let (resource, capabilities) = discovery::pinned_kind(client, gvk).await?;
         Ok(ApiTarget { resource, namespaced: capabilities.scope == Scope::Namespaced })
-    }
-
-    /// Removes `gone`, which left the repository, unless something says to keep it.
-    pub(super) async fn prune(&self, gone: &[InventoryItem]) -> ApplyReport {
-        let mut report = ApplyReport::default();
-        let calls: Vec<_> = gone.iter().map(|item| self.prune_one(item)).collect();
-        let mut results = futures::stream::iter(calls).buffer_unordered(CONCURRENCY);
-        while let Some((item, result)) = results.next().await {
-            match result {
-                Ok(removed) => report.written += usize::from(removed),
-                Err(error) => {
-                    report.good.push(item);
-                    report.failures.push(error);
-                }
-            }
-        }
-        report
-    }
-
-    /// Removes or keeps one object; the object, and whether it was removed.
-    async fn prune_one(&self, item: &InventoryItem) -> (InventoryItem, Result<bool, IntentError>) {
-        let removed = self.remove(item).await.map(|keep_reason| {
-            if let Some(keep_reason) = keep_reason {
-                let (object, reason) = (title(item), keep_reason.reason());
-                tracing::info!(component = "intent", object, reason, "kept");
-            }
-            keep_reason.is_none()
-        });
-        (item.clone(), removed)
-    }
-
-    async fn remove(&self, item: &InventoryItem) -> Result<Option<KeepReason>, IntentError> {
-        let api = match Kind::find(&item.api_version, &item.kind) {
-            Some(kind) if !kind.pruned => return Ok(Some(KeepReason::Kind)),
-            Some(kind) if kind.allowed_in(&item.namespace) => {
-                own_api(&self.own, kind, &item.namespace)
-            }
-            _ => {
-                let Some(account) = &self.account else { return Ok(Some(KeepReason::NoAccount)) };
-                let (group, version) =
-                    item.api_version.split_once('/').unwrap_or(("", &item.api_version));
-                let gvk = GroupVersionKind::gvk(group, version, &item.kind);
-                let target = self.target(&gvk).await.map_err(|e| refused(item, &e))?;
-                api(account, &target, &item.namespace)
-            }
-        };
-        let Some(live) = api.get_opt(&item.name).await.map_err(|e| refused(item, &e))? else {
-            return Ok(None);
-        };
-        if let Some(keep_reason) = prune::keep_reason(&live.metadata, &self.source) {
-            return Ok(Some(keep_reason));
-        }
-        let params =
-            delete_exactly(live.metadata.uid.clone(), live.metadata.resource_version.clone());
-        match api.delete(&item.name, &params).await {
-            Ok(_) => {
-                tracing::info!(component = "intent", object = title(item), "pruned");
-                Ok(None)
-            }
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
-            Err(error) => Err(refused(item, &error)),
-        }
     }
 }
 
@@ -227,12 +220,16 @@ fn key(gvk: &GroupVersionKind) -> String {
     format!("{}/{}/{}", gvk.group, gvk.version, gvk.kind)
 }
 
-fn own_api(client: &kube::Client, kind: &Kind, namespace: &str) -> Api<DynamicObject> {
+pub(super) fn own_api(client: &kube::Client, kind: &Kind, namespace: &str) -> Api<DynamicObject> {
     let target = ApiTarget { resource: kind.resource(), namespaced: kind.namespaced };
     api(client, &target, namespace)
 }
 
-fn api(client: &kube::Client, target: &ApiTarget, namespace: &str) -> Api<DynamicObject> {
+pub(super) fn api(
+    client: &kube::Client,
+    target: &ApiTarget,
+    namespace: &str,
+) -> Api<DynamicObject> {
     if target.namespaced {
         Api::namespaced_with(client.clone(), namespace, &target.resource)
     } else {
@@ -247,7 +244,7 @@ fn unknown_kind(item: &InventoryItem) -> IntentError {
 
 /// The server's refusal of one object. Nothing that intent writes holds a value, so that its words
 /// may be kept.
-fn refused(item: &InventoryItem, error: &kube::Error) -> IntentError {
+pub(super) fn refused(item: &InventoryItem, error: &kube::Error) -> IntentError {
     let words = match error {
         kube::Error::Api(status) => format!("{} {}", status.reason, status.message),
         other => other.to_string(),

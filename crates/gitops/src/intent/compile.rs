@@ -1,6 +1,7 @@
-//! Files into objects, without touching anything: the whole set, or every reason to refuse it.
+//! Files into objects, without touching anything. What cannot be applied is a problem at its line and stops only what
+//! depends on it: its document, its file where the file cannot be read as a whole, and a rival that claims the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::core::GroupVersionKind;
 use regent_api::git_source::InventoryItem;
@@ -13,9 +14,8 @@ use super::error::FileLine;
 use super::kinds::{Kind, is_tool_file};
 use super::lint_rule::LintRule;
 use super::object::{self, Desired, Marks, Writer};
+use super::problems::Problems;
 
-/// Refusals kept: the status shows the first and a count.
-const REFUSALS_MAX: usize = 32;
 /// How ciphertext of SOPS begins.
 const CIPHERTEXT: &str = "ENC[";
 const CIPHER: &str = "ENC[AES256_GCM";
@@ -38,44 +38,54 @@ pub(super) enum Beyond {
 pub(super) struct Compiled {
     /// In order of application.
     pub(super) objects: Vec<Desired>,
-    /// Documents that are no Kubernetes objects, or belong to other tools.
-    pub(super) passed_over: usize,
+    /// Places of documents that are no Kubernetes objects.
+    pub(super) passed_over: Vec<FileLine>,
+    /// What cannot be applied, and why.
+    pub(super) problems: Problems,
 }
 
-pub(super) fn compile(
-    files: &BTreeMap<String, String>,
-    marks: &Marks,
-    beyond: Beyond,
-) -> Result<Compiled, Vec<IntentError>> {
-    let done = Compiled::default();
-    let mut work = Work { marks, beyond, done, first: BTreeMap::new(), claims: Claims::default() };
-    let mut refusals = Vec::new();
+pub(super) fn compile(files: &BTreeMap<String, String>, marks: &Marks, beyond: Beyond) -> Compiled {
+    let mut work = Work {
+        marks,
+        beyond,
+        done: Compiled::default(),
+        first: BTreeMap::new(),
+        contested: BTreeSet::new(),
+        claims: Claims::default(),
+    };
     for (file, text) in files {
-        let outcome = parse(file, text).map_err(|e| vec![e]).and_then(|documents| {
-            let errors: Vec<IntentError> = documents
-                .iter()
-                .filter_map(|d| work.document(file, text, d, documents.len()).err())
-                .collect();
-            if errors.is_empty() { Ok(()) } else { Err(errors) }
-        });
-        refusals.extend(outcome.err().unwrap_or_default());
-        if refusals.len() >= REFUSALS_MAX {
-            break;
+        match parse(file, text) {
+            Ok(documents) => {
+                for document in &documents {
+                    if let Err(problem) = work.document(file, text, document, documents.len()) {
+                        work.done.problems.push(problem);
+                    }
+                }
+            }
+            Err(problem) => work.done.problems.push(problem),
         }
     }
-    if !refusals.is_empty() {
-        return Err(refusals);
-    }
-    let mut done = work.done;
+    let Work { mut done, contested, .. } = work;
+    done.objects.retain(|object| !contested.contains(&identity(&object.item)));
     done.objects.sort_by(|a, b| (a.order(), &a.item).cmp(&(b.order(), &b.item)));
-    Ok(done)
+    done
+}
+
+/// Group, kind, namespace and name: two versions of a kind are one object.
+type Identity = (String, String, String, String);
+
+fn identity(item: &InventoryItem) -> Identity {
+    let group = item.api_version.split_once('/').map_or("", |(group, _)| group);
+    (group.to_owned(), item.kind.clone(), item.namespace.clone(), item.name.clone())
 }
 
 struct Work<'a> {
     marks: &'a Marks,
     beyond: Beyond,
     done: Compiled,
-    first: BTreeMap<(String, String, String, String), FileLine>,
+    first: BTreeMap<Identity, FileLine>,
+    /// Declared twice, or claiming what another claims: which of the two was meant is not for intent to guess.
+    contested: BTreeSet<Identity>,
     claims: Claims,
 }
 
@@ -91,17 +101,23 @@ impl Work<'_> {
         let value = &document.value;
         let (Some(api_version), Some(kind)) = (text(value, "/apiVersion"), text(value, "/kind"))
         else {
-            self.done.passed_over += 1;
+            half_an_object(&file_line, value)?;
+            if self.done.passed_over.len() < PASSED_OVER_MAX {
+                self.done.passed_over.push(file_line);
+            }
             return Ok(());
         };
         if is_tool_file(api_version) {
-            self.done.passed_over += 1;
             return Ok(());
         }
         if api_version == "v1" && kind == "List" {
             let items = value.pointer("/items").and_then(Value::as_array);
-            for item in items.into_iter().flatten() {
-                self.object(file_line.clone(), &item.to_string(), item.clone())?;
+            let items = items.ok_or_else(|| invalid(&file_line, "a List without items"))?;
+            for item in items {
+                let done = self.object(file_line.clone(), &item.to_string(), item.clone());
+                if let Err(problem) = done {
+                    self.done.problems.push(problem);
+                }
             }
             return Ok(());
         }
@@ -134,14 +150,16 @@ impl Work<'_> {
                 "file": file_line.file,
             });
         }
-        let group = item.api_version.split_once('/').map_or("", |(group, _)| group);
-        let key = (group.to_owned(), item.kind.clone(), item.namespace.clone(), item.name.clone());
-        if let Some(first) = self.first.insert(key, file_line.clone()) {
+        let key = identity(&item);
+        if let Some(first) = self.first.insert(key.clone(), file_line.clone()) {
+            self.contested.insert(key);
             return Err(IntentError::Duplicate { object: object::title(&item), file_line, first });
         }
         let declared = Declared::of(&file_line.file, file_line.line, |at| text(&body, at));
         let rivals = declared.map(|declared| self.claims.declare(&declared)).unwrap_or_default();
         if let Some(rivals) = rivals.into_iter().next() {
+            let first = (rivals.first.namespace.clone(), rivals.first.name.clone());
+            self.contested.insert((key.0, key.1, first.0, first.1));
             return Err(IntentError::Rivals { file_line, rivals: Box::new(rivals) });
         }
         let hash = object::hash(self.marks, &file_line.file, source);
@@ -172,6 +190,25 @@ impl Work<'_> {
         };
         Err(IntentError::ForbiddenKind { file_line: file_line.clone(), what, advice: USE_ACCOUNT })
     }
+}
+
+/// Documents that are passed over, of which the places are kept.
+const PASSED_OVER_MAX: usize = 1_000;
+
+/// A document that may be passed over is no object by any sign: a mistyped field, or text in place of a file's
+/// content, must not look as if the object had been removed.
+fn half_an_object(file_line: &FileLine, value: &Value) -> Result<(), IntentError> {
+    if value.is_string() || value.is_number() || value.is_boolean() {
+        return Err(invalid(file_line, "plain text in place of an object"));
+    }
+    if value.get("sops").is_some_and(Value::is_object) {
+        return Err(invalid(file_line, "a sealed file without apiVersion and kind"));
+    }
+    if value.pointer("/metadata/name").is_none() {
+        return Ok(());
+    }
+    let missing = if text(value, "/kind").is_some() { "apiVersion" } else { "kind" };
+    Err(invalid(file_line, format!("an object without {missing}")))
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {

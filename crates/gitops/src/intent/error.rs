@@ -6,7 +6,7 @@ use regent_operator::api_error::ApiError;
 use regent_types::{Advice, Explain};
 
 use super::lint_rule::LintRule;
-use crate::gitrepo::GitError;
+use crate::gitrepo::{GitError, printable};
 
 /// A place in the repository: a file, and a line counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) struct FileLine {
 
 impl std::fmt::Display for FileLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        write!(f, "{}:{}", printable(self.file.as_bytes()), self.line)
     }
 }
 
@@ -52,6 +52,14 @@ pub(super) enum IntentError {
     /// A rule of the repository was broken: plaintext Secret, private key, unencrypted data.
     #[error("{file_line}: {message}")]
     Lint { file_line: FileLine, rule: LintRule, message: String, advice: &'static str },
+    /// A manifest whose content cannot be read as text, or is not there.
+    #[error("{file_line}: {problem}")]
+    Unreadable {
+        file_line: FileLine,
+        problem: String,
+        /// What its author can do.
+        advice: &'static str,
+    },
     /// A file that cannot be read as YAML or JSON, or an object that is none.
     #[error("{file_line}: {problem}")]
     Invalid { file_line: FileLine, problem: String },
@@ -76,6 +84,15 @@ pub(super) enum IntentError {
     /// No objects at all where there were some, or ever.
     #[error("{path} of commit {commit} holds no objects")]
     Empty { path: String, commit: String },
+    /// The list of what was applied before is not there as it was kept.
+    #[error("the list of applied objects (set {set}) is incomplete")]
+    InventoryLost { set: String },
+    /// More objects than a list of them is kept of.
+    #[error("{objects} objects are more than a GitSource can hold")]
+    TooManyObjects { objects: i64 },
+    /// The API server took everything but the status.
+    #[error("the status of the GitSource could not be written")]
+    StatusRefused(#[source] ApiError),
     /// The account to impersonate is one of regent's own.
     #[error("account {account} is one of regent's own")]
     OwnAccount { account: String },
@@ -101,6 +118,35 @@ pub(super) enum IntentError {
 }
 
 impl IntentError {
+    /// Where in the repository it stands, if it is about a place.
+    pub(super) fn place(&self) -> Option<&FileLine> {
+        match self {
+            Self::Lint { file_line, .. }
+            | Self::Unreadable { file_line, .. }
+            | Self::Invalid { file_line, .. }
+            | Self::ForbiddenKind { file_line, .. }
+            | Self::Duplicate { file_line, .. }
+            | Self::Rivals { file_line, .. } => Some(file_line),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing at all of the commit may be applied.
+    pub(super) fn refuses_all(&self) -> bool {
+        matches!(self, Self::Lint { rule: LintRule::DecryptionKey, .. })
+    }
+
+    /// What is told first: keys in the clear, then other secrets in the clear, then whatever else must change in Git.
+    pub(super) fn weight(&self) -> u8 {
+        match self {
+            Self::Lint { rule: LintRule::DecryptionKey, .. } => 0,
+            Self::Lint { rule: LintRule::PrivateKey, .. } => 1,
+            Self::Lint { rule: LintRule::PlaintextSecret, .. } => 2,
+            _ if self.place().is_some() => 3,
+            _ => 4,
+        }
+    }
+
     /// The same failure of one object, with the place it stands at in the repository.
     pub(super) fn in_file(self, file_line: &FileLine) -> Self {
         match self {
@@ -117,7 +163,10 @@ impl IntentError {
             Self::Repository { source, .. } => matches!(source, GitError::Git { .. }),
             Self::Credentials { .. } | Self::Apply { .. } | Self::Claimed { .. } => true,
             Self::Api(_) | Self::Changed | Self::Interrupted => true,
+            Self::InventoryLost { .. } | Self::StatusRefused(_) => true,
+            Self::TooManyObjects { .. } => false,
             Self::Url { .. } | Self::Lint { .. } | Self::Invalid { .. } => false,
+            Self::Unreadable { .. } => false,
             Self::ForbiddenKind { .. } | Self::Duplicate { .. } | Self::Rivals { .. } => false,
             Self::Empty { .. } | Self::OwnAccount { .. } => false,
         }
@@ -131,11 +180,15 @@ impl Explain for IntentError {
             Self::Repository { source, .. } => source.reason(),
             Self::Credentials { .. } => "BadCredentials",
             Self::Lint { rule, .. } => rule.reason(),
+            Self::Unreadable { .. } => "UnreadableFile",
             Self::Invalid { .. } => "InvalidManifest",
             Self::ForbiddenKind { .. } => "ForbiddenKind",
             Self::Duplicate { .. } => "DuplicateObject",
             Self::Rivals { rivals, .. } => rivals.reason(),
             Self::Empty { .. } => "EmptySource",
+            Self::InventoryLost { .. } => "InventoryLost",
+            Self::TooManyObjects { .. } => "TooManyObjects",
+            Self::StatusRefused(_) => "StatusRefused",
             Self::OwnAccount { .. } => "ForbiddenAccount",
             Self::Apply { .. } => "ApplyFailed",
             Self::Claimed { .. } => "ClaimedByAnotherSource",
@@ -156,6 +209,9 @@ impl Explain for IntentError {
                 "correct the Secret, or let the GitSource name none",
             ),
             Self::Lint { rule, advice, .. } => Advice::new(rule.expected(), text, *advice),
+            Self::Unreadable { advice, .. } => {
+                Advice::new("manifests as UTF-8 text in the repository itself", text, *advice)
+            }
             Self::Invalid { .. } => {
                 Advice::new("Kubernetes objects as YAML or JSON", text, "correct the file")
             }
@@ -174,6 +230,19 @@ impl Explain for IntentError {
                 "at least one object",
                 text,
                 "correct spec.path; to remove everything, delete the objects or the GitSource",
+            ),
+            Self::InventoryLost { .. } => Advice::new(
+                "the ConfigMaps regent-inventory-* as they were written",
+                text,
+                "nothing was removed this time; look for objects that left the repository meanwhile",
+            ),
+            Self::TooManyObjects { .. } => {
+                Advice::new("fewer objects in one repository", text, "split the repository")
+            }
+            Self::StatusRefused(error) => Advice::new(
+                "the API server to take the status",
+                format!("{text}: {error}"),
+                "what was applied stays; only the status is written again",
             ),
             Self::OwnAccount { .. } => Advice::new(
                 "an account made for this repository",

@@ -9,15 +9,22 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gix::protocol::handshake::Ref;
+use gix::protocol::transport::client::blocking_io::http::connect_http;
 use gix::remote::Direction;
 use regent_types::Sensitive;
 use sha2::{Digest, Sha256};
 
+use super::bounded_http::{BoundedHttp, Budget};
 use super::location::Location;
 use crate::gitrepo::{self, GitError};
 
 /// Packs in a bare copy before it is thrown away and cloned anew: each fetch adds one.
 const PACKS_MAX: usize = 50;
+/// Bytes that a server may answer before files are fetched: about 150,000 references, where it ignores that one alone
+/// is asked for.
+const ADVERTISED_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of one fetch: twice what the files of a commit may have, which are sent compressed.
+const PACK_BYTES_MAX: u64 = 512 << 20;
 
 /// User name and password for http(s).
 #[derive(Debug)]
@@ -66,7 +73,11 @@ impl Drop for Claim<'_> {
 }
 
 /// Looks at the repository, fetching what is missing; `stop` ends a fetch that takes too long.
-pub(super) fn look(wanted: &Wanted, copies: &Copies, stop: &AtomicBool) -> Result<Head, GitError> {
+pub(super) fn look(
+    wanted: &Wanted,
+    copies: &Copies,
+    stop: &Arc<AtomicBool>,
+) -> Result<Head, GitError> {
     match &wanted.location {
         Location::Local(dir) => {
             let repo = gitrepo::open(dir)?;
@@ -98,11 +109,15 @@ fn fetch(
     dir: &Path,
     url: &str,
     wanted: &Wanted,
-    stop: &AtomicBool,
+    stop: &Arc<AtomicBool>,
 ) -> Result<gix::ObjectId, GitError> {
+    let budget = Budget::new(ADVERTISED_BYTES_MAX, Arc::clone(stop));
     let fail = |verb: &str| {
-        let verb = format!("{verb} {url}");
-        move |e: gix::Error| GitError::git(verb, e)
+        let (verb, budget) = (format!("{verb} {url}"), budget.clone());
+        move |e: gix::Error| match budget.is_exceeded() {
+            true => too_much(verb),
+            false => GitError::git(verb, e),
+        }
     };
     let repo = open_copy(dir)?;
     let name = &wanted.reference;
@@ -115,9 +130,11 @@ fn fetch(
         .map(|r| r.with_fetch_tags(gix::remote::fetch::Tags::None))
         .and_then(|r| r.with_refspecs(specs.iter().map(String::as_str), Direction::Fetch))
         .map_err(fail("prepare"))?;
+    let (address, version) =
+        remote.sanitized_url_and_version(Direction::Fetch).map_err(fail("connect to"))?;
+    let transport = connect_http(BoundedHttp::new(budget.clone()), address, version, false);
     let connection = remote
-        .connect(Direction::Fetch)
-        .map_err(fail("connect to"))?
+        .to_connection_with_transport(transport)
         .with_credentials(|action| answer(url, wanted.account.as_ref(), action));
     let options = gix::remote::ref_map::Options::default();
     let prepared =
@@ -127,11 +144,21 @@ fn fetch(
     if repo.has_object(commit) {
         return Ok(commit);
     }
+    budget.allow(PACK_BYTES_MAX);
     prepared
         .with_shallow(gix::remote::fetch::Shallow::DepthAtRemote(NonZeroU32::MIN))
         .receive(gix::progress::Discard, stop)
         .map_err(fail("fetch"))?;
     Ok(commit)
+}
+
+fn too_much(verb: String) -> GitError {
+    let limit = format!(
+        "{} MiB of references and {} MiB of files",
+        ADVERTISED_BYTES_MAX >> 20,
+        PACK_BYTES_MAX >> 20
+    );
+    GitError::Limit { what: format!("the server's answer ({verb})"), limit }
 }
 
 /// The commit that branch `name`, else tag `name`, stands at on the remote.

@@ -9,6 +9,7 @@ use kube::api::Api;
 use regent_api::GitSource;
 use regent_operator::api_error::{ApiError, Category};
 use regent_types::Sensitive;
+use tokio::sync::oneshot;
 
 use super::IntentError;
 use super::ctx::Ctx;
@@ -17,6 +18,22 @@ use super::location::{Location, unreadable};
 
 /// Longest a look at a remote repository may take; a fetch beyond it is stopped and begun again.
 const FETCH_MAX: Duration = Duration::from_secs(120);
+
+/// Runs `work` on a thread that nobody waits for at the end of the process: one that hangs in a server's answer ends
+/// with the process, where a runtime's own threads would hold it up.
+fn on_thread<T: Send + 'static>(
+    stop: &Arc<AtomicBool>,
+    work: impl FnOnce(&Arc<AtomicBool>) -> T + Send + 'static,
+) -> Result<oneshot::Receiver<T>, IntentError> {
+    let (done, answer) = oneshot::channel();
+    let stop = Arc::clone(stop);
+    let thread = std::thread::Builder::new().name("git".to_owned());
+    let started = thread.spawn(move || {
+        // Nobody may be waiting any more.
+        let _unheard = done.send(work(&stop));
+    });
+    started.map(|_detached| answer).map_err(|_| IntentError::Interrupted)
+}
 
 impl Ctx {
     /// The commit that `source` names, on disk.
@@ -39,11 +56,16 @@ impl Ctx {
             account,
             cache_dir: self.args.cache_dir.clone(),
         };
+        let copies = self.copies.clone();
         let stop = Arc::new(AtomicBool::new(false));
-        let (copies, thread_stop) = (self.copies.clone(), Arc::clone(&stop));
-        let thread =
-            tokio::task::spawn_blocking(move || fetch::look(&wanted, &copies, &thread_stop));
-        let answer = tokio::time::timeout(FETCH_MAX, thread).await;
+        let answer = on_thread(&stop, move |stop| fetch::look(&wanted, &copies, stop))?;
+        let answer = tokio::select! {
+            answer = tokio::time::timeout(FETCH_MAX, answer) => answer,
+            () = self.operator.shutdown.clone().wait() => {
+                stop.store(true, Ordering::Relaxed);
+                return Err(IntentError::Interrupted);
+            }
+        };
         stop.store(true, Ordering::Relaxed);
         match answer {
             Ok(Ok(answer)) => answer.map_err(|e| unreadable(&spec.url, e)),

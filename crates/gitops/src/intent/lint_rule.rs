@@ -3,7 +3,9 @@
 /// The rule that a finding breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LintRule {
-    /// A private key stands in the repository.
+    /// A key that opens manifests stands in the repository: nothing of it is applied (S5.2-5).
+    DecryptionKey,
+    /// Another private key stands in the repository.
     PrivateKey,
     /// A Secret is not sealed.
     PlaintextSecret,
@@ -19,7 +21,7 @@ impl LintRule {
     /// The reason of a refusal, as the condition has it.
     pub(super) fn reason(self) -> &'static str {
         match self {
-            Self::PrivateKey => "PrivateKey",
+            Self::DecryptionKey | Self::PrivateKey => "PrivateKey",
             Self::PlaintextSecret => "PlaintextSecret",
             Self::UnencryptedData => "UnencryptedData",
             Self::BrokenSeal => "BrokenSeal",
@@ -31,9 +33,11 @@ impl LintRule {
     pub(super) fn expected(self) -> &'static str {
         match self {
             Self::RenamedField => "fields under the names that they have",
-            Self::PrivateKey | Self::PlaintextSecret | Self::UnencryptedData | Self::BrokenSeal => {
-                "no secret in the clear anywhere in the repository"
-            }
+            Self::DecryptionKey
+            | Self::PrivateKey
+            | Self::PlaintextSecret
+            | Self::UnencryptedData
+            | Self::BrokenSeal => "no secret in the clear anywhere in the repository",
         }
     }
 }

@@ -1,6 +1,5 @@
-//! What left the repository, and what of it stays anyway. Removing an object from Git never
-//! destroys a value: a bootstrap Secret and what the authority holds outlive their manifests
-//! (PROTOCOLS.md §9).
+//! What left the repository, and what of it stays anyway. Removing an object from Git never destroys what the authority
+//! holds (PROTOCOLS.md §9); a bootstrap Secret that nothing took over yet goes with its manifest, by bootstrap.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +8,7 @@ use regent_api::git_source::InventoryItem;
 use regent_types::labels;
 
 use super::object::PRUNE;
+use super::unreadable::PassedOver;
 
 /// Why an object that left the repository stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) enum KeepReason {
     NoAccount,
     /// It is being removed already.
     Leaving,
+    /// What it was applied from is passed over: the place in the list of those.
+    Unread(usize),
 }
 
 impl KeepReason {
@@ -33,6 +35,7 @@ impl KeepReason {
             Self::NotOurs => "NotOurs",
             Self::NoAccount => "NoAccount",
             Self::Leaving => "Leaving",
+            Self::Unread(_) => "PassedOver",
         }
     }
 }
@@ -52,15 +55,21 @@ pub(super) fn union(before: &[InventoryItem], more: &[InventoryItem]) -> Vec<Inv
     all
 }
 
-fn identity(item: &InventoryItem) -> (&str, &str, &str, &str) {
+pub(super) fn identity(item: &InventoryItem) -> (&str, &str, &str, &str) {
     let group = item.api_version.split_once('/').map_or("", |(group, _)| group);
     (group, &item.kind, &item.namespace, &item.name)
 }
 
 /// Why the live object `metadata` must stay, if it must.
-pub(super) fn keep_reason(metadata: &ObjectMeta, source: &str) -> Option<KeepReason> {
+pub(super) fn keep_reason(
+    metadata: &ObjectMeta,
+    source: &str,
+    passed_over: &[PassedOver],
+) -> Option<KeepReason> {
+    let note = |name: &str| metadata.annotations.as_ref().and_then(|a| a.get(name));
     let label = metadata.labels.as_ref().and_then(|l| l.get(labels::SOURCE));
-    let prune = metadata.annotations.as_ref().and_then(|a| a.get(PRUNE));
+    let (prune, file) = (note(PRUNE), note(labels::SOURCE_FILE));
+    let unread = file.and_then(|file| passed_over.iter().position(|place| place.covers(file)));
     if label.is_none_or(|l| l != source) {
         Some(KeepReason::NotOurs)
     } else if prune.is_some_and(|p| p == "disabled") {
@@ -68,7 +77,7 @@ pub(super) fn keep_reason(metadata: &ObjectMeta, source: &str) -> Option<KeepRea
     } else if metadata.deletion_timestamp.is_some() {
         Some(KeepReason::Leaving)
     } else {
-        None
+        unread.map(KeepReason::Unread)
     }
 }
 
@@ -109,7 +118,21 @@ mod tests {
             (meta(None, None), Some(KeepReason::NotOurs)),
         ];
         for (metadata, expected) in cases {
-            assert_eq!(keep_reason(&metadata, "s"), expected);
+            assert_eq!(keep_reason(&metadata, "s", &[]), expected);
         }
+    }
+
+    /// G1: a folder that became a link or a submodule is not an empty folder.
+    #[test]
+    fn g01_what_was_applied_from_below_a_link_is_kept() {
+        let of = |file: &str| ObjectMeta {
+            labels: Some(BTreeMap::from([(labels::SOURCE.to_owned(), "s".to_owned())])),
+            annotations: Some(BTreeMap::from([(labels::SOURCE_FILE.to_owned(), file.to_owned())])),
+            ..ObjectMeta::default()
+        };
+        let place = |path: &str| PassedOver { path: path.into(), what: "a symbolic link" };
+        let all = [place("vendor"), place("apps")];
+        assert_eq!(keep_reason(&of("apps/a.yaml"), "s", &all), Some(KeepReason::Unread(1)));
+        assert_eq!(keep_reason(&of("apps2/a.yaml"), "s", &all), None);
     }
 }

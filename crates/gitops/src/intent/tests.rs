@@ -10,6 +10,7 @@ use super::IntentError;
 use super::apply::{Decision, decide};
 use super::compile::{Beyond, Compiled, compile};
 use super::fetch::{Copies, Wanted, look};
+use super::inventory::Stored;
 use super::location::Location;
 use super::object::{Marks, SOURCE_HASH, Writer};
 use super::scan::scan;
@@ -33,8 +34,19 @@ fn files(all: &[(&str, &str)]) -> BTreeMap<String, String> {
     all.iter().map(|(p, t)| ((*p).to_owned(), (*t).to_owned())).collect()
 }
 
+/// What compiles without a problem.
 fn compiled(all: &[(&str, &str)]) -> Compiled {
-    compile(&files(all), &marks(), Beyond::Refuse).unwrap()
+    let done = compile(&files(all), &marks(), Beyond::Refuse);
+    assert!(done.problems.is_empty(), "{}", done.problems.message());
+    done
+}
+
+/// The worst problem of `all`, and the names of what is applied all the same.
+fn refused(all: &[(&str, &str)]) -> (&'static str, String, Vec<String>) {
+    let done = compile(&files(all), &marks(), Beyond::Refuse);
+    let names = done.objects.iter().map(|o| o.item.name.clone()).collect();
+    let first = done.problems.first().unwrap();
+    (first.reason(), first.to_string(), names)
 }
 
 fn config(namespace: &str, name: &str) -> String {
@@ -72,7 +84,8 @@ fn namespaces_come_first_and_other_yaml_is_passed_over() {
     ]);
     let kinds: Vec<&str> = done.objects.iter().map(|o| o.item.kind.as_str()).collect();
     assert_eq!(kinds, ["Namespace", "EncryptedManifest", "ConfigMap"]);
-    assert_eq!(done.passed_over, 2);
+    let passed_over: Vec<String> = done.passed_over.iter().map(ToString::to_string).collect();
+    assert_eq!(passed_over, [".sops.yaml:1"]);
 }
 
 #[test]
@@ -84,9 +97,9 @@ fn a_list_is_its_items() {
     assert_eq!(compiled(&[("l.json", &list.to_string())]).objects.len(), 2);
 }
 
-/// C4-1, S5.2-5: the whole sync is refused, with file, line and reason.
+/// C4-1, S5.2-5, G6: refused with file, line and reason; everything else goes on.
 #[test]
-fn what_intent_may_not_write_refuses_the_whole_sync() {
+fn g06_what_intent_may_not_write_is_refused_at_its_line_and_stops_nothing_else() {
     let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a}\n";
     let plain = "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: apps}\n";
     let listed = "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n  \
@@ -101,7 +114,7 @@ fn what_intent_may_not_write_refuses_the_whole_sync() {
                   kind: Secret\n    metadata: {name: a, namespace: apps}\n";
     let own = config(labels::SYSTEM_NAMESPACE, "regent-sealed-shares");
     let hidden = SEALED.replace("name: db", "name: ENC[AES256_GCM,data:x]");
-    let cases: [(&str, &str, &str); 14] = [
+    let cases: [(&str, &str, &str); 17] = [
         (
             "workload",
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n",
@@ -120,13 +133,34 @@ fn what_intent_may_not_write_refuses_the_whole_sync() {
         ("sealed name", &hidden, "InvalidManifest"),
         ("sealed beside another", &format!("{SEALED}---\n{NAMESPACE}"), "InvalidManifest"),
         ("not YAML", "a: [\n", "InvalidManifest"),
+        ("text in place of an object", "see the other branch\n", "InvalidManifest"),
+        (
+            "a mistyped apiVersion",
+            "apiVerison: v1\nkind: A\nmetadata: {name: a}\n",
+            "InvalidManifest",
+        ),
+        ("a List without items", "apiVersion: v1\nkind: List\n", "InvalidManifest"),
     ];
     for (name, text, reason) in cases {
-        let all = files(&[("0.yaml", NAMESPACE), ("bad/f.yaml", &format!("# head\n---\n{text}"))]);
-        let errors = compile(&all, &marks(), Beyond::Refuse).unwrap_err();
-        assert_eq!(errors[0].reason(), reason, "{name}: {errors:?}");
-        assert!(errors[0].to_string().starts_with("bad/f.yaml:"), "{name}: {}", errors[0]);
+        let bad = format!("# head\n---\n{text}");
+        let fine = NAMESPACE.replace("payments", "fine");
+        let (found, said, applied) = refused(&[("0.yaml", &fine), ("bad/f.yaml", &bad)]);
+        assert_eq!(found, reason, "{name}: {said}");
+        assert!(said.starts_with("bad/f.yaml:"), "{name}: {said}");
+        assert!(applied.contains(&"fine".to_owned()), "{name}: {applied:?}");
     }
+}
+
+#[test]
+fn g06_a_bad_document_stops_neither_its_neighbours_nor_another_file() {
+    let deployment =
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, namespace: apps}\n";
+    let both = format!("{}---\n{deployment}", config("apps", "beside"));
+    let template = "kind: ConfigMap\n  name: {{ .Values.name }}\n";
+    let all = [("a.yaml", both.as_str()), ("b.yaml", template), ("c.yaml", &config("apps", "c"))];
+    let (reason, said, applied) = refused(&all);
+    assert_eq!((reason, applied), ("ForbiddenKind", vec!["beside".to_owned(), "c".to_owned()]));
+    assert!(said.starts_with("a.yaml:5:"), "{said}");
 }
 
 #[test]
@@ -135,10 +169,11 @@ fn one_object_twice_is_refused_with_both_places() {
                         metadata: {name: db, namespace: payments}\nspec:\n  sops: |\n"
         .to_owned()
         + &SEALED.lines().map(|l| format!("    {l}\n")).collect::<String>();
-    let all = files(&[("a.yaml", SEALED), ("b.yaml", &sealed_again)]);
-    let errors = compile(&all, &marks(), Beyond::Refuse).unwrap_err();
-    let text = errors[0].to_string();
-    assert_eq!(text, "b.yaml:1: EncryptedManifest payments/db is declared at a.yaml:1 already");
+    let all = [("a.yaml", SEALED), ("b.yaml", &sealed_again), ("c.yaml", NAMESPACE)];
+    let (_, said, applied) = refused(&all);
+    assert_eq!(said, "b.yaml:1: EncryptedManifest payments/db is declared at a.yaml:1 already");
+    // Neither of the two: which one was meant is not for intent to guess.
+    assert_eq!(applied, ["payments"]);
 }
 
 /// C2-4: which of the two owned it would be for the API server to decide, and for each cluster anew.
@@ -169,8 +204,9 @@ fn two_runtime_secrets_that_claim_the_same_are_refused_with_both_places() {
         ),
     ];
     for (all, reason, said) in cases {
-        let errors = compile(&files(&all), &marks(), Beyond::Refuse).unwrap_err();
-        assert_eq!((errors[0].reason(), errors[0].to_string().as_str()), (reason, said));
+        let (found, text, applied) = refused(&all);
+        assert_eq!((found, text.as_str()), (reason, said));
+        assert_eq!(applied, Vec::<String>::new(), "neither of the two");
     }
 }
 
@@ -178,11 +214,12 @@ fn two_runtime_secrets_that_claim_the_same_are_refused_with_both_places() {
 fn an_account_takes_other_kinds_but_never_a_plain_secret() {
     let deployment =
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a, namespace: apps}\n";
-    let done = compile(&files(&[("a.yaml", deployment)]), &marks(), Beyond::Account).unwrap();
+    let done = compile(&files(&[("a.yaml", deployment)]), &marks(), Beyond::Account);
     assert!(matches!(done.objects[0].writer, Writer::Account(_)));
     let plain = "apiVersion: v1\nkind: Secret\nmetadata: {name: a, namespace: apps}\n";
-    let errors = compile(&files(&[("a.yaml", plain)]), &marks(), Beyond::Account).unwrap_err();
-    assert_eq!(errors[0].reason(), "PlaintextSecret");
+    let done = compile(&files(&[("a.yaml", plain)]), &marks(), Beyond::Account);
+    assert_eq!(done.problems.first().unwrap().reason(), "PlaintextSecret");
+    assert!(done.objects.is_empty());
 }
 
 #[test]
@@ -191,7 +228,7 @@ fn an_object_is_written_only_when_its_text_or_its_live_form_differs() {
     let all: Vec<(&str, &str)> = all.iter().map(|(p, t)| (*p, t.as_str())).collect();
     let one = compiled(&all).objects.remove(0);
     let later = Marks { commit: "fedcba".into(), ..marks() };
-    let same = compile(&files(&all), &later, Beyond::Refuse).unwrap().objects.remove(0);
+    let same = compile(&files(&all), &later, Beyond::Refuse).objects.remove(0);
     assert_eq!(one.hash, same.hash);
     let source = marks().source;
     let live = |change: &dyn Fn(&mut Value)| {
@@ -203,7 +240,18 @@ fn an_object_is_written_only_when_its_text_or_its_live_form_differs() {
     let cases: [(&str, Option<Value>, Decision); 5] = [
         ("absent", None, Decision::Apply),
         ("as applied, from an older commit", Some(live(&|_| ())), Decision::Leave),
-        ("changed by hand", Some(live(&|l| l["data"]["a"] = json!("c"))), Decision::Apply),
+        (
+            "changed by hand",
+            Some(live(&|l| {
+                l["data"]["a"] = json!("c");
+                l["metadata"]["managedFields"] = json!([
+                    {"manager": "regent-intent", "time": "2026-01-01T00:00:00Z"},
+                    {"manager": "kubectl-edit", "time": "2026-01-02T00:00:00Z"},
+                    {"manager": "early", "time": "2026-01-01T00:00:00Z"},
+                ]);
+            })),
+            Decision::PutBack("changed by kubectl-edit".into()),
+        ),
         (
             "other text in Git",
             Some(live(&|l| l["metadata"]["annotations"][SOURCE_HASH] = json!("0"))),
@@ -216,7 +264,7 @@ fn an_object_is_written_only_when_its_text_or_its_live_form_differs() {
         ),
     ];
     for (name, live, expected) in cases {
-        assert_eq!(decide(live.as_ref(), &same, &source), expected, "{name}");
+        assert_eq!(decide(live.as_ref(), &same, &source, "regent-intent"), expected, "{name}");
     }
 }
 
@@ -233,19 +281,19 @@ fn local(dir: &std::path::Path) -> Wanted {
     }
 }
 
-/// S5.2-5: a repository that holds a private key is refused, wherever the key is.
+/// S5.2-5, G6: a private key is found wherever it is, and what it does not stand in goes on.
 #[test]
-fn a_private_key_anywhere_refuses_the_repository() {
+fn g06_a_private_key_anywhere_is_reported_at_its_line() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("r");
     let mut all: BTreeMap<String, Vec<u8>> =
         [("platform/ns.yaml".to_owned(), NAMESPACE.into())].into();
     gitrepo::create(&dir, &all, "m", at(5)).unwrap();
     let wanted = local(&dir);
-    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stop = std::sync::Arc::default();
     let head = look(&wanted, &Copies::default(), &stop).unwrap();
     let clean = scan(&head, "platform").unwrap();
-    assert!(clean.findings.is_empty());
+    assert!(clean.problems.is_empty());
     assert_eq!(clean.files.keys().collect::<Vec<_>>(), ["platform/ns.yaml"]);
 
     let key = format!("# notes\n-----BEGIN {} KEY-----\nabc\n", "PRIVATE");
@@ -253,9 +301,11 @@ fn a_private_key_anywhere_refuses_the_repository() {
     let changes = all.into_iter().map(|(p, b)| (p, Some(b))).collect();
     gitrepo::commit(&dir, &changes, "leak", at(6)).unwrap();
     let head = look(&wanted, &Copies::default(), &stop).unwrap();
-    let found = scan(&head, "platform").unwrap().findings;
-    assert_eq!(found[0].reason(), "PrivateKey");
-    assert!(found[0].to_string().starts_with("docs/notes.txt:"), "{}", found[0]);
+    let found = scan(&head, "platform").unwrap();
+    let first = found.problems.first().unwrap();
+    assert_eq!(first.reason(), "PrivateKey");
+    assert!(first.to_string().starts_with("docs/notes.txt:2:"), "{first}");
+    assert_eq!(found.files.keys().collect::<Vec<_>>(), ["platform/ns.yaml"]);
 }
 
 #[test]
@@ -268,16 +318,17 @@ fn a_status_that_says_the_same_is_the_same() {
     };
     let whole = Synced::Whole {
         revision: "abc".into(),
-        inventory: vec![item],
         message: "1 objects of commit abc".into(),
+        inventory: Vec::new(),
     };
-    let first = next(&Default::default(), &whole, Some(1), at(10));
-    assert_eq!(next(&first, &whole, Some(1), at(20)), first);
+    let stored = Stored::Inline(vec![item]);
+    let first = next(&Default::default(), &whole, Some(&stored), Some(1), at(10));
+    assert_eq!(next(&first, &whole, Some(&stored), Some(1), at(20)), first);
     let error = IntentError::Empty { path: "a".into(), commit: "def".into() };
-    let empty = Synced::Not { error, more: 0, inventory: None };
-    let refused = next(&first, &empty, Some(1), at(30));
+    let empty = Synced::Not { problems: error.into(), rest: None, inventory: None };
+    let refused = next(&first, &empty, None, Some(1), at(30));
     assert_eq!(refused.inventory, first.inventory);
     assert_eq!(refused.revision.as_deref(), Some("abc"));
     assert_eq!(refused.conditions[0].reason, "EmptySource");
-    assert_eq!(next(&refused, &empty, Some(1), at(40)), refused);
+    assert_eq!(next(&refused, &empty, None, Some(1), at(40)), refused);
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
+use futures::StreamExt;
 use regent_sandbox::git::backend;
 use regent_types::{Explain, Sensitive};
 
@@ -67,7 +68,7 @@ fn wanted(url: &str, home: &Path, reference: &str, password: Option<&str>) -> Wa
 }
 
 async fn fetch(wanted: Wanted) -> Result<Head, GitError> {
-    let stop = AtomicBool::new(false);
+    let stop = Arc::default();
     tokio::task::spawn_blocking(move || look(&wanted, &Copies::default(), &stop)).await.unwrap()
 }
 
@@ -135,4 +136,32 @@ async fn credentials_are_not_sent_in_clear_and_stand_in_no_error() {
         assert!(!text.contains("planted"), "{text}");
     }
     assert!(!served.authorized.load(Ordering::Relaxed));
+}
+
+/// An answer that goes on for ever: references in protocol version 0, whatever was asked for.
+fn endless() -> Response<Body> {
+    let line = |n: u64| {
+        let capabilities = if n == 0 { "\0ofs-delta" } else { "" };
+        let text = format!("{:040x} refs/heads/{n}{capabilities}\n", n + 1);
+        format!("{:04x}{text}", text.len() + 4)
+    };
+    let head = "001e# service=git-upload-pack\n0000".to_owned();
+    let lines = futures::stream::iter(0_u64..)
+        .map(move |block| (0..1_000).map(|n| line(block * 1_000 + n)).collect::<String>());
+    let all = futures::stream::once(async { head }).chain(lines).map(Ok::<_, std::io::Error>);
+    let reply = Response::builder()
+        .header(header::CONTENT_TYPE, "application/x-git-upload-pack-advertisement");
+    reply.body(Body::from_stream(all)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g11_a_server_that_advertises_without_end_is_cut_off() {
+    let home = tempfile::tempdir().unwrap();
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let app = axum::Router::new().fallback(|| async { endless() });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/r.git", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let error = fetch(wanted(&url, home.path(), "main", None)).await.unwrap_err();
+    assert_eq!(error.reason(), "TooLarge", "{error:?}");
 }

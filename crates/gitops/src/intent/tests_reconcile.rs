@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gix::object::tree::EntryKind;
 use kube::runtime::controller::Action;
 use regent_api::condition;
 use regent_api::condition::READY;
@@ -59,6 +60,11 @@ impl World {
         gitrepo::commit(&self.repo(), &changes.iter().map(own).collect(), "m", at(2)).unwrap();
     }
 
+    fn commit_bytes(&self, path: &str, bytes: &[u8]) {
+        let change = BTreeMap::from([(path.to_owned(), Some(bytes.to_vec()))]);
+        gitrepo::commit(&self.repo(), &change, "m", at(2)).unwrap();
+    }
+
     /// A pass of a process that was just started; what it wrote, and reason and message of `Ready`.
     async fn pass(&self) -> (Vec<String>, String, String) {
         let args = Args {
@@ -76,7 +82,7 @@ impl World {
         let status = source.status.unwrap();
         let ready = condition::get(&status.conditions, READY).unwrap().clone();
         let mut writes = self.api.writes();
-        writes.retain(|w| !w.ends_with("/status"));
+        writes.retain(|w| !w.ends_with("/status") && !w.contains("/events"));
         (writes, ready.reason, ready.message)
     }
 
@@ -153,9 +159,9 @@ async fn what_left_the_repository_is_removed_unless_something_says_to_keep_it() 
     assert!(world.api.has(MANIFEST));
 }
 
-/// S5.2-5: a refused commit changes nothing at all, and says file and line.
+/// S5.2-5, G6: what is refused says file and line; everything else is applied, and nothing is removed.
 #[tokio::test]
-async fn a_refused_commit_changes_nothing() {
+async fn g06_what_is_refused_stops_nothing_else_and_nothing_is_removed() {
     let a = config("a", "one");
     let world = World::new(&[("a.yaml", &a), ("z.yaml", NAMESPACE)]);
     world.pass().await;
@@ -163,9 +169,131 @@ async fn a_refused_commit_changes_nothing() {
                  stringData: {password: planted-value}\n";
     world.commit(&[("a.yaml", None), ("b.yaml", Some(&config("b", "x"))), ("p.yaml", Some(plain))]);
     let (writes, reason, message) = world.pass().await;
-    assert_eq!((writes, reason.as_str()), (Vec::new(), "PlaintextSecret"));
+    assert_eq!((writes, reason.as_str()), (vec![format!("PATCH {CONFIG_B}")], "PlaintextSecret"));
     assert!(message.starts_with("p.yaml:") && !message.contains("planted-value"), "{message}");
-    assert!(world.api.has(CONFIG_A) && !world.api.has(CONFIG_B));
+    assert!(message.contains("2 objects of commit"), "{message}");
+    assert!(world.api.has(CONFIG_A) && world.api.has(CONFIG_B));
+    assert_eq!(world.inventory(), 3);
+
+    world.commit(&[("p.yaml", None)]);
+    assert_eq!(world.pass().await.1, "Applied");
+    assert!(!world.api.has(CONFIG_A));
+}
+
+/// G6: at the first sync too.
+#[tokio::test]
+async fn g06_the_first_sync_applies_everything_but_what_is_bad() {
+    let key = format!("# notes\n-----BEGIN {} KEY-----\nabc\n", "PRIVATE");
+    let world = World::new(&[
+        ("README.md", &key),
+        ("a.yaml", &config("a", "one")),
+        ("indent.yaml", "apiVersion: v1\n kind: ConfigMap\n"),
+        ("template.yaml", "kind: ConfigMap\nmetadata: {{ .Values.meta }}\n"),
+        ("unknown.yaml", "apiVersion: example.org/v1\nkind: Thing\nmetadata: {name: t}\n"),
+        ("z.yaml", NAMESPACE),
+    ]);
+    let (writes, reason, message) = world.pass().await;
+    assert_eq!((writes.len(), reason.as_str()), (2, "PrivateKey"), "{message}");
+    assert!(message.starts_with("README.md:2:"), "{message}");
+    for place in ["indent.yaml:2 Inv", "template.yaml:", "unknown.yaml:1 ForbiddenKind"] {
+        assert!(message.contains(place), "{place}: {message}");
+    }
+    let source: GitSource = world.api.get(SOURCE);
+    let status = source.status.unwrap();
+    assert_eq!(status.observed_generation, source.metadata.generation);
+    assert_eq!(status.revision, None);
+}
+
+/// S5.2-5: a key that opens manifests refuses the repository as a whole.
+#[tokio::test]
+async fn a_decryption_key_anywhere_refuses_the_repository() {
+    let key = keys::generate();
+    let leak = format!("# backup\n{}\n", key.identity.expose());
+    let world = World::new(&[("a.yaml", &config("a", "one")), ("z.yaml", NAMESPACE)]);
+    world.pass().await;
+    world.commit(&[("a.yaml", None), ("keys/backup.txt", Some(&leak))]);
+    let (writes, reason, message) = world.pass().await;
+    assert_eq!((writes, reason.as_str()), (Vec::new(), "PrivateKey"), "{message}");
+    assert!(message.starts_with("keys/backup.txt:2:"), "{message}");
+    assert!(world.api.has(CONFIG_A));
+}
+
+/// G1: what cannot be read over what was applied is an error at its place, and prunes nothing.
+#[tokio::test]
+async fn g01_a_manifest_that_becomes_unreadable_is_an_error_and_prunes_nothing() {
+    let utf16: Vec<u8> = "\u{feff}a: b".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let lfs = "version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 5\n";
+    let cases: [(&[u8], &str); 7] = [
+        (lfs.as_bytes(), "UnreadableFile"),
+        (&utf16, "UnreadableFile"),
+        (b"a: \0\n", "UnreadableFile"),
+        (b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: caf\xe9}\n", "UnreadableFile"),
+        (b"see the other branch\n", "InvalidManifest"),
+        (b"values: {a: 1}\n", "UnreadableFile"),
+        (&[b' '; (1 << 20) + 1], "UnreadableFile"),
+    ];
+    let a = config("a", "one");
+    for (bytes, expected) in cases {
+        let world = World::new(&[("a.yaml", &a), ("z.yaml", NAMESPACE)]);
+        world.pass().await;
+        world.commit_bytes("a.yaml", bytes);
+        let (writes, reason, message) = world.pass().await;
+        assert_eq!((writes, reason.as_str()), (Vec::new(), expected), "{message}");
+        assert!(message.starts_with("a.yaml:"), "{message}");
+        assert!(world.api.has(CONFIG_A) && !world.api.visible().contains('\u{fffd}'));
+        assert_eq!(world.inventory(), 2, "{message}");
+        world.commit(&[("a.yaml", Some(&a))]);
+        assert_eq!(world.pass().await.1, "Applied");
+        world.commit(&[("a.yaml", None)]);
+        assert_eq!(world.pass().await.1, "Applied");
+        assert!(!world.api.has(CONFIG_A));
+    }
+}
+
+/// G1: links and submodules, over a file and over a folder; and what is passed over is named.
+#[tokio::test]
+async fn g01_a_link_or_submodule_over_what_was_applied_prunes_nothing() {
+    let a = config("a", "one");
+    for (path, kind, expected) in [
+        ("apps/a.yaml", EntryKind::Link, "apps/a.yaml:1: a symbolic link"),
+        ("apps", EntryKind::Link, "apps:1: a symbolic link"),
+        ("apps", EntryKind::Commit, "apps:1: a submodule"),
+    ] {
+        let world = World::new(&[("apps/a.yaml", &a), ("z.yaml", NAMESPACE)]);
+        world.pass().await;
+        let repo = gitrepo::open(&world.repo()).unwrap();
+        let id = match kind {
+            EntryKind::Commit => gitrepo::resolve(&repo, "main").unwrap(),
+            _ => repo.write_blob(b"elsewhere").unwrap().detach(),
+        };
+        world.commit(&[("apps/a.yaml", None)]);
+        gitrepo::tests::commit_entry(&world.repo(), path, kind, id);
+        let (writes, reason, message) = world.pass().await;
+        assert_eq!((writes, reason.as_str()), (Vec::new(), "UnreadableFile"), "{message}");
+        assert!(message.starts_with(expected), "{message}");
+        assert!(world.api.has(CONFIG_A));
+    }
+    let world = World::new(&[("values.yaml", "a: 1\n"), ("z.yaml", NAMESPACE)]);
+    let id = gitrepo::resolve(&gitrepo::open(&world.repo()).unwrap(), "main").unwrap();
+    gitrepo::tests::commit_entry(&world.repo(), "vendor/lib", EntryKind::Commit, id);
+    let (_, reason, message) = world.pass().await;
+    let named = "passed over: vendor/lib (a submodule), values.yaml (no object)";
+    assert!(reason == "Applied" && message.contains(named), "{message}");
+}
+
+/// Unreadable is never absent, in Kubernetes too: what cannot be asked about is neither removed nor forgotten.
+#[tokio::test]
+async fn nothing_is_forgotten_while_the_api_server_refuses_to_remove_it() {
+    let world = World::new(&[("a.yaml", &config("a", "one")), ("z.yaml", NAMESPACE)]);
+    world.pass().await;
+    world.commit(&[("a.yaml", None)]);
+    world.api.refuse("configmaps/a");
+    let (_, reason, message) = world.pass().await;
+    assert!(reason == "ApplyFailed" && message.contains("removed"), "{reason} {message}");
+    assert_eq!(world.inventory(), 2);
+    world.api.allow();
+    assert_eq!(world.pass().await.1, "Applied");
+    assert!(!world.api.has(CONFIG_A));
 }
 
 /// Issue 14.9: a trigger that still says `on` is refused with its line and the name to write.

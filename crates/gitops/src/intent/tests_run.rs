@@ -44,3 +44,26 @@ async fn a_source_is_synced_when_it_comes_and_again_when_its_branch_moves() {
     stop.send(true).unwrap();
     running.await.unwrap();
 }
+
+/// G15: a Git server that accepts and never answers holds up no stop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g15_a_git_server_that_hangs_holds_up_no_stop() {
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let api = TestApi::new(&[]);
+    let home = tempfile::tempdir().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/r.git", listener.local_addr().unwrap());
+    let (stop, cx) = api.run_context(Identity::Intent);
+    let args =
+        Args { cache_dir: home.path().join("cache"), system_namespace: "regent-system".into() };
+    let running = tokio::spawn(run(cx, args));
+    let spec: GitSourceSpec = serde_json::from_value(json!({ "url": url })).unwrap();
+    let mut source = GitSource::new("platform", spec);
+    source.metadata.namespace = Some("regent-system".into());
+    api.put(SOURCE, source);
+    let (_held, _) = listener.accept().await.unwrap();
+    let asked = std::time::Instant::now();
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    assert!(asked.elapsed() < std::time::Duration::from_secs(2), "{:?}", asked.elapsed());
+}

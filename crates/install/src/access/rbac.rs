@@ -60,7 +60,10 @@ const ESO: &str = "external-secrets.io";
 const LOOK: &[&str] = &["get", "list", "watch"];
 /// For a cache: nothing is asked for by its name.
 const FOLLOW: &[&str] = &["list", "watch"];
-const APPLY: &[&str] = &["get", "create", "patch", "delete"];
+/// From Git, and watched by their label so that what is changed outside Git is found without reading it.
+const APPLY: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
+/// The same of what is never removed.
+const APPLY_KEPT: &[&str] = &["get", "list", "watch", "create", "patch"];
 /// Replaced as a whole, under the version that was read with the object.
 const STATUS: &[&str] = &["update"];
 /// One field among others' fields.
@@ -129,20 +132,23 @@ fn intent() -> Vec<Rule> {
     vec![
         rule(Cluster, REGENT, &["encryptedmanifests", "runtimesecrets"], APPLY),
         rule(Cluster, REGENT, &["workflows", "eventtriggers"], APPLY),
-        rule(Cluster, REGENT, &["runtimeauthorities"], &["get", "create", "patch"]),
+        rule(Cluster, REGENT, &["runtimeauthorities"], APPLY_KEPT),
         rule(Cluster, ESO, &["externalsecrets", "pushsecrets"], APPLY),
         rule(Cluster, ESO, &["secretstores", "clustersecretstores"], APPLY),
         rule(Cluster, "", &["configmaps"], APPLY),
-        rule(Cluster, "", &["namespaces"], &["get", "create", "patch"]),
-        rule(System, REGENT, &["gitsources"], &["get", "list", "watch", "create", "patch"]),
+        rule(Cluster, "", &["namespaces"], APPLY_KEPT),
+        rule(System, REGENT, &["gitsources"], APPLY_KEPT),
         rule(System, REGENT, &["gitsources/status"], STATUS),
         named(&["secrets"], &["regent-git-credentials"], &["get"]),
+        EVENTS,
     ]
 }
 
 fn bootstrap() -> Vec<Rule> {
     vec![
-        rule(Cluster, REGENT, &["encryptedmanifests"], FOLLOW),
+        rule(Cluster, REGENT, &["encryptedmanifests"], LOOK),
+        // Whether a manifest that is gone was deleted, or went with the definition of its kind.
+        Rule { names: &["encryptedmanifests.regent.dev"], ..DEFINITION },
         rule(Cluster, REGENT, &["runtimesecrets"], LOOK),
         rule(Cluster, REGENT, &["encryptedmanifests/status"], STATUS),
         named(
@@ -151,7 +157,7 @@ fn bootstrap() -> Vec<Rule> {
             &["get"],
         ),
         rule(System, "", &["secrets"], &["create"]),
-        rule(Named, "", &["secrets"], &["get", "create", "update"]),
+        rule(Named, "", &["secrets"], &["get", "create", "update", "delete"]),
         // Who applied a manifest where intent did not, for its revision (S5.2-6).
         rule(Cluster, "kustomize.toolkit.fluxcd.io", &["kustomizations"], &["get"]),
         rule(Cluster, "source.toolkit.fluxcd.io", &["gitrepositories"], &["get"]),

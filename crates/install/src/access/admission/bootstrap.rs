@@ -2,10 +2,12 @@
 //! authority acknowledged, and then, only as marked, deleted, emptied or turned into the materialized one.
 //!
 //! ```text
-//! bootstrap: create, change ─► orchestrator: mark ─┬► delete  orchestrator deletes it
-//!                                                  ├► inert   orchestrator empties it, keys kept
-//!                                                  ├► become  materializer takes it over, once
-//!                                                  └► ignore  it stays
+//! bootstrap: create, change, delete
+//!    │
+//!    └─► orchestrator: mark ─┬► delete  orchestrator deletes it
+//!                            ├► inert   orchestrator empties it, keys kept
+//!                            ├► become  materializer takes it over, once
+//!                            └► ignore  it stays
 //! ```
 
 use super::marks::{self, UNCHANGED, data, entry};
@@ -52,14 +54,14 @@ pub(super) fn policy(settings: &Settings) -> AdmissionPolicy {
                              variables.byMaterializer"
                         .into(),
                 reason: "Forbidden",
-                expected: "regent-bootstrap to make a bootstrap Secret, regent-orchestrator to mark it and then \
+                expected: "regent-bootstrap to make or end a bootstrap Secret, regent-orchestrator to mark it and then \
                            retire it as marked, regent-materializer to take over one marked become",
                 action: "change the EncryptedManifest in Git, or after handover the value in the authority",
             },
             Rule {
                 name: "traced",
                 expression: format!(
-                    "!variables.byBootstrap || variables.unchanged || ({})",
+                    "!variables.byBootstrap || variables.unchanged || request.operation == 'DELETE' || ({})",
                     traced()
                 ),
                 reason: "Invalid",
@@ -76,11 +78,12 @@ fn by(identity: Identity) -> String {
     format!("request.userInfo.username == '{}'", identity.user_name())
 }
 
-/// Makes or changes one that nobody marked; a Secret of another class is never taken.
+/// Makes, changes or deletes one that nobody marked; a Secret of another class is never taken.
 fn by_bootstrap() -> String {
+    let deletes = "(request.operation == 'DELETE' && variables.oldBootstrap)";
     format!(
-        "{} && variables.newBootstrap && (oldObject == null || variables.oldBootstrap) && variables.oldMark == '' && \
-         variables.newMark == '' && variables.newTo == ''",
+        "{} && ({deletes} || (variables.newBootstrap && (oldObject == null || variables.oldBootstrap))) && \
+         variables.oldMark == '' && variables.newMark == '' && variables.newTo == ''",
         by(Identity::Bootstrap)
     )
 }
