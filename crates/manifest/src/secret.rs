@@ -24,6 +24,10 @@ pub struct PlainSecret {
     pub type_: Option<String>,
     /// `metadata.labels`, empty where there are none.
     pub labels: BTreeMap<String, String>,
+    /// `metadata.annotations`, empty where there are none.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether it says `immutable: true`.
+    pub immutable: bool,
     /// `data`, decoded, with `stringData` over it, as the API server merges them.
     pub data: SecretData,
 }
@@ -55,6 +59,8 @@ struct Reader {
     name: Option<String>,
     type_: Option<String>,
     labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+    immutable: bool,
     data: BTreeMap<String, Zeroizing<Vec<u8>>>,
     string_data: BTreeMap<String, Zeroizing<Vec<u8>>>,
     /// First problem with a value: told only once it is known that this is a Secret at all.
@@ -82,6 +88,18 @@ impl Reader {
                 if let Some(value) = self.text(stream, leaf)? {
                     self.labels.insert((*key).to_owned(), value);
                 }
+            }
+            ["metadata", "annotations", key] => {
+                if let Some(value) = self.text(stream, leaf)? {
+                    self.annotations.insert((*key).to_owned(), value);
+                }
+            }
+            // They would tie the life of the Secret to something else than its manifest.
+            ["metadata", "finalizers" | "ownerReferences" | "generateName", ..] => {
+                self.note(stream, leaf, "not kept: remove it");
+            }
+            ["immutable"] => {
+                self.immutable = leaf.text.eq_ignore_ascii_case("true");
             }
             ["data", key] => {
                 let value = self.value(stream, leaf)?;
@@ -152,6 +170,8 @@ impl Reader {
             name: name.ok_or_else(missing)?,
             type_: self.type_.filter(|type_| !type_.is_empty()),
             labels: self.labels,
+            annotations: self.annotations,
+            immutable: self.immutable,
             data: data
                 .into_iter()
                 .map(|(key, mut bytes)| (key, Sensitive::new(std::mem::take(&mut *bytes))))
@@ -190,7 +210,7 @@ mod tests {
     #[test]
     fn string_data_wins_over_data() {
         let text = format!(
-            "{HEAD}  labels: {{app: web}}\ntype: Opaque\ndata:\n  a: aGVsbG8=\n  b: Zmly\n\
+            "{HEAD}  labels: {{app: web}}\n  annotations: {{note: kept}}\ntype: Opaque\nimmutable: true\ndata:\n  a: aGVsbG8=\n  b: Zmly\n\
              \x20   c3Q=\n\
              \x20 n:\n\
              stringData:\n  a: over\n  c: |\n    l1\n    l2\n"
@@ -199,7 +219,8 @@ mod tests {
         let secret = parse(&text).unwrap();
         assert_eq!((secret.namespace.as_deref(), secret.name.as_str()), (Some("shop"), "db"));
         assert_eq!(secret.type_.as_deref(), Some("Opaque"));
-        assert_eq!(secret.labels["app"], "web");
+        assert_eq!((secret.labels["app"].as_str(), secret.immutable), ("web", true));
+        assert_eq!(secret.annotations["note"], "kept");
         let data: Vec<(&str, &[u8])> =
             secret.data.iter().map(|(k, v)| (k.as_str(), v.expose().as_slice())).collect();
         let expected: [(&str, &[u8]); 4] =
@@ -225,6 +246,7 @@ mod tests {
             (format!("data:\n  a: {planted}\n"), "data.a"),
             ("stringData:\n  a: 0644\n".to_owned(), "stringData.a"),
             (format!("stringData:\n  a: {{b: {planted}}}\n"), "stringData.a.b"),
+            ("  finalizers: [planted-value]\n".to_owned(), "metadata.finalizers[0]"),
             (format!("stringData:\n  a: {TOKEN_PREFIX}{planted}]\n"), "stringData.a"),
         ];
         for (tail, field) in cases {

@@ -31,6 +31,8 @@ pub const MANIFEST: &str = "regent.dev/manifest";
 pub const MANIFEST_UID: &str = "regent.dev/manifest-uid";
 /// Annotation: when the object was produced, RFC 3339 (S5.2-6).
 pub const PRODUCED_AT: &str = "regent.dev/produced-at";
+/// Annotation on a bootstrap Secret: names of the labels and annotations that its manifest declares, as JSON.
+pub const DECLARED: &str = "regent.dev/declared";
 /// Annotation on a bootstrap Secret that the orchestrator alone may set: the disposition being carried out.
 pub const HANDED_OVER: &str = "regent.dev/handed-over";
 /// Annotation beside [`HANDED_OVER`]: `namespace/name` of the RuntimeSecret that took over.

@@ -199,7 +199,7 @@ fn live() -> Vec<Row> {
         may(B, "changes the value", Change(it(), data(json!("dHdv")))),
         may_not(B, "hides its commit", Change(it(), noted(SOURCE_COMMIT, Value::Null)), BOOTSTRAP),
         may_not(B, "marks it", Change(it(), mark("delete", &here)), BOOTSTRAP),
-        may_not(B, "deletes it", Delete(it()), BOOTSTRAP),
+        may(B, "deletes it", Delete(it())),
         may_not(O, "marks it with no disposition", Change(it(), mark("gone", &here)), BOOTSTRAP),
         may_not(
             O,

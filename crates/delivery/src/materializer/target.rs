@@ -16,7 +16,7 @@ use crate::secret_values::{differing, same_values};
 use regent_operator::wiped_secret::WipedSecret;
 
 /// Labels and annotations that a bootstrap Secret has and a materialized one has not.
-const BOOTSTRAP_MARKS: [&str; 9] = [
+const BOOTSTRAP_MARKS: [&str; 10] = [
     labels::SOURCE,
     labels::SOURCE_REPO,
     labels::SOURCE_COMMIT,
@@ -24,6 +24,7 @@ const BOOTSTRAP_MARKS: [&str; 9] = [
     labels::MANIFEST,
     labels::MANIFEST_UID,
     labels::PRODUCED_AT,
+    labels::DECLARED,
     labels::HANDED_OVER,
     labels::HANDED_OVER_TO,
 ];

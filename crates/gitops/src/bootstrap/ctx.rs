@@ -9,6 +9,7 @@ use regent_operator::cache_sync::CacheSync;
 use regent_operator::events::EventRecorder;
 
 use super::Args;
+use super::gone::Gone;
 use super::keys::Keys;
 
 pub(super) struct Ctx {
@@ -21,6 +22,10 @@ pub(super) struct Ctx {
     pub(super) events: EventRecorder,
     /// By the manifest's [`namespaced_name`].
     pub(super) backoff: Backoff<String>,
+    /// Manifests that are there, and those that went.
+    pub(super) gone: Gone,
+    /// Of Secrets whose end failed, by `namespace/name`.
+    pub(super) retiring: Backoff<String>,
 }
 
 impl Ctx {
@@ -30,6 +35,8 @@ impl Ctx {
             listed: CacheSync::of(&secrets),
             events: operator.event_recorder(),
             backoff: Backoff::default(),
+            gone: Gone::default(),
+            retiring: Backoff::default(),
             secrets,
             operator,
         }

@@ -7,8 +7,12 @@ use regent_types::{Advice, Explain};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BootstrapError {
     /// A Secret could not be read or written.
-    #[error(transparent)]
-    Secret(ApiError),
+    #[error("{error}{}", said(words.as_ref()))]
+    Secret {
+        error: ApiError,
+        /// What the API server said, where it quotes no value.
+        words: Option<String>,
+    },
     /// Another object could not be read or written.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -26,9 +30,23 @@ pub(super) enum BootstrapError {
     Host { what: &'static str },
 }
 
+fn said(words: Option<&String>) -> String {
+    words.map(|words| format!(": {words}")).unwrap_or_default()
+}
+
 impl BootstrapError {
     pub(super) fn secret(verb: &'static str, secret: &str, error: &kube::Error) -> Self {
-        Self::Secret(ApiError::new(verb, format!("Secret {secret}"), error))
+        Self::refused(verb, secret, error, None)
+    }
+
+    /// The same of a write; `words` are those of the API server that may be repeated.
+    pub(super) fn refused(
+        verb: &'static str,
+        secret: &str,
+        error: &kube::Error,
+        words: Option<String>,
+    ) -> Self {
+        Self::Secret { error: ApiError::new(verb, format!("Secret {secret}"), error), words }
     }
 
     pub(super) fn api(verb: &'static str, object: &str, error: &kube::Error) -> Self {
@@ -38,9 +56,9 @@ impl BootstrapError {
     /// Whether it stays until a person does something.
     pub(super) fn is_lasting(&self) -> bool {
         match self {
-            Self::Secret(error) => !error.is_transient(),
+            Self::Secret { error, .. } | Self::Api(error) => !error.is_transient(),
             Self::BadKey { .. } => true,
-            Self::Api(_) | Self::Changed | Self::Blind | Self::Host { .. } => false,
+            Self::Changed | Self::Blind | Self::Host { .. } => false,
         }
     }
 }
@@ -48,7 +66,7 @@ impl BootstrapError {
 impl Explain for BootstrapError {
     fn reason(&self) -> &'static str {
         match self {
-            Self::Secret(_) => "SecretRefused",
+            Self::Secret { .. } => "SecretRefused",
             Self::Api(_) => "ApiRefused",
             Self::Changed => "Changed",
             Self::BadKey { .. } => "BadKey",
@@ -60,13 +78,18 @@ impl Explain for BootstrapError {
     fn advice(&self) -> Advice {
         let found = self.to_string();
         match self {
-            Self::Secret(error) if error.category() == Category::Forbidden => Advice::new(
+            Self::Secret { error, .. } if error.category() == Category::Forbidden => Advice::new(
                 "a RoleBinding of regent-bootstrap-secrets in this namespace",
                 found,
                 "name the namespace in the installation of regent",
             ),
+            Self::Secret { error, .. } if error.category() == Category::Invalid => Advice::new(
+                "a Secret that the API server takes",
+                found,
+                "correct the manifest and seal it again; the Secret that is there stays",
+            ),
             Self::Api(error) => error.advice(),
-            Self::Secret(_) | Self::Changed | Self::Blind | Self::Host { .. } => {
+            Self::Secret { .. } | Self::Changed | Self::Blind | Self::Host { .. } => {
                 Advice::new("the API server to answer", found, "it is tried again by itself")
             }
             Self::BadKey { .. } => Advice::new(

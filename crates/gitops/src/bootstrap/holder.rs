@@ -38,17 +38,36 @@ impl Ctx {
     ) -> Result<Holder, BootstrapError> {
         let name = manifest.name_any();
         let namespace = manifest.namespace().unwrap_or_default();
-        let api: Api<RuntimeSecret> = Api::namespaced(self.operator.api.clone(), &namespace);
-        let object = format!("RuntimeSecrets of {namespace}");
-        let failed = |e: kube::Error| BootstrapError::api("read", &object, &e);
         // By default it has the name of its bootstrap Secret.
         let likely = watched.0.map_or_else(|| name.clone(), |reference| reference.name);
-        let secret = api.get_opt(&likely).await.map_err(failed)?;
-        if let Some(secret) = secret.filter(|s| names(s, &name)) {
+        self.asked_holder(&namespace, &name, &likely).await
+    }
+
+    /// Who holds the bootstrap Secret `name`, asked just now.
+    pub(super) async fn holder_of_secret(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Holder, BootstrapError> {
+        self.asked_holder(namespace, name, name).await
+    }
+
+    /// `likely` is the RuntimeSecret that is asked first.
+    async fn asked_holder(
+        &self,
+        namespace: &str,
+        name: &str,
+        likely: &str,
+    ) -> Result<Holder, BootstrapError> {
+        let api: Api<RuntimeSecret> = Api::namespaced(self.operator.api.clone(), namespace);
+        let object = format!("RuntimeSecrets of {namespace}");
+        let failed = |e: kube::Error| BootstrapError::api("read", &object, &e);
+        let secret = api.get_opt(likely).await.map_err(failed)?;
+        if let Some(secret) = secret.filter(|s| names(s, name)) {
             return Ok(holder_of(&secret));
         }
         let all = api.list(&ListParams::default()).await.map_err(failed)?;
-        let mut naming = all.items.iter().filter(|s| names(s, &name)).map(holder_of);
+        let mut naming = all.items.iter().filter(|s| names(s, name)).map(holder_of);
         let first = naming.next().unwrap_or(Holder::Unnamed);
         Ok(naming.fold(first, |holder, next| match next {
             Holder::Authority => next,

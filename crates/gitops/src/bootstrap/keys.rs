@@ -147,6 +147,81 @@ fn parse(secret: Option<Secret>) -> Result<Arc<Identities>, NotReady> {
         .and_then(|mut data| data.remove("identities"))
         .map(|bytes| Zeroizing::new(bytes.0))
         .ok_or_else(|| none("the Secret has no key `identities`".to_owned()))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| none("it is not text".to_owned()))?;
-    Identities::parse(text).map(Arc::new).map_err(|e| none(format!("{} ({e})", e.reason())))
+    let (usable, skipped) = usable_lines(&bytes);
+    let note = skipped_note(&skipped);
+    if !skipped.is_empty() {
+        tracing::warn!(component = "bootstrap", detail = note, "lines of the identity are skipped");
+    }
+    let text = std::str::from_utf8(&usable).map_err(|_| none("it is not text".to_owned()))?;
+    Identities::parse(text).map(Arc::new).map_err(|e| none(format!("{} ({e}{note})", e.reason())))
+}
+
+/// The lines that are identities which can be read, and the numbers of those that are something else: an SSH key, a
+/// plugin's or a later kind of identity takes nothing from the others.
+fn usable_lines(bytes: &[u8]) -> (Zeroizing<Vec<u8>>, Vec<usize>) {
+    const BOM: &[u8] = b"\xef\xbb\xbf";
+    let mut usable = Zeroizing::new(Vec::with_capacity(bytes.len()));
+    let mut skipped = Vec::new();
+    let text = bytes.strip_prefix(BOM).unwrap_or(bytes);
+    for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        let line = line.trim_ascii();
+        if line.is_empty() || line.starts_with(b"#") {
+            continue;
+        }
+        let parsed = std::str::from_utf8(line).ok().map(Identities::parse);
+        if parsed.is_some_and(|parsed| parsed.is_ok()) {
+            usable.extend_from_slice(line);
+            usable.push(b'\n');
+        } else {
+            skipped.push(index + 1);
+        }
+    }
+    (usable, skipped)
+}
+
+/// Names lines by their numbers, never by what stands there.
+fn skipped_note(skipped: &[usize]) -> String {
+    const NAMED_MAX: usize = 5;
+    if skipped.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = skipped.iter().take(NAMED_MAX).map(usize::to_string).collect();
+    let more = skipped.len().saturating_sub(NAMED_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("; skipped as no age identity: line {}{more}", named.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::ByteString;
+    use regent_manifest::keys::generate;
+
+    fn secret(text: &str) -> Option<Secret> {
+        let data = [("identities".to_owned(), ByteString(text.as_bytes().to_vec()))];
+        Some(Secret { data: Some(data.into()), ..Secret::default() })
+    }
+
+    #[test]
+    fn g05_a_line_of_another_kind_takes_nothing_from_the_others() {
+        let good = generate();
+        let key = good.identity.expose().trim().to_owned();
+        let pq = "AGE-SECRET-KEY-PQ-1QQQQQQQQQQQQQQQQQQQQ";
+        let plugin = "AGE-PLUGIN-YUBIKEY-1QQQQQQQQQQQQQQ";
+        let armour = |end: &str| format!("-----{end} OPENSSH PRIVATE {}-----", "KEY");
+        let ssh = format!("{}\nb3BlbnNzaC1rZXk\n{}", armour("BEGIN"), armour("END"));
+        for other in [pq, plugin, &ssh, "planted", "caf\u{e9}"] {
+            for text in [format!("{other}\n{key}\n"), format!("\u{feff}# mine\n{key}\r\n{other}")] {
+                assert!(parse(secret(&text)).is_ok(), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn g05_without_a_good_line_the_bad_ones_are_named_by_number_and_not_quoted() {
+        let refused = parse(secret("# head\nplanted-one\nplanted-two\n")).unwrap_err();
+        assert_eq!(refused.reason, Reason::NoIdentity);
+        assert!(refused.message.contains("line 2, 3"), "{}", refused.message);
+        assert!(!refused.message.contains("planted"));
+    }
 }

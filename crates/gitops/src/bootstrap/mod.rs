@@ -6,6 +6,7 @@
 //!                        (MAC,    (pure)  (create or             │
 //!                        target)          update under rv)       ▼
 //!   RuntimeSecret says `runtime` ◄───────────────────────── authority
+//!   manifest deleted before that ─► retire ─► Secret B deleted
 //!        └─► the manifest is silent from then on; another value in Git is reported, never applied
 //! ```
 //!
@@ -17,15 +18,19 @@
 mod args;
 mod ctx;
 mod error;
+mod gone;
 mod hmac;
 mod holder;
 mod keys;
+mod metadata;
 mod open;
 mod plan;
 mod produce;
 mod reason;
 mod reconcile;
+mod refusal;
 mod report;
+mod retire;
 mod source;
 mod status;
 
@@ -60,13 +65,18 @@ pub async fn run(cx: Context, args: Args) {
     let stop = cx.shutdown.clone();
     let ctx = Arc::new(ctx::Ctx::new(cx, args, secrets));
     tracing::info!(component = "bootstrap", "started");
-    object_watch::controller(manifests)
+    let told = Arc::clone(&ctx);
+    let retired = retire::run(Arc::clone(&ctx));
+    let produced = object_watch::controller_telling(manifests, move |event| told.gone.told(event))
         .watches_stream(changes, manifest_of)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop.wait())
         .run(reconcile::reconcile, reconcile::error_policy, ctx)
-        .for_each(regent_operator::watch_error::log_broken_watches("bootstrap"))
-        .await;
+        .for_each(regent_operator::watch_error::log_broken_watches("bootstrap"));
+    tokio::select! {
+        () = produced => {}
+        () = retired => {}
+    }
     tracing::info!(component = "bootstrap", "stopped");
 }
 

@@ -12,8 +12,10 @@ use regent_types::Explain;
 
 use super::BootstrapError;
 use super::hmac::HmacKey;
+use super::metadata::OWN;
 use super::plan::NotReady;
 use super::reason::Reason;
+use crate::gitrepo::printable;
 
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -60,6 +62,7 @@ fn read(
         });
     }
     let secret = PlainSecret::parse(&opened.plaintext).map_err(not_ready)?;
+    refuse_what_cannot_act(&secret)?;
     let found = secret.namespace.as_deref().unwrap_or("(none)");
     if found != namespace || secret.name != name {
         let message = format!(
@@ -70,6 +73,30 @@ fn read(
         return Err(NotReady { reason: Reason::Refused("WrongTarget"), message });
     }
     Ok(secret)
+}
+
+/// What a bootstrap Secret cannot be or carry is refused by its name: a field that is dropped in silence is a lie.
+fn refuse_what_cannot_act(secret: &PlainSecret) -> Result<(), NotReady> {
+    if secret.immutable {
+        let message = "it says immutable: true, and a bootstrap Secret changes when its manifest does and when the \
+                       authority takes over: remove that field and seal it again";
+        return Err(refused("Immutable", message.to_owned()));
+    }
+    let mut keys = secret.labels.keys().chain(secret.annotations.keys());
+    match keys.find(|key| key.starts_with(OWN)) {
+        Some(key) => {
+            let key = printable(key.as_bytes());
+            let message = format!(
+                "it says {key}, and only regent says what begins with {OWN}: remove that line"
+            );
+            Err(refused("ReservedMark", message))
+        }
+        None => Ok(()),
+    }
+}
+
+fn refused(reason: &'static str, message: String) -> NotReady {
+    NotReady { reason: Reason::Refused(reason), message }
 }
 
 /// The reason and message of an error about a manifest. They name places and recipients and never a
@@ -101,6 +128,8 @@ impl Opened {
             name: name.to_owned(),
             type_: None,
             labels,
+            annotations: std::collections::BTreeMap::new(),
+            immutable: false,
             data,
         };
         Self { secret, hmac: String::new() }
@@ -164,5 +193,15 @@ mod tests {
         assert_eq!(reason(PLAIN, &identities, "payments", "db"), "NotSealed");
         let (text, identities) = sealed(&PLAIN.replace("kind: Secret", "kind: ConfigMap"));
         assert_eq!(reason(&text, &identities, "payments", "db"), "NotASecret");
+    }
+
+    #[test]
+    fn g07_what_a_bootstrap_secret_cannot_be_is_refused_by_its_name() {
+        let (text, identities) = sealed(&format!("immutable: true\n{PLAIN}"));
+        assert_eq!(reason(&text, &identities, "payments", "db"), "Immutable");
+        let marked = PLAIN
+            .replace("  name: db\n", "  name: db\n  labels: {regent.dev/class: materialized}\n");
+        let (text, identities) = sealed(&marked);
+        assert_eq!(reason(&text, &identities, "payments", "db"), "ReservedMark");
     }
 }

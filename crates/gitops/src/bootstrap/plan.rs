@@ -3,6 +3,7 @@
 use super::hmac::comparable;
 use super::reason::Reason;
 use super::source::Source;
+use crate::gitrepo::printable;
 
 /// What RuntimeSecrets say about the bootstrap Secret of a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,12 @@ pub(super) struct Existing {
     pub(super) hmac: String,
     /// Where it says it came from.
     pub(super) source: Source,
+    /// Whether it has the labels and annotations that the manifest declares, and none that it declared before.
+    pub(super) dressed: bool,
+    /// The field that differs and can never be changed, so that only a new Secret has it.
+    pub(super) fixed: Option<&'static str>,
+    /// Who wrote it last beside regent, by its field manager; empty where nobody is named.
+    pub(super) manager: String,
 }
 
 #[derive(Debug)]
@@ -55,6 +62,8 @@ pub(super) struct Observed<'a> {
     /// What stands in its place.
     pub(super) existing: Option<&'a Existing>,
     pub(super) holder: Holder,
+    /// Whether so many different values came of late that no further one is taken for now.
+    pub(super) keeps_changing: bool,
 }
 
 /// What is done to the Secret.
@@ -64,6 +73,8 @@ pub(super) enum Write {
     Create,
     /// Our own is updated, under its uid and resourceVersion.
     Update,
+    /// Our own is deleted, under its uid and resourceVersion, and made anew: what differs can never be changed.
+    Recreate,
 }
 
 /// What is done and said.
@@ -154,8 +165,12 @@ fn not_mine(existing: &Existing) -> Plan {
         ("materialized", _) => "is materialized from the authority".to_owned(),
         _ => "was not made by bootstrap".to_owned(),
     };
+    let who = match existing.manager.as_str() {
+        "" => String::new(),
+        manager => format!(" (written by {})", printable(manager.as_bytes())),
+    };
     let message =
-        format!("a Secret of this name {by}: it is left alone; remove or rename one of them");
+        format!("a Secret of this name {by}{who}: it is left alone; remove or rename one of them");
     Plan::quiet(false, Reason::NotMine, message)
 }
 
@@ -168,7 +183,22 @@ fn produce(observed: &Observed<'_>, existing: Option<&Existing>) -> Plan {
         return Plan::produce(Write::Create, "the bootstrap Secret exists");
     };
     let moved = observed.source.is_some_and(|source| *source != existing.source);
-    let same = existing.hmac == hmac && existing.manifest_uid == observed.uid && !moved;
+    let other_value =
+        existing.hmac != hmac && observed.produced.is_some_and(|before| before != hmac);
+    if other_value && observed.keeps_changing {
+        let message = "another value came from Git again and again: the last one that was taken stays for now. Seal \
+                       a value once and commit it, in place of making one at each render";
+        return Plan::quiet(false, Reason::KeepsChanging, message);
+    }
+    if let Some(field) = existing.fixed {
+        let message =
+            format!("the bootstrap Secret was made anew, because its {field} cannot be changed");
+        return Plan::produce(Write::Recreate, &message);
+    }
+    let same = existing.hmac == hmac
+        && existing.manifest_uid == observed.uid
+        && existing.dressed
+        && !moved;
     let write = if same { Write::Nothing } else { Write::Update };
     Plan::produce(write, "the bootstrap Secret exists")
 }

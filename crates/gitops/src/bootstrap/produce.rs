@@ -8,20 +8,17 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
+use kube::api::PostParams;
 use regent_operator::wiped_secret::{WipedSecret, wipe};
-use regent_operator::write::FieldManager;
+use regent_operator::write::{FieldManager, delete_exactly};
 use regent_types::labels;
 
 use super::BootstrapError;
 use super::hmac::HmacKey;
 use super::open::Opened;
-use super::plan::Existing;
+use super::plan::{Existing, Write};
 use super::source::Source;
-
-/// Prefix of everything that only regent says about an object.
-const OWN: &str = "regent.dev/";
-/// Would keep the plaintext where nobody looks for it.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+use super::{metadata, refusal};
 
 /// A Secret as it was read just now. Its values are wiped when it is dropped.
 pub(super) struct Current(WipedSecret);
@@ -38,8 +35,8 @@ pub(super) async fn read(
 }
 
 impl Current {
-    /// What decides about it.
-    pub(super) fn facts(&self, key: &HmacKey) -> Existing {
+    /// What decides about it, beside what the manifest says.
+    pub(super) fn facts(&self, key: &HmacKey, opened: Option<&Opened>) -> Existing {
         let metadata = &self.0.metadata;
         let label = |name: &str| found(metadata.labels.as_ref(), name);
         let annotation = |name: &str| found(metadata.annotations.as_ref(), name);
@@ -55,7 +52,19 @@ impl Current {
                 commit: annotation(labels::SOURCE_COMMIT),
                 file: annotation(labels::SOURCE_FILE),
             },
+            dressed: opened.is_none_or(|opened| metadata::is_dressed(metadata, &opened.secret)),
+            fixed: opened.and_then(|opened| self.fixed(opened)),
+            manager: metadata::last_manager(metadata),
         }
+    }
+
+    /// The field that differs from what `opened` says and can never be changed.
+    fn fixed(&self, opened: &Opened) -> Option<&'static str> {
+        let kind = |kind: Option<&String>| kind.map_or("Opaque", String::as_str).to_owned();
+        if kind(self.0.type_.as_ref()) != kind(opened.secret.type_.as_ref()) {
+            return Some("type");
+        }
+        (self.0.immutable == Some(true)).then_some("field immutable")
     }
 
     pub(super) fn uid(&self) -> Option<String> {
@@ -90,45 +99,69 @@ fn build(opened: &Opened, provenance: &Provenance<'_>, current: Option<&Current>
         |c| c.0.metadata.clone(),
     );
     metadata.managed_fields = None;
+    metadata::dress(&mut metadata, plain);
     let marks = metadata.labels.get_or_insert_default();
-    let foreign = plain.labels.iter().filter(|(k, _)| !k.starts_with(OWN));
-    marks.extend(foreign.map(|(k, v)| (k.clone(), v.clone())));
     marks.insert(labels::CLASS.into(), labels::CLASS_BOOTSTRAP.into());
     marks.insert(labels::MANIFEST_UID.into(), provenance.uid.into());
     let notes = metadata.annotations.get_or_insert_default();
-    notes.remove(LAST_APPLIED);
     notes.insert(labels::SOURCE_REPO.into(), provenance.source.repository.clone());
     notes.insert(labels::SOURCE_COMMIT.into(), provenance.source.commit.clone());
     notes.insert(labels::SOURCE_FILE.into(), provenance.source.file.clone());
     notes.insert(labels::MANIFEST.into(), provenance.manifest.into());
     notes.insert(labels::PRODUCED_AT.into(), provenance.at.to_string());
     let data = plain.data.iter().map(|(k, v)| (k.clone(), ByteString(v.expose().clone())));
-    Secret {
-        metadata,
-        type_: plain.type_.clone().or_else(|| current.and_then(|c| c.0.type_.clone())),
-        data: Some(data.collect()),
-        ..Secret::default()
+    Secret { metadata, type_: plain.type_.clone(), data: Some(data.collect()), ..Secret::default() }
+}
+
+/// Whether the API server would take `secret` in place of the one of its name, which must not be deleted for nothing:
+/// what is invalid or refused is so before it is found to be there already.
+async fn accepted(
+    secrets: &Api<Secret>,
+    secret: &Secret,
+    params: &PostParams,
+) -> Result<(), kube::Error> {
+    let dry = PostParams { dry_run: true, ..params.clone() };
+    match secrets.create(&dry, secret).await {
+        Ok(mut answer) => {
+            wipe(&mut answer);
+            Ok(())
+        }
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
-/// Creates or replaces the Secret; its uid. A Secret that came or changed in between is a conflict
-/// and left alone.
+/// Creates, replaces or makes anew the Secret; its uid. A Secret that came or changed in between is a conflict and left
+/// alone.
 pub(super) async fn write(
     secrets: &Api<Secret>,
     opened: &Opened,
     provenance: &Provenance<'_>,
     current: Option<&Current>,
+    write: Write,
     manager: &FieldManager,
 ) -> Result<Option<String>, BootstrapError> {
-    let params = manager.post();
-    let mut secret = build(opened, provenance, current);
-    let name = opened.secret.name.as_str();
-    let (verb, answer) = match current {
+    let (params, name) = (manager.post(), opened.secret.name.as_str());
+    let fail = |verb, error: &kube::Error| {
+        let words = refusal::words(error, &opened.secret.data);
+        BootstrapError::refused(verb, provenance.manifest, error, words)
+    };
+    let over = current.filter(|_| write != Write::Recreate);
+    let secret = WipedSecret::new(build(opened, provenance, over));
+    if let (Write::Recreate, Some(old)) = (write, current) {
+        accepted(secrets, &secret, &params).await.map_err(|e| fail("create", &e))?;
+        let exactly = delete_exactly(old.uid(), old.0.metadata.resource_version.clone());
+        let deleted = secrets.delete(name, &exactly).await.map_err(|e| fail("delete", &e))?;
+        // The object comes back where it lives on, for a finalizer.
+        if let Some(mut old) = deleted.left() {
+            wipe(&mut old);
+        }
+    }
+    let (verb, answer) = match over {
         None => ("create", secrets.create(&params, &secret).await),
         Some(_) => ("update", secrets.replace(name, &params, &secret).await),
     };
-    wipe(&mut secret);
-    let mut written = answer.map_err(|e| BootstrapError::secret(verb, provenance.manifest, &e))?;
+    let mut written = answer.map_err(|e| fail(verb, &e))?;
     wipe(&mut written);
     Ok(written.metadata.uid)
 }
@@ -157,7 +190,7 @@ mod tests {
         let mut key = vec![7; super::super::hmac::KEY_LEN];
         key[0] = 1;
         let key = HmacKey::new(Sensitive::new(key)).unwrap();
-        let facts = Current(WipedSecret::new(secret.clone())).facts(&key);
+        let facts = Current(WipedSecret::new(secret.clone())).facts(&key, None);
         assert_eq!(facts.class, "bootstrap");
         assert_eq!((facts.manifest.as_str(), facts.manifest_uid.as_str()), ("payments/db", "u-1"));
         assert_eq!(facts.source, source);

@@ -11,6 +11,8 @@ pub(super) enum Reason {
     IgnoredGitValue,
     /// A Secret that bootstrap did not make stands in its place.
     NotMine,
+    /// Git brings another value again and again; the last one that was taken stays for now.
+    KeepsChanging,
     /// There is no manifest identity that can be read.
     NoIdentity,
     /// None of the identities opens the manifest.
@@ -32,6 +34,7 @@ impl Reason {
             Self::HandedOver => "HandedOver",
             Self::IgnoredGitValue => "IgnoredGitValue",
             Self::NotMine => "NotMine",
+            Self::KeepsChanging => "KeepsChanging",
             Self::NoIdentity => "NoIdentity",
             Self::WrongIdentity => "WrongIdentity",
             Self::Refused(reason) | Self::Failed(reason) => reason,

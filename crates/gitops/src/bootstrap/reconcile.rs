@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
@@ -19,7 +20,7 @@ use super::produce::{self, Current, Provenance};
 use super::reason::Reason;
 use super::report::was_silent;
 use super::source::{self, Source};
-use super::status::Product;
+use super::status::{self, Product};
 
 /// Until handover, a bootstrap Secret that someone deleted is found missing this often: bootstrap
 /// may not list or watch Secrets at large.
@@ -39,6 +40,7 @@ pub(super) async fn reconcile(
     }
     let listed = tokio::time::timeout(STORE_WAIT_MAX, ctx.listed.wait()).await;
     if listed.is_err() {
+        ctx.report_error(&manifest, &BootstrapError::Blind).await;
         return Err(BootstrapError::Blind);
     }
     if ctx.is_settled(&manifest) {
@@ -57,7 +59,7 @@ pub(super) async fn reconcile(
         Reason::NoIdentity | Reason::WrongIdentity => {
             return Ok(Action::requeue(ctx.backoff.next(name)));
         }
-        Reason::Produced | Reason::NotMine => Action::requeue(LOOK_EVERY),
+        Reason::Produced | Reason::NotMine | Reason::KeepsChanging => Action::requeue(LOOK_EVERY),
         Reason::HandedOver | Reason::IgnoredGitValue | Reason::Refused(_) | Reason::Failed(_) => {
             Action::await_change()
         }
@@ -94,14 +96,15 @@ impl Ctx {
         let opened = self.open(manifest, &key).await?;
         let current = produce::read(&secrets, &manifest.name_any()).await?;
         let watched = self.watched_holder(manifest);
-        let mut plan = decide(manifest, &opened, current.as_ref(), &key, watched.1);
+        let now = self.operator.now();
+        let mut plan = decide(manifest, &opened, current.as_ref(), &key, watched.1, now);
         if plan.write != Write::Nothing {
             let holder = self.read_holder(manifest, watched).await?;
-            plan = decide(manifest, &opened, current.as_ref(), &key, holder);
+            plan = decide(manifest, &opened, current.as_ref(), &key, holder, now);
         }
         let mut uid = current.as_ref().and_then(Current::uid);
         if let (true, Ok(opened)) = (plan.write != Write::Nothing, &opened) {
-            uid = self.write(manifest, &secrets, opened, current.as_ref()).await?;
+            uid = self.write(manifest, &secrets, opened, current.as_ref(), plan.write).await?;
         }
         let product = opened.as_ref().ok().map(|o| Product { hmac: o.hmac.clone(), uid });
         self.update_status(manifest, &plan, product.as_ref()).await?;
@@ -136,6 +139,7 @@ impl Ctx {
         secrets: &Api<Secret>,
         opened: &Opened,
         current: Option<&Current>,
+        write: Write,
     ) -> Result<Option<String>, BootstrapError> {
         let name = namespaced_name(manifest);
         let uid = manifest.uid().unwrap_or_default();
@@ -143,7 +147,8 @@ impl Ctx {
         let provenance =
             Provenance { manifest: &name, uid: &uid, source: &source, at: self.operator.now() };
         let manager = self.operator.manager();
-        let written = produce::write(secrets, opened, &provenance, current, &manager).await?;
+        let written =
+            produce::write(secrets, opened, &provenance, current, write, &manager).await?;
         let (object, commit) = (name.as_str(), source.commit.as_str());
         tracing::info!(component = "bootstrap", object, commit, "bootstrap Secret written");
         Ok(written)
@@ -156,8 +161,9 @@ fn decide(
     current: Option<&Current>,
     key: &HmacKey,
     holder: Holder,
+    now: Timestamp,
 ) -> Plan {
-    let existing = current.map(|c| c.facts(key));
+    let existing = current.map(|c| c.facts(key, opened.as_ref().ok()));
     let source = Source::stated(manifest);
     plan(&Observed {
         manifest: &namespaced_name(manifest),
@@ -168,5 +174,6 @@ fn decide(
         opened: opened.as_ref().map(|o| o.hmac.as_str()),
         existing: existing.as_ref(),
         holder,
+        keeps_changing: manifest.status.as_ref().is_some_and(|s| status::keeps_changing(s, now)),
     })
 }

@@ -15,6 +15,9 @@ use super::plan::Plan;
 use super::reason::Reason;
 use super::status::{self, Product};
 
+/// Failures in a row that time alone may mend, before they are told: six seconds.
+const FAILURES_UNSAID_MAX: u32 = 5;
+
 impl Ctx {
     /// Writes the status where it differs, and an Event where something new must be looked at.
     pub(super) async fn update_status(
@@ -49,7 +52,9 @@ impl Ctx {
     /// Says in the status what keeps the manifest from producing, where a person can help. A
     /// manifest that is silent stays so: its status is what remembers that.
     pub(super) async fn report_error(&self, manifest: &EncryptedManifest, error: &BootstrapError) {
-        if !error.is_lasting() || was_silent(manifest) {
+        let lasts = error.is_lasting()
+            || self.backoff.failures(&namespaced_name(manifest)) >= FAILURES_UNSAID_MAX;
+        if !lasts || was_silent(manifest) {
             return;
         }
         let message = format!("{error}; {}", error.advice().action);

@@ -23,6 +23,9 @@ fn ours(hmac: &str) -> Existing {
         handed_over: false,
         hmac: hmac.into(),
         source: source("c1"),
+        dressed: true,
+        fixed: None,
+        manager: String::new(),
     }
 }
 
@@ -33,6 +36,7 @@ struct Case {
     opened: Result<&'static str, &'static str>,
     existing: Option<Existing>,
     holder: Holder,
+    keeps_changing: bool,
     expected: (Write, &'static str),
 }
 
@@ -45,6 +49,7 @@ impl Case {
             opened: Ok(ONE),
             existing: None,
             holder: Holder::Unnamed,
+            keeps_changing: false,
             expected,
         }
     }
@@ -62,6 +67,7 @@ impl Case {
             opened: self.opened.map_err(|_| &not_ready),
             existing: self.existing.as_ref(),
             holder: self.holder,
+            keeps_changing: self.keeps_changing,
         })
     }
 }
@@ -199,4 +205,59 @@ fn a_manifest_that_cannot_be_opened_changes_nothing_and_says_why() {
 #[test]
 fn only_hmacs_of_one_key_are_compared() {
     assert!(comparable(ONE, TWO) && !comparable(ONE, OTHER_KEY));
+}
+
+/// G7: labels and annotations that differ are put right; what can never be changed is made anew.
+#[test]
+fn g07_what_differs_is_updated_and_what_is_fixed_is_made_anew() {
+    let undressed = Existing { dressed: false, ..ours(ONE) };
+    let fixed = Existing { fixed: Some("type"), ..ours(ONE) };
+    let handed_over = Existing { handed_over: true, ..fixed.clone() };
+    let stranger = Existing { class: String::new(), ..fixed.clone() };
+    check(vec![
+        Case { existing: Some(undressed), ..Case::new("a label", (Write::Update, "Produced")) },
+        Case { existing: Some(fixed.clone()), ..Case::new("type", (Write::Recreate, "Produced")) },
+        Case {
+            existing: Some(handed_over),
+            produced: Some(ONE),
+            ..Case::new("a tombstone of another type", (Write::Nothing, "HandedOver"))
+        },
+        Case { existing: Some(stranger), ..Case::new("theirs", (Write::Nothing, "NotMine")) },
+        Case {
+            existing: Some(fixed),
+            holder: Holder::Authority,
+            ..Case::new("the authority's", (Write::Nothing, "HandedOver"))
+        },
+    ]);
+    let case = Case {
+        existing: Some(Existing { fixed: Some("type"), ..ours(ONE) }),
+        ..Case::new("type", (Write::Recreate, "Produced"))
+    };
+    assert!(case.run().message.contains("its type cannot be changed"));
+}
+
+/// C28: a random value at each render.
+#[test]
+fn c28_a_value_that_keeps_changing_waits_and_one_that_is_back_does_not() {
+    let case = |name, opened, existing: &Existing, produced, expected| Case {
+        opened: Ok(opened),
+        existing: Some(existing.clone()),
+        produced: Some(produced),
+        keeps_changing: true,
+        ..Case::new(name, expected)
+    };
+    check(vec![
+        case("another value", TWO, &ours(ONE), ONE, (Write::Nothing, "KeepsChanging")),
+        case("the same value", ONE, &ours(ONE), ONE, (Write::Nothing, "Produced")),
+        case("changed by hand", ONE, &ours(TWO), ONE, (Write::Update, "Produced")),
+    ]);
+}
+
+/// C27: whoever put a Secret of the same name there is named.
+#[test]
+fn c27_who_wrote_a_secret_that_is_in_the_way_is_named() {
+    let theirs = Existing { manager: "argocd-controller".into(), ..Existing::default() };
+    let case = Case { existing: Some(theirs), ..Case::new("theirs", (Write::Nothing, "NotMine")) };
+    let message = case.run().message;
+    assert!(message.contains("written by argocd-controller"), "{message}");
 }

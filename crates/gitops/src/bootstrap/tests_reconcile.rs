@@ -60,12 +60,15 @@ impl World {
     }
 
     fn put_manifest(&self, password: &str) {
-        let plain = format!(
+        self.put_sealed(&format!(
             "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: apps\n\
              stringData:\n  password: {password}\n"
-        );
+        ));
+    }
+
+    fn put_sealed(&self, plain: &str) {
         let options = SealOptions::new([self.key.recipient.clone()], Timestamp::UNIX_EPOCH);
-        let sops = seal(&plain, &options).unwrap();
+        let sops = seal(plain, &options).unwrap();
         let mut manifest =
             EncryptedManifest::new("db", EncryptedManifestSpec { sops, source: None });
         manifest.metadata.namespace = Some("apps".into());
@@ -208,7 +211,8 @@ async fn each_failure_is_named_and_the_next_pass_goes_on() {
     world.api.refuse("/apps/secrets");
     let (_, reason, message) = world.pass().await;
     assert_eq!(reason, "SecretRefused");
-    assert!(message.contains("403 Forbidden") && !message.contains("test server"), "{message}");
+    // The server's own sentence, which quotes no value.
+    assert!(message.contains("403 Forbidden: Forbidden by the test server"), "{message}");
     world.api.allow();
 
     let mut broken: Value = world.api.get(MANIFEST);
@@ -220,5 +224,116 @@ async fn each_failure_is_named_and_the_next_pass_goes_on() {
     assert!(!world.api.has(SECRET));
     world.api.put(MANIFEST, whole);
     assert_eq!(world.pass().await.1, "Produced");
+    world.assert_no_value_leaked();
+}
+
+/// G7: what the manifest says beside its values is kept, and goes again; a type is changed by making the Secret anew.
+#[tokio::test]
+async fn g07_metadata_follows_the_manifest_and_another_type_makes_the_secret_anew() {
+    let world = World::new();
+    let plain = |metadata: &str, rest: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: apps\n{metadata}{rest}\
+             stringData:\n  username: planted-user\n  password: planted-one\n"
+        )
+    };
+    world.put_sealed(&plain("  labels: {app: db}\n  annotations: {note: kept}\n", ""));
+    assert_eq!(world.pass().await.0, writes(&[CREATE]));
+    let secret: Value = world.api.get(SECRET);
+    assert_eq!(secret["metadata"]["annotations"]["note"], json!("kept"));
+
+    world.put_sealed(&plain("  annotations: {note: changed}\n", ""));
+    assert_eq!(world.pass().await.0, writes(&[&format!("PUT {SECRET}")]));
+    let secret: Value = world.api.get(SECRET);
+    assert_eq!(secret["metadata"]["annotations"]["note"], json!("changed"));
+    assert!(secret["metadata"]["labels"].get("app").is_none());
+
+    world.put_sealed(&plain("", "type: kubernetes.io/basic-auth\n"));
+    let (written, reason, message) = world.pass().await;
+    assert_eq!(written, writes(&[CREATE, &format!("DELETE {SECRET}"), CREATE]), "tried dry first");
+    assert!(reason == "Produced" && message.contains("type"), "{reason} {message}");
+    let secret: Value = world.api.get(SECRET);
+    assert_eq!(secret["type"], json!("kubernetes.io/basic-auth"));
+    assert_eq!(world.pass().await.0, Vec::<String>::new());
+    world.assert_no_value_leaked();
+}
+
+/// What the API server refuses is said in its own words, for the generation that was looked at; the old Secret stays.
+#[tokio::test]
+async fn g07_a_secret_that_the_api_server_refuses_is_said_in_its_own_words() {
+    let world = World::new();
+    world.pass().await;
+    world.put_sealed(
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: apps\n  \
+         labels: {app: 'not a label!'}\nstringData:\n  password: planted-one\n",
+    );
+    let (_, reason, message) = world.pass().await;
+    assert_eq!(reason, "SecretRefused", "{message}");
+    assert!(message.contains("not a label!"), "{message}");
+    let manifest: EncryptedManifest = world.api.get(MANIFEST);
+    assert_eq!(manifest.status.unwrap().observed_generation, manifest.metadata.generation);
+    assert_eq!(world.password(), "planted-one");
+    // A type that its data does not have: the old Secret is not deleted for it.
+    world.put_sealed(
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\n  namespace: apps\ntype: kubernetes.io/tls\n\
+         stringData:\n  password: planted-two\n",
+    );
+    let (_, reason, message) = world.pass().await;
+    assert_eq!(reason, "SecretRefused", "{message}");
+    assert!(message.contains("tls.crt"), "{message}");
+    assert_eq!(world.password(), "planted-one");
+}
+
+/// G3: the plaintext goes with its manifest; what was handed over, or is not ours, stays.
+#[tokio::test]
+async fn g03_a_secret_goes_with_its_manifest_unless_something_consumed_it() {
+    let mut world = World::new();
+    let place = ("apps".to_owned(), "db".to_owned());
+    world.pass().await;
+    world.ctx.retire(&place).await.unwrap();
+    assert!(world.api.has(SECRET), "its manifest is there");
+
+    world.api.remove(MANIFEST);
+    world.put_runtime_secret(Some("runtime"), Some("runtime"));
+    world.ctx.retire(&place).await.unwrap();
+    assert!(world.api.has(SECRET), "the authority disposes of it");
+
+    world.put_runtime_secret(Some("git"), Some("git"));
+    world.ctx.retire(&place).await.unwrap();
+    assert!(!world.api.has(SECRET));
+    world.ctx.retire(&place).await.unwrap();
+}
+
+/// C28: after handover another value at each render is one report and one Event.
+#[tokio::test]
+async fn c28_after_handover_a_new_value_each_render_is_told_once() {
+    let mut world = World::new();
+    world.pass().await;
+    world.put_runtime_secret(Some("runtime"), Some("runtime"));
+    world.pass().await;
+    let mut events = 0;
+    for render in 0..5 {
+        world.put_manifest(&format!("planted-{render}"));
+        let (written, reason, _) = world.pass().await;
+        assert_eq!(reason, "IgnoredGitValue");
+        events += written.len();
+    }
+    assert_eq!(events, 1);
+    assert_eq!(world.password(), "planted-one");
+}
+
+/// C28: before handover eight values are taken, and then it says so.
+#[tokio::test]
+async fn c28_before_handover_the_ninth_new_value_of_an_hour_waits() {
+    let world = World::new();
+    world.pass().await;
+    for render in 0..8 {
+        world.put_manifest(&format!("planted-{render}"));
+        assert_eq!(world.pass().await.1, "Produced");
+    }
+    world.put_manifest("planted-ninth");
+    let (_, reason, message) = world.pass().await;
+    assert_eq!(reason, "KeepsChanging", "{message}");
+    assert_eq!(world.password(), "planted-7");
     world.assert_no_value_leaked();
 }
