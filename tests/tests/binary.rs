@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use kube::api::{Api, ListParams};
 use regent_tests::binary::{Dev, run};
+use regent_tests::git::GitServer;
 use serde_json::Value;
 
 fn text(path: &Path) -> String {
@@ -219,6 +220,30 @@ fn bad_input_gets_its_own_error() {
     let args = ["dev", "--until", "steady", "--repo", &missing, "--identity", &identity];
     fails_with(&args, "Unreachable");
     fails_with(&["keygen", "--out", &identity], "CannotWriteIdentity");
+}
+
+/// A repository behind an address is as good as a folder: its namespaces are known before anything runs, so that its
+/// Secrets can be written.
+#[test]
+fn g02_a_remote_repository_reaches_steady_state_as_a_local_one_does() {
+    let place = tempfile::tempdir().unwrap();
+    let kept = text(&place.path().join("kept"));
+    let first = run(&["dev", "--data-dir", &kept, "--until", "steady"], &[]).unwrap();
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let inside = runtime.enter();
+    let server = GitServer::start(&place.path().join("kept")).unwrap();
+    drop(inside);
+    let (url, identity) = (server.url("git"), text(&place.path().join("kept.root-of-trust")));
+    let remote = ["dev", "--repo", &url, "--identity", &identity, "--namespace", "spare"];
+    let output = run(&[&remote[..], &["--until", "steady"]].concat(), &[]).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    server.only_read().unwrap();
+    let gone = server.url("other");
+    let args = ["dev", "--repo", &gone, "--identity", &identity, "--until", "steady"];
+    fails_with(&args, "Unreachable");
+    let path = ["dev", "--path", "payments", "--until", "steady"];
+    assert_eq!(run(&path, &[]).unwrap().status.code(), Some(2), "--path is of --repo");
 }
 
 /// S5.2-2, S5.7-4: another identity than phase 0's opens nothing, says whose it needs, and the drill fails sealed.

@@ -10,11 +10,13 @@
 //!           drill       plays the one human act                 authority_server  the embedded one: here, or a process
 //!           watch       facts seen from outside, kept current   projected plays the kubelet: certificate and CA
 //!           wiring      what all of them share                  loopback  where they are reached
+//!           account     that intent acts as for further kinds
 //! ```
 //!
 //! The parts meet only in Kubernetes objects and the Vault API; the laboratory itself looks as the cluster's admin and
 //! as a reader of the authority.
 
+mod account;
 mod authority_server;
 pub mod cluster;
 mod components;
@@ -34,6 +36,7 @@ mod wiring;
 
 pub use example::ExampleError;
 pub use options::{AuthorityChoice, External, Options};
+pub use repository::prefetch;
 pub use system::System;
 pub use trust::Trust;
 pub use watch::Watch;

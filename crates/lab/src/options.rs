@@ -11,6 +11,14 @@ use regent_types::login::Login;
 pub struct Options {
     /// The user's own repository; the example by default.
     pub repo: Option<String>,
+    /// Folder of the repository that is applied; all of it when empty.
+    pub path: String,
+    /// Namespaces with access to Secrets beside those that the repository names.
+    pub namespaces: Vec<String>,
+    /// Account that intent acts as for kinds beyond its own.
+    pub account: Option<String>,
+    /// Where a remote repository was fetched to, so that it is known what it declares.
+    pub fetched: Option<PathBuf>,
     /// Where intent fetches the run's own repository, where that is served from somewhere.
     pub repo_url: Option<String>,
     /// Branch or tag of the repository that intent follows.
@@ -85,6 +93,10 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             repo: None,
+            path: String::new(),
+            namespaces: Vec::new(),
+            account: None,
+            fetched: None,
             repo_url: None,
             reference: "main".into(),
             identity: None,

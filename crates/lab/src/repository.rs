@@ -1,10 +1,13 @@
 //! The repository of a run: the user's own, a kept one, or the example made anew; and what an admin must know of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use regent_gitops::gitrepo;
+use regent_gitops::{gitrepo, intent};
 use regent_types::labels::SYSTEM_NAMESPACE;
+use tokio::sync::oneshot;
 
 use super::example;
 use super::folder::Folder;
@@ -25,6 +28,34 @@ pub(super) fn root_of_trust(options: &Options, folder: &Folder) -> Result<Option
     // nothing, so none is made, and the authority stays sealed.
     let used = folder.lasting().join("git").exists();
     if used { Ok(None) } else { Trust::create(&path).map(Some) }
+}
+
+/// How the names of files end that can declare anything.
+const YAML: [&str; 2] = [".yaml", ".yml"];
+/// Longest wait for a remote repository.
+const FETCH_MAX: Duration = Duration::from_secs(120);
+
+fn is_remote(repo: &str) -> bool {
+    repo.contains("://") && !repo.starts_with("file://")
+}
+
+/// Fetches a remote repository, where `options` name one, so that the installation knows its namespaces as it knows
+/// those of a local one. Nothing else was begun yet: whoever gives up waiting leaves nothing behind. What is returned
+/// holds the copy until the system was started.
+pub async fn prefetch(options: &mut Options) -> anyhow::Result<Option<tempfile::TempDir>> {
+    let Some(url) = options.repo.clone().filter(|repo| is_remote(repo)) else { return Ok(None) };
+    let cache = tempfile::tempdir()?;
+    let (reference, cache_dir) = (options.reference.clone(), cache.path().to_owned());
+    let (done, answer) = oneshot::channel();
+    // A thread that nobody waits for at the end of the process, as a runtime waits for its own.
+    let thread = std::thread::Builder::new().name("git".to_owned());
+    thread.spawn(move || {
+        let fetched = intent::fetch_remote(&url, &reference, &cache_dir, &Arc::default());
+        let _unheard = done.send(fetched);
+    })?;
+    let fetched = tokio::time::timeout(FETCH_MAX, answer).await??;
+    options.fetched = Some(fetched.map_err(|e| Failure::of("reading the repository", &e))?);
+    Ok(Some(cache))
 }
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -53,12 +84,14 @@ pub(super) fn open(
 ) -> anyhow::Result<Repository> {
     let git = |e: &gitrepo::GitError| Failure::of("reading the repository", e);
     let listed = |place: &std::path::Path| -> anyhow::Result<Repository> {
-        let files = gitrepo::list(place, &options.reference).map_err(|e| git(&e))?;
+        let files = gitrepo::select(place, &options.reference, &options.path, &YAML);
+        let files = files.map_err(|e| git(&e))?;
         Ok(Repository { url: place.display().to_string(), commit: None, files })
     };
     if let Some(repo) = &options.repo {
-        if repo.contains("://") && !repo.starts_with("file://") {
-            return Ok(Repository { url: repo.clone(), commit: None, files: Files::new() });
+        if is_remote(repo) {
+            let Some(copy) = &options.fetched else { anyhow::bail!("{repo} was not fetched") };
+            return Ok(Repository { url: repo.clone(), ..listed(copy)? });
         }
         return listed(&std::path::absolute(repo.trim_start_matches("file://"))?);
     }
@@ -99,7 +132,7 @@ impl RepositoryFacts {
     fn read(files: &Files) -> Self {
         let mut found = Self::default();
         for (name, content) in files {
-            let yaml = name.ends_with(".yaml") || name.ends_with(".yml");
+            let yaml = YAML.iter().any(|ending| name.ends_with(ending));
             let Some(text) = std::str::from_utf8(content).ok().filter(|_| yaml) else { continue };
             let documents: Vec<serde_json::Value> =
                 serde_saphyr::from_multiple(text).unwrap_or_default();
@@ -124,5 +157,34 @@ impl RepositoryFacts {
             let recipients = holders.into_iter().flatten().filter_map(|h| h["recipient"].as_str());
             self.holders.extend(recipients.map(str::to_owned));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// G2: what a folder of the repository declares, a bad file beside it included.
+    #[test]
+    fn g02_the_namespaces_of_the_folder_that_is_applied_are_known() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("r");
+        let object = |kind: &str, metadata: &str| {
+            format!("apiVersion: v1\nkind: {kind}\nmetadata: {metadata}\n").into_bytes()
+        };
+        let files = Files::from([
+            ("test/a.yaml".to_owned(), object("Namespace", "{name: apps}")),
+            ("test/b.yaml".to_owned(), object("ConfigMap", "{name: x, namespace: other}")),
+            ("test/bad.yaml".to_owned(), b"caf\xe9: [".to_vec()),
+            ("test/large.yaml".to_owned(), vec![b' '; 2 << 20]),
+            ("live/c.yaml".to_owned(), object("Namespace", "{name: live}")),
+        ]);
+        gitrepo::create(&dir, &files, "m", Timestamp::UNIX_EPOCH).unwrap();
+        let of = |path: &str| {
+            let files = gitrepo::select(&dir, "main", path, &YAML).unwrap();
+            RepositoryFacts::read(&files).namespaces
+        };
+        assert_eq!(of("test"), ["apps", "other"]);
+        assert_eq!(of(""), ["apps", "live", "other"]);
     }
 }

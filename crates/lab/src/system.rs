@@ -18,6 +18,7 @@ use regent_types::labels::{AUTHORITY_SERVICE_URL, SYSTEM_NAMESPACE};
 use regent_types::seal::SealedShares;
 use regent_vault::{FileJwt, JwtSource};
 
+use super::account;
 use super::authority_server::AuthorityServer;
 use super::cluster::Cluster;
 use super::components::Components;
@@ -73,7 +74,10 @@ impl System {
         let folder = Folder::open(options.data_dir.as_deref())?;
         let trust = repository::root_of_trust(options, &folder)?;
         let found = repository::open(options, &folder, trust.as_ref())?;
-        let declared = found.declared();
+        let mut declared = found.declared();
+        declared.namespaces.extend(options.namespaces.iter().cloned());
+        declared.namespaces.sort();
+        declared.namespaces.dedup();
         folder.claim(declared.installation.as_deref().unwrap_or("none"))?;
         let cluster = match &options.kubeconfig {
             Some(path) => Cluster::real(path).await?,
@@ -252,14 +256,17 @@ impl System {
     }
 
     /// What a person does last: points regent at the repository.
-    pub async fn point_at_git(&self, reference: &str) -> anyhow::Result<()> {
+    pub async fn point_at_git(&self, options: &Options) -> anyhow::Result<()> {
+        if let Some(account) = &options.account {
+            account::lend(&self.admin(), account, !self.cluster.outlives_run()).await?;
+        }
         let spec = GitSourceSpec {
             url: self.repo_url.clone(),
-            reference: reference.to_owned(),
-            path: String::new(),
+            reference: options.reference.clone(),
+            path: options.path.clone(),
             interval_seconds: GIT_INTERVAL_S,
             credentials: None,
-            service_account_name: None,
+            service_account_name: options.account.clone(),
             suspend: false,
         };
         let sources: Api<GitSource> = Api::namespaced(self.admin(), SYSTEM_NAMESPACE);
@@ -304,7 +311,7 @@ impl Begun {
             system.start_component(*identity, 0)?;
         }
         system.play_operator().await?;
-        system.point_at_git(&options.reference).await?;
+        system.point_at_git(options).await?;
         Ok(system)
     }
 }

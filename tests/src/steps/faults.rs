@@ -72,8 +72,8 @@ async fn around(world: &mut World, words: &[&str]) -> Result<bool> {
         }
         ["the", "definitions", "are", "made", "again"] => lent(world)?.define().await?,
         ["the", "person", "points", "at", "Git", "again"] => {
-            let reference = world.options.reference.clone();
-            world.system().await?.point_at_git(&reference).await?;
+            let options = world.options.clone();
+            world.system().await?.point_at_git(&options).await?;
         }
         ["a", "second", component, "is", "started"] => {
             let identity = identity(component)?;

@@ -27,6 +27,7 @@ use run::Goal;
   regent dev --until steady                      the same, ends at steady state (exit code says)
   regent dev --data-dir D                        keeps authority and Git; a second start is the cluster-loss drill
   regent dev --repo ./platform --identity FILE   your own repository and root of trust
+  regent dev --repo https://git.example/p --path clusters/test --identity FILE   a folder of a remote one
   regent dev --kubeconfig FILE                   on a real cluster of yours, which is left as it was")]
 pub struct DevArgs {
     /// Your own repository: a folder or an https URL; the example platform by default.
@@ -35,6 +36,15 @@ pub struct DevArgs {
     /// Branch or tag of the repository.
     #[arg(long, default_value = "main")]
     pub reference: String,
+    /// Folder of the repository to apply; all of it by default.
+    #[arg(long, default_value = "", requires = "repo")]
+    pub path: String,
+    /// A namespace with access to Secrets, beside those that the repository names; may be given again.
+    #[arg(long = "namespace", value_name = "NAMESPACE", requires = "repo")]
+    pub namespaces: Vec<String>,
+    /// Account in regent-system that kinds beyond regent's own are applied as.
+    #[arg(long, requires = "repo")]
+    pub account: Option<String>,
     /// Root of trust: a file of age identities. With --data-dir, by default DATA-DIR.root-of-trust beside it.
     #[arg(long)]
     pub identity: Option<PathBuf>,
@@ -98,6 +108,9 @@ pub async fn run(args: DevArgs, out: Out) -> anyhow::Result<u8> {
     let options = Options {
         repo: args.repo,
         reference: args.reference,
+        path: args.path,
+        namespaces: args.namespaces,
+        account: args.account,
         identity: args.identity,
         data_dir: args.data_dir,
         api_port: args.port,

@@ -15,6 +15,7 @@ use regent_host::signals::Stop;
 use regent_host::view::{Unmet, View};
 use regent_lab::drill;
 use regent_lab::options::Options;
+use regent_lab::prefetch;
 use regent_lab::system::System;
 use regent_lab::watch::Watch;
 
@@ -30,11 +31,16 @@ pub(crate) struct Goal {
 }
 
 /// Runs until `goal`. Returns the exit code.
-pub(crate) async fn run(options: Options, goal: Goal, out: Out) -> anyhow::Result<u8> {
+pub(crate) async fn run(mut options: Options, goal: Goal, out: Out) -> anyhow::Result<u8> {
     let began = Instant::now();
     let progress = Progress::new();
     let mut stop = Stop::listen()?;
+    let copy = tokio::select! {
+        copy = prefetch(&mut options) => copy?,
+        () = stop.given() => return Ok(0),
+    };
     let mut system = System::start(&options).await?;
+    drop(copy);
     let mut teller = Teller { progress, began, told: BTreeSet::new() };
     teller.phase_zero(&system);
     let code = tokio::select! {
