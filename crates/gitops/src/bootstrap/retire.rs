@@ -27,6 +27,7 @@ use super::plan::Holder;
 
 /// The definition of EncryptedManifests.
 const DEFINITION: &str = "encryptedmanifests.regent.dev";
+
 /// Whether a Secret goes whose manifest was not there a moment ago; `definition` was read after that.
 fn goes(
     secret: &ObjectMeta,

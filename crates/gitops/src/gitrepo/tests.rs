@@ -119,7 +119,7 @@ fn each_limit_is_enforced() {
     let cases = [
         (Limits { files_max: 1, ..LIMITS }, "the number of files"),
         (Limits { folders_max: 3, ..LIMITS }, "the number of folders"),
-        (Limits { folder_bytes_max: 60, ..LIMITS }, "the list of folder "),
+        (Limits { folder_bytes_max: 40, ..LIMITS }, "the list of folder "),
         (Limits { depth_max: 2, ..LIMITS }, "folder a/b/c/"),
         (Limits { total_bytes_max: 8, ..LIMITS }, "the size of all files"),
     ];

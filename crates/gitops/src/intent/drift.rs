@@ -193,7 +193,7 @@ impl Drift {
         known.objects.get(&key).is_some_and(|object| same(object) && object.rests(now))
     }
 
-    /// `item` left Git.
+    /// `item` left Git: nothing is known of it any more.
     pub(super) fn forget(&self, item: &InventoryItem) {
         if let Some(key) = key(item) {
             self.known().objects.remove(&key);

@@ -48,7 +48,7 @@ impl Problems {
         self.kept.len() + self.beyond
     }
 
-    /// The worst.
+    /// The worst of them, which gives the condition its reason.
     pub(super) fn first(&self) -> Option<&IntentError> {
         self.kept.first()
     }

@@ -141,7 +141,8 @@ async fn credentials_are_not_sent_in_clear_and_stand_in_no_error() {
 /// An answer that goes on for ever: references in protocol version 0, whatever was asked for.
 fn endless() -> Response<Body> {
     let line = |n: u64| {
-        let text = format!("{n:040x} refs/heads/{n}\n");
+        let capabilities = if n == 0 { "\0ofs-delta" } else { "" };
+        let text = format!("{:040x} refs/heads/{n}{capabilities}\n", n + 1);
         format!("{:04x}{text}", text.len() + 4)
     };
     let head = "001e# service=git-upload-pack\n0000".to_owned();

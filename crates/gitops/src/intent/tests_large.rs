@@ -107,12 +107,12 @@ fn at(second: i64) -> jiff::Timestamp {
 
 #[tokio::test]
 async fn g04_an_inventory_beyond_a_status_is_kept_beside_it_and_pruned_by() {
-    const COUNT: usize = 800;
+    const COUNT: usize = 600;
     let mut world = World::new(COUNT);
     assert!(world.look().await.0.is_ok());
     assert_eq!(world.ready().0, "Applied");
     let set = world.source().status.unwrap().inventory_set.unwrap();
-    assert_eq!((set.objects, set.parts), (800, 1));
+    assert_eq!((set.objects, set.parts), (600, 1));
     assert!(world.source().status.unwrap().inventory.is_empty());
     let part =
         format!("/api/v1/namespaces/regent-system/configmaps/regent-inventory-{}-0", set.name);
@@ -137,9 +137,9 @@ async fn g04_an_inventory_beyond_a_status_is_kept_beside_it_and_pruned_by() {
 /// G4, G16: what a watch vouches for is not read again, and a look that finds nothing moved asks nothing.
 #[tokio::test]
 async fn g04_a_look_at_a_repository_that_did_not_move_costs_nothing() {
-    let world = World::new(300);
+    let world = World::new(40);
     assert!(world.look().await.0.is_ok());
-    world.follow(300).await;
+    world.follow(40).await;
     let before = world.api.requests();
     for _ in 0..10 {
         assert!(world.look().await.0.is_ok());
