@@ -6,7 +6,7 @@ pub(crate) struct Counts {
     pub(crate) passed: usize,
     /// Left out by the tests themselves.
     pub(crate) skipped: usize,
-    /// Failures and errors.
+    /// Failures, and errors before or after a test.
     pub(crate) failed: usize,
 }
 

@@ -29,12 +29,12 @@ pub(crate) fn text<'d>(data: &'d Object, name: &str) -> Result<Option<&'d str>, 
     read(data, name, "a string", weak::text)
 }
 
-/// A boolean.
+/// A boolean, also as `1`, `0`, `"true"`, `"f"`.
 pub(crate) fn flag(data: &Object, name: &str) -> Result<Option<bool>, ApiError> {
     read(data, name, "a boolean", weak::flag)
 }
 
-/// A whole number.
+/// A whole number of 64 bits, also as text.
 pub(crate) fn integer(data: &Object, name: &str) -> Result<Option<i64>, ApiError> {
     read(data, name, "a whole number", weak::integer)
 }

@@ -307,7 +307,12 @@ impl TokenStore {
         Ok(true)
     }
 
-    pub(super) fn hash(&self, token: &str) -> Result<String, ApiError> {
+    /// The name that `token` is kept under.
+    pub(super) fn hash_of(&self, token: &Sensitive<String>) -> Result<String, ApiError> {
+        self.hash(token.expose())
+    }
+
+    fn hash(&self, token: &str) -> Result<String, ApiError> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.index_key.as_slice())
             .map_err(|_| ApiError::Internal(InternalCause::Encode("token index")))?;
         mac.update(token.as_bytes());

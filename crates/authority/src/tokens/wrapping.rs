@@ -31,7 +31,7 @@ impl TokenStore {
             ..TokenSpec::default()
         };
         let (token, mut batch) = self.mint(&spec, now)?;
-        batch.put(wrapped_key(&self.hash(token.client_token.expose())?), answer);
+        batch.put(wrapped_key(&self.hash_of(&token.client_token)?), answer);
         self.view.commit(batch).await?;
         Ok(token)
     }

@@ -14,7 +14,7 @@ impl NumberToken {
         Self(token.to_owned())
     }
 
-    /// The text itself.
+    /// As it was written, in the grammar of JSON.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

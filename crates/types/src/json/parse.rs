@@ -1,6 +1,10 @@
 //! Text → [`Json`] (RFC 8259), in one pass that leaves no copy of a value behind.
 
-use super::{Json, NumberToken, Object};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::number::NumberToken;
+use super::value::{Json, Object};
 
 /// Levels of a document. Whoever takes requests bounds them further.
 const DEPTH_MAX: usize = 128;
@@ -9,9 +13,9 @@ const DEPTH_MAX: usize = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not JSON at line {line}, column {column}")]
 pub struct ParseError {
-    /// Line, from 1.
+    /// The first line is 1.
     pub line: usize,
-    /// Byte within the line, from 1.
+    /// The byte within the line; the first is 1.
     pub column: usize,
 }
 
@@ -20,8 +24,27 @@ struct Parser<'t> {
     at: usize,
 }
 
+impl Json {
+    /// Reads one document of at most 128 levels.
+    ///
+    /// # Errors
+    /// [`ParseError`] with the place, never with what stands there.
+    pub fn parse(text: &[u8]) -> Result<Self, ParseError> {
+        document(text)
+    }
+}
+
+/// From JSON text that lies in memory as a whole (`serde_json::from_slice`, `from_str`): other
+/// deserializers have lost the tokens before they come here.
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <&RawValue>::deserialize(from)?;
+        Self::parse(text.get().as_bytes()).map_err(serde::de::Error::custom)
+    }
+}
+
 /// The one value that `text` holds.
-pub(super) fn document(text: &[u8]) -> Result<Json, ParseError> {
+fn document(text: &[u8]) -> Result<Json, ParseError> {
     let mut parser = Parser { text, at: 0 };
     let value = parser.value(0).filter(|_| {
         parser.blanks();

@@ -16,6 +16,10 @@ pub(super) const EXPOSE: &[(&str, &str)] = &[
     ("crates/authority/src/engines/token/lookup.rs", "finds the caller's token"),
     ("crates/authority/src/reviews.rs", "refused tokens are remembered as digests"),
     ("crates/authority/src/tokens/store.rs", "tokens are stored under their hash"),
+    (
+        "crates/authority/src/wrapping.rs",
+        "keeps a new token behind the barrier until it is fetched",
+    ),
     ("crates/authority/src/http/reply.rs", "answers a login with its token"),
     (
         "crates/authority/src/lifecycle/generate_root.rs",

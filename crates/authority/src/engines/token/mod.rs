@@ -87,7 +87,7 @@ async fn answer(cx: Context<'_>, call: Call) -> Result<Reply, ApiError> {
     }
 }
 
-/// `create/{role}` and `roles/{role}`.
+/// Tokens by a role, and the roles themselves; 404 for a path that is neither.
 async fn with_role(cx: Context<'_>, call: &Call, path: &str) -> Result<Reply, ApiError> {
     match (path.split_once('/'), call.op) {
         (Some(("create", role)), op) if op.is_write() => {
