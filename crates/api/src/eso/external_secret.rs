@@ -105,7 +105,7 @@ pub struct DataEntry {
     pub secret_key: String,
     /// Where its value is.
     pub remote_ref: RemoteRef,
-    /// Store of this entry, as `storeRef`; a generator is kept and reported as unsupported.
+    /// Store of this entry; a generator is kept and reported as unsupported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "preserved")]
     pub source_ref: Option<serde_json::Value>,
@@ -149,7 +149,7 @@ pub struct DataFromEntry {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "preserved_list")]
     pub rewrite: Vec<serde_json::Value>,
-    /// Store of this entry, as `storeRef`; a generator is kept and reported as unsupported.
+    /// Store of this entry; a generator is kept and reported as unsupported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "preserved")]
     pub source_ref: Option<serde_json::Value>,
@@ -168,8 +168,7 @@ pub struct ExternalSecretStatus {
     /// The Secret that was made, in the form in which servicebinding.io looks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binding: Option<crate::git_source::LocalRef>,
-    /// `Ready` with ESO's reasons, and regent's: `NamespaceNotServed`, `NotAConsumer`, `NotRuntime`, `AuthorityWentBack`,
-    /// `OwnedByAnother`, `ChangedBack`, `TypeIsFixed`, `Reserved`, `Unsupported`.
+    /// `Ready` with ESO's reasons, and regent's: `NamespaceNotServed`, `NotAConsumer`, `NotRuntime`, `AuthorityWentBack`, `Unsupported`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

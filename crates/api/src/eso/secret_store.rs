@@ -188,7 +188,7 @@ pub struct StoreStatus {
     /// `ReadOnly`, `WriteOnly` or `ReadWrite`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<String>,
-    /// `Ready` with ESO's reasons, and `AuthorityUnreachable` or `AuthoritySealed` while the authority does not serve.
+    /// `Ready` with ESO's reasons.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

@@ -30,9 +30,9 @@ use tokio::sync::watch;
 pub(crate) use authority::{FakeAuthority, Mood};
 
 /// Looks without any request after which everything is at rest.
-const QUIET_LOOKS: usize = 4;
+const QUIET_LOOKS: usize = 2;
 /// Turns of the runtime in one look.
-const TURNS: usize = 60;
+const TURNS: usize = 40;
 
 /// What the component asked, and how writes below a path are refused.
 #[derive(Default)]
