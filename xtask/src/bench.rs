@@ -110,7 +110,7 @@ fn authority(seconds: &[&str]) -> Result<()> {
         "--example",
         "authority",
         "--",
-        &binary,
+        binary.as_str(),
     ];
     args.extend(seconds);
     cargo(&args)

@@ -80,6 +80,8 @@ pub(crate) async fn handle(core: &Core, request: Request) -> Result<Reply, ApiEr
     } else {
         authenticate(&unsealed, &request).await
     };
+    bound_strangers(core, &access, &request)?;
+    let is_login = matches!(access, Ok(Access::Unauthenticated));
     let caller = match &access {
         Ok(Access::Authenticated(caller, _)) => Some(caller.clone()),
         Ok(Access::Unauthenticated) | Err(_) => None,
@@ -128,6 +130,10 @@ pub(crate) async fn handle(core: &Core, request: Request) -> Result<Reply, ApiEr
             None => Err(ApiError::NoHandler(call.path)),
         },
     };
+    if is_login && result.is_err() {
+        // Whether it is one too many, the next one is told.
+        core.strangers.admits(request.remote, request.now);
+    }
     entries.response(&result);
     core.audit.append(&mut entries).await?;
     result
@@ -163,6 +169,9 @@ fn hands_out(path: &str) -> bool {
 /// something.
 async fn answer_unauthenticated(core: &Core, request: Request) -> Result<Reply, ApiError> {
     let Request { id, now, op, path, data, token: _, wrap_ttl_s: _, remote } = request;
+    if op != Operation::Read && !core.strangers.admits(remote, now) {
+        return Err(ApiError::Busy);
+    }
     let subject =
         Subject { id: &id, now, op, path: &path, mount: None, caller: None, token: None, remote };
     let ignored = sys::unauthenticated::fields(&path, op).judge(&data);
@@ -182,6 +191,21 @@ async fn answer_unauthenticated(core: &Core, request: Request) -> Result<Reply, 
     entries.response(&result);
     core.audit.append(&mut entries).await?;
     result
+}
+
+/// Whoever has no good token has so many lines in the audit log; who wants more is refused without.
+fn bound_strangers(
+    core: &Core,
+    access: &Result<Access, ApiError>,
+    request: &Request,
+) -> Result<(), ApiError> {
+    let admitted = match access {
+        Ok(Access::Authenticated(..)) => true,
+        // A login that succeeds is nobody's whom this is about.
+        Ok(Access::Unauthenticated) => core.strangers.would_admit(request.remote, request.now),
+        Err(_) => core.strangers.admits(request.remote, request.now),
+    };
+    if admitted { Ok(()) } else { Err(ApiError::Busy) }
 }
 
 /// Every reason why a token is no good looks the same from outside.

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::Mutex;
 
 use super::seal_cache::SealCache;
+use super::strangers::Strangers;
 use super::throttle::Throttle;
 use super::transition::Transition;
 use super::turns::Turns;
@@ -26,6 +27,7 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) version: String,
     pub(crate) turns: Turns,
+    pub(crate) strangers: Strangers,
     /// What is stored of the seal, so that nobody asks the disk about it.
     pub(super) seal: SealCache,
     pub(super) unsealed: RwLock<Option<Arc<Unsealed>>>,
@@ -57,6 +59,7 @@ impl Core {
             clock: options.clock,
             version: options.version,
             turns: Turns::default(),
+            strangers: Strangers::default(),
             seal,
             unsealed: RwLock::new(None),
             transition: Mutex::default(),

@@ -17,6 +17,7 @@ mod root_attempt;
 mod rotate;
 mod seal_cache;
 mod state;
+mod strangers;
 mod throttle;
 mod transition;
 mod turns;

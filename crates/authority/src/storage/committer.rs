@@ -9,9 +9,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use redb::{Durability, ReadableDatabase as _};
+use redb::{Durability, ReadableDatabase as _, ReadableTableMetadata as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::database::{OpenDatabase, TABLE};
@@ -25,6 +25,11 @@ pub(super) const QUEUE_LEN_MAX: usize = 1024;
 /// Commits in one transaction: bounds how long one sync can grow (256 × 1 MiB body limit at the
 /// very worst).
 const BATCH_LEN_MAX: usize = 256;
+
+/// Records removed before it is worth to give their space back to the file system, and the shortest
+/// time from one time that it is to the next.
+const REMOVED_MIN: u64 = 10_000;
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(60);
 
 /// Room that is looked for before the first write after a failure: what the tree needs beside the
 /// records themselves.
@@ -79,7 +84,8 @@ impl Gauge {
 
 /// Runs until the last sender is dropped; commits all that was queued before.
 pub(super) fn run(open: &OpenDatabase, gauge: &Gauge, queue: &mut mpsc::Receiver<Job>) {
-    let mut committer = Committer { open, gauge, trouble: Trouble::default() };
+    let mut committer =
+        Committer { open, gauge, trouble: Trouble::default(), removed: 0, given_back: None };
     while let Some(first) = queue.blocking_recv() {
         let (mut batch, mut readers, mut next) = (Vec::new(), Vec::new(), Some(first));
         while let Some(job) = next {
@@ -103,10 +109,15 @@ pub(super) fn run(open: &OpenDatabase, gauge: &Gauge, queue: &mut mpsc::Receiver
         if batch.is_empty() {
             continue;
         }
+        let removes = batch.iter().any(|commit| commit.writes.iter().any(Write::is_removal));
         let result = committer.commit(&batch);
         for commit in batch {
             // The caller may have gone; its change has happened all the same.
             let _ = commit.done.send(result.clone());
+        }
+        // Who waits goes first: it takes a moment. While records are being removed it is too early.
+        if queue.is_empty() && !removes {
+            committer.give_back();
         }
     }
 }
@@ -115,6 +126,9 @@ struct Committer<'a> {
     open: &'a OpenDatabase,
     gauge: &'a Gauge,
     trouble: Trouble,
+    /// Records removed since space was given back last.
+    removed: u64,
+    given_back: Option<Instant>,
 }
 
 impl Committer<'_> {
@@ -139,6 +153,9 @@ impl Committer<'_> {
                 }
                 self.trouble.over();
                 self.gauge.set(Condition::Good);
+                let writes = batch.iter().flat_map(|commit| &commit.writes);
+                let removed = writes.filter(|write| write.is_removal()).count();
+                self.removed = self.removed.saturating_add(removed as u64);
                 Ok(())
             }
             Err(StoreError::Closed) => Err(StoreError::Closed),
@@ -161,6 +178,27 @@ impl Committer<'_> {
         self.note(&error);
         // What comes of it, the gauge and the log tell.
         let _ = self.reopen();
+    }
+
+    /// Makes the file smaller once more records were removed than are left: then it costs less than
+    /// their removal did. Reads wait meanwhile.
+    fn give_back(&mut self) {
+        if self.removed < REMOVED_MIN || self.trouble.is_on() {
+            return;
+        }
+        if self.given_back.is_some_and(|at| at.elapsed() < GIVE_BACK_EVERY) {
+            return;
+        }
+        let left = self.open.with_records(|records| records.len().map_err(StoreError::of));
+        if !left.is_ok_and(|left| left < self.removed) {
+            return;
+        }
+        (self.removed, self.given_back) = (0, Some(Instant::now()));
+        if let Err(error) = self.open.compact() {
+            self.note(&error);
+            // What comes of it, the gauge and the log tell.
+            let _ = self.reopen();
+        }
     }
 
     fn note(&mut self, error: &StoreError) {

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use std::thread::JoinHandle;
 
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Builder, Database, ReadTransaction, ReadableDatabase as _, TableDefinition};
+use redb::{
+    Builder, CompactionError, Database, ReadTransaction, ReadableDatabase as _, TableDefinition,
+};
 use tokio::sync::watch;
 
 use super::check::{Before, Checked};
@@ -172,6 +174,19 @@ impl OpenDatabase {
             self.snapshots.advance();
             result
         })
+    }
+
+    /// Moves what there is to the front of the file and gives the rest back to the file system. It is
+    /// left for another time while something holds a snapshot.
+    pub(super) fn compact(&self) -> Result<(), StoreError> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let State::Open(database) = &mut *state else { return Ok(()) };
+        self.snapshots.advance();
+        let done = catch_unwind(AssertUnwindSafe(|| match database.compact() {
+            Ok(_) | Err(CompactionError::TransactionInProgress) => Ok(()),
+            Err(error) => Err(StoreError::of(error)),
+        }));
+        done.unwrap_or_else(|_| Err(StoreError::senseless()))
     }
 
     /// Another number after each commit.

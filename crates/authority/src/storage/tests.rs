@@ -184,8 +184,10 @@ struct SmallDisk {
     bytes: std::sync::Mutex<Vec<u8>>,
     is_full: AtomicBool,
     writes_refused: AtomicUsize,
-    is_slow: AtomicBool,
     syncs: AtomicUsize,
+    /// Whether syncs wait, and for what.
+    is_held: std::sync::Mutex<bool>,
+    released: std::sync::Condvar,
 }
 
 impl Small {
@@ -197,10 +199,14 @@ impl Small {
         })
     }
 
-    /// Syncs so far; from now on each takes as long as one of a disk does.
-    pub(crate) fn slow_syncs(&self) -> usize {
-        self.0.is_slow.store(true, Ordering::Relaxed);
+    pub(crate) fn syncs(&self) -> usize {
         self.0.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Has syncs wait from now on, or not any more.
+    pub(crate) fn hold(&self, is_held: bool) {
+        *self.0.is_held.lock().unwrap() = is_held;
+        self.0.released.notify_all();
     }
 
     pub(crate) fn fill(&self, is_full: bool) {
@@ -227,8 +233,9 @@ impl StorageBackend for Small {
 
     fn sync_data(&self) -> std::io::Result<()> {
         self.0.syncs.fetch_add(1, Ordering::Relaxed);
-        if self.0.is_slow.load(Ordering::Relaxed) {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+        let mut is_held = self.0.is_held.lock().unwrap();
+        while *is_held {
+            is_held = self.0.released.wait(is_held).unwrap();
         }
         Ok(())
     }
@@ -346,4 +353,32 @@ async fn v16_a_file_closed_in_order_is_opened_without_a_look_at_its_pages_and_ch
     assert!(bad.contains(&(at / 4096)), "byte {at} is named, {bad:?} are bad");
     assert_eq!(store.condition(), Condition::Damaged);
     store.close().await;
+}
+
+#[tokio::test]
+async fn v17_space_of_what_was_removed_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let store = Store::open(Backend::File(path.clone())).unwrap();
+    for batch in 0..20 {
+        let keys = (0..1000).map(|n| Write::Put(format!("mount/{batch}/{n}"), vec![7; 600]));
+        store.commit(keys.collect()).await.unwrap();
+    }
+    store.commit(vec![put("kept")]).await.unwrap();
+    let before = std::fs::metadata(&path).unwrap().len();
+    for batch in 0..20 {
+        let keys = (0..1000).map(|n| Write::Delete(format!("mount/{batch}/{n}")));
+        store.commit(keys.collect()).await.unwrap();
+    }
+    // It is done when nobody waits, after a commit that removes nothing.
+    let len = || std::fs::metadata(&path).unwrap().len();
+    let given_back = async {
+        while len() > 1 << 20 {
+            store.commit(vec![put("later")]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    };
+    let given_back = tokio::time::timeout(std::time::Duration::from_secs(60), given_back).await;
+    assert!(given_back.is_ok() && before > 12 << 20, "{before} bytes before, {} after", len());
+    assert_eq!(store.list(String::new()).await.unwrap(), ["kept", "later"]);
 }

@@ -8,6 +8,10 @@ pub(crate) enum Write {
 }
 
 impl Write {
+    pub(super) fn is_removal(&self) -> bool {
+        matches!(self, Self::Delete(_))
+    }
+
     /// Bytes of key and value.
     pub(super) fn len(&self) -> usize {
         match self {

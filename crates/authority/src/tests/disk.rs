@@ -61,7 +61,7 @@ async fn v12_requests_fail_closed_while_the_audit_log_hangs_and_health_and_stop_
     for _ in 0..1000 {
         let began = Instant::now();
         let answer = app.ask("GET secret/data/a").await;
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         refused = answer.status == 500;
         if refused {
             break;
@@ -74,11 +74,11 @@ async fn v12_requests_fail_closed_while_the_audit_log_hangs_and_health_and_stop_
         app.check(r#"POST secret/data/a {"data": {"k": "1"}}"#, "500 {}").await;
         app.check("GET sys/health", r#"200 {"sealed": false, "audit": "~refusing"}"#).await;
         app.check("GET sys/seal-status", r#"200 {"sealed": false}"#).await;
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
     let began = Instant::now();
     app.authority.close().await;
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
@@ -127,11 +127,22 @@ async fn v14_tokens_of_one_parent_are_made_side_by_side() {
     let mut app = App::on(disk.backend());
     app.init().await;
     app.unseal().await;
-    let before = disk.slow_syncs();
-    let made = (0..64).map(|_| app.ask(r#"POST auth/token/create {"policies": ["default"]}"#));
+    let before = disk.syncs();
+    disk.hold(true);
+    let create = || app.ask(r#"POST auth/token/create {"policies": ["default"]}"#);
+    let mut made: Vec<_> = (0..64).map(|_| Box::pin(create())).collect();
+    // All of them go as far as they can while the first one's sync is under way: on this one thread
+    // that is all that each turn of the scheduler does.
+    for _ in 0..100 {
+        for one in &mut made {
+            assert!(futures::poll!(one).is_pending());
+        }
+        tokio::task::yield_now().await;
+    }
+    disk.hold(false);
     for answer in futures::future::join_all(made).await {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
-    let syncs = disk.slow_syncs() - before;
-    assert!(syncs <= 16, "64 tokens took {syncs} syncs");
+    let syncs = disk.syncs() - before;
+    assert!(syncs <= 8, "64 tokens took {syncs} syncs");
 }

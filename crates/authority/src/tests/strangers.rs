@@ -140,3 +140,26 @@ async fn v07_no_body_is_read_of_whoever_shows_no_good_token() {
         assert_eq!(send(&app, "sys/policies/acl/p", token, body).await, status);
     }
 }
+
+#[tokio::test]
+async fn v06_whoever_has_no_good_token_has_so_many_lines_in_the_audit_log() {
+    let mut app = App::ready().await;
+    let root = std::mem::replace(&mut app.token, "hvs.forged".to_owned());
+    let router = app.authority.router();
+    let mut statuses = std::collections::BTreeMap::<u16, usize>::new();
+    let lines = app.authority.audit_lines().len();
+    for _ in 0..2_100 {
+        let mut http = http::Request::get("/v1/secret/data/a").body(Body::empty()).unwrap();
+        http.headers_mut().insert("x-vault-token", "hvs.forged".parse().unwrap());
+        let from = std::net::SocketAddr::from(([10, 0, 0, 1], 1));
+        http.extensions_mut().insert(axum::extract::ConnectInfo(from));
+        let status = router.clone().oneshot(http).await.unwrap().status();
+        *statuses.entry(status.as_u16()).or_default() += 1;
+    }
+    assert_eq!(statuses, [(403, 2_000), (429, 100)].into());
+    assert_eq!(app.authority.audit_lines().len() - lines, 4_000);
+    // Who is known, and who comes from elsewhere, is not concerned.
+    app.check("GET secret/data/a", "403 {}").await;
+    app.token = root;
+    app.check("GET sys/mounts", "200 {}").await;
+}
