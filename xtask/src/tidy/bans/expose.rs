@@ -79,5 +79,6 @@ pub(super) const EXPOSE: &[(&str, &str)] = &[
     ("crates/vault/src/login.rs", "sends a token to log in"),
     ("crates/vault/src/sys.rs", "decodes the root token and encodes shares"),
     ("crates/vault/src/transport.rs", "sends the token"),
-    ("crates/vault/src/wire.rs", "writes values into a request"),
+    ("crates/vault/src/wire.rs", "writes a token or share into a request"),
+    ("crates/vault/src/kv/values.rs", "writes values into a request"),
 ];
