@@ -25,7 +25,7 @@ const OTHER: [&str; 9] = [
     "test",
 ];
 /// What ends a command on a line.
-const ENDS: [&str; 7] = ["|", ">", ">>", "<", "#", "&&", "2>&1"];
+const ENDS: [&str; 8] = ["|", ">", ">>", "<", "#", "&&", "2>&1", "→"];
 
 pub(super) fn mentions(piece: &Piece) -> Vec<Mention> {
     let text = piece.text.as_str();
@@ -42,7 +42,10 @@ pub(super) fn mentions(piece: &Piece) -> Vec<Mention> {
         if piece.kind == Kind::Comment && end.is_none() {
             continue;
         }
-        let words = words(&after[..end.unwrap_or(after.len())], end.is_some());
+        // A sentence goes on neither in the next paragraph nor, in a string, on the next line.
+        let stop = if piece.kind == Kind::Literal { "\n" } else { "\n\n" };
+        let sentence = after.find(stop).unwrap_or(after.len());
+        let words = words(&after[..end.unwrap_or(sentence)], end.is_some());
         let line = piece.line + before.matches('\n').count();
         all.push(Mention { line, code: end.is_some(), words });
     }

@@ -99,6 +99,8 @@ fn complaint(top: &clap::Command, mention: &Mention) -> Option<String> {
                 path.push(' ');
                 path.push_str(word);
             }
+            // The name of something else begins here.
+            None if !mention.code && !plain => return None,
             // An argument of a command that has no further ones.
             None if !at.has_subcommands() || !plain => {}
             None if mention.code => return Some(format!("{path} has no command {word}")),
