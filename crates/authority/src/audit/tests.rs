@@ -48,8 +48,7 @@ async fn v12_lines_that_a_hanging_device_does_not_take_are_refused_in_time_and_t
 #[tokio::test]
 async fn v12_what_waits_is_bounded() {
     let (device, _hold) = hanging();
-    let mut many: Vec<_> =
-        (0..3000).map(|_| Box::pin(device.append(b"line\n".to_vec()))).collect();
+    let mut many: Vec<_> = (0..3000).map(|_| Box::pin(device.append(b"line\n".to_vec()))).collect();
     let (mut waiting, mut refused) = (0, 0);
     for one in &mut many {
         match futures::poll!(one) {
