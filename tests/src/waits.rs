@@ -208,6 +208,14 @@ pub async fn ask_all<T>(call: impl AsyncFn() -> Result<T>) -> Result<T> {
     repeat(call, transient).await
 }
 
+/// What `call` says once it says anything, whatever fails before.
+///
+/// # Errors
+/// After [`LIMIT`] the last failure.
+pub async fn eventually<T>(call: impl AsyncFn() -> Result<T>) -> Result<T> {
+    repeat(call, |_: &anyhow::Error| true).await
+}
+
 async fn repeat<T, E>(
     call: impl AsyncFn() -> Result<T, E>,
     again: impl Fn(&E) -> bool,

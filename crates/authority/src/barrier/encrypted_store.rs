@@ -34,7 +34,6 @@ impl Barrier {
         *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = keyring;
     }
 
-    /// What [`Store::generation`] says.
     pub(crate) fn generation(&self) -> u64 {
         self.store.generation()
     }

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use redb::{Durability, ReadableDatabase as _, ReadableTableMetadata as _};
 use tokio::sync::{mpsc, oneshot};
 
-use super::database::{OpenDatabase, TABLE};
+use super::database::OpenDatabase;
 use super::error::StoreError;
+use super::snapshot::TABLE;
 use super::trouble::Trouble;
 use super::write::Write;
 

@@ -8,17 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use std::thread::JoinHandle;
 
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{
-    Builder, CompactionError, Database, ReadTransaction, ReadableDatabase as _, TableDefinition,
-};
+use redb::{Builder, CompactionError, Database, ReadTransaction, ReadableDatabase as _};
 use tokio::sync::watch;
 
 use super::check::{Before, Checked};
 use super::error::StoreError;
-use super::snapshot::{Records, Snapshots};
-
-/// The one table: storage key to sealed bytes.
-pub(super) const TABLE: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("records");
+use super::snapshot::{Records, Snapshots, TABLE};
 
 /// Page cache of redb. The file's hot part is small; the kernel caches the rest.
 const CACHE_BYTES: usize = 16 << 20;

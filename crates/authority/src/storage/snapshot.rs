@@ -6,10 +6,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use redb::{Database, ReadTransaction, ReadableDatabase as _};
+use redb::{Database, ReadTransaction, ReadableDatabase as _, TableDefinition};
 
-use super::database::TABLE;
 use super::error::StoreError;
+
+/// The one table: storage key to sealed bytes.
+pub(super) const TABLE: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("records");
 
 /// The table, as of one moment.
 pub(super) type Records = redb::ReadOnlyTable<&'static str, &'static [u8]>;

@@ -7,8 +7,9 @@ use regent_operator::error::ReconcileError;
 use regent_operator::wiped_secret::WipedSecret;
 
 use super::index::Key;
+use super::owner::Owner;
 use super::parts;
-use super::target::{self, Owner};
+use super::target;
 use super::worker::Worker;
 use super::write::{self, At};
 use crate::not_ready::NotReady;

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use regent_types::labels;
 
+use super::owner::Owner;
 use super::parts::{self, Part, Parts};
 use super::request::{Creation, Request};
-use super::target::Owner;
 use crate::not_ready::NotReady;
 
 type Texts = BTreeMap<String, String>;

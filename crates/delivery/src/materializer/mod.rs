@@ -20,11 +20,13 @@ mod allow;
 mod authority;
 mod contest;
 mod declared;
+mod ended;
 mod index;
 mod job;
 mod leftovers;
 mod marks;
 mod owned;
+mod owner;
 mod parts;
 mod pass;
 mod render;
@@ -96,20 +98,7 @@ async fn materialize(cx: Context, args: Args) {
     let (runtime, runtime_writer) = reflector::store();
     let (cluster_stores, cluster_writer) = reflector::store();
     let (stores, store_writer) = reflector::store();
-    let external = {
-        let (owned, wakes) = (Arc::clone(&owned), Arc::clone(&wakes));
-        let api = Api::<ExternalSecret>::all(cx.api.clone());
-        object_watch::controller_telling(api, move |event| {
-            owned.on_external(event);
-            match event {
-                Event::Apply(es) | Event::InitApply(es) => {
-                    wakes.tell([key_of(es)], authority::instant());
-                }
-                Event::Delete(es) => wakes.add([key_of(es)]),
-                Event::Init | Event::InitDone => {}
-            }
-        })
-    };
+    let external = externals(&cx, Arc::clone(&owned), Arc::clone(&wakes));
     let runtime_listed = CacheSync::of(&runtime);
     let worker = Arc::new(Worker {
         authorities: authority::Authorities::new(cx.clone()),
@@ -168,6 +157,25 @@ async fn materialize(cx: Context, args: Args) {
         retire::run(&worker),
         version_checks::until_stopped(&worker)
     );
+}
+
+/// The controller of ExternalSecrets; `owned` and `wakes` are told of each event before a pass is.
+fn externals(
+    cx: &Context,
+    owned: Arc<owned::Owned>,
+    wakes: Arc<wake::WakeSet>,
+) -> Controller<ExternalSecret> {
+    let api = Api::<ExternalSecret>::all(cx.api.clone());
+    object_watch::controller_telling(api, move |event| {
+        owned.on_external(event);
+        match event {
+            Event::Apply(es) | Event::InitApply(es) => {
+                wakes.tell([key_of(es)], authority::instant());
+            }
+            Event::Delete(es) => wakes.add([key_of(es)]),
+            Event::Init | Event::InitDone => {}
+        }
+    })
 }
 
 /// Keeps the status of both kinds of stores.

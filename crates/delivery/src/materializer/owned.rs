@@ -216,13 +216,6 @@ impl Tables {
     }
 }
 
-/// The ExternalSecret that `secret` names as its owner.
-pub(crate) fn owner(secret: &impl ResourceExt) -> Option<&str> {
-    let materialized =
-        secret.labels().get(labels::CLASS).map(String::as_str) == Some(labels::CLASS_MATERIALIZED);
-    secret.annotations().get(labels::OWNED_BY).filter(|_| materialized).map(String::as_str)
-}
-
 #[cfg(test)]
 #[path = "tests/owned.rs"]
 mod tests;

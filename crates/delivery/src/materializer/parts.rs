@@ -24,7 +24,6 @@ pub(crate) struct Part {
     pub(crate) labels: BTreeSet<String>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) annotations: BTreeSet<String>,
-    /// Path → `number@created_time`.
     pub(crate) versions: BTreeMap<String, String>,
 }
 
@@ -53,7 +52,7 @@ pub(crate) fn of(secret: &Secret) -> Result<Parts, NotReady> {
 }
 
 fn earlier(secret: &Secret) -> Parts {
-    let Some(owner) = super::owned::owner(secret).map(str::to_owned).or_else(|| referred(secret))
+    let Some(owner) = super::owner::owner(secret).map(str::to_owned).or_else(|| referred(secret))
     else {
         return Parts::new();
     };
@@ -81,7 +80,7 @@ fn text_of_versions(secret: &Secret) -> BTreeMap<String, String> {
 pub(crate) fn names(object: &impl ResourceExt) -> BTreeSet<String> {
     let text = object.annotations().get(labels::PARTS).map(String::as_str).unwrap_or_default();
     let parts: Parts = serde_json::from_str(text).unwrap_or_default();
-    parts.into_keys().chain(super::owned::owner(object).map(str::to_owned)).collect()
+    parts.into_keys().chain(super::owner::owner(object).map(str::to_owned)).collect()
 }
 
 /// The versions that `name` rendered into `secret`. Where an earlier version of regent did not note whose they are, all

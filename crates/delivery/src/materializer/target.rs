@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use regent_types::{SecretData, SecretPath, VersionPair, labels};
 
 use super::marks;
+use super::owner::Owner;
 use super::parts::{self, Part, Parts};
 use super::request::{Creation, Request, TOKEN_TYPES};
 use crate::not_ready::NotReady;
@@ -21,18 +22,6 @@ use regent_operator::wiped_secret::WipedSecret;
 /// Annotations by which Kubernetes makes a Secret the token of a ServiceAccount.
 const TOKEN_ANNOTATIONS: [&str; 2] =
     ["kubernetes.io/service-account.name", "kubernetes.io/service-account.uid"];
-
-/// The ExternalSecret that the Secret belongs to.
-#[derive(Clone)]
-pub(crate) struct Owner<'a> {
-    pub(crate) namespace: &'a str,
-    pub(crate) name: &'a str,
-    pub(crate) uid: &'a str,
-    /// Its labels and annotations, copied where there is no template.
-    pub(crate) meta: &'a ObjectMeta,
-    /// Whether another ExternalSecret of the namespace is there and targets the same Secret.
-    pub(crate) lives: &'a (dyn Fn(&str) -> bool + Sync),
-}
 
 /// The write to make.
 pub(crate) enum Write {

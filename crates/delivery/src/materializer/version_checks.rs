@@ -11,7 +11,6 @@ use super::authority::Seen;
 use super::worker::Worker;
 use crate::store::Served;
 
-/// Between two rounds.
 const ROUND: Duration = Duration::from_secs(5);
 /// Looks in one go, of which a second passes until the next go: at most so many a second.
 const GO: usize = 64;

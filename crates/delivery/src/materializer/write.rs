@@ -8,8 +8,9 @@ use regent_operator::wiped_secret::WipedSecret;
 use regent_operator::write::delete_exactly;
 use regent_types::labels;
 
+use super::owner::Owner;
 use super::sync_decision::ObjectVersion;
-use super::target::{self, Owner, Versions, Write};
+use super::target::{self, Versions, Write};
 use super::worker::Worker;
 use crate::not_ready::NotReady;
 use crate::secret_values::without_values;
@@ -24,17 +25,14 @@ pub(crate) enum Plan {
     Delete,
 }
 
-/// What was done.
 pub(crate) enum Done {
     Gone,
     Written { before: Option<ObjectVersion>, now: Option<ObjectVersion>, wrote: bool },
 }
 
-/// Which Secret.
 pub(crate) struct At<'a> {
     pub(crate) api: &'a Api<Secret>,
     pub(crate) name: &'a str,
-    /// `Secret namespace/name`.
     pub(crate) object: &'a str,
 }
 

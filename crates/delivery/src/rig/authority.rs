@@ -9,7 +9,6 @@ use axum::extract::State;
 use axum::http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
-/// How it answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mood {
     #[default]
@@ -29,13 +28,11 @@ struct Path {
 #[derive(Default)]
 struct Kept {
     mood: Mood,
-    /// `mount/path`.
     paths: BTreeMap<String, Path>,
     written: usize,
     told: Vec<String>,
 }
 
-/// The authority.
 #[derive(Default)]
 pub(crate) struct FakeAuthority(Mutex<Kept>);
 
@@ -108,7 +105,6 @@ impl FakeAuthority {
         self.kept().told.clear();
     }
 
-    /// Reads of values.
     pub(crate) fn reads(&self) -> usize {
         self.kept().told.iter().filter(|line| line.starts_with("GET /v1/secret/data/")).count()
     }

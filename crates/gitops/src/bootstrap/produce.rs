@@ -120,7 +120,8 @@ async fn accepted(
     secret: &Secret,
     params: &PostParams,
 ) -> Result<(), kube::Error> {
-    let dry = PostParams { dry_run: true, ..params.clone() };
+    let mut dry = params.clone();
+    dry.dry_run = true;
     match secrets.create(&dry, secret).await {
         Ok(mut answer) => {
             wipe(&mut answer);

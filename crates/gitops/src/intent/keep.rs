@@ -2,11 +2,12 @@
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Api, DeleteParams, Patch};
+use kube::api::{Api, Patch};
 use kube::{Resource, ResourceExt};
 use regent_api::GitSource;
 use regent_api::git_source::{InventoryItem, InventorySet};
 use regent_operator::api_error::ApiError;
+use regent_operator::write::delete_exactly;
 use regent_types::labels;
 use serde_json::{Value, json};
 
@@ -102,7 +103,7 @@ impl Ctx {
         let api = self.config_maps();
         for number in 0..usize::try_from(old.parts).unwrap_or(0).min(PARTS_MAX) {
             let name = part_name(&old.name, number);
-            if let Err(error) = api.delete(&name, &DeleteParams::default()).await {
+            if let Err(error) = api.delete(&name, &delete_exactly(None, None)).await {
                 tracing::debug!(component = "intent", object = name, %error, "old inventory kept");
             }
         }

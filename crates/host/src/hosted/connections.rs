@@ -33,7 +33,6 @@ struct Open {
 /// One of them. It is open as long as its [`Ticket`] lives.
 pub(super) struct Connection {
     began: Instant,
-    /// Requests being answered.
     answering: AtomicUsize,
     /// Requests that have begun.
     requests: AtomicU64,
@@ -99,7 +98,6 @@ impl Connections {
 }
 
 impl Connection {
-    /// Begins a request.
     pub(super) fn answering(self: &Arc<Self>) -> Answering {
         self.answering.fetch_add(1, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed);

@@ -39,7 +39,6 @@ type Https = Client<hyper_rustls::HttpsConnector<HttpConnector>, Body>;
 pub struct Reviewer {
     token_file: PathBuf,
     ca_file: Option<PathBuf>,
-    /// The newest last.
     servers: Mutex<Vec<ApiServer>>,
 }
 

@@ -27,6 +27,7 @@ pub(super) const EXPOSE: &[(&str, &str)] = &[
     ),
     ("crates/gitops/src/bootstrap/hmac.rs", "HMAC of a bootstrap Secret"),
     ("crates/gitops/src/bootstrap/produce.rs", "writes the bootstrap Secret"),
+    ("crates/gitops/src/bootstrap/refusal.rs", "a refusal that quotes a value is not repeated"),
     ("crates/gitops/src/intent/fetch.rs", "gives Git its password"),
     ("crates/delivery/src/materializer/render.rs", "renders the workload's Secret"),
     ("crates/delivery/src/materializer/target.rs", "writes the workload's Secret"),

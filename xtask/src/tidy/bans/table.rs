@@ -116,6 +116,11 @@ const WALL_CLOCKS: &[(&str, &str)] = &[
 const STOPWATCHES: &[(&str, &str)] = &[
     ("crates/authority/src/audit/device.rs", "since when a device has taken nothing"),
     ("crates/authority/src/storage/committer.rs", "when a disk that refused is tried again"),
+    (
+        "crates/gitops/src/intent/apply.rs",
+        "how long an object that is changed again and again rests",
+    ),
+    ("crates/gitops/src/intent/sync.rs", "whether an object has rested"),
     ("crates/host/src/hosted/connections.rs", "since when a connection has idled"),
     ("crates/host/src/hosted/mod.rs", "how long a stop has taken"),
     ("crates/host/src/hosted/guard.rs", "since when a head has been read"),
@@ -135,7 +140,6 @@ const WRITERS: &[(&str, &str)] = &[
     ("crates/operator/", "it sets the field manager"),
     ("crates/lab/", "it plays the person who installs, and the kubelet"),
     ("crates/regent/src/connect.rs", "a person's command"),
-    ("crates/host/src/hosted/reviewer.rs", "a TokenReview has no field manager"),
 ];
 
 /// Who reads the environment.
