@@ -85,11 +85,17 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 fn complaint(top: &clap::Command, mention: &Mention) -> Option<String> {
     let mut at = top;
     let mut path = "regent".to_owned();
+    let mut is_value = false;
     for word in &mention.words {
         if let Some(flag) = word.strip_prefix('-').filter(|flag| !flag.is_empty()) {
-            if mention.code && !has_flag(top, at, flag) {
+            let known = takes_value(top, at, flag);
+            if mention.code && known.is_none() {
                 return Some(format!("{path} has no flag -{flag}"));
             }
+            is_value = known == Some(true) && !flag.contains('=');
+            continue;
+        }
+        if std::mem::take(&mut is_value) {
             continue;
         }
         let plain = word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
@@ -121,16 +127,19 @@ fn complaint(top: &clap::Command, mention: &Mention) -> Option<String> {
     None
 }
 
-fn has_flag(top: &clap::Command, at: &clap::Command, flag: &str) -> bool {
+/// Whether `flag` takes a value; `None` where there is no such flag.
+fn takes_value(top: &clap::Command, at: &clap::Command, flag: &str) -> Option<bool> {
     let name = flag.split_once('=').map_or(flag, |(name, _)| name);
     let own = at.get_arguments();
     let mut all = own.chain(top.get_arguments().filter(|arg| arg.is_global_set()));
-    match name.strip_prefix('-') {
-        Some(long) => all.any(|arg| arg.get_long() == Some(long)),
+    let found = match name.strip_prefix('-') {
+        Some(long) => all.find(|arg| arg.get_long() == Some(long)),
         None => {
-            name.chars().next().is_some_and(|short| all.any(|arg| arg.get_short() == Some(short)))
+            let short = name.chars().next()?;
+            all.find(|arg| arg.get_short() == Some(short))
         }
-    }
+    };
+    found.map(|arg| arg.get_action().takes_values())
 }
 
 fn top() -> clap::Command {
