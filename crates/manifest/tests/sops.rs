@@ -56,7 +56,7 @@ fn key() -> Key {
 
 fn sealed(plain: &str, key: &Key) -> String {
     let options = SealOptions::new([key.recipient.clone()], now());
-    seal(plain, &options).unwrap_or_else(|error| panic!("{error}: {plain}"))
+    seal(plain, &options).unwrap()
 }
 
 fn values(yaml: &str) -> Vec<Value> {

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::check::{Before, Checked};
 use super::error::StoreError;
-use super::snapshot::{Records, Snapshots, TABLE};
+use super::snapshot::{Records, Snapshots};
 
 /// Page cache of redb. The file's hot part is small; the kernel caches the rest.
 const CACHE_BYTES: usize = 16 << 20;
@@ -27,11 +27,13 @@ pub(crate) enum Backend {
     Custom(OpenWith),
 }
 
+#[cfg(test)]
+type Opens = dyn Fn(&redb::Builder) -> Result<Database, redb::DatabaseError> + Send + Sync;
+
 /// Opens a database of a test's own making, and whether the place it lies at takes anything.
 #[cfg(test)]
 pub(crate) struct OpenWith {
-    pub(crate) open:
-        Box<dyn Fn(&redb::Builder) -> Result<Database, redb::DatabaseError> + Send + Sync>,
+    pub(crate) open: Box<Opens>,
     pub(crate) has_room: Box<dyn Fn() -> bool + Send + Sync>,
 }
 

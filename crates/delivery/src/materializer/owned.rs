@@ -15,10 +15,10 @@ use kube::ResourceExt;
 use kube::core::PartialObjectMeta;
 use kube::runtime::watcher::Event;
 use regent_api::ExternalSecret;
-use regent_types::labels;
 use tokio::sync::Notify;
 
 use super::index::{Key, key_of};
+use super::owner::owner;
 use super::parts;
 
 /// Finalizer by which Kubernetes carries out `--cascade=orphan`.

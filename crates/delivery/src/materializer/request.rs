@@ -264,7 +264,7 @@ pub(crate) fn stores(spec: &ExternalSecretSpec) -> BTreeSet<StoreName> {
     let sources = sources.chain(spec.data_from.iter().map(|entry| entry.source_ref.as_ref()));
     let own = spec.secret_store_ref.as_ref();
     let mut all: BTreeSet<StoreName> = own.into_iter().map(StoreName::of).collect();
-    all.extend(sources.flatten().filter_map(|source| store_of(source)).map(|r| StoreName::of(&r)));
+    all.extend(sources.flatten().filter_map(store_of).map(|r| StoreName::of(&r)));
     all
 }
 

@@ -22,7 +22,8 @@ use regent_operator::write::delete_exactly;
 use regent_types::labels;
 
 use super::index::Key;
-use super::owned::{Former, owner};
+use super::owned::Former;
+use super::owner::owner;
 use super::worker::Worker;
 use regent_operator::backoff::Backoff;
 use regent_operator::error::ReconcileError;

@@ -125,7 +125,7 @@ fn g09_a_plaintext_secret_is_found_in_every_spelling() {
         ("ciphertext beside it", format!("{HEAD}{value}x: \"ENC[AES256_GCM,data:\"\n"), 6),
         ("what only begins as ciphertext", format!("{HEAD}data:\n  a: ENC[AES256_GCM,data:planted-value\n"), 6),
         ("a list of Secrets", "apiVersion: v1\nkind: SecretList\nitems:\n- metadata: {name: a}\n  data:\n    a: planted-value\n".to_owned(), 6),
-        ("a List as an alias", format!("x: &x\n- apiVersion: v1\n  kind: Secret\n  data: {{a: planted-value}}\napiVersion: v1\nkind: List\nitems: *x\n"), 4),
+        ("a List as an alias", "x: &x\n- apiVersion: v1\n  kind: Secret\n  data: {a: planted-value}\napiVersion: v1\nkind: List\nitems: *x\n".to_owned(), 4),
         ("a list at the root", "- apiVersion: v1\n  kind: Secret\n  data:\n    a: planted-value\n".to_owned(), 4),
         ("a value in a list", format!("{HEAD}data:\n  a: [{{b: planted-value}}]\n"), 6),
     ];

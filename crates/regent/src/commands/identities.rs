@@ -96,9 +96,9 @@ impl Found {
             self.notes.extend(notes(place, &new));
             match self.identities.take() {
                 None => Ok(new),
-                Some(old) => old.clone().join(new).or_else(|error| {
+                Some(old) => old.clone().join(new).map_err(|error| {
                     self.identities = Some(old);
-                    Err(Failure::of("joining identities", &error))
+                    Failure::of("joining identities", &error)
                 }),
             }
         });

@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// One line of text: every control character is escaped, line ends among them.
 pub fn escaped(text: &str) -> String {
-    escape(text, |c| steers(c))
+    escape(text, steers)
 }
 
 /// Text of several lines.

@@ -4,6 +4,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::{ObjectMeta, PartialObjectMetaExt};
 use serde_json::json;
 
+use regent_types::labels;
+
 use super::*;
 
 fn at(second: i64) -> Timestamp {

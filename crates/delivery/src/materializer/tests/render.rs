@@ -97,7 +97,7 @@ fn m10_a_property_with_a_dot_that_is_not_there_is_looked_for_again() {
     let spec = request(json!({ "data": [key("d", json!({ "property": "tls.key" }))] }));
     let without = secret(&[("tls", "x")]);
     let found = render(&spec, &Reads::from([(&at, Some(text_only(&without)))]));
-    let not_ready = found.err().expect("missing");
+    let not_ready = found.expect_err("missing");
     assert_eq!((not_ready.reason, not_ready.until), ("SecretSyncedError", Until::Retry));
     let with = secret(&[("tls.key", "k")]);
     assert_eq!(text(render(&spec, &Reads::from([(&at, Some(text_only(&with)))]))), "d=k");
