@@ -82,10 +82,7 @@ pub(crate) async fn handle(core: &Core, request: Request) -> Result<Reply, ApiEr
     };
     bound_strangers(core, &access, &request)?;
     let is_login = matches!(access, Ok(Access::Unauthenticated));
-    let caller = match &access {
-        Ok(Access::Authenticated(caller, _)) => Some(caller.clone()),
-        Ok(Access::Unauthenticated) | Err(_) => None,
-    };
+    let caller = access.as_ref().ok().and_then(Access::caller).cloned();
     let repeated = request.token.as_ref().filter(|_| route.is_some_and(|r| r.shows_token(&below)));
     let mut call = Call {
         op: request.op,
@@ -245,6 +242,13 @@ async fn permit(
 }
 
 impl Access {
+    fn caller(&self) -> Option<&Arc<Caller>> {
+        match self {
+            Self::Unauthenticated => None,
+            Self::Authenticated(caller, _) => Some(caller),
+        }
+    }
+
     fn acl(&self) -> Option<&Acl> {
         match self {
             Self::Unauthenticated => None,
