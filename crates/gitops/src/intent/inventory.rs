@@ -9,6 +9,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::IntentError;
+use super::object::hex;
 
 /// Characters of a set's name: 80 bits of a hash.
 const SET_LEN: usize = 20;
@@ -57,8 +58,7 @@ pub(super) fn items(part: &str) -> Option<Vec<InventoryItem>> {
 pub(super) fn set_name(parts: &[String]) -> String {
     let mut digest = Sha256::new();
     parts.iter().for_each(|part| digest.update(part.as_bytes()));
-    let hex: String = digest.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    hex.chars().take(SET_LEN).collect()
+    hex(&digest.finalize()).chars().take(SET_LEN).collect()
 }
 
 /// The name of a part, and of the ConfigMap that holds it.
