@@ -4,11 +4,17 @@ path "secret/data/platform-data/*" {
 path "secret/metadata/platform-data/*" {
   capabilities = ["patch"]
 }
+path "secret/delete/platform-data/*" {
+  capabilities = ["update"]
+}
 path "secret/data/platform-config/*" {
   capabilities = ["create", "read", "update"]
 }
 path "secret/metadata/platform-config/*" {
   capabilities = ["patch"]
+}
+path "secret/delete/platform-config/*" {
+  capabilities = ["update"]
 }
 path "regent/metadata/ledger/*" {
   capabilities = ["list"]

@@ -32,6 +32,8 @@ pub mod kinds {
     pub const ROTATED: &str = "rotated";
     /// A publisher made this version.
     pub const PUBLISHED: &str = "published";
+    /// A publisher deleted this version: what it published there is mapped no more.
+    pub const WITHDRAWN: &str = "withdrawn";
     /// A secret that already lived in the authority got its record.
     pub const ADOPTED: &str = "adopted";
     /// A derived secret was seen for the first time, or at a new version.

@@ -249,7 +249,9 @@ async fn tokens_are_authenticated_and_roles_enforced() {
     let secrets: Api<Secret> = Api::namespaced(bootstrap.clone(), "app");
     assert!(secrets.get_opt("none").await.unwrap().is_none());
     assert_eq!(code(secrets.list(&ListParams::default()).await).0, 403);
-    assert_eq!(code(secrets.delete("none", &DeleteParams::default()).await).0, 403);
+    assert_eq!(code(secrets.delete("none", &DeleteParams::default()).await).0, 404);
+    let all = secrets.delete_collection(&DeleteParams::default(), &ListParams::default()).await;
+    assert_eq!(code(all).0, 403);
     let system: Api<Secret> = Api::namespaced(bootstrap, "regent-system");
     assert_eq!(code(system.get("regent-unseal-identity").await).0, 403);
     assert!(system.get_opt("regent-manifest-identity").await.unwrap().is_none());

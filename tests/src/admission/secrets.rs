@@ -270,6 +270,8 @@ fn marked() -> Vec<Row> {
             Change(at("marked-ignore"), data(json!("dHdv"))),
             BOOTSTRAP,
         ),
+        may_not(B, "deletes one marked delete", Delete(at("marked-delete")), BOOTSTRAP),
+        may_not(B, "deletes one marked ignore", Delete(at("marked-ignore")), BOOTSTRAP),
         may_not(A, "deletes one marked delete", Delete(at("marked-delete")), BOOTSTRAP),
         may_not(PA, "deletes one marked delete", Delete(at("marked-delete")), BOOTSTRAP),
         may_not(M, "deletes one marked delete", Delete(at("marked-delete")), BOOTSTRAP),

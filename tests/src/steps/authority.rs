@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use regent::commands::audit;
 use regent_types::authority_names::{KUBERNETES_MOUNT, REGENT_MOUNT, SECRET_MOUNT};
 use regent_types::labels;
-use regent_vault::Method;
+use regent_vault::{Method, VersionInfo};
 
 use crate::waits;
 use crate::{World, transport};
@@ -36,10 +36,13 @@ async fn then(world: &mut World, words: &[&str]) -> Result<bool> {
     match words {
         ["path", path, "is", "at", "version", number] => at_version(world, path, number).await?,
         ["version", number, "of", path, "is", "destroyed"] => {
-            let metadata = world.reader().await?.kv(SECRET_MOUNT).metadata(path).await?;
-            let metadata = metadata.context("the path has no versions")?;
-            let version = metadata.versions.get(&number.parse()?).context("no such version")?;
+            let version = version(world, path, number).await?;
             ensure!(version.destroyed, "version {number} is not destroyed");
+        }
+        ["version", number, "of", path, "is", "deleted"] => {
+            let version = version(world, path, number).await?;
+            ensure!(!version.deletion_time.is_empty(), "version {number} is not deleted");
+            ensure!(!version.destroyed, "version {number} is destroyed");
         }
         ["the", "ledger", "tells", kind, "of", path, count, "times"] => {
             let kv = world.reader().await?.kv(REGENT_MOUNT);
@@ -70,6 +73,12 @@ async fn asks_first(world: &mut World) -> Result<()> {
     let host = &config["data"]["kubernetes_host"];
     ensure!(host.is_string() && *host == first["host"], "found {host}, the first is {first}");
     Ok(())
+}
+
+async fn version(world: &mut World, path: &str, number: &str) -> Result<VersionInfo> {
+    let metadata = world.reader().await?.kv(SECRET_MOUNT).metadata(path).await?;
+    let mut versions = metadata.context("the path has no versions")?.versions;
+    versions.remove(&number.parse()?).context("no such version")
 }
 
 async fn at_version(world: &mut World, path: &str, number: &str) -> Result<()> {

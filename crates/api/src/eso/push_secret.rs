@@ -28,7 +28,8 @@ pub struct PushSecretSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^(Replace|IfNotExists)$"))]
     pub update_policy: Option<String>,
-    /// `None` (default) or `Delete` (reported as unsupported).
+    /// `None` (default), or `Delete`: what was published leaves the authority when it is mapped no more, or when the
+    /// PushSecret is deleted, which waits for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^(Delete|None)$"))]
     pub deletion_policy: Option<String>,

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use redb::{Durability, ReadableDatabase as _, ReadableTableMetadata as _};
+use redb::{Durability, ReadableDatabase as _};
 use tokio::sync::{mpsc, oneshot};
 
+use super::chunks::{self, CHUNKS};
 use super::database::OpenDatabase;
 use super::error::StoreError;
-use super::snapshot::TABLE;
+use super::snapshot::{Records, TABLE};
 use super::trouble::Trouble;
 use super::write::Write;
 
@@ -190,7 +191,7 @@ impl Committer<'_> {
         if self.given_back.is_some_and(|at| at.elapsed() < GIVE_BACK_EVERY) {
             return;
         }
-        let left = self.open.with_records(|records| records.len().map_err(StoreError::of));
+        let left = self.open.with_records(Records::count);
         if !left.is_ok_and(|left| left < self.removed) {
             return;
         }
@@ -239,25 +240,30 @@ fn apply(database: &redb::Database, batch: &[Commit]) -> Result<(), StoreError> 
         .map_err(|error| StoreError::Io(Arc::new(std::io::Error::other(error))))?;
     {
         let mut table = transaction.open_table(TABLE).map_err(StoreError::of)?;
+        let mut parts = transaction.open_table(CHUNKS).map_err(StoreError::of)?;
         for write in batch.iter().flat_map(|commit| &commit.writes) {
-            match write {
+            let replaced = match write {
                 Write::Put(key, value) => {
-                    table.insert(key.as_str(), value.as_slice()).map_err(StoreError::of)?;
+                    let cut = chunks::cut(value, &mut parts)?;
+                    let record = cut.as_deref().unwrap_or(value);
+                    table.insert(key.as_str(), record).map_err(StoreError::of)?
                 }
-                Write::Delete(key) => {
-                    table.remove(key.as_str()).map_err(StoreError::of)?;
-                }
+                Write::Delete(key) => table.remove(key.as_str()).map_err(StoreError::of)?,
+            };
+            if let Some(replaced) = replaced {
+                chunks::remove(replaced.value(), &mut parts)?;
             }
         }
     }
     transaction.commit().map_err(StoreError::of)
 }
 
-/// Makes the table exist, so that reads need no special case.
+/// Makes the tables exist, so that reads need no special case.
 pub(super) fn prepare(database: &redb::Database) -> Result<(), StoreError> {
     let snapshot = database.begin_read().map_err(StoreError::of)?;
-    match snapshot.open_table(TABLE) {
-        Ok(_) => Ok(()),
+    let opened = snapshot.open_table(TABLE).map(drop);
+    match opened.and_then(|()| snapshot.open_table(CHUNKS).map(drop)) {
+        Ok(()) => Ok(()),
         Err(redb::TableError::TableDoesNotExist(_)) => apply(database, &[]),
         Err(error) => Err(StoreError::of(error)),
     }

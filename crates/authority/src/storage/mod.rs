@@ -8,9 +8,11 @@
 //!
 //! `Store` knows nothing of encryption: keys are paths in clear, values are what the barrier
 //! sealed, except below `seal/`, where the seal keeps what must be readable while sealed
-//! (ciphertext and settings only). One table; a commit either happened as a whole or not at all.
+//! (ciphertext and settings only). One table of records and one of their parts where they are long; a commit either
+//! happened as a whole or not at all.
 
 mod check;
+mod chunks;
 mod committer;
 mod database;
 mod error;

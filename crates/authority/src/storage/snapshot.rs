@@ -6,15 +6,46 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use redb::{Database, ReadTransaction, ReadableDatabase as _, TableDefinition};
+use redb::{
+    Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _, ReadableTableMetadata as _,
+    TableDefinition,
+};
 
+use super::chunks::{self, CHUNKS};
 use super::error::StoreError;
 
-/// The one table: storage key to sealed bytes.
+/// Storage key to sealed bytes, or to where these are.
 pub(super) const TABLE: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("records");
 
-/// The table, as of one moment.
-pub(super) type Records = redb::ReadOnlyTable<&'static str, &'static [u8]>;
+/// The records, as of one moment.
+pub(super) struct Records {
+    records: ReadOnlyTable<&'static str, &'static [u8]>,
+    chunks: ReadOnlyTable<u64, &'static [u8]>,
+}
+
+impl Records {
+    pub(super) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.records.get(key).map_err(StoreError::of)?;
+        found.map(|record| chunks::whole(record.value(), &self.chunks)).transpose()
+    }
+
+    /// Keys from `from` on, in order.
+    pub(super) fn keys_from(
+        &self,
+        from: &str,
+    ) -> Result<impl Iterator<Item = Result<String, StoreError>>, StoreError> {
+        let range = self.records.range::<&str>(from..).map_err(StoreError::of)?;
+        Ok(range.map(|entry| {
+            let (key, _) = entry.map_err(StoreError::of)?;
+            Ok(key.value().to_owned())
+        }))
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> Result<u64, StoreError> {
+        self.records.len().map_err(StoreError::of)
+    }
+}
 
 /// What is kept, and how often it has been replaced.
 #[derive(Default)]
@@ -64,6 +95,8 @@ impl Snapshots {
         let generation = self.generation();
         let transaction = database.begin_read().map_err(StoreError::of)?;
         let records = transaction.open_table(TABLE).map_err(StoreError::of)?;
+        let chunks = transaction.open_table(CHUNKS).map_err(StoreError::of)?;
+        let records = Records { records, chunks };
         let snapshot = Arc::new(Snapshot { records, transaction });
         let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
         // What was taken before a commit is not kept after it.

@@ -66,7 +66,7 @@ impl Store {
 
     /// The bytes at `key`.
     pub(crate) async fn get(&self, key: String) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = self.look(move |table| value(table, &key)).await?;
+        let found = self.look(move |records| records.get(&key)).await?;
         // Only what is not found can be hidden by a damaged page.
         if found.is_none() {
             check::passed(&self.checked).await?;
@@ -82,7 +82,7 @@ impl Store {
 
     /// The bytes at `key`, on this thread: for a start, when nobody waits yet.
     pub(crate) fn get_now(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = self.open.with_records(|table| value(table, key))?;
+        let found = self.open.with_records(|records| records.get(key))?;
         if found.is_none() {
             futures::executor::block_on(check::passed(&self.checked))?;
         }
@@ -109,7 +109,7 @@ impl Store {
     /// Names directly below `prefix`, sorted; a folder once, with its `/`.
     pub(crate) async fn list(&self, prefix: String) -> Result<Vec<String>, StoreError> {
         check::passed(&self.checked).await?;
-        self.look_aside(move |table| children(table, &prefix)).await
+        self.look_aside(move |records| children(records, &prefix)).await
     }
 
     /// At most `limit` full keys below `prefix` that sort after `after`.
@@ -120,16 +120,15 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
         check::passed(&self.checked).await?;
-        self.look(move |table| {
+        self.look(move |records| {
             let from = if after > prefix { format!("{after}\0") } else { prefix.clone() };
-            let range = table.range::<&str>(from.as_str()..).map_err(StoreError::of)?;
             let mut keys = Vec::new();
-            for entry in range.take(limit) {
-                let (key, _) = entry.map_err(StoreError::of)?;
-                if !key.value().starts_with(&prefix) {
+            for key in records.keys_from(&from)?.take(limit) {
+                let key = key?;
+                if !key.starts_with(&prefix) {
                     break;
                 }
-                keys.push(key.value().to_owned());
+                keys.push(key);
             }
             Ok(keys)
         })
@@ -215,27 +214,21 @@ pub(crate) struct Snapshot<'a> {
 impl Snapshot<'_> {
     /// The bytes at `key`.
     pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = value(self.records, key)?;
+        let found = self.records.get(key)?;
         self.missed.set(self.missed.get() || found.is_none());
         Ok(found)
     }
 }
 
-fn value(table: &Records, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    let found = table.get(key).map_err(StoreError::of)?;
-    Ok(found.map(|found| found.value().to_vec()))
-}
-
 /// Seeks past each folder instead of walking it: the cost is the number of names, not of keys.
-fn children(table: &Records, prefix: &str) -> Result<Vec<String>, StoreError> {
+fn children(records: &Records, prefix: &str) -> Result<Vec<String>, StoreError> {
     let mut names = Vec::new();
     let mut from = prefix.to_owned();
     while names.len() <= LIST_LEN_MAX {
-        let mut range = table.range::<&str>(from.as_str()..).map_err(StoreError::of)?;
         let mut next = None;
-        for entry in range.by_ref() {
-            let (key, _) = entry.map_err(StoreError::of)?;
-            let Some(rest) = key.value().strip_prefix(prefix) else { break };
+        for key in records.keys_from(&from)? {
+            let key = key?;
+            let Some(rest) = key.strip_prefix(prefix) else { break };
             match rest.split_once('/') {
                 Some((folder, _)) => {
                     names.push(format!("{folder}/"));

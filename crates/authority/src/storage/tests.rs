@@ -382,3 +382,80 @@ async fn v17_space_of_what_was_removed_is_given_back() {
     assert!(given_back.is_ok() && before > 12 << 20, "{before} bytes before, {} after", len());
     assert_eq!(store.list(String::new()).await.unwrap(), ["kept", "later"]);
 }
+
+fn chunks_in(path: &std::path::Path) -> u64 {
+    use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
+    let database = redb::Database::create(path).unwrap();
+    let chunks = database.begin_read().unwrap().open_table(super::chunks::CHUNKS).unwrap();
+    chunks.len().unwrap()
+}
+
+#[tokio::test]
+async fn v17_a_long_value_is_read_as_written_and_leaves_no_part_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let store = Store::open(Backend::File(path.clone())).unwrap();
+    let value = |len: usize, salt: u8| -> Vec<u8> {
+        (0..len).map(|n| (n % 251) as u8 ^ salt).collect()
+    };
+    let lens = [0, 1, 2048, 2049, 4080, 4081, 6128, 6129, 8160, 100_000];
+    for salt in [1, 2] {
+        for (n, len) in lens.iter().enumerate() {
+            // The second time another one has this length.
+            let len = if salt == 1 { *len } else { lens[lens.len() - 1 - n] };
+            store.commit(vec![Write::Put(format!("k{n}"), value(len, salt))]).await.unwrap();
+            let read = store.get(format!("k{n}")).await.unwrap().unwrap();
+            assert!(read == value(len, salt), "{len} bytes");
+        }
+    }
+    let like_a_cut_one = [[0xff; 4].as_slice(), &[1; 20]].concat();
+    store.commit(vec![Write::Put("odd".to_owned(), like_a_cut_one.clone())]).await.unwrap();
+    assert_eq!(store.get("odd".to_owned()).await.unwrap().unwrap(), like_a_cut_one);
+    store.close().await;
+    assert_eq!(chunks_in(&path), 1 + 1 + 1 + 1 + 2 + 2 + 25);
+    let store = Store::open(Backend::File(path.clone())).unwrap();
+    let all = (0..lens.len()).map(|n| Write::Delete(format!("k{n}"))).collect();
+    store.commit(all).await.unwrap();
+    store.close().await;
+    assert_eq!(chunks_in(&path), 0);
+}
+
+#[tokio::test]
+async fn v17_a_file_that_holds_long_records_whole_is_read_and_written_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let before = redb::Database::create(&path).unwrap();
+    let transaction = before.begin_write().unwrap();
+    let mut table = transaction.open_table(super::snapshot::TABLE).unwrap();
+    table.insert("a", [7; 5000].as_slice()).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+    drop(before);
+    let store = Store::open(Backend::File(path)).unwrap();
+    assert_eq!(store.get("a".to_owned()).await.unwrap().unwrap(), [7; 5000]);
+    store.commit(vec![Write::Put("a".to_owned(), vec![8; 9000])]).await.unwrap();
+    assert_eq!(store.get("a".to_owned()).await.unwrap().unwrap(), [8; 9000]);
+}
+
+/// As a secret of 4 KiB is kept: its metadata, and the version beside it.
+#[tokio::test]
+async fn v17_values_of_4_kib_take_at_most_twice_their_bytes() {
+    use std::os::unix::fs::MetadataExt as _;
+    const COUNT: u32 = 2_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let store = Store::open(Backend::File(path.clone())).unwrap();
+    for batch in 0..COUNT / 20 {
+        let writes = (0..20).flat_map(|n| {
+            let name = (batch * 20 + n).wrapping_mul(2_654_435_761);
+            let metadata = Write::Put(format!("kv/1/metadata/{name:x}"), vec![1; 350]);
+            [metadata, Write::Put(format!("kv/1/versions/{name:x}/1"), vec![2; 4096 + 150])]
+        });
+        store.commit(writes.collect()).await.unwrap();
+    }
+    store.close().await;
+    // The file grows ahead of what it holds; what was never written takes no room.
+    let taken = std::fs::metadata(&path).unwrap().blocks() * 512;
+    let ratio = taken as f64 / (f64::from(COUNT) * 4096.0);
+    assert!(ratio < 2.0, "{ratio:.2} times the bytes of the values");
+}

@@ -1,6 +1,6 @@
 //! Writing to the authority: one session and one ledger chain a server.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,6 +13,7 @@ use regent_vault::{Kv, Session};
 
 use super::plan::{Plan, marks, other_publisher, plan};
 use super::released::is_released;
+use super::withdraw::{Withdrawal, withdrawal};
 use crate::not_ready::NotReady;
 use regent_operator::Context;
 use regent_operator::ledger::{Ledger, LedgerError};
@@ -64,10 +65,7 @@ impl Authorities {
     ) -> Result<VersionPair, NotReady> {
         let open = self.open(server).map_err(|e| unwritten(&e))?;
         let kv = open.session.kv(SECRET_MOUNT);
-        let mut hasher = DefaultHasher::new();
-        path.hash(&mut hasher);
-        let shard = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default();
-        let _one_at_a_time = self.shards[shard].lock().await;
+        let _one_at_a_time = self.turn(path).await;
         let current = kv.read(path.as_str(), None).await.map_err(|e| unwritten(&e))?;
         let former = match other_publisher(current.as_ref(), author.publisher) {
             Some(other) if is_released(&self.cx.api, author.publisher, other, path).await => {
@@ -96,9 +94,48 @@ impl Authorities {
                 version
             }
         };
-        let event = event(path, &version, author.publisher, now);
+        let event = event(kinds::PUBLISHED, path, &version, author.publisher, now);
         open.ledger.append(event).await.map_err(|e| ledger_behind(&e))?;
         Ok(version)
+    }
+
+    /// Takes `properties`, which `publisher` put there, away from `path` at `server`.
+    pub(crate) async fn withdraw(
+        &self,
+        server: &AuthorityEndpoint,
+        path: &SecretPath,
+        properties: &BTreeSet<String>,
+        publisher: &str,
+        now: Timestamp,
+    ) -> Result<(), NotReady> {
+        let open = self.open(server).map_err(|e| unwritten(&e))?;
+        let kv = open.session.kv(SECRET_MOUNT);
+        let _one_at_a_time = self.turn(path).await;
+        let current = kv.read(path.as_str(), None).await.map_err(|e| unwritten(&e))?;
+        let step = withdrawal(current.as_ref(), publisher, properties);
+        drop(current);
+        let (kind, version) = match step {
+            Withdrawal::Nothing => return Ok(()),
+            Withdrawal::Write { data, json, cas } => {
+                let written = kv.write_typed(path.as_str(), &data, &json, Some(cas)).await;
+                (kinds::PUBLISHED, written.map_err(|e| unwritten(&e))?)
+            }
+            Withdrawal::Delete(version) => {
+                let deleted = kv.delete(path.as_str(), &[version.number]).await;
+                deleted.map_err(|e| unwritten(&e))?;
+                (kinds::WITHDRAWN, version)
+            }
+        };
+        tracing::info!(component = "publisher", %path, %version, object = publisher, "withdrawn");
+        let event = event(kind, path, &version, publisher, now);
+        open.ledger.append(event).await.map(drop).map_err(|e| ledger_behind(&e))
+    }
+
+    async fn turn(&self, path: &SecretPath) -> tokio::sync::MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        let shard = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default();
+        self.shards[shard].lock().await
     }
 
     fn open(&self, server: &AuthorityEndpoint) -> Result<Open, regent_vault::Error> {
@@ -133,15 +170,25 @@ async fn claim(kv: &Kv, path: &SecretPath, publisher: &str) -> Result<(), NotRea
     claimed.map_err(|e| unwritten(&e))
 }
 
-/// The event of one publication; the same for a repeat of it (PROTOCOLS.md §8).
-fn event(path: &SecretPath, version: &VersionPair, publisher: &str, now: Timestamp) -> Event {
+/// The event of one publication or withdrawal; the same for a repeat of it (PROTOCOLS.md §8).
+fn event(
+    kind: &str,
+    path: &SecretPath,
+    version: &VersionPair,
+    publisher: &str,
+    now: Timestamp,
+) -> Event {
+    let cause = match kind {
+        kinds::WITHDRAWN => "change: the PushSecret with deletionPolicy Delete maps it no more",
+        _ => "change: the source Secret of the PushSecret",
+    };
     Event {
-        id: event_id(kinds::PUBLISHED, Some(path.as_str()), Some(version), None, publisher),
-        kind: kinds::PUBLISHED.into(),
+        id: event_id(kind, Some(path.as_str()), Some(version), None, publisher),
+        kind: kind.into(),
         at: now,
         writer: Identity::Publisher.name().into(),
         actor: publisher.to_owned(),
-        cause: "change: the source Secret of the PushSecret".into(),
+        cause: cause.into(),
         path: Some(path.to_string()),
         version: Some(version.clone()),
         run: None,

@@ -30,6 +30,8 @@ pub(crate) struct Wanted {
     pub(crate) entries: BTreeMap<String, PushData>,
     /// `updatePolicy: IfNotExists`: what is there already is left alone.
     pub(crate) only_new: bool,
+    /// `deletionPolicy: Delete`: what is mapped no more is taken away.
+    pub(crate) withdraws: bool,
     /// How often what was published is compared; `None`: never on time.
     pub(crate) interval: Option<Duration>,
 }
@@ -38,9 +40,6 @@ impl Wanted {
     pub(crate) fn parse(spec: &PushSecretSpec) -> Result<Self, NotReady> {
         if !spec.data_to.is_empty() {
             return Err(not_explicit("dataTo"));
-        }
-        if spec.deletion_policy.as_deref() == Some("Delete") {
-            return Err(NotReady::unsupported("deletionPolicy Delete"));
         }
         if spec.template.is_some() {
             return Err(NotReady::unsupported("template"));
@@ -51,6 +50,7 @@ impl Wanted {
             paths: BTreeMap::new(),
             entries: BTreeMap::new(),
             only_new: spec.update_policy.as_deref() == Some("IfNotExists"),
+            withdraws: withdraws(spec),
             interval: interval(spec)?,
         };
         if spec.data.is_empty() || spec.data.len() > MAPPINGS_MAX {
@@ -111,6 +111,11 @@ impl Wanted {
         }
         Ok(())
     }
+}
+
+/// Whether what was published goes when it is mapped no more.
+pub(crate) fn withdraws(spec: &PushSecretSpec) -> bool {
+    spec.deletion_policy.as_deref() == Some("Delete")
 }
 
 /// A mapping that leaves open what is published, or where.
@@ -256,7 +261,6 @@ mod tests {
             (data("p", "regent/record/x", "password"), "WrongPath"),
             (data("p", "platform-data/postgres/web", "PASSWORD"), "WrongProperty"),
             (data("p", "platform-data/postgres/web", "pass_word"), "WrongProperty"),
-            (json!({ "deletionPolicy": "Delete" }), "Unsupported"),
             (json!({ "template": {} }), "Unsupported"),
             (json!({ "refreshInterval": "soon" }), "Unsupported"),
         ];

@@ -10,12 +10,15 @@
 //! the datasource, to paths that are this PushSecret's; equal values are not written again.
 
 mod authority;
+mod ending;
 mod explicit;
+mod finalizer;
 mod pass;
 mod plan;
 mod released;
 mod status;
 mod watch;
+mod withdraw;
 
 use std::sync::{Arc, Mutex};
 

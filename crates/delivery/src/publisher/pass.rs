@@ -1,6 +1,6 @@
 //! One pass over one PushSecret: judge, look at the source fresh, write what differs, say so.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use super::authority::{Author, Authorities};
 use super::explicit::Wanted;
 use super::status::{self, Outcome, Versions};
 use super::watch::{Key, Sources};
+use super::withdraw::{Properties, left_over};
 use crate::fingerprint::fingerprint;
 use crate::not_ready::{NotReady, PERSON_PAUSE, Until};
 use crate::served_namespaces::{self, ServedNamespaces};
@@ -68,11 +69,13 @@ pub(crate) async fn reconcile(
     worker.listed().await?;
     worker.prune();
     let key = key_of(&*object);
-    if object.metadata.deletion_timestamp.is_some() {
+    let attempted = if object.metadata.deletion_timestamp.is_some() {
         worker.forget(&key);
-        return Ok(Action::await_change());
-    }
-    match worker.attempt(&object, &key).await? {
+        worker.end(&object, &key).await?
+    } else {
+        worker.attempt(&object, &key).await?
+    };
+    match attempted {
         Ok(None) => {
             worker.forget(&key);
             Ok(Action::await_change())
@@ -170,12 +173,14 @@ impl Worker {
         key: &Key,
     ) -> Result<Result<Option<Duration>, NotReady>, ReconcileError> {
         let prepared = self.prepare(object, key);
-        let (wanted, servers, installation) = match prepared {
+        let (wanted, servers, publisher) = match prepared {
             Ok(Some(prepared)) => prepared,
             Ok(None) => return Ok(Ok(None)),
             Err(not_ready) => return Ok(Err(not_ready)),
         };
         let now = self.cx.now();
+        let held = self.held(object, &wanted).await?;
+        let object = held.as_ref().unwrap_or(object);
         let source = match self.source(key, &wanted, now).await? {
             Ok(source) => source,
             Err(not_ready) => return Ok(Err(not_ready)),
@@ -196,13 +201,16 @@ impl Worker {
         {
             return Ok(Ok(Some(left)));
         }
-        let publisher = format!("{installation}/{}/{}", key.0, key.1);
         let author = Author {
             publisher: &publisher,
             only_new: wanted.only_new,
             first: last_publish.is_none(),
         };
-        match self.write(&wanted, &servers, &source, &author, now).await {
+        let left = match &object.status {
+            Some(status) if wanted.withdraws => left_over(status, Some(&wanted)),
+            _ => BTreeMap::new(),
+        };
+        match self.write(&wanted, &servers, &source, &author, (key, &left), now).await {
             Ok(versions) => {
                 let outcome = Outcome::Synced { wanted: &wanted, versions: &versions };
                 self.write_status(object, &outcome).await?;
@@ -238,14 +246,8 @@ impl Worker {
             let owned = namespace.as_ref().and_then(|n| n.labels().get(&label));
             owned.map(String::as_str) == Some("true")
         })?;
-        let runtime = self.runtime.get(&ObjectRef::new(labels::AUTHORITY_NAME));
-        let installation = runtime.map(|r| r.spec.installation.clone()).ok_or_else(|| {
-            NotReady::until_change(
-                "NoInstallation",
-                "there is no RuntimeAuthority that names the installation",
-            )
-        })?;
-        Ok(Some((wanted, servers, installation)))
+        let publisher = self.publisher(key)?;
+        Ok(Some((wanted, servers, publisher)))
     }
 
     /// The source Secret, read fresh and watched from now on.
@@ -286,6 +288,7 @@ impl Worker {
         servers: &[AuthorityEndpoint],
         source: &Secret,
         author: &Author<'_>,
+        (key, left): (&Key, &BTreeMap<String, Properties>),
         now: Timestamp,
     ) -> Result<Versions, NotReady> {
         // All values before the first write: a source that lacks one key publishes nothing.
@@ -297,6 +300,7 @@ impl Worker {
             }
             all.push((path, data));
         }
+        self.withdraw(key, left, now).await?;
         let mut versions = Versions::new();
         for server in servers {
             for (path, data) in &all {
@@ -335,7 +339,7 @@ impl Worker {
 }
 
 /// The authority behind store `name`; `None` where the store is another controller's.
-fn endpoint(
+pub(super) fn endpoint(
     name: &str,
     spec: &ClusterSecretStoreSpec,
     trusted: &TrustedAuthority,

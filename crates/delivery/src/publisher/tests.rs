@@ -66,6 +66,41 @@ async fn m11_a_path_is_released_with_its_publisher() {
     assert_eq!(rig.authority.custom(PATH)["publisher"], "home/data/three");
 }
 
+/// With `deletionPolicy: Delete` a removed mapping takes its property along, and a deleted PushSecret everything.
+#[tokio::test(start_paused = true)]
+async fn m11_what_is_mapped_no_more_is_taken_away_by_policy() {
+    let rig = begin().await;
+    let both = json!([mapping(PATH, "password"), mapping(PATH, "token")]);
+    push(&rig, "one", json!({ "deletionPolicy": "Delete", "data": both })).await;
+    rig.pass_by(3 * SECOND, SECOND / 2).await;
+    assert_eq!(rig.authority.newest(PATH).expect("a version").0, r#"{"password":"p","token":"p"}"#);
+    let fewer = json!({ "spec": { "data": [mapping(PATH, "password")] } });
+    rig.patch("PushSecret", "data/one", fewer, "k").await;
+    rig.pass_by(3 * SECOND, SECOND / 2).await;
+    assert_eq!(rig.authority.newest(PATH), Some((r#"{"password":"p"}"#.to_owned(), 2)));
+    assert_eq!(reason(&rig, "one").await, "Synced");
+
+    // While the authority does not answer it stays, and says why.
+    rig.authority.mood(Mood::Sealed);
+    rig.delete("PushSecret", "data/one").await;
+    rig.pass_by(35 * SECOND, SECOND).await;
+    assert_eq!(reason(&rig, "one").await, "AuthoritySealed");
+    rig.authority.mood(Mood::Well);
+    rig.pass_by(35 * SECOND, SECOND).await;
+    assert_eq!(rig.authority.newest(PATH), None);
+    assert!(rig.get("PushSecret", "data/one").await.is_none(), "it is gone");
+
+    // The path is free for another.
+    push(&rig, "two", json!({})).await;
+    rig.pass_by(3 * SECOND, SECOND / 2).await;
+    assert_eq!(reason(&rig, "two").await, "Synced");
+    assert_eq!(rig.authority.newest(PATH), Some((r#"{"password":"p"}"#.to_owned(), 3)));
+    // Without the policy everything stays.
+    rig.delete("PushSecret", "data/two").await;
+    rig.pass_by(3 * SECOND, SECOND / 2).await;
+    assert_eq!(rig.authority.newest(PATH), Some((r#"{"password":"p"}"#.to_owned(), 3)));
+}
+
 /// Numbers and objects that are there stay what they are.
 #[tokio::test(start_paused = true)]
 async fn m05_a_publication_beside_other_properties_keeps_their_json() {

@@ -156,6 +156,7 @@ impl Kept {
         match (method.as_str(), part) {
             ("GET", "data") => self.read(&place),
             ("POST" | "PUT", "data") => self.write(&place, body),
+            ("POST" | "PUT", "delete") => self.delete_versions(&place, body),
             ("GET", "metadata") => self.metadata(&place),
             ("PATCH", "metadata") => {
                 let Some(path) = self.paths.get_mut(&place) else {
@@ -184,6 +185,18 @@ impl Kept {
         let data = data.as_deref().unwrap_or("null");
         // Put together as text, so that numbers stay as they were written.
         reply(status, format!(r#"{{"data":{{"data":{data},"metadata":{metadata}}}}}"#))
+    }
+
+    fn delete_versions(&mut self, place: &str, body: &Bytes) -> Response<Body> {
+        let body: Value = serde_json::from_slice(body).expect("JSON");
+        let Some(path) = self.paths.get_mut(place) else { return refused(404, "no path") };
+        for number in body["versions"].as_array().into_iter().flatten() {
+            let index = number.as_u64().map_or(0, |n| n as usize - 1);
+            if let Some(version) = path.versions.get_mut(index) {
+                version.0 = None;
+            }
+        }
+        reply(204, "")
     }
 
     fn write(&mut self, place: &str, body: &Bytes) -> Response<Body> {

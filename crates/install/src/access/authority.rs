@@ -192,6 +192,8 @@ fn publisher() -> Vec<PathRule> {
         [
             allow(format!("secret/data/{tree}"), &["create", "read", "update"]),
             allow(format!("secret/metadata/{tree}"), &["patch"]),
+            // What is published no more: one version, which can be undone.
+            allow(format!("secret/delete/{tree}"), &["update"]),
         ]
     };
     PUBLISHED.into_iter().flat_map(of).collect()

@@ -233,6 +233,8 @@ fn publisher() -> Vec<Rule> {
     vec![
         rule(Cluster, ESO, &["pushsecrets"], LOOK),
         rule(Cluster, ESO, &["clustersecretstores"], FOLLOW),
+        // Its finalizer, while what it published is to be taken away before it goes.
+        rule(Cluster, ESO, &["pushsecrets"], &["patch"]),
         rule(Cluster, ESO, &["pushsecrets/status"], STATUS),
         EVENTS,
         rule(Cluster, "", &["namespaces"], FOLLOW),

@@ -117,6 +117,13 @@ impl Kv {
         Ok(envelope.data.keys)
     }
 
+    /// Deletes `versions`, which can be undone; repeatable.
+    pub async fn delete(&self, path: &str, versions: &[i64]) -> Result<(), Error> {
+        let full = self.path("delete", path);
+        let body = wire::body(&full, &json!({ "versions": versions }))?;
+        self.demand(Method::PUT, &full, body).await.map(drop)
+    }
+
     /// Destroys the data of `versions`; repeatable.
     pub async fn destroy(&self, path: &str, versions: &[i64]) -> Result<(), Error> {
         let full = self.path("destroy", path);
