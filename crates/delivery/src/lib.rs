@@ -10,6 +10,7 @@
 
 mod fingerprint;
 pub mod materializer;
+mod not_asked;
 mod not_ready;
 pub mod publisher;
 #[cfg(test)]

@@ -99,4 +99,29 @@ mod tests {
         client.apiserver_version().await.unwrap_err();
         assert_eq!(before.elapsed().as_secs(), ANSWER_MAX.as_secs());
     }
+
+    /// C21: a watch whose connection died without a word ends, so that it is taken up again.
+    #[tokio::test(start_paused = true)]
+    async fn c21_a_watch_that_says_nothing_is_given_up() {
+        use futures::TryStreamExt as _;
+        use k8s_openapi::api::core::v1::Namespace;
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut head = [0; 4096];
+            connection.read(&mut head).await.unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
+            connection.write_all(answer).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let client = component(kube::Config::new(address.parse().unwrap())).unwrap();
+        let before = tokio::time::Instant::now();
+        let namespaces = Api::<Namespace>::all(client);
+        let events = namespaces.watch(&kube::api::WatchParams::default(), "0").await.unwrap();
+        std::pin::pin!(events).try_next().await.unwrap_err();
+        assert_eq!(before.elapsed().as_secs(), SILENCE_MAX.as_secs());
+    }
 }

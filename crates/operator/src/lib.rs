@@ -6,13 +6,14 @@
 //! object_watch       watches and controllers that survive a broken watch    watch_error  what broke them, in words
 //! watch_one          one object by its name                                 cache_sync   waiting for a first listing
 //! backoff            growing pauses, object by object                       startup      waiting before the work begins
+//! guarded            a panic is the failure of one object
 //! api_error          what the API server refused, and its category          error        why a reconcile ended early
 //! write              field manager, conditions, status writes               changed_only what says something new
 //! events             Kubernetes Events, with series and bounds
 //! wiped_secret       a Secret whose values are wiped                        admission    policies in force before the start
 //! lease/             leader election                                        crd_check/   definitions as this release knows them
 //! ledger             the writer of a hash chain                             ledger_heads where it ends, for all to see
-//! trusted_authority  where a token may be shown
+//! trusted_authority  where a token may be shown                             circuit      how many wait for one server
 //! ```
 //!
 //! Nothing here knows a component.
@@ -22,10 +23,12 @@ pub mod api_error;
 pub mod backoff;
 pub mod cache_sync;
 pub mod changed_only;
+pub mod circuit;
 pub mod context;
 pub mod crd_check;
 pub mod error;
 pub mod events;
+pub mod guarded;
 pub mod lease;
 pub mod ledger;
 pub mod ledger_heads;

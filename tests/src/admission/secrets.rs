@@ -312,5 +312,17 @@ fn from_git() -> Vec<Row> {
         may_not(I, "makes a bootstrap Secret", Create(bootstrap("new")), GITOPS).or(BOOTSTRAP),
         may_not(I, "makes a materialized Secret", Create(materialized("new")), GITOPS)
             .or(MATERIALIZED),
+        // C27: a placeholder over the real one, and a prune of what its tracking label no longer names.
+        may_not(
+            I,
+            "replaces a materialized Secret",
+            Change(at("owned"), data(json!("dHdv"))),
+            GITOPS,
+        )
+        .or(MATERIALIZED),
+        may_not(I, "prunes a materialized Secret", Delete(at("owned")), MATERIALIZED),
+        may_not(I, "replaces a bootstrap Secret", Change(at("live"), data(json!("dHdv"))), GITOPS)
+            .or(BOOTSTRAP),
+        may_not(I, "prunes a bootstrap Secret", Delete(at("live")), BOOTSTRAP),
     ]
 }

@@ -50,6 +50,17 @@ async fn then(world: &mut World, words: &[&str]) -> Result<bool> {
             let found = events.iter().filter(|e| e.is(kind)).count();
             ensure!(found == count.parse::<usize>()?, "found {found} times: {events:?}");
         }
+        ["the", "ledger", "will", "tell", kind, "of", path, count, "times"] => {
+            let count: usize = count.parse()?;
+            let kv = world.reader().await?.kv(REGENT_MOUNT);
+            waits::eventually(async || {
+                let events = audit::trail(&kv, Some(path)).await?;
+                let found = events.iter().filter(|e| e.is(kind)).count();
+                ensure!(found == count, "found {found} times");
+                Ok(())
+            })
+            .await?;
+        }
         ["the", "authority", "asks", "the", "first", "cluster"] => asks_first(world).await?,
         ["a", "client", "that", "trusts", "another", "CA", "is", "refused"] => {
             transport::refuses_another_ca(world).await?;

@@ -31,6 +31,12 @@ pub(super) async fn run(world: &mut World, word: &str, words: &[&str]) -> Result
         ("when", ["somebody", "who", "equals", "root", "writes", path, "with", pairs]) => {
             write(world, path, pairs).await?;
         }
+        (
+            "when",
+            ["somebody", "who", "equals", "root", "replaces", "the", "metadata", "of", path],
+        ) => {
+            replace_metadata(world, path).await?;
+        }
         ("then", ["the", "authority", "asks", "nobody", "at", mount]) => {
             asks_nobody(world, mount).await?;
         }
@@ -121,6 +127,14 @@ async fn write(world: &mut World, path: &str, pairs: &str) -> Result<()> {
     vault.request(&root, Method::POST, &format!("secret/data/{path}"), Some(&body)).await?;
     vault.request(&root, Method::POST, "auth/token/revoke-self", None).await?;
     Ok(())
+}
+
+/// Writes `custom_metadata` of `path` anew, as a tool does that knows nothing of what is there.
+async fn replace_metadata(world: &mut World, path: &str) -> Result<()> {
+    let root = root(world).await?;
+    let body = json!({ "custom_metadata": { "team": "somebody-else" } });
+    root.request(Method::POST, &format!("secret/metadata/{path}"), Some(&body)).await?;
+    end(&root).await
 }
 
 /// Ends every login at once, as an expiry of all of them would, and then this one.

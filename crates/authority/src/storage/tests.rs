@@ -395,9 +395,8 @@ async fn v17_a_long_value_is_read_as_written_and_leaves_no_part_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let store = Store::open(Backend::File(path.clone())).unwrap();
-    let value = |len: usize, salt: u8| -> Vec<u8> {
-        (0..len).map(|n| (n % 251) as u8 ^ salt).collect()
-    };
+    let value =
+        |len: usize, salt: u8| -> Vec<u8> { (0..len).map(|n| (n % 251) as u8 ^ salt).collect() };
     let lens = [0, 1, 2048, 2049, 4080, 4081, 6128, 6129, 8160, 100_000];
     for salt in [1, 2] {
         for (n, len) in lens.iter().enumerate() {

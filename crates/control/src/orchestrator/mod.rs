@@ -65,6 +65,7 @@ use ctx::Ctx;
 use known::{Memory, Wake};
 use regent_operator::backoff::Backoff;
 use regent_operator::cache_sync::CacheSync;
+use regent_operator::guarded::guarded;
 use regent_operator::object_watch;
 use regent_operator::watch_error;
 use regent_operator::{Context, admission};
@@ -135,7 +136,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         .with_config(config(args.concurrency))
         .reconcile_on(ReceiverStream::new(woken_runs))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
-        .run(runs::reconcile, failed::<WorkflowRun>, Arc::clone(&ctx))
+        .run(guarded("orchestrator", runs::reconcile), failed::<WorkflowRun>, Arc::clone(&ctx))
         .for_each(watch_error::log_broken_watches("orchestrator"));
     let (over, drained) = oneshot::channel();
     let controllers = async move {
@@ -201,7 +202,7 @@ fn follow_secrets(
         .reconcile_on(ReceiverStream::new(watched.woken))
         .reconcile_all_on(WatchStream::from_changes(watched.gate).map(|_| ()))
         .graceful_shutdown_on(ctx.cx.shutdown.clone().wait())
-        .run(secrets::reconcile, failed::<RuntimeSecret>, Arc::clone(ctx))
+        .run(guarded("orchestrator", secrets::reconcile), failed::<RuntimeSecret>, Arc::clone(ctx))
         .for_each(watch_error::log_broken_watches("orchestrator"))
 }
 

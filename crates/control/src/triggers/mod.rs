@@ -33,6 +33,7 @@ use regent_api::{EventTrigger, RuntimeSecret, Workflow, WorkflowRun};
 use regent_operator::cache_sync::CacheSync;
 use regent_operator::changed_only::changed_only;
 use regent_operator::error::ReconcileError;
+use regent_operator::guarded::guarded;
 use regent_operator::object_watch;
 use regent_operator::watch_error;
 
@@ -101,7 +102,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), ReconcileError> {
         ))
         .reconcile_on(reflect_and_map(&cx, &triggers, workflow_writer, of_workflow, everyone))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
-        .run(reconcile::reconcile, reconcile::error_policy, ctx)
+        .run(guarded("triggers", reconcile::reconcile), reconcile::error_policy, ctx)
         .for_each(watch_error::log_broken_watches("triggers"))
         .await;
     Ok(())

@@ -70,6 +70,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use regent_operator::Context;
+use regent_operator::guarded::guarded;
 use regent_operator::object_watch;
 
 pub use args::Args;
@@ -94,7 +95,7 @@ pub async fn run(cx: Context, args: Args) -> Result<(), Error> {
         .with_config(Config::default().concurrency(2))
         .reconcile_all_on(ReceiverStream::new(nudged))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
-        .run(reconcile::reconcile, reconcile::error_policy, ctx)
+        .run(guarded("warden", reconcile::reconcile), reconcile::error_policy, ctx)
         .for_each(regent_operator::watch_error::log_broken_watches("warden"))
         .await;
     let mut ended = Ok(());

@@ -15,9 +15,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::request::Place;
+use crate::not_asked::not_asked;
 use crate::not_ready::NotReady;
 use crate::store::Served;
 use regent_operator::Context;
+use regent_operator::circuit::{Asking, Circuits};
 use regent_operator::trusted_authority::AuthorityEndpoint;
 
 /// Paths whose value is held while passes run; idle ones beyond it are let go at once.
@@ -26,9 +28,6 @@ const HELD_MAX: usize = 64;
 const HELD_AFTER: Duration = Duration::from_secs(1);
 /// How old a value may be for who looks because its interval is over.
 const SHARED_FOR: Duration = Duration::from_secs(1);
-/// After a failure to reach an authority, others fail for this long without trying: one probe a
-/// second rather than one an ExternalSecret.
-const DOWN: Duration = Duration::from_secs(1);
 /// How long the answer to a probe holds for other stores of the same authority.
 const PROBED_FOR: Duration = Duration::from_secs(5);
 /// Authorities of one installation: its own and a few external ones.
@@ -65,7 +64,7 @@ pub(crate) struct Authorities {
     sessions: Mutex<HashMap<AuthorityEndpoint, Session>>,
     slots: Mutex<HashMap<(AuthorityEndpoint, Place), Slot>>,
     probes: Mutex<HashMap<AuthorityEndpoint, Probe>>,
-    down: Mutex<HashMap<AuthorityEndpoint, (Instant, NotReady)>>,
+    circuits: Circuits<AuthorityEndpoint, NotReady>,
     seen: Mutex<HashMap<(Served, SecretPath), Seen>>,
     passes: AtomicUsize,
     idle: Notify,
@@ -88,14 +87,14 @@ pub(crate) fn instant() -> Instant {
 }
 
 impl Authorities {
-    /// None is contacted before the first read.
-    pub(crate) fn new(cx: Context) -> Self {
+    /// None is contacted before the first read. `concurrency`: how many passes there are at once.
+    pub(crate) fn new(cx: Context, concurrency: u16) -> Self {
         Self {
             cx,
+            circuits: Circuits::new(concurrency, SERVERS_MAX),
             sessions: Mutex::default(),
             slots: Mutex::default(),
             probes: Mutex::default(),
-            down: Mutex::default(),
             seen: Mutex::default(),
             passes: AtomicUsize::new(0),
             idle: Notify::new(),
@@ -132,9 +131,13 @@ impl Authorities {
     ) -> Result<Read, NotReady> {
         let began = instant();
         let since = since.unwrap_or_else(|| began.checked_sub(SHARED_FOR).unwrap_or(began));
-        self.is_up(&store.endpoint, began)?;
-        let slot = self.slot(&store.endpoint, place);
-        let mut held = slot.lock().await;
+        let endpoint = &store.endpoint;
+        let slot = self.slot(endpoint, place);
+        let held = match slot.try_lock() {
+            Ok(held) => Ok(held),
+            Err(_) => self.circuits.wait(endpoint, slot.lock()).await,
+        };
+        let mut held = held.map_err(|e| not_asked(endpoint, e))?;
         if let Some((asked, read)) = &*held {
             let version = (**read).as_ref().map(|secret| &secret.version);
             let behind = expected.is_some_and(|e| version.is_none_or(|v| v.number < e.number));
@@ -143,13 +146,12 @@ impl Authorities {
                 return Ok(Arc::clone(read));
             }
         }
-        // The one before in the queue may have found out.
-        self.is_up(&store.endpoint, instant())?;
+        let asking = self.circuits.enter(endpoint).await.map_err(|e| not_asked(endpoint, e))?;
         let asked = instant();
-        let kv = self.session(&store.endpoint).map_err(|e| unread(&e))?.kv(&store.mount);
+        let kv = self.session(endpoint).map_err(|e| unread(&e))?.kv(&store.mount);
         match kv.read(place.path.as_str(), place.version).await {
             Ok(secret) => {
-                lock(&self.down).remove(&store.endpoint);
+                asking.answered();
                 if place.version.is_none() {
                     self.note(store, &place.path, Seen::of(&secret));
                 }
@@ -157,7 +159,7 @@ impl Authorities {
                 *held = Some((asked, Arc::clone(&read)));
                 Ok(read)
             }
-            Err(error) => Err(self.failed(&store.endpoint, asked, &error)),
+            Err(error) => Err(failed(asking, &error)),
         }
     }
 
@@ -229,22 +231,6 @@ impl Authorities {
         lock(&self.seen).remove(site);
     }
 
-    /// Fails for a moment after a failure, without trying.
-    fn is_up(&self, endpoint: &AuthorityEndpoint, now: Instant) -> Result<(), NotReady> {
-        match lock(&self.down).get(endpoint) {
-            Some((at, not_ready)) if now.duration_since(*at) < DOWN => Err(not_ready.clone()),
-            _ => Ok(()),
-        }
-    }
-
-    fn failed(&self, endpoint: &AuthorityEndpoint, asked: Instant, error: &Error) -> NotReady {
-        let not_ready = unread(error);
-        if error.is_sealed() || error.is_transient() {
-            lock(&self.down).insert(endpoint.clone(), (asked, not_ready.clone()));
-        }
-        not_ready
-    }
-
     fn slot(&self, site: &AuthorityEndpoint, place: &Place) -> Slot {
         let mut slots = lock(&self.slots);
         if slots.len() >= HELD_MAX {
@@ -266,6 +252,17 @@ impl Authorities {
         sessions.insert(site.clone(), session.clone());
         Ok(session)
     }
+}
+
+/// Notes how a read failed: what a working authority refuses is an answer.
+fn failed(asking: Asking<NotReady>, error: &Error) -> NotReady {
+    let not_ready = unread(error);
+    if error.is_sealed() || error.is_transient() {
+        asking.failed(not_ready.clone());
+    } else {
+        asking.answered();
+    }
+    not_ready
 }
 
 /// What a person sees of a failed read.

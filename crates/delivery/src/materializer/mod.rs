@@ -59,6 +59,7 @@ use crate::served_namespaces::ServedNamespaces;
 use index::key_of;
 use regent_operator::cache_sync::CacheSync;
 use regent_operator::error::ReconcileError;
+use regent_operator::guarded::guarded;
 use regent_operator::object_watch;
 use regent_operator::watch_error;
 use regent_operator::{Context, admission};
@@ -101,7 +102,7 @@ async fn materialize(cx: Context, args: Args) {
     let external = externals(&cx, Arc::clone(&owned), Arc::clone(&wakes));
     let runtime_listed = CacheSync::of(&runtime);
     let worker = Arc::new(Worker {
-        authorities: authority::Authorities::new(cx.clone()),
+        authorities: authority::Authorities::new(cx.clone(), args.concurrency),
         secrets,
         owned,
         served,
@@ -149,7 +150,7 @@ async fn materialize(cx: Context, args: Args) {
             worker.on_store("SecretStore", &key_of(store), store.metadata.generation)
         }))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
-        .run(pass::reconcile, pass::on_error, Arc::clone(&worker))
+        .run(guarded("materializer", pass::reconcile), pass::on_error, Arc::clone(&worker))
         .for_each(watch_error::log_broken_watches("materializer"));
     futures::join!(
         external,
@@ -187,10 +188,10 @@ async fn store_status(cx: &Context, worker: &Arc<Worker>, concurrency: Config) {
         })
     };
     let cluster = store_controller::<ClusterSecretStore>(cx, &concurrency)
-        .run(stores::cluster, stores::on_error, keeper())
+        .run(guarded("materializer", stores::cluster), stores::on_error, keeper())
         .for_each(watch_error::log_broken_watches("materializer"));
     let namespaced = store_controller::<SecretStore>(cx, &concurrency)
-        .run(stores::namespaced, stores::on_error, keeper())
+        .run(guarded("materializer", stores::namespaced), stores::on_error, keeper())
         .for_each(watch_error::log_broken_watches("materializer"));
     futures::join!(cluster, namespaced);
 }

@@ -14,8 +14,10 @@ use regent_vault::{Kv, Session};
 use super::plan::{Plan, marks, other_publisher, plan};
 use super::released::is_released;
 use super::withdraw::{Withdrawal, withdrawal};
+use crate::not_asked::not_asked;
 use crate::not_ready::NotReady;
 use regent_operator::Context;
+use regent_operator::circuit::Circuits;
 use regent_operator::ledger::{Ledger, LedgerError};
 use regent_operator::ledger_heads::LedgerHeads;
 use regent_operator::trusted_authority::AuthorityEndpoint;
@@ -30,6 +32,7 @@ const SHARDS: usize = 16;
 pub(crate) struct Authorities {
     cx: Context,
     open: Mutex<HashMap<AuthorityEndpoint, Open>>,
+    circuits: Circuits<AuthorityEndpoint, NotReady>,
     shards: [tokio::sync::Mutex<()>; SHARDS],
 }
 
@@ -49,9 +52,10 @@ pub(crate) struct Author<'a> {
 }
 
 impl Authorities {
-    /// None is contacted before the first publication.
-    pub(crate) fn new(cx: Context) -> Self {
-        Self { cx, open: Mutex::default(), shards: Default::default() }
+    /// None is contacted before the first publication. `concurrency`: how many passes there are at once.
+    pub(crate) fn new(cx: Context, concurrency: u16) -> Self {
+        let circuits = Circuits::new(concurrency, SERVERS_MAX);
+        Self { cx, open: Mutex::default(), circuits, shards: Default::default() }
     }
 
     /// Makes `path` at `server` hold `wanted`; returns the version at which it does.
@@ -63,9 +67,49 @@ impl Authorities {
         author: &Author<'_>,
         now: Timestamp,
     ) -> Result<VersionPair, NotReady> {
+        self.asked(server, self.publish_now(server, path, wanted, author, now)).await
+    }
+
+    /// Takes `properties`, which `publisher` put there, away from `path` at `server`.
+    pub(crate) async fn withdraw(
+        &self,
+        server: &AuthorityEndpoint,
+        path: &SecretPath,
+        properties: &BTreeSet<String>,
+        publisher: &str,
+        now: Timestamp,
+    ) -> Result<(), NotReady> {
+        self.asked(server, self.withdraw_now(server, path, properties, publisher, now)).await
+    }
+
+    /// Does `work` with `server`, unless it is known not to answer.
+    async fn asked<T>(
+        &self,
+        server: &AuthorityEndpoint,
+        work: impl Future<Output = Result<T, NotReady>>,
+    ) -> Result<T, NotReady> {
+        let asking = self.circuits.enter(server).await.map_err(|e| not_asked(server, e))?;
+        let done = work.await;
+        match &done {
+            Err(error) if ["AuthoritySealed", "AuthorityUnreachable"].contains(&error.reason) => {
+                asking.failed(error.clone());
+            }
+            _ => asking.answered(),
+        }
+        done
+    }
+
+    async fn publish_now(
+        &self,
+        server: &AuthorityEndpoint,
+        path: &SecretPath,
+        wanted: &SecretData,
+        author: &Author<'_>,
+        now: Timestamp,
+    ) -> Result<VersionPair, NotReady> {
         let open = self.open(server).map_err(|e| unwritten(&e))?;
         let kv = open.session.kv(SECRET_MOUNT);
-        let _one_at_a_time = self.turn(path).await;
+        let _one_at_a_time = self.turn(server, path).await;
         let current = kv.read(path.as_str(), None).await.map_err(|e| unwritten(&e))?;
         let former = match other_publisher(current.as_ref(), author.publisher) {
             Some(other) if is_released(&self.cx.api, author.publisher, other, path).await => {
@@ -99,8 +143,7 @@ impl Authorities {
         Ok(version)
     }
 
-    /// Takes `properties`, which `publisher` put there, away from `path` at `server`.
-    pub(crate) async fn withdraw(
+    async fn withdraw_now(
         &self,
         server: &AuthorityEndpoint,
         path: &SecretPath,
@@ -110,7 +153,7 @@ impl Authorities {
     ) -> Result<(), NotReady> {
         let open = self.open(server).map_err(|e| unwritten(&e))?;
         let kv = open.session.kv(SECRET_MOUNT);
-        let _one_at_a_time = self.turn(path).await;
+        let _one_at_a_time = self.turn(server, path).await;
         let current = kv.read(path.as_str(), None).await.map_err(|e| unwritten(&e))?;
         let step = withdrawal(current.as_ref(), publisher, properties);
         drop(current);
@@ -131,8 +174,13 @@ impl Authorities {
         open.ledger.append(event).await.map(drop).map_err(|e| ledger_behind(&e))
     }
 
-    async fn turn(&self, path: &SecretPath) -> tokio::sync::MutexGuard<'_, ()> {
+    async fn turn(
+        &self,
+        server: &AuthorityEndpoint,
+        path: &SecretPath,
+    ) -> tokio::sync::MutexGuard<'_, ()> {
         let mut hasher = DefaultHasher::new();
+        server.hash(&mut hasher);
         path.hash(&mut hasher);
         let shard = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default();
         self.shards[shard].lock().await

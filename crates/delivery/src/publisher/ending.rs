@@ -48,7 +48,11 @@ impl Worker {
             if let Ok(wanted) = Wanted::parse(&object.spec) {
                 for store in wanted.stores {
                     let told = format!("ClusterSecretStore/{store}");
-                    status.synced_push_secrets.entry(told).or_default().extend(wanted.entries.clone());
+                    status
+                        .synced_push_secrets
+                        .entry(told)
+                        .or_default()
+                        .extend(wanted.entries.clone());
                 }
             }
             let left = left_over(&status, None);

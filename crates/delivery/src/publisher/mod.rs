@@ -38,6 +38,7 @@ use pass::Worker;
 use regent_operator::cache_sync::CacheSync;
 use regent_operator::changed_only::changed_only;
 use regent_operator::error::ReconcileError;
+use regent_operator::guarded::guarded;
 use regent_operator::object_watch;
 use regent_operator::{Context, watch_error};
 
@@ -49,9 +50,9 @@ pub struct Args {
 }
 
 impl Default for Args {
-    /// 8 at a time: a pass waits for two servers most of its time.
+    /// 16 at a time: a pass waits for two servers most of its time.
     fn default() -> Self {
-        Self { concurrency: 8 }
+        Self { concurrency: 16 }
     }
 }
 
@@ -69,7 +70,7 @@ async fn publish(cx: Context, args: Args) {
     let controller = object_watch::controller(Api::<PushSecret>::all(cx.api.clone()));
     let objects = controller.store();
     let worker = Arc::new(Worker {
-        authorities: authority::Authorities::new(cx.clone()),
+        authorities: authority::Authorities::new(cx.clone(), args.concurrency),
         sources,
         served: ServedNamespaces::new(cx.clone(), "get"),
         backoff: regent_operator::backoff::Backoff::default(),
@@ -111,7 +112,7 @@ async fn publish(cx: Context, args: Args) {
         .reconcile_on(kept(&cx, runtime_writer, |_| (), all()))
         .reconcile_on(kept(&cx, store_writer, |_| (), all()))
         .graceful_shutdown_on(cx.shutdown.clone().wait())
-        .run(pass::reconcile, pass::on_error, worker)
+        .run(guarded("publisher", pass::reconcile), pass::on_error, worker)
         .for_each(watch_error::log_broken_watches("publisher"))
         .await;
 }

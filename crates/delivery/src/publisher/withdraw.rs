@@ -136,9 +136,7 @@ mod tests {
 
     #[test]
     fn m11_what_is_left_over_is_what_was_published_and_is_mapped_no_more() {
-        let mapping = |path: &str, property: &str| {
-            json!({ "match": { "secretKey": "k", "remoteRef": { "remoteKey": path, "property": property } } })
-        };
+        let mapping = |path: &str, property: &str| json!({ "match": { "secretKey": "k", "remoteRef": { "remoteKey": path, "property": property } } });
         let (a, b) = ("platform-data/postgres/a", "platform-data/postgres/b");
         let status: PushSecretStatus = serde_json::from_value(json!({ "syncedPushSecrets": {
             "ClusterSecretStore/one": { "1": mapping(a, "p"), "2": mapping(a, "q"), "3": mapping(b, "p") },
@@ -148,7 +146,8 @@ mod tests {
         .expect("a status");
         let spec = json!({ "secretStoreRefs": [{ "name": "one", "kind": "ClusterSecretStore" }],
             "selector": { "secret": { "name": "s" } }, "data": [mapping(a, "p")] });
-        let wanted = Wanted::parse(&serde_json::from_value(spec).expect("a spec")).expect("explicit");
+        let wanted =
+            Wanted::parse(&serde_json::from_value(spec).expect("a spec")).expect("explicit");
         let shown = |wanted| {
             let all = left_over(&status, wanted).into_iter().flat_map(|(store, paths)| {
                 paths.into_iter().flat_map(move |(path, properties)| {

@@ -16,6 +16,8 @@ pub(crate) enum Mood {
     Sealed,
     Denies,
     Fails,
+    /// Takes every request and answers none.
+    Hangs,
 }
 
 #[derive(Default)]
@@ -126,8 +128,15 @@ async fn answer(
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 21).await.expect("a body");
     let path = parts.uri.path().to_owned();
+    let mood = {
+        let mut kept = authority.kept();
+        kept.told.push(format!("{} {path}", parts.method));
+        kept.mood
+    };
+    if mood == Mood::Hangs {
+        std::future::pending::<()>().await;
+    }
     let mut kept = authority.kept();
-    kept.told.push(format!("{} {path}", parts.method));
     match (kept.mood, path.as_str()) {
         (_, "/v1/sys/health") => {
             let sealed = kept.mood == Mood::Sealed;
@@ -143,7 +152,7 @@ async fn answer(
             return reply(200, json!({ "auth": auth }).to_string());
         }
         (Mood::Denies, _) => return refused(403, "permission denied"),
-        (Mood::Well, _) => {}
+        (Mood::Well | Mood::Hangs, _) => {}
     }
     kept.answer(&parts.method, path.trim_start_matches("/v1/"), &body)
 }

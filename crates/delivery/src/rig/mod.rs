@@ -30,7 +30,9 @@ use tokio::sync::watch;
 pub(crate) use authority::{FakeAuthority, Mood};
 
 /// Looks without any request after which everything is at rest.
-const QUIET_LOOKS: usize = 2;
+const QUIET_LOOKS: usize = 10;
+/// The address of a second authority.
+const OTHER_URL: &str = "https://other.example";
 /// Turns of the runtime in one look.
 const TURNS: usize = 40;
 
@@ -59,6 +61,8 @@ impl regent_vault::JwtSource for Account {
 pub(crate) struct Rig {
     pub(crate) admin: Client,
     pub(crate) authority: Arc<FakeAuthority>,
+    /// Behind store `other-backend`.
+    pub(crate) other: Arc<FakeAuthority>,
     log: Log,
     cx: Context,
     _stop: watch::Sender<bool>,
@@ -107,9 +111,13 @@ impl Rig {
         let bearer = format!("Bearer {}", sandbox.admin_token().expose());
         let router = sandbox.router().layer(from_fn_with_state((Arc::clone(&log), bearer), note));
         let (authority, address) = FakeAuthority::start().await;
+        let (other, other_address) = FakeAuthority::start().await;
         let (stop, shutdown) = Shutdown::new();
         let endpoints = Endpoints {
-            dial: BTreeMap::from([(AUTHORITY_SERVICE_URL.to_owned(), address)]),
+            dial: BTreeMap::from([
+                (AUTHORITY_SERVICE_URL.to_owned(), address),
+                (OTHER_URL.to_owned(), other_address),
+            ]),
             ..Endpoints::default()
         };
         let cx = Context {
@@ -120,7 +128,7 @@ impl Rig {
             shutdown,
         };
         let admin = sandbox.admin();
-        let rig = Self { admin, authority, log, cx, _stop: stop, _time_stands: stands };
+        let rig = Self { admin, authority, other, log, cx, _stop: stop, _time_stands: stands };
         rig.furnish().await;
         rig
     }
@@ -143,13 +151,17 @@ impl Rig {
                 "metadata": { "name": namespace, "labels": labels } }))
                 .await;
         }
-        self.create(json!({
-            "apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore",
-            "metadata": { "name": "vault-backend" },
-            "spec": { "controller": "regent", "provider": { "vault": {
-                "server": AUTHORITY_SERVICE_URL, "version": "v2", "path": "secret" } } },
-        }))
-        .await;
+        for (name, server) in
+            [("vault-backend", AUTHORITY_SERVICE_URL), ("other-backend", OTHER_URL)]
+        {
+            self.create(json!({
+                "apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore",
+                "metadata": { "name": name },
+                "spec": { "controller": "regent", "provider": { "vault": {
+                    "server": server, "version": "v2", "path": "secret" } } },
+            }))
+            .await;
+        }
         self.create(json!({
             "apiVersion": "regent.dev/v1alpha1", "kind": "RuntimeAuthority",
             "metadata": { "name": "regent" },
@@ -287,7 +299,7 @@ impl Rig {
     }
 
     fn asked_in_all(&self) -> usize {
-        lock(&self.log).lines.len() + self.authority.asked()
+        lock(&self.log).lines.len() + self.authority.asked() + self.other.asked()
     }
 
     /// Moves the time by `total`, in steps of `step` after each of which everything that is due is done.
@@ -310,6 +322,7 @@ impl Rig {
     pub(crate) fn count_anew(&self) {
         lock(&self.log).lines.clear();
         self.authority.count_anew();
+        self.other.count_anew();
     }
 
     /// Requests since then whose line begins with `method` and holds `part`, but for reviews and Events.

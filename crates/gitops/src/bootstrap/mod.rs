@@ -45,6 +45,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{WatchStreamExt, controller, reflector, watcher};
 use regent_api::{EncryptedManifest, RuntimeSecret};
 
+use regent_operator::guarded::guarded;
 use regent_operator::object_watch;
 use regent_operator::{Context, admission};
 
@@ -71,7 +72,7 @@ pub async fn run(cx: Context, args: Args) {
         .watches_stream(changes, manifest_of)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop.wait())
-        .run(reconcile::reconcile, reconcile::error_policy, ctx)
+        .run(guarded("bootstrap", reconcile::reconcile), reconcile::error_policy, ctx)
         .for_each(regent_operator::watch_error::log_broken_watches("bootstrap"));
     tokio::select! {
         () = produced => {}

@@ -63,6 +63,7 @@ use kube::runtime::controller;
 use regent_api::GitSource;
 
 use regent_operator::Context;
+use regent_operator::guarded::guarded;
 use regent_operator::object_watch;
 
 /// GitSources synced at the same time.
@@ -79,7 +80,7 @@ pub async fn run(cx: Context, args: Args) {
     let synced = object_watch::controller(sources)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop.wait())
-        .run(reconcile::reconcile, reconcile::error_policy, ctx)
+        .run(guarded("intent", reconcile::reconcile), reconcile::error_policy, ctx)
         .for_each(regent_operator::watch_error::log_broken_watches("intent"));
     tokio::select! {
         () = synced => {}

@@ -126,6 +126,7 @@ const STOPWATCHES: &[(&str, &str)] = &[
     ("crates/host/src/hosted/guard.rs", "since when a head has been read"),
     ("crates/gitops/src/bootstrap/keys.rs", "age of the identities that were read"),
     ("crates/gitops/src/intent/reconcile.rs", "when to look at a repository again"),
+    ("crates/operator/src/circuit.rs", "since when a server has not answered"),
     ("crates/operator/src/lease/mod.rs", "how long a Lease was seen unchanged"),
     ("crates/operator/src/ledger_heads.rs", "when to write ledger heads again"),
     ("crates/delivery/src/materializer/authority.rs", "how long the authority takes to answer"),

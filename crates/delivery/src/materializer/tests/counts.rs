@@ -35,6 +35,41 @@ async fn m15_a_cold_start_costs_one_read_and_two_writes_each() {
     assert_eq!(rig.asked("PUT", "/namespaces/web/secrets/"), 0);
 }
 
+/// A store that hangs holds nobody up who asks another one.
+#[tokio::test(start_paused = true)]
+async fn c22_a_store_that_hangs_leaves_the_others_alone() {
+    const MANY: usize = 100;
+    let rig = rig().await;
+    rig.other.mood(Mood::Hangs);
+    let slow = json!({ "name": "other-backend", "kind": "ClusterSecretStore" });
+    for n in 0..MANY {
+        // Half of them ask for one path.
+        let path = format!("runtime/web/s{}", n.min(MANY / 2));
+        let spec = json!({ "secretStoreRef": slow, "data": [entry("v", &path, "v")] });
+        rig.external(&format!("slow{n}"), spec).await;
+    }
+    begin(&rig).await;
+    rig.pass_by(3 * SECOND, SECOND / 4).await;
+    assert_eq!(rig.reason(&format!("slow{}", MANY - 1)).await, "AuthorityUnreachable");
+    // Whenever one of the others comes, in the first minutes: it is there within half a second.
+    for n in 0..20 {
+        rig.authority.put(&format!("runtime/web/quick{n}"), r#"{"v":"1"}"#);
+        let path = format!("runtime/web/quick{n}");
+        rig.external(&format!("quick{n}"), json!({ "data": [entry("v", &path, "v")] })).await;
+        rig.pass_by(SECOND / 2, SECOND / 4).await;
+        assert_eq!(rig.data(&format!("quick{n}")).await, "v=1", "{n}");
+        rig.pass_by(7 * SECOND, SECOND).await;
+    }
+    // Few wait for it at any time.
+    rig.count_anew();
+    rig.pass_by(60 * SECOND, SECOND).await;
+    assert!(rig.other.asked() <= 4, "{}", rig.other.asked());
+    rig.other.mood(Mood::Well);
+    rig.other.put("runtime/web/s7", r#"{"v":"7"}"#);
+    rig.pass_by(95 * SECOND, SECOND).await;
+    assert_eq!(rig.data("slow7").await, "v=7");
+}
+
 /// However many consume a path, it is read once.
 #[tokio::test(start_paused = true)]
 async fn m16_one_path_is_read_once_for_a_hundred_consumers() {

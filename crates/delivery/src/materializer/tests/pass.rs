@@ -41,7 +41,7 @@ async fn worker(sandbox: &Sandbox) -> Worker {
     let cluster_stores = store(vec![shared]);
     let runtime_listed = CacheSync::of(&runtime);
     let worker = Worker {
-        authorities: authority::Authorities::new(cx.clone()),
+        authorities: authority::Authorities::new(cx.clone(), 16),
         secrets,
         owned,
         served,

@@ -163,6 +163,8 @@ async fn c30_a_deleted_secret_is_back_within_a_second_and_named_while_the_author
         json!({ "target": { "name": "kept" }, "data": [entry("a", "runtime/web/a", "v")] }),
     )
     .await;
+    // What was read a moment ago may still be used.
+    rig.pass_by(5 * SECOND, SECOND / 2).await;
     rig.delete("Secret", "web/app").await;
     rig.pass_by(5 * SECOND, SECOND / 2).await;
     let (reason, message, _) = rig.ready("ExternalSecret", "web/app").await;

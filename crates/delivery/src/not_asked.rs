@@ -1,0 +1,19 @@
+//! What a person sees where an authority is not even asked.
+
+use regent_operator::circuit::NotAsked;
+use regent_operator::trusted_authority::AuthorityEndpoint;
+
+use crate::not_ready::NotReady;
+
+/// Why the authority at `endpoint` is not asked now; it is tried again.
+pub(crate) fn not_asked(endpoint: &AuthorityEndpoint, why: NotAsked<NotReady>) -> NotReady {
+    match why {
+        NotAsked::Failed(not_ready) => not_ready,
+        NotAsked::Busy => {
+            let address = &endpoint.address;
+            let message =
+                format!("the authority at {address} takes requests and does not answer them");
+            NotReady::until_retry("AuthorityUnreachable", message)
+        }
+    }
+}
