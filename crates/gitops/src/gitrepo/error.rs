@@ -2,6 +2,7 @@
 
 use regent_types::{Advice, Explain};
 
+use super::OBJECT_BYTES_MAX;
 use super::names::printable_text;
 
 /// A repository could not be read or written. Paths and names only; never the content of a file.
@@ -42,7 +43,12 @@ pub enum GitError {
 
 impl GitError {
     pub(crate) fn git(verb: impl Into<String>, source: impl Into<gix::Error>) -> Self {
-        Self::Git { verb: verb.into(), source: Box::new(source.into()) }
+        let (verb, source) = (verb.into(), source.into());
+        if source.is_resource_exhausted() {
+            let limit = format!("{} MiB unpacked", OBJECT_BYTES_MAX >> 20);
+            return Self::Limit { what: format!("an object ({verb})"), limit };
+        }
+        Self::Git { verb, source: Box::new(source) }
     }
 }
 

@@ -33,7 +33,7 @@ pub fn create(
         dir,
         gix::create::Kind::Bare,
         options,
-        gix::open::Options::isolated(),
+        super::options(),
     )
     .map_err(|e| GitError::git(verb(), e))?
     .to_thread_local();

@@ -188,7 +188,7 @@ fn open_copy(dir: &Path) -> Result<gix::Repository, GitError> {
         dir,
         gix::create::Kind::Bare,
         gix::create::Options::default(),
-        gix::open::Options::isolated(),
+        gitrepo::options(),
     )
     .map(|r| r.to_thread_local())
     .map_err(|e| GitError::git("write the bare copy", e))

@@ -138,6 +138,21 @@ async fn credentials_are_not_sent_in_clear_and_stand_in_no_error() {
     assert!(!served.authorized.load(Ordering::Relaxed));
 }
 
+/// A few hundred kilobytes that unpack to more than any object may have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g11_an_object_that_unpacks_to_too_much_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    if prepare(home.path()).is_none() {
+        return;
+    }
+    let (url, _) = serve(home.path(), false).await;
+    let change = [("zeros".to_owned(), Some(vec![0; 129 << 20]))].into();
+    gitrepo::commit(&home.path().join("r.git"), &change, "two", at(6)).unwrap();
+    let error = fetch(wanted(&url, home.path(), "main", None)).await.unwrap_err();
+    assert_eq!(error.reason(), "TooLarge", "{error:?}");
+    assert!(error.to_string().contains("128 MiB"), "{error}");
+}
+
 /// An answer that goes on for ever: references in protocol version 0, whatever was asked for.
 fn endless() -> Response<Body> {
     let line = |n: u64| {

@@ -145,8 +145,9 @@ async fn m08_a_missing_path_costs_a_few_reads_a_day() {
 /// Every state that is refused, conflicting or missing: at most one request and one write in half a minute each.
 #[tokio::test(start_paused = true)]
 async fn at_rest_nothing_that_is_refused_asks_more_than_once_in_half_a_minute() {
-    for mood in [Mood::Well, Mood::Sealed, Mood::Denies, Mood::Fails] {
+    for mood in [Mood::Well, Mood::Sealed, Mood::Denies, Mood::Fails, Mood::Hangs] {
         let rig = rig().await;
+        refused_stores(&rig).await;
         let states = crowd(&rig).await;
         rig.authority.mood(mood);
         begin(&rig).await;
@@ -174,6 +175,30 @@ async fn at_rest_nothing_that_is_refused_asks_more_than_once_in_half_a_minute() 
         // One look a minute of the store, and one try each of those that ask the authority.
         let asked = rig.authority.asked();
         assert!(asked <= states.len() * allowed, "{mood:?}: {asked}");
+    }
+}
+
+/// Stores that are not served, each for a reason of its own.
+async fn refused_stores(rig: &crate::rig::Rig) {
+    let ours = "https://other.example";
+    for (name, vault) in [
+        (
+            "elsewhere",
+            json!({ "server": "https://elsewhere.example", "version": "v2", "path": "secret" }),
+        ),
+        (
+            "headers",
+            json!({ "server": ours, "version": "v2", "path": "secret", "headers": { "a": "b" } }),
+        ),
+        ("version-1", json!({ "server": ours, "version": "v1", "path": "secret" })),
+        ("mount", json!({ "server": ours, "version": "v2", "path": "regent" })),
+    ] {
+        rig.create(json!({
+            "apiVersion": "external-secrets.io/v1", "kind": "ClusterSecretStore",
+            "metadata": { "name": name },
+            "spec": { "controller": "regent", "provider": { "vault": vault } },
+        }))
+        .await;
     }
 }
 
