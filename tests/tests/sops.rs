@@ -58,7 +58,14 @@ impl Sops {
 fn documents(yaml: &str) -> Vec<Value> {
     // To us a merge key is merged; to SOPS it is a key, and the tag is how it is written.
     let plain = yaml.replace("!!merge <<", "merged");
-    serde_saphyr::from_multiple(&plain.replace("<<", "merged")).unwrap()
+    let plain = plain.replace("<<", "merged");
+    // As deep as the files of the cases are, which takes the stack that this parser needs.
+    let parse = move || {
+        let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 1_000 } };
+        serde_saphyr::from_multiple_with_options(&plain, options).unwrap()
+    };
+    let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(parse).unwrap();
+    thread.join().unwrap()
 }
 
 /// What is special about a text, and the text.

@@ -108,24 +108,26 @@ fn to_secrets() -> Vec<Request> {
             "runtime/payments/ledger-db",
             &[Orchestrator, Materializer],
             &[Orchestrator],
-            &[Orchestrator, Reader],
+            &[Orchestrator, Materializer, Reader],
         ),
         (
             "platform-data/postgres/analytics",
             &[Materializer, Publisher],
             &[Publisher],
-            &[Orchestrator, Reader],
+            &[Orchestrator, Materializer, Reader],
         ),
         (
             "platform-config/postgres/main",
             &[Materializer, Publisher],
             &[Publisher],
-            &[Orchestrator, Reader],
+            &[Orchestrator, Materializer, Reader],
         ),
     ];
     let mut all = Vec::new();
     for (path, read, write, look) in trees {
-        let destroy: Who = if read.contains(&Publisher) { &[] } else { &[Orchestrator] };
+        let is_published = read.contains(&Publisher);
+        let destroy: Who = if is_published { &[] } else { &[Orchestrator] };
+        let published: Who = if is_published { &[Publisher] } else { &[] };
         all.extend([
             may(Method::GET, format!("secret/data/{path}"), read),
             may(Method::POST, format!("secret/data/{path}"), write),
@@ -133,6 +135,8 @@ fn to_secrets() -> Vec<Request> {
             may(Method::POST, format!("secret/metadata/{path}"), &[]),
             may(Method::DELETE, format!("secret/data/{path}"), &[]),
             may(Method::DELETE, format!("secret/metadata/{path}"), &[]),
+            // What a publisher published and publishes no more.
+            may(Method::POST, format!("secret/delete/{path}"), published),
             may(Method::POST, format!("secret/undelete/{path}"), &[]),
             may(Method::POST, format!("secret/destroy/{path}"), destroy),
         ]);

@@ -21,9 +21,9 @@ pub(super) const ENABLE: Schema = Schema {
     ],
 };
 
-/// Fields of the `config` object beside those of a tune.
+/// Fields of the `config` object beside those of a tune. OpenBao's client sends `options` there too, as null.
 const CONFIG: Schema = Schema {
-    acts: &["default_lease_ttl", "max_lease_ttl", "listing_visibility", "token_type"],
+    acts: &["default_lease_ttl", "max_lease_ttl", "listing_visibility", "token_type", "options"],
     refused: TUNE.refused,
 };
 
@@ -72,31 +72,35 @@ pub(super) fn apply(mount: &mut Mount, data: &Data) -> Result<(), ApiError> {
     if let Some(text) = fields::text(data, "description")? {
         text.clone_into(&mut mount.description);
     }
-    if let Some(options) = fields::text_map(data, "options")? {
-        for (name, value) in options {
-            match (mount.kind, name.as_str(), value.as_str()) {
-                (MountKind::Kv, "version", "2") => mount.options.insert(name, value),
-                (MountKind::Kv, "version", _) => {
-                    return Err(ApiError::invalid("only version 2 of kv is served"));
-                }
-                _ => {
-                    let message = format!("field \"options\": {name:?} is not supported here");
-                    return Err(ApiError::invalid(message));
-                }
-            };
-        }
-    }
+    options(mount, data)?;
     if let Some(config) = fields::object(data, "config")? {
         let unknown = CONFIG.judge(config)?;
         if !unknown.is_empty() {
             let message = format!("field \"config\": {} not supported here", unknown.join(", "));
             return Err(ApiError::invalid(message));
         }
+        options(mount, config)?;
         settings(mount, config)?;
     }
     settings(mount, data)?;
     if mount.config.default_lease_ttl_s > mount.max_lease_ttl_s() {
         return Err(ApiError::invalid("default_lease_ttl is longer than max_lease_ttl"));
+    }
+    Ok(())
+}
+
+fn options(mount: &mut Mount, data: &Object) -> Result<(), ApiError> {
+    for (name, value) in fields::text_map(data, "options")?.unwrap_or_default() {
+        match (mount.kind, name.as_str(), value.as_str()) {
+            (MountKind::Kv, "version", "2") => mount.options.insert(name, value),
+            (MountKind::Kv, "version", _) => {
+                return Err(ApiError::invalid("only version 2 of kv is served"));
+            }
+            _ => {
+                let message = format!("field \"options\": {name:?} is not supported here");
+                return Err(ApiError::invalid(message));
+            }
+        };
     }
     Ok(())
 }
