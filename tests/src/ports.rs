@@ -7,6 +7,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tokio::net::TcpSocket;
+
 const FIRST: u32 = 20_000;
 const COUNT: u32 = 12_000;
 
@@ -22,7 +24,7 @@ pub(crate) fn free() -> std::io::Result<u16> {
         let port = FIRST + own.wrapping_add(step) % COUNT;
         let Ok(port) = u16::try_from(port) else { continue };
         match bind(port) {
-            Ok(()) => return Ok(port),
+            Ok(_) => return Ok(port),
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
             Err(error) => return Err(error),
         }
@@ -31,10 +33,11 @@ pub(crate) fn free() -> std::io::Result<u16> {
 }
 
 /// An error where somebody listens on it.
-fn bind(port: u16) -> std::io::Result<()> {
-    let socket = tokio::net::TcpSocket::new_v4()?;
+fn bind(port: u16) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
-    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    Ok(socket)
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ mod tests {
         tokio::spawn(async move {
             let (mut connection, _) = listener.accept().await.unwrap();
             let mut head = [0; 4096];
-            connection.read(&mut head).await.unwrap();
+            assert_ne!(connection.read(&mut head).await.unwrap(), 0);
             let answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
             connection.write_all(answer).await.unwrap();
             std::future::pending::<()>().await;

@@ -17,7 +17,7 @@ use regent_vault::{KvSecret, VersionState};
 use super::explicit::Wanted;
 use super::plan::{MANAGED_BY, PUBLISHER, REGENT};
 
-/// Properties by path.
+/// What leaves the authority: of each path the properties, never all of a path that others write too.
 pub(crate) type Properties = BTreeMap<SecretPath, BTreeSet<String>>;
 
 /// How the properties leave one path.

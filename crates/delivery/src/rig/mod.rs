@@ -61,7 +61,7 @@ impl regent_vault::JwtSource for Account {
 pub(crate) struct Rig {
     pub(crate) admin: Client,
     pub(crate) authority: Arc<FakeAuthority>,
-    /// Behind store `other-backend`.
+    /// A second one, behind store `other-backend`, for what one authority must not do to another's readers.
     pub(crate) other: Arc<FakeAuthority>,
     log: Log,
     cx: Context,
