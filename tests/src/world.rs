@@ -323,6 +323,12 @@ impl World {
         await_object(admin, kind, name, fine).await
     }
 
+    /// The audit log of the real API server that was lent.
+    pub fn api_audit_log(&self) -> Result<PathBuf> {
+        let lent = self.lent.as_ref().context("there is no real API server")?;
+        Ok(lent.real()?.audit_log())
+    }
+
     /// A session of the reader with the authority.
     pub async fn reader(&mut self) -> Result<Session> {
         let system = self.system().await?;

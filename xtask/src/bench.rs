@@ -1,6 +1,6 @@
 //! `bench`: empty cluster → steady state through the binary of profile `dist`; prints figures, never judges them. `bench real`
 //! does so on a real control plane (`tests/examples/figures.rs`), `bench authority` has the embedded authority beside OpenBao
-//! (`tests/examples/authority`).
+//! (`tests/examples/authority`), `bench delivery` the materializer before OpenBao (`tests/examples/delivery.rs`).
 
 use std::process::Command;
 use std::time::Instant;
@@ -10,8 +10,8 @@ use serde_json::Value;
 
 /// Runs the benches for the scales given, by default the example, 100 and 1,000 secrets.
 pub(crate) fn run(args: &[&str]) -> Result<()> {
-    if args.first() == Some(&"authority") {
-        return authority(&args[1..]);
+    if let Some(example @ ("authority" | "delivery")) = args.first().copied() {
+        return beside_openbao(example, &args[1..]);
     }
     let real = args.first() == Some(&"real");
     let args = if real { &args[1..] } else { args };
@@ -93,8 +93,9 @@ fn on_real(binary: &std::path::Path, scale: u32) -> Result<()> {
     Ok(())
 }
 
-/// The embedded authority of profile `release` beside OpenBao; `seconds` is how long each work is measured.
-fn authority(seconds: &[&str]) -> Result<()> {
+/// `authority`: the embedded authority beside OpenBao; `rest` is how many seconds each work is measured. `delivery`: the
+/// materializer on a real control plane with OpenBao; `rest` is for how many ExternalSecrets. Both of profile `release`.
+fn beside_openbao(example: &str, rest: &[&str]) -> Result<()> {
     let cargo = |args: &[&str]| {
         let done = Command::new(env!("CARGO")).args(args).current_dir(crate::root()).status()?;
         if done.success() { Ok(()) } else { bail!("cargo {} failed", args.join(" ")) }
@@ -102,17 +103,12 @@ fn authority(seconds: &[&str]) -> Result<()> {
     cargo(&["build", "--release", "--package", "regent"])?;
     println!("load average         {:>9}", load());
     let binary = crate::root().join("target/release/regent").display().to_string();
-    let mut args = vec![
-        "run",
-        "--release",
-        "--package",
-        "regent-tests",
-        "--example",
-        "authority",
-        "--",
-        binary.as_str(),
-    ];
-    args.extend(seconds);
+    let mut args =
+        vec!["run", "--release", "--package", "regent-tests", "--example", example, "--"];
+    if example == "authority" {
+        args.push(&binary);
+    }
+    args.extend(rest);
     cargo(&args)
 }
 

@@ -210,12 +210,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn c22_half_of_the_places_wait_for_one_server_and_the_others_are_told() {
         let circuits = Circuits::<&str, &str>::new(4, 2);
-        let first = circuits.enter(&"slow").await.ok().expect("a place");
-        let _second = circuits.enter(&"slow").await.ok().expect("a place");
+        let first = circuits.enter(&"slow").await.expect("a place");
+        let _second = circuits.enter(&"slow").await.expect("a place");
         let began = Instant::now();
         assert_eq!(circuits.enter(&"slow").await.err(), Some(NotAsked::Busy));
         assert_eq!(began.elapsed(), SECOND);
-        circuits.enter(&"other").await.ok().expect("another server is asked").answered();
+        circuits.enter(&"other").await.expect("another server is asked").answered();
         assert_eq!(began.elapsed(), SECOND);
         // By now nobody waits any more.
         assert_eq!(circuits.enter(&"slow").await.err(), Some(NotAsked::Busy));
@@ -228,18 +228,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_server_that_failed_is_tried_by_one_until_it_answers() {
         let circuits = Circuits::<&str, &str>::new(8, 2);
-        circuits.enter(&"a").await.ok().expect("a place").failed("down");
+        circuits.enter(&"a").await.expect("a place").failed("down");
         assert_eq!(circuits.enter(&"a").await.err(), Some(NotAsked::Failed("down")));
         tokio::time::sleep(SECOND).await;
-        let trial = circuits.enter(&"a").await.ok().expect("the trial");
+        let trial = circuits.enter(&"a").await.expect("the trial");
         // A trial that takes long is not waited for.
         assert_eq!(circuits.enter(&"a").await.err(), Some(NotAsked::Failed("down")));
         // One that is given up is followed by another.
         drop(trial);
-        circuits.enter(&"a").await.ok().expect("the trial").failed("still down");
+        circuits.enter(&"a").await.expect("the trial").failed("still down");
         assert_eq!(circuits.enter(&"a").await.err(), Some(NotAsked::Failed("still down")));
         tokio::time::sleep(SECOND).await;
-        let trial = circuits.enter(&"a").await.ok().expect("the trial");
+        let trial = circuits.enter(&"a").await.expect("the trial");
         let told = async {
             tokio::task::yield_now().await;
             trial.answered();
