@@ -85,6 +85,9 @@ impl Served {
         let policy = "path \"secret/data/*\" { capabilities = [\"read\"] }";
         let secret =
             json!({"data": {"username": "app", "password": "correct horse battery staple"}});
+        // Never used, for the API server is asked without TLS, and never left out.
+        let key = rcgen::KeyPair::generate()?;
+        let ca = rcgen::CertificateParams::new(Vec::new())?.self_signed(&key)?.pem();
         for (path, body) in [
             ("sys/mounts/secret", json!({"type": "kv", "options": {"version": "2"}})),
             ("sys/policies/acl/reader", json!({"policy": policy})),
@@ -92,7 +95,7 @@ impl Served {
             (
                 "auth/kubernetes/config",
                 json!({"kubernetes_host": api_server, "token_reviewer_jwt": crate::api_server::account_token(),
-                       "disable_local_ca_jwt": false}),
+                       "kubernetes_ca_cert": ca, "disable_local_ca_jwt": true}),
             ),
             (
                 "auth/kubernetes/role/app",

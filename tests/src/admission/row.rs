@@ -1,6 +1,6 @@
 //! One case: somebody tries something, and a policy refuses it or none does.
 
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use super::fixtures::{self, HOME};
@@ -13,6 +13,9 @@ pub(super) enum Act {
     /// Merge-patch the object of this kind and name.
     Change(Value, Value),
     Delete(Value),
+    /// With all objects of its kind that have its name, as `kubectl delete --all` and a namespace's end do: such a request
+    /// names no object.
+    DeleteAmong(Value),
 }
 
 pub(super) struct Row {
@@ -90,6 +93,11 @@ impl Act {
             Self::Delete(object) => {
                 let params = DeleteParams { dry_run: true, ..DeleteParams::default() };
                 fixtures::api(client, object).delete(&name(object), &params).await.map(drop)
+            }
+            Self::DeleteAmong(object) => {
+                let params = DeleteParams { dry_run: true, ..DeleteParams::default() };
+                let of = ListParams::default().fields(&format!("metadata.name={}", name(object)));
+                fixtures::api(client, object).delete_collection(&params, &of).await.map(drop)
             }
         }
     }

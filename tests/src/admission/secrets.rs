@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::fixtures::{HOME, bootstrap, materialized, secret};
 use super::people::{GARBAGE, MANAGER, NAMESPACES, Who};
-use super::row::Act::{Change, Create, Delete};
+use super::row::Act::{Change, Create, Delete, DeleteAmong};
 use super::row::{Row, at, data, labelled, may, may_not, noted};
 
 const B: Who = Who::Component(Identity::Bootstrap);
@@ -111,6 +111,10 @@ fn owned_as((name, without_owner): (&'static str, Value)) -> Vec<Row> {
         rows.push(may_not(who, "deletes it", Delete(it()), MATERIALIZED));
     }
     rows.extend(PASS.iter().chain(&KUBERNETES).map(|who| may(*who, "deletes it", Delete(it()))));
+    rows.extend(
+        PASS.iter().chain(&KUBERNETES).map(|who| may(*who, "deletes all", DeleteAmong(it()))),
+    );
+    rows.push(may_not(A, "deletes all", DeleteAmong(it()), MATERIALIZED));
     rows
 }
 

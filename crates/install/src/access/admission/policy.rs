@@ -135,8 +135,10 @@ impl AdmissionPolicy {
     /// annotation no `authorizer`: that it answered with success is what says that the verb was held.
     fn audit(&self) -> String {
         let all: Vec<String> = self.rules.iter().map(|r| format!("variables.{}", r.name)).collect();
+        // Who deletes a collection names no object.
         format!(
-            "{} ? '' : request.operation + ' of ' + request.namespace + '/' + request.name + ' by ' + \
+            "{} ? '' : request.operation + ' of ' + request.namespace + '/' + \
+             (has(request.name) ? request.name : oldObject.metadata.name) + ' by ' + \
              request.userInfo.username + ' passes by verb {OVERRIDE_VERB} alone'",
             all.join(" && ")
         )
