@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::request::Place;
-use crate::not_asked::not_asked;
+use crate::not_asked::{does_not_answer, not_asked};
 use crate::not_ready::NotReady;
 use crate::store::Served;
 use regent_operator::Context;
@@ -159,7 +159,7 @@ impl Authorities {
                 *held = Some((asked, Arc::clone(&read)));
                 Ok(read)
             }
-            Err(error) => Err(failed(asking, &error)),
+            Err(error) => Err(failed(endpoint, asking, &error)),
         }
     }
 
@@ -255,8 +255,11 @@ impl Authorities {
 }
 
 /// Notes how a read failed: what a working authority refuses is an answer.
-fn failed(asking: Asking<NotReady>, error: &Error) -> NotReady {
-    let not_ready = unread(error);
+fn failed(endpoint: &AuthorityEndpoint, asking: Asking<NotReady>, error: &Error) -> NotReady {
+    let not_ready = match error {
+        Error::Timeout { .. } => does_not_answer(endpoint),
+        error => unread(error),
+    };
     if error.is_sealed() || error.is_transient() {
         asking.failed(not_ready.clone());
     } else {

@@ -14,7 +14,7 @@ use regent_vault::{Kv, Session};
 use super::plan::{Plan, marks, other_publisher, plan};
 use super::released::is_released;
 use super::withdraw::{Withdrawal, withdrawal};
-use crate::not_asked::not_asked;
+use crate::not_asked::{does_not_answer, not_asked};
 use crate::not_ready::NotReady;
 use regent_operator::Context;
 use regent_operator::circuit::Circuits;
@@ -107,10 +107,10 @@ impl Authorities {
         author: &Author<'_>,
         now: Timestamp,
     ) -> Result<VersionPair, NotReady> {
-        let open = self.open(server).map_err(|e| unwritten(&e))?;
+        let open = self.open(server).map_err(|e| unwritten(server, &e))?;
         let kv = open.session.kv(SECRET_MOUNT);
         let _one_at_a_time = self.turn(server, path).await;
-        let current = kv.read(path.as_str(), None).await.map_err(|e| unwritten(&e))?;
+        let current = kv.read(path.as_str(), None).await.map_err(|e| unwritten(server, &e))?;
         let former = match other_publisher(current.as_ref(), author.publisher) {
             Some(other) if is_released(&self.cx.api, author.publisher, other, path).await => {
                 Some(other)
@@ -123,14 +123,14 @@ impl Authorities {
             Plan::Nothing(version) if !author.first => return Ok(version),
             Plan::Nothing(version) => version,
             Plan::Claim(version) => {
-                claim(&kv, path, author.publisher).await?;
+                claim(server, &kv, path, author.publisher).await?;
                 version
             }
             Plan::Write { data, json, cas, claim: claimed } => {
                 let written = kv.write_typed(path.as_str(), &data, &json, Some(cas)).await;
-                let version = written.map_err(|e| unwritten(&e))?;
+                let version = written.map_err(|e| unwritten(server, &e))?;
                 if claimed {
-                    claim(&kv, path, author.publisher).await?;
+                    claim(server, &kv, path, author.publisher).await?;
                 }
                 tracing::info!(
                     component = "publisher", %path, %version, object = author.publisher, "published"
@@ -151,21 +151,21 @@ impl Authorities {
         publisher: &str,
         now: Timestamp,
     ) -> Result<(), NotReady> {
-        let open = self.open(server).map_err(|e| unwritten(&e))?;
+        let open = self.open(server).map_err(|e| unwritten(server, &e))?;
         let kv = open.session.kv(SECRET_MOUNT);
         let _one_at_a_time = self.turn(server, path).await;
-        let current = kv.read(path.as_str(), None).await.map_err(|e| unwritten(&e))?;
+        let current = kv.read(path.as_str(), None).await.map_err(|e| unwritten(server, &e))?;
         let step = withdrawal(current.as_ref(), publisher, properties);
         drop(current);
         let (kind, version) = match step {
             Withdrawal::Nothing => return Ok(()),
             Withdrawal::Write { data, json, cas } => {
                 let written = kv.write_typed(path.as_str(), &data, &json, Some(cas)).await;
-                (kinds::PUBLISHED, written.map_err(|e| unwritten(&e))?)
+                (kinds::PUBLISHED, written.map_err(|e| unwritten(server, &e))?)
             }
             Withdrawal::Delete(version) => {
                 let deleted = kv.delete(path.as_str(), &[version.number]).await;
-                deleted.map_err(|e| unwritten(&e))?;
+                deleted.map_err(|e| unwritten(server, &e))?;
                 (kinds::WITHDRAWN, version)
             }
         };
@@ -213,9 +213,14 @@ impl Authorities {
     }
 }
 
-async fn claim(kv: &Kv, path: &SecretPath, publisher: &str) -> Result<(), NotReady> {
+async fn claim(
+    server: &AuthorityEndpoint,
+    kv: &Kv,
+    path: &SecretPath,
+    publisher: &str,
+) -> Result<(), NotReady> {
     let claimed = kv.patch_custom_metadata(path.as_str(), &marks(publisher)).await;
-    claimed.map_err(|e| unwritten(&e))
+    claimed.map_err(|e| unwritten(server, &e))
 }
 
 /// The event of one publication or withdrawal; the same for a repeat of it (PROTOCOLS.md §8).
@@ -245,7 +250,10 @@ fn event(
     }
 }
 
-fn unwritten(error: &regent_vault::Error) -> NotReady {
+fn unwritten(server: &AuthorityEndpoint, error: &regent_vault::Error) -> NotReady {
+    if matches!(error, regent_vault::Error::Timeout { .. }) {
+        return does_not_answer(server);
+    }
     let reason = if error.is_sealed() {
         "AuthoritySealed"
     } else if error.is_unreachable() || error.is_transient() {

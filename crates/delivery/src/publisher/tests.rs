@@ -118,7 +118,7 @@ async fn m05_a_publication_beside_other_properties_keeps_their_json() {
 /// Every state that is refused or missing: at most one request and one write in half a minute each.
 #[tokio::test(start_paused = true)]
 async fn at_rest_nothing_that_is_refused_asks_more_than_once_in_half_a_minute() {
-    for mood in [Mood::Well, Mood::Sealed, Mood::Denies, Mood::Fails] {
+    for mood in [Mood::Well, Mood::Sealed, Mood::Denies, Mood::Fails, Mood::Hangs] {
         let rig = begin().await;
         rig.authority.put("platform-data/postgres/taken", r#"{"password":"x"}"#);
         let states = [
