@@ -92,8 +92,7 @@ impl<K: Clone + Eq + Hash, E: Clone> Circuits<K, E> {
         server: &K,
         turn: impl Future<Output = T>,
     ) -> Result<T, NotAsked<E>> {
-        let limit = if self.circuit(server).is_stuck() { Duration::ZERO } else { WAIT_MAX };
-        tokio::time::timeout(limit, turn).await.map_err(|_| NotAsked::Busy)
+        self.circuit(server).wait(turn).await
     }
 
     fn circuit(&self, server: &K) -> Arc<Circuit<E>> {
@@ -116,14 +115,12 @@ impl<E: Clone> Circuit<E> {
         let ended = self.tried.notified();
         let mut ended = std::pin::pin!(ended);
         ended.as_mut().enable();
-        if !lock(&self.state).is_tried {
-            return lock(&self.state).holds().map_or(Ok(()), |e| Err(NotAsked::Failed(e)));
+        let is_tried = lock(&self.state).is_tried;
+        if is_tried && self.wait(ended).await.is_err() {
+            let failed = lock(&self.state).failed.as_ref().map(|(_, error)| error.clone());
+            return Err(failed.map_or(NotAsked::Busy, NotAsked::Failed));
         }
-        if !self.is_stuck() && tokio::time::timeout(WAIT_MAX, ended).await.is_ok() {
-            return lock(&self.state).holds().map_or(Ok(()), |e| Err(NotAsked::Failed(e)));
-        }
-        let failed = lock(&self.state).failed.as_ref().map(|(_, error)| error.clone());
-        Err(failed.map_or(NotAsked::Busy, NotAsked::Failed))
+        lock(&self.state).holds().map_or(Ok(()), |error| Err(NotAsked::Failed(error)))
     }
 
     /// Whether who asks now finds out whether it answers again.
@@ -155,14 +152,14 @@ impl<E: Clone> State<E> {
 
 impl<E> Circuit<E> {
     async fn place(&self) -> Result<OwnedSemaphorePermit, NotAsked<E>> {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(place);
-        }
-        if self.is_stuck() {
-            return Err(NotAsked::Busy);
-        }
-        let place = tokio::time::timeout(WAIT_MAX, Arc::clone(&self.places).acquire_owned()).await;
-        place.ok().and_then(Result::ok).ok_or(NotAsked::Busy)
+        let place = self.wait(Arc::clone(&self.places).acquire_owned()).await?;
+        place.map_err(|_| NotAsked::Busy)
+    }
+
+    /// What is there already is never waited for.
+    async fn wait<T>(&self, turn: impl Future<Output = T>) -> Result<T, NotAsked<E>> {
+        let limit = if self.is_stuck() { Duration::ZERO } else { WAIT_MAX };
+        tokio::time::timeout(limit, turn).await.map_err(|_| NotAsked::Busy)
     }
 
     /// Whether nothing has come back for longer than anybody waits.

@@ -133,10 +133,7 @@ impl Authorities {
         let since = since.unwrap_or_else(|| began.checked_sub(SHARED_FOR).unwrap_or(began));
         let endpoint = &store.endpoint;
         let slot = self.slot(endpoint, place);
-        let held = match slot.try_lock() {
-            Ok(held) => Ok(held),
-            Err(_) => self.circuits.wait(endpoint, slot.lock()).await,
-        };
+        let held = self.circuits.wait(endpoint, slot.lock()).await;
         let mut held = held.map_err(|e| not_asked(endpoint, e))?;
         if let Some((asked, read)) = &*held {
             let version = (**read).as_ref().map(|secret| &secret.version);

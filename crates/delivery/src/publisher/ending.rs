@@ -116,7 +116,8 @@ impl Worker {
         endpoint(name, &store.spec, &home)
     }
 
-    fn of(&self, object: &PushSecret) -> Api<PushSecret> {
+    /// The API of `object`'s namespace.
+    pub(super) fn of(&self, object: &PushSecret) -> Api<PushSecret> {
         let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
         Api::namespaced(self.cx.api.clone(), namespace)
     }

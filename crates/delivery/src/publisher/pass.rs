@@ -326,8 +326,7 @@ impl Worker {
         object: &PushSecret,
         outcome: &Outcome<'_>,
     ) -> Result<(), ReconcileError> {
-        let namespace = object.namespace().unwrap_or_default();
-        let api: Api<PushSecret> = Api::namespaced(self.cx.api.clone(), &namespace);
+        let api = self.of(object);
         let next = |base: &PushSecret| {
             let old = base.status.clone().unwrap_or_default();
             let new = status::after(&old, &object.metadata, outcome, self.cx.now());
