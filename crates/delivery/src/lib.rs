@@ -10,7 +10,6 @@
 
 mod fingerprint;
 pub mod materializer;
-mod not_asked;
 mod not_ready;
 pub mod publisher;
 #[cfg(test)]
@@ -18,3 +17,4 @@ mod rig;
 mod secret_values;
 mod served_namespaces;
 mod store;
+mod unanswered;

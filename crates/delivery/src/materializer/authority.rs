@@ -15,9 +15,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::request::Place;
-use crate::not_asked::{does_not_answer, not_asked};
 use crate::not_ready::NotReady;
 use crate::store::Served;
+use crate::unanswered::{self, not_asked};
 use regent_operator::Context;
 use regent_operator::circuit::{Asking, Circuits};
 use regent_operator::trusted_authority::AuthorityEndpoint;
@@ -145,7 +145,7 @@ impl Authorities {
         }
         let asking = self.circuits.enter(endpoint).await.map_err(|e| not_asked(endpoint, e))?;
         let asked = instant();
-        let kv = self.session(endpoint).map_err(|e| unread(&e))?.kv(&store.mount);
+        let kv = self.session(endpoint).map_err(|e| unread(endpoint, &e))?.kv(&store.mount);
         match kv.read(place.path.as_str(), place.version).await {
             Ok(secret) => {
                 asking.answered();
@@ -181,8 +181,9 @@ impl Authorities {
     }
 
     async fn probe(&self, store: &Served) -> Result<(), NotReady> {
-        let session = self.session(&store.endpoint).map_err(|e| unread(&e))?;
-        let health = session.client().health().await.map_err(|e| unread(&e))?;
+        let endpoint = &store.endpoint;
+        let session = self.session(endpoint).map_err(|e| unread(endpoint, &e))?;
+        let health = session.client().health().await.map_err(|e| unread(endpoint, &e))?;
         let not_ready = |reason, what: &str| {
             let message = format!("the authority at {} is {what}", store.endpoint.address);
             Err(NotReady::until_retry(reason, message))
@@ -253,10 +254,7 @@ impl Authorities {
 
 /// Notes how a read failed: what a working authority refuses is an answer.
 fn failed(endpoint: &AuthorityEndpoint, asking: Asking<NotReady>, error: &Error) -> NotReady {
-    let not_ready = match error {
-        Error::Timeout { .. } => does_not_answer(endpoint),
-        error => unread(error),
-    };
+    let not_ready = unread(endpoint, error);
     if error.is_sealed() || error.is_transient() {
         asking.failed(not_ready.clone());
     } else {
@@ -266,20 +264,8 @@ fn failed(endpoint: &AuthorityEndpoint, asking: Asking<NotReady>, error: &Error)
 }
 
 /// What a person sees of a failed read.
-pub(crate) fn unread(error: &Error) -> NotReady {
-    let reason = if error.is_sealed() {
-        "AuthoritySealed"
-    } else if error.is_unreachable() || error.is_transient() {
-        "AuthorityUnreachable"
-    } else if error.is_denied() {
-        "AuthorityDenied"
-    } else {
-        "SecretSyncedError"
-    };
-    if error.is_denied() {
-        return NotReady::until_person(reason, error.to_string());
-    }
-    NotReady::until_retry(reason, error.to_string())
+fn unread(endpoint: &AuthorityEndpoint, error: &Error) -> NotReady {
+    unanswered::failed(endpoint, error, "SecretSyncedError")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

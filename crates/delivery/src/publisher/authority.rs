@@ -14,8 +14,8 @@ use regent_vault::{Kv, Session};
 use super::plan::{Plan, marks, other_publisher, plan};
 use super::released::is_released;
 use super::withdraw::{Withdrawal, withdrawal};
-use crate::not_asked::{does_not_answer, not_asked};
 use crate::not_ready::NotReady;
+use crate::unanswered::{self, not_asked};
 use regent_operator::Context;
 use regent_operator::circuit::Circuits;
 use regent_operator::ledger::{Ledger, LedgerError};
@@ -251,24 +251,8 @@ fn event(
 }
 
 fn unwritten(server: &AuthorityEndpoint, error: &regent_vault::Error) -> NotReady {
-    if matches!(error, regent_vault::Error::Timeout { .. }) {
-        return does_not_answer(server);
-    }
-    let reason = if error.is_sealed() {
-        "AuthoritySealed"
-    } else if error.is_unreachable() || error.is_transient() {
-        "AuthorityUnreachable"
-    } else if error.is_denied() {
-        "AuthorityDenied"
-    } else if matches!(error, regent_vault::Error::NotText { .. }) {
-        "NotText"
-    } else {
-        "Errored"
-    };
-    if error.is_denied() {
-        return NotReady::until_person(reason, error.to_string());
-    }
-    NotReady::until_retry(reason, error.to_string())
+    let is_no_text = matches!(error, regent_vault::Error::NotText { .. });
+    unanswered::failed(server, error, if is_no_text { "NotText" } else { "Errored" })
 }
 
 fn ledger_behind(error: &LedgerError) -> NotReady {
