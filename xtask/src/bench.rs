@@ -1,6 +1,7 @@
 //! `bench`: empty cluster → steady state through the binary of profile `dist`; prints figures, never judges them. `bench real`
 //! does so on a real control plane (`tests/examples/figures.rs`), `bench authority` has the embedded authority beside OpenBao
-//! (`tests/examples/authority`), `bench delivery` the materializer before OpenBao (`tests/examples/delivery.rs`).
+//! (`tests/examples/authority`), `bench delivery` the materializer before OpenBao (`tests/examples/delivery.rs`),
+//! `bench git` one GitSource of many objects (`tests/examples/git.rs`).
 
 use std::process::Command;
 use std::time::Instant;
@@ -10,7 +11,7 @@ use serde_json::Value;
 
 /// Runs the benches for the scales given, by default the example, 100 and 1,000 secrets.
 pub(crate) fn run(args: &[&str]) -> Result<()> {
-    if let Some(example @ ("authority" | "delivery")) = args.first().copied() {
+    if let Some(example @ ("authority" | "delivery" | "git")) = args.first().copied() {
         return beside_openbao(example, &args[1..]);
     }
     let real = args.first() == Some(&"real");
@@ -94,7 +95,8 @@ fn on_real(binary: &std::path::Path, scale: u32) -> Result<()> {
 }
 
 /// `authority`: the embedded authority beside OpenBao; `rest` is how many seconds each work is measured. `delivery`: the
-/// materializer on a real control plane with OpenBao; `rest` is for how many ExternalSecrets. Both of profile `release`.
+/// materializer on a real control plane with OpenBao; `rest` is for how many ExternalSecrets. `git`: one GitSource; `rest` is of
+/// how many objects. All of profile `release`.
 fn beside_openbao(example: &str, rest: &[&str]) -> Result<()> {
     let cargo = |args: &[&str]| {
         let done = Command::new(env!("CARGO")).args(args).current_dir(crate::root()).status()?;

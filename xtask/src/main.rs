@@ -30,7 +30,9 @@ cargo xtask TASK
   bench [N ...]        empty cluster to steady state: the example, 100 and 1,000 secrets; RSS, idle CPU, size
   bench real [N ...]   the same on a real control plane, 1,000 secrets: memory, requests while idle and at a restart
   bench authority [SECONDS]  the embedded authority beside OpenBao: reads, writes, tokens, logins, health; ratios
+  bench authority strain [KEYS]  what the embedded one's opening, held bodies and forged logins cost
   bench delivery [N]   the materializer on a real control plane with OpenBao: N ExternalSecrets, cold; requests each
+  bench git [N]        one GitSource of N ConfigMaps on a real control plane: time, requests, and what a minute costs
   tools [--only NAME,NAME]  builds the real control plane of the tests once: kube-apiserver, kube-controller-manager,
                        kubectl, etcd, bao (OpenBao), sops, helm; links them in target/tools/bin; needs Go
 ";

@@ -20,6 +20,15 @@ pub(crate) async fn start() -> Result<String> {
     Ok(format!("http://{addr}"))
 }
 
+/// Takes every question and answers none.
+pub(crate) async fn start_silent() -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let addr: SocketAddr = listener.local_addr()?;
+    let router = axum::Router::new().fallback(std::future::pending::<()>);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(format!("http://{addr}"))
+}
+
 async fn review(Json(asked): Json<Value>) -> Json<Value> {
     let user = "system:serviceaccount:payments:app";
     Json(json!({
@@ -35,9 +44,14 @@ async fn review(Json(asked): Json<Value>) -> Json<Value> {
 
 /// A token of the account that the role admits. Nobody checks its signature but the API server above.
 pub(crate) fn account_token() -> String {
+    token(0)
+}
+
+/// The same, another one for each `turn`.
+pub(crate) fn token(turn: usize) -> String {
     let claims = json!({
         "iss": "https://kubernetes.default.svc", "aud": ["https://kubernetes.default.svc"],
-        "sub": "system:serviceaccount:payments:app",
+        "sub": "system:serviceaccount:payments:app", "jti": turn.to_string(),
         "iat": 1_700_000_000_u64, "nbf": 1_700_000_000_u64, "exp": 4_000_000_000_u64,
         "kubernetes.io": {
             "namespace": "payments",

@@ -80,6 +80,32 @@ async fn one(addr: SocketAddr, ask: &Ask, end: Instant) -> Result<(Vec<Duration>
     Ok((times, refused))
 }
 
+/// Sends `asks` one after the other over one connection. Each must succeed.
+pub(crate) async fn in_turn(addr: SocketAddr, asks: impl Iterator<Item = Ask>) -> Result<()> {
+    let mut stream = TcpStream::connect(addr).await?;
+    stream.set_nodelay(true)?;
+    let mut buffer = Vec::with_capacity(8 << 10);
+    for ask in asks {
+        stream.write_all(&ask.0).await?;
+        let (status, _) = answer(&mut stream, &mut buffer).await?;
+        if !(200..300).contains(&status) {
+            bail!("answered {status}");
+        }
+    }
+    Ok(())
+}
+
+/// Opens a connection and sends all of `ask` but its last byte. The connection is held as long as its value.
+pub(crate) async fn held(addr: SocketAddr, ask: &Ask) -> Result<TcpStream> {
+    let mut stream = TcpStream::connect(addr).await?;
+    let (_, rest) = ask.0.split_last().context("an empty request")?;
+    // What the server does not take stays in the buffers of the connection, or is not sent.
+    let sent = tokio::time::timeout(Duration::from_millis(200), stream.write_all(rest)).await;
+    // One that is refused is closed while it is sent to.
+    let _refused = sent;
+    Ok(stream)
+}
+
 /// One request over a connection of its own, and its answer.
 pub(crate) async fn once(addr: SocketAddr, ask: &Ask) -> Result<(u16, Value)> {
     let mut stream = TcpStream::connect(addr).await?;
@@ -115,6 +141,11 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<(u16, us
 }
 
 impl Sample {
+    /// What the slowest hundredth took at least.
+    pub(crate) fn slowest_hundredth(&self) -> Duration {
+        self.slowest_hundredth
+    }
+
     /// Answers in a second.
     pub(crate) fn per_second(&self) -> f64 {
         self.answers as f64 / self.span.as_secs_f64()

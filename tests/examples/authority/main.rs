@@ -4,12 +4,15 @@
 //! node), both on loopback without TLS, durable, with an audit log in a file. It asks each the same with so many
 //! connections that stay open, and prints answers a second, the slowest hundredth, and the processor time that the server
 //! took for one answer. Whoever asks runs on the same machine. Figures are printed, never judged.
+//!
+//! `authority BINARY strain [KEYS]` asks the embedded one what strangers and size cost (`strain.rs`).
 
 #![allow(clippy::print_stdout, reason = "a tool for the terminal")]
 
 mod api_server;
 mod load;
 mod servers;
+mod strain;
 
 use std::time::Duration;
 
@@ -55,6 +58,11 @@ const WORKS: &[Work] = &[
 async fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let Some(binary) = args.next() else { bail!("authority BINARY [SECONDS]") };
+    let mut args = args.peekable();
+    if args.next_if_eq("strain").is_some() {
+        let keys = args.next().map_or(Ok(100_000), |text| text.parse());
+        return strain::measure(binary.as_ref(), keys.context("KEYS is a number")?).await;
+    }
     let seconds = args.next().map_or(Ok(2), |text| text.parse()).context("SECONDS is a number")?;
     let span = Duration::from_secs(seconds);
     let api_server = api_server::start().await?;

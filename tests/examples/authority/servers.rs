@@ -12,6 +12,8 @@ use crate::load::{Ask, once};
 
 /// Longest that a server may take to answer after its start.
 const START_LIMIT: Duration = Duration::from_secs(30);
+/// From one look at its health to the next.
+const LOOK: Duration = Duration::from_millis(5);
 /// Clock ticks of `/proc/PID/stat` in a second, on every Linux that this runs on.
 const TICKS: u64 = 100;
 
@@ -22,9 +24,11 @@ pub(crate) struct Served {
     pub(crate) root: String,
     /// A token of one policy and `default`.
     pub(crate) reader: String,
+    command: Command,
     child: Child,
     #[expect(dead_code, reason = "deleted with its value")]
     folder: tempfile::TempDir,
+    share: String,
 }
 
 impl Served {
@@ -67,18 +71,38 @@ impl Served {
         let log = std::fs::File::create(folder.path().join("log"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().with_context(|| format!("starting {name}"))?;
-        let mut served =
-            Self { name, addr, root: String::new(), reader: String::new(), child, folder };
+        let (root, reader, share) = (String::new(), String::new(), String::new());
+        let mut served = Self { name, addr, root, reader, command, child, folder, share };
         served.until_health(501).await?;
         let made = served
             .ask("PUT", "sys/init", &json!({"secret_shares": 1, "secret_threshold": 1}))
             .await?;
         served.root = text(&made["root_token"])?;
-        let share = text(&made["keys_base64"][0])?;
-        served.ask("PUT", "sys/unseal", &json!({"key": share})).await?;
-        served.until_health(200).await?;
+        served.share = text(&made["keys_base64"][0])?;
+        served.unseal().await?;
         served.fill(api_server).await?;
         Ok(served)
+    }
+
+    async fn unseal(&self) -> Result<()> {
+        self.ask("PUT", "sys/unseal", &json!({"key": self.share})).await?;
+        self.until_health(200).await
+    }
+
+    /// Ends it as `signal` does, starts it anew, and returns how long it took from its start to the first answer, which
+    /// comes once its storage is open.
+    pub(crate) async fn again(&mut self, signal: &str) -> Result<Duration> {
+        let id = self.child.id().to_string();
+        if !Command::new("kill").args(["-s", signal, &id]).status()?.success() {
+            bail!("{} could not be sent {signal}", self.name);
+        }
+        self.child.wait()?;
+        let began = Instant::now();
+        self.child = self.command.spawn()?;
+        self.until_health(503).await?;
+        let took = began.elapsed();
+        self.unseal().await?;
+        Ok(took)
     }
 
     async fn fill(&mut self, api_server: &str) -> Result<()> {
@@ -160,7 +184,7 @@ impl Served {
             if Instant::now() > deadline {
                 bail!("{} did not come to health {wanted}: {found:?}", self.name);
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 }
