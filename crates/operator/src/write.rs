@@ -60,12 +60,9 @@ pub fn delete_exactly(uid: Option<String>, resource_version: Option<String>) -> 
 
 /// What became of a status that was to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StatusWrite {
-    /// The API server holds it.
-    Written {
-        /// The object's version since then: what a watch tells of it is this write.
-        resource_version: Option<String>,
-    },
+pub enum StatusWrite<K> {
+    /// The API server holds it: the object as it said in its answer.
+    Written(Box<K>),
     /// The object is gone: nothing to say, nobody to say it to.
     Gone,
     /// The object changed after it was read: the event of that change wakes the reconcile again.
@@ -80,7 +77,7 @@ pub async fn write_status<K>(
     api: &Api<K>,
     manager: &FieldManager,
     object: &K,
-) -> Result<StatusWrite, ApiError>
+) -> Result<StatusWrite<K>, ApiError>
 where
     K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + Debug,
 {
@@ -98,7 +95,7 @@ pub async fn merge_status<K>(
     manager: &FieldManager,
     name: &str,
     fields: &Value,
-) -> Result<StatusWrite, ApiError>
+) -> Result<StatusWrite<K>, ApiError>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
 {
@@ -111,12 +108,9 @@ where
 fn outcome<K: Resource>(
     written: kube::Result<K>,
     object: impl FnOnce() -> String,
-) -> Result<StatusWrite, ApiError> {
+) -> Result<StatusWrite<K>, ApiError> {
     let error = match written {
-        Ok(object) => {
-            let resource_version = object.meta().resource_version.clone();
-            return Ok(StatusWrite::Written { resource_version });
-        }
+        Ok(object) => return Ok(StatusWrite::Written(Box::new(object))),
         Err(error) => error,
     };
     let error = ApiError::new("update status of", object(), &error);
@@ -145,7 +139,7 @@ where
     let mut written = next(object);
     for _ in 0..STATUS_TRIES_MAX {
         let Some(new) = written else { return Ok(()) };
-        if write_status(api, manager, &new).await? != StatusWrite::Changed {
+        if !matches!(write_status(api, manager, &new).await?, StatusWrite::Changed) {
             return Ok(());
         }
         let fresh = api.get_opt(&new.name_any()).await;

@@ -72,8 +72,7 @@ fn an_object_that_is_gone_or_has_changed_is_no_failure() {
     };
     let mut written = Secret::default();
     written.metadata.resource_version = Some("7".into());
-    let resource_version = Some("7".to_owned());
-    let expected = Ok(StatusWrite::Written { resource_version });
+    let expected = Ok(StatusWrite::Written(Box::new(written.clone())));
     assert_eq!(outcome(Ok(written), || "Kind a/b".into()), expected);
     assert_eq!(answer(404), Ok(StatusWrite::Gone));
     assert_eq!(answer(409), Ok(StatusWrite::Changed));

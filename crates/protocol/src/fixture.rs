@@ -103,10 +103,11 @@ pub(crate) fn write(seen: &mut Observation, number: i64, created_time: &str) {
     seen.metadata.current_version = seen.metadata.current_version.max(number);
 }
 
-/// An observation in which version 1 is there, with a policy.
+/// An observation in which version 1 is there, with a policy, and the status says so.
 pub(crate) fn acknowledged() -> Observation {
     let mut seen = observation();
     write(&mut seen, 1, "t1");
     seen.metadata.policy = PolicySeen::Valid(RotationPolicy::default());
+    seen.subject.status = Some(pair(1));
     seen
 }

@@ -19,6 +19,7 @@ pub fn fresh_before(effect: &Effect) -> Needs {
         | Effect::Promote { .. }
         | Effect::CreateCandidate { .. }
         | Effect::RemoveCandidates(_)
+        | Effect::Project(_)
         | Effect::Ledger(_) => Needs::default(),
     }
 }

@@ -1,5 +1,5 @@
-//! The first value of a generated secret: a candidate is persisted, noted by its HMAC, and written
-//! with `cas=0` (PROTOCOLS.md §4, §5.2). No person ever sees it.
+//! The first value of a generated secret: the record names a candidate, which is made and persisted, and then written with
+//! `cas=0` (PROTOCOLS.md §4, §5.2). No person ever sees it.
 
 use jiff::Timestamp;
 
@@ -11,8 +11,7 @@ use crate::reason::Reason;
 use crate::record::{Origin, Record, State};
 use crate::step::{Effect, Source, Step, conflict};
 
-/// What the next step looks at. A candidate is made with `cas=0`, which tells of one that is there:
-/// only a record that is found makes it worth a look.
+/// What the next step looks at. A candidate that a record of this session is the first to name is not there.
 pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
     let none = Needs::default();
     let Some(record) = record else { return Needs { mount: true, metadata: true, ..none } };
@@ -22,7 +21,7 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
             match seen.metadata.current_version {
                 _ if !seen.known.metadata => looked,
                 0 => Needs { candidate: record.candidate.clone(), ..looked },
-                _ => Needs { first: true, ..looked },
+                _ => Needs { first: true, candidate: record.candidate.clone(), ..looked },
             }
         }
         State::Acknowledged | State::Disposing | State::Done => Needs { metadata: true, ..none },
@@ -41,7 +40,9 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
     match record.state {
         State::Intent => write(record, seen),
         State::Acknowledged | State::Disposing => acknowledged(record, seen, now),
-        State::Done => introduce::present(record, seen).unwrap_or(Step::End(Outcome::Done)),
+        State::Done => introduce::present(record, seen)
+            .or_else(|| introduce::unknown(record, seen))
+            .unwrap_or(Step::End(Outcome::Done)),
         State::Rotating => Step::End(Outcome::Done),
     }
 }
@@ -53,17 +54,10 @@ fn look(seen: &Observation) -> Step {
     if seen.metadata.current_version > 0 {
         return occupied(seen);
     }
-    let Some(candidate) = &seen.candidate else {
-        return Step::Do(Effect::CreateCandidate {
-            name: seen.subject.run.uid.clone(),
-            renew: None,
-        });
-    };
     let policy = seen.subject.request.policy.clone();
     let mut record =
         Record::intent(&seen.subject.path, seen.subject.owner.clone(), Origin::Generate, policy);
-    record.candidate = Some(candidate.name.clone());
-    record.push_hmac(&candidate.hmac);
+    record.candidate = Some(seen.subject.run.uid.clone());
     record.notes.run = Some(seen.subject.run.name.clone());
     Step::Persist(Box::new(record))
 }
@@ -74,14 +68,8 @@ fn write(record: &Record, seen: &Observation) -> Step {
     }
     match (&seen.first, &seen.candidate) {
         (ValueSeen::None, Some(c)) if seen.metadata.current_version == 0 => {
-            if record.newest_hmac() == Some(c.hmac.as_str()) {
-                let source = Source::Candidate(c.name.clone());
-                return Step::Do(Effect::WriteFirst { source, hmac: c.hmac.clone() });
-            }
-            // A candidate made to replace a lost one: its HMAC is noted before it is written.
-            let mut next = record.to(State::Intent);
-            next.roll_hmac(&c.hmac);
-            Step::Persist(Box::new(next))
+            let source = Source::Candidate(c.name.clone());
+            Step::Do(Effect::WriteFirst { source, hmac: c.hmac.clone() })
         }
         (ValueSeen::None, None) if seen.metadata.current_version == 0 => {
             replace_candidate(record, seen)
@@ -93,7 +81,11 @@ fn write(record: &Record, seen: &Observation) -> Step {
                 seen.subject.path
             ),
         ),
-        (ValueSeen::Read { pair, hmac }, _) if record.newest_hmac() == Some(hmac.as_str()) => {
+        // The candidate stays until this is acknowledged: it tells whose value that is.
+        (ValueSeen::Read { pair, hmac }, candidate)
+            if candidate.as_ref().is_some_and(|c| c.hmac == *hmac)
+                || record.newest_hmac() == Some(hmac.as_str()) =>
+        {
             introduce::acknowledge(record, pair, hmac)
         }
         (ValueSeen::Read { .. }, _) => occupied(seen),

@@ -1,10 +1,17 @@
 //! Every branch of a generation.
 
 use super::*;
-use crate::fixture::{self, acknowledged as acked, at, observation, pair};
+use crate::fixture::{self, at, observation, pair};
 use crate::observation::CandidateSeen;
 use crate::outcome::Decider;
 use regent_types::policy::RotationPolicy;
+
+/// Version 1 is there, and no status says so yet.
+fn acked() -> Observation {
+    let mut seen = fixture::acknowledged();
+    seen.subject.status = None;
+    seen
+}
 
 fn candidate(name: &str, hmac: &str) -> Option<CandidateSeen> {
     Some(CandidateSeen { name: name.into(), hmac: hmac.into() })
@@ -25,17 +32,29 @@ fn persisted(step: Step) -> Record {
     }
 }
 
+/// H15: the record names the candidate before it is made, so that none lies about that no record knows.
 #[test]
-fn the_candidate_is_persisted_before_the_record_and_the_record_before_the_write() {
+fn h15_the_intent_names_the_candidate_before_it_is_made_and_it_is_made_before_the_write() {
     let mut seen = observation();
-    let first = step(None, &seen, at(0));
-    assert_eq!(first, Step::Do(Effect::CreateCandidate { name: "run1".into(), renew: None }));
-    seen.candidate = candidate("run1", "k:g");
     let record = persisted(step(None, &seen, at(0)));
-    assert_eq!((record.newest_hmac(), record.candidate.as_deref()), (Some("k:g"), Some("run1")));
+    assert_eq!((record.newest_hmac(), record.candidate.as_deref()), (None, Some("run1")));
+    let made = step(Some(&record), &seen, at(0));
+    assert_eq!(made, Step::Do(Effect::CreateCandidate { name: "run1".into(), renew: None }));
+    seen.candidate = candidate("run1", "k:g");
     let source = Source::Candidate("run1".into());
     let write = Step::Do(Effect::WriteFirst { source, hmac: "k:g".into() });
     assert_eq!(step(Some(&record), &seen, at(0)), write);
+    fixture::write(&mut seen, 1, "t1");
+    seen.first = ValueSeen::Read { pair: pair(1), hmac: "k:g".into() };
+    let acknowledged = persisted(step(Some(&record), &seen, at(0)));
+    assert_eq!(acknowledged.acknowledged, Some(pair(1)));
+    assert_eq!(acknowledged.newest_hmac(), Some("k:g"));
+    seen.candidate = candidate("run1", "k:other");
+    let foreign = step(Some(&record), &seen, at(0));
+    assert!(matches!(
+        foreign,
+        Step::End(Outcome::Blocked { by: Decider::Person, reason: Reason::Occupied, .. })
+    ));
 }
 
 #[test]
@@ -109,7 +128,5 @@ fn a_lost_candidate_is_replaced_under_a_name_never_used() {
     assert_eq!(made, Step::Do(Effect::CreateCandidate { name: "run1.2".into(), renew: None }));
     let mut seen = seen;
     seen.candidate = candidate("run1.2", "k:h");
-    let noted = persisted(step(Some(&named), &seen, at(0)));
-    assert_eq!(noted.newest_hmac(), Some("k:h"));
-    assert!(matches!(step(Some(&noted), &seen, at(0)), Step::Do(Effect::WriteFirst { .. })));
+    assert!(matches!(step(Some(&named), &seen, at(0)), Step::Do(Effect::WriteFirst { .. })));
 }

@@ -44,8 +44,7 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
             let metadata = seen.known.bootstrap && !unmarked;
             Needs { bootstrap: true, metadata, consumers, ..none }
         }
-        State::Done => Needs { bootstrap: true, metadata: true, ..none },
-        State::Rotating => none,
+        State::Done | State::Rotating => Needs { bootstrap: true, metadata: true, ..none },
     }
 }
 
@@ -62,9 +61,7 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
         State::Intent => write(record, seen),
         State::Acknowledged => acknowledged(record, seen, now),
         State::Disposing => disposing(record, seen, now),
-        State::Done => done(record, seen, now),
-        // Introduced long ago; the rotation looks after the path.
-        State::Rotating => Step::End(Outcome::Done),
+        State::Done | State::Rotating => done(record, seen, now),
     }
 }
 
@@ -179,6 +176,18 @@ fn acknowledged(record: &Record, seen: &Observation, now: Timestamp) -> Step {
     if let Some(step) = first {
         return step;
     }
+    match choose(record, seen) {
+        // What waits here is looked at again and again: that the version was told is written down before.
+        Step::End(_) if record.ledgered != record.acknowledged => {
+            let ledgered = record.acknowledged.clone();
+            Step::Persist(Box::new(Record { ledgered, ..record.clone() }))
+        }
+        step => step,
+    }
+}
+
+/// What becomes of B, once everybody is served from the authority.
+fn choose(record: &Record, seen: &Observation) -> Step {
     let becoming = seen.subject.becoming.is_some();
     let choice = match seen.subject.request.disposition {
         Some(wish) => wish,
@@ -208,10 +217,19 @@ fn acknowledged(record: &Record, seen: &Observation, now: Timestamp) -> Step {
             format!("waiting for {}", seen.consumers.waiting.join(", ")),
         );
     }
+    if let Some(step) = project(record, seen) {
+        return step;
+    }
     let mut next = record.to(State::Disposing);
     next.disposition = Some(choice);
     next.ledgered = next.acknowledged.clone();
     Step::Persist(Box::new(next))
+}
+
+/// The status says who is authoritative before anything happens to B: bootstrap makes no B for what is Runtime.
+fn project(record: &Record, seen: &Observation) -> Option<Step> {
+    let pair = record.current.as_ref()?;
+    (seen.subject.status.as_ref() != Some(pair)).then(|| Step::Do(Effect::Project(pair.clone())))
 }
 
 /// Rest of step 4.
@@ -221,11 +239,9 @@ fn disposing(record: &Record, seen: &Observation, now: Timestamp) -> Step {
         return step;
     }
     let chosen = record.disposition.unwrap_or(Disposition::Delete);
-    let gone = chosen == Disposition::Become && seen.subject.becoming.is_none();
-    if gone && seen.subject.request.disposition.is_none() {
-        // `become` was only the default, and the ExternalSecret it needs is gone.
+    if let Some(other) = chosen_anew(chosen, seen) {
         let mut next = record.to(State::Disposing);
-        next.disposition = Some(Disposition::Delete);
+        next.disposition = Some(other);
         return Step::Persist(Box::new(next));
     }
     if let Some(step) = dispose(record, seen, now, chosen) {
@@ -241,12 +257,35 @@ fn disposing(record: &Record, seen: &Observation, now: Timestamp) -> Step {
     tell(seen, disposed).unwrap_or_else(|| Step::Persist(Box::new(record.to(State::Done))))
 }
 
+/// What becomes of B in place of what was chosen before: what is declared now; deletion after a leak, which waits for no
+/// materializer; deletion too where `become` was only the default and its ExternalSecret is gone.
+fn chosen_anew(chosen: Disposition, seen: &Observation) -> Option<Disposition> {
+    let becoming = seen.subject.becoming.is_some();
+    let other = match seen.subject.request.disposition {
+        _ if chosen == Disposition::Become && seen.subject.request.hurry => Disposition::Delete,
+        Some(Disposition::Become) if !becoming => chosen,
+        Some(wish) => wish,
+        None if chosen == Disposition::Become && !becoming => Disposition::Delete,
+        None => chosen,
+    };
+    (other != chosen).then_some(other)
+}
+
 /// Step 5: the tombstone. A *B* that came back (a new cluster, the same Git) is disposed of
 /// without a write.
 fn done(record: &Record, seen: &Observation, now: Timestamp) -> Step {
-    introduce::present(record, seen)
-        .or_else(|| dispose(record, seen, now, record.disposition.unwrap_or(Disposition::Delete)))
-        .unwrap_or(Step::End(Outcome::Done))
+    let stop = introduce::present(record, seen)
+        .or_else(|| introduce::unknown(record, seen).filter(|_| record.state == State::Done));
+    if let Some(stop) = stop {
+        return stop;
+    }
+    let chosen = record.disposition.unwrap_or(Disposition::Delete);
+    let lives = matches!(seen.bootstrap, Bootstrap::Live(_)) && record.state == State::Done;
+    if let Some(other) = chosen_anew(chosen, seen).filter(|_| lives) {
+        let next = Record { disposition: Some(other), ..record.clone() };
+        return Step::Persist(Box::new(next));
+    }
+    dispose(record, seen, now, chosen).unwrap_or(Step::End(Outcome::Done))
 }
 
 /// What is still to do with *B*; `None` once it is as `how` says.
@@ -284,6 +323,9 @@ fn dispose(record: &Record, seen: &Observation, now: Timestamp, how: Disposition
         if let Some(step) = tell(seen, ignored) {
             return Some(step);
         }
+    }
+    if let Some(step) = project(record, seen) {
+        return Some(step);
     }
     let (uid, rv) = (b.uid.clone(), b.rv.clone());
     if b.marked != Some(how) {

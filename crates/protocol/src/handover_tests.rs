@@ -27,6 +27,12 @@ fn go(record: Option<&Record>, seen: &mut Observation) -> Step {
     }
 }
 
+/// Acknowledged, and told.
+fn told() -> Record {
+    let record = record(State::Acknowledged);
+    Record { ledgered: record.acknowledged.clone(), ..record }
+}
+
 fn persisted(step: Step) -> Record {
     match step {
         Step::Persist(record) => *record,
@@ -87,6 +93,8 @@ fn a_handover_goes_from_intent_to_done() {
     assert!(acknowledged.is_runtime());
     assert!(matches!(go(Some(&acknowledged), &mut seen), Step::Do(Effect::WritePolicy(_))));
     seen.metadata.policy = PolicySeen::Valid(acknowledged.policy.clone());
+    assert_eq!(go(Some(&acknowledged), &mut seen), Step::Do(Effect::Project(pair(1))));
+    seen.subject.status = Some(pair(1));
     let disposing = persisted(go(Some(&acknowledged), &mut seen));
     assert_eq!(disposing.disposition, Some(Disposition::Delete));
     assert!(seen.appended.len() == 1, "the version's event comes before the state is left");
@@ -172,7 +180,7 @@ fn the_disposition_defaults_to_become_where_an_external_secret_targets_the_name(
         seen.bootstrap = live("k:a");
         seen.subject.request.disposition = wish;
         seen.subject.becoming = becoming.then(|| "payments/db".to_owned());
-        go(Some(&record(State::Acknowledged)), &mut seen)
+        go(Some(&told()), &mut seen)
     };
     for (wish, becoming, expected) in [
         (None, false, Disposition::Delete),
@@ -193,13 +201,10 @@ fn consumers_are_awaited_before_the_bootstrap_secret_is_touched() {
     let mut seen = acked();
     seen.bootstrap = live("k:a");
     seen.consumers.waiting = vec!["shop/db: not served".into()];
-    let found = go(Some(&record(State::Acknowledged)), &mut seen);
+    let found = go(Some(&told()), &mut seen);
     assert_eq!(reason(&found), Some(Reason::ConsumersNotReady));
     seen.subject.request.hurry = true;
-    assert_eq!(
-        persisted(go(Some(&record(State::Acknowledged)), &mut seen)).state,
-        State::Disposing
-    );
+    assert_eq!(persisted(go(Some(&told()), &mut seen)).state, State::Disposing);
 }
 
 #[test]
@@ -209,7 +214,7 @@ fn inert_is_refused_where_the_type_does_not_allow_it() {
     let mut seen = acked();
     seen.bootstrap = Bootstrap::Live(b);
     seen.subject.request.disposition = Some(Disposition::Inert);
-    let found = go(Some(&record(State::Acknowledged)), &mut seen);
+    let found = go(Some(&told()), &mut seen);
     assert_eq!(reason(&found), Some(Reason::InertNotAllowed));
 }
 
@@ -354,4 +359,94 @@ fn stops_are_recorded_and_released() {
     let released = persisted(outer(&stopped, &mut seen));
     assert_eq!(released.stop, None);
     assert_eq!(seen.appended.len(), 2);
+}
+
+/// H1: what bootstrap obeys is written and read back before anything happens to B.
+#[test]
+fn h01_the_status_says_runtime_before_the_bootstrap_secret_is_touched() {
+    for state in [State::Acknowledged, State::Disposing, State::Done, State::Rotating] {
+        let mut seen = acked();
+        seen.bootstrap = live("k:a");
+        seen.subject.status = None;
+        let found = go(Some(&record(state)), &mut seen);
+        assert_eq!(found, Step::Do(Effect::Project(pair(1))), "{state:?}");
+        seen.subject.status = Some(pair(1));
+        let found = go(Some(&record(state)), &mut seen);
+        assert_ne!(found, Step::Do(Effect::Project(pair(1))), "{state:?}");
+    }
+}
+
+/// H1: a B that lives again is disposed of whenever it is seen, also while the path is rotated.
+#[test]
+fn h01_a_bootstrap_secret_that_rises_again_is_disposed_of_in_every_later_state() {
+    for state in [State::Done, State::Rotating] {
+        for hmac in ["k:a", "k:other"] {
+            let mut seen = acked();
+            seen.bootstrap = live(hmac);
+            let found = go(Some(&record(state)), &mut seen);
+            assert!(matches!(found, Step::Do(Effect::Mark { .. })), "{state:?} {hmac}: {found:?}");
+        }
+        assert!(needs(Some(&record(state)), &acked()).bootstrap);
+    }
+}
+
+/// H12: what `verify` refutes is not called done.
+#[test]
+fn h12_a_version_that_no_run_wrote_holds_a_path_that_was_done() {
+    let mut seen = acked();
+    fixture::write(&mut seen, 2, "t2");
+    let found = go(Some(&record(State::Done)), &mut seen);
+    assert_eq!(reason(&found), Some(Reason::UnknownVersion));
+    // A rotation judges its own versions.
+    assert_eq!(go(Some(&record(State::Rotating)), &mut seen), Step::End(Outcome::Done));
+}
+
+/// H13: another disposition may be chosen as long as B lives, and a leak waits for no materializer.
+#[test]
+fn h13_another_disposition_can_be_chosen_and_a_compromise_is_not_blocked() {
+    let disposition =
+        |record: &Record, seen: &mut Observation| persisted(go(Some(record), seen)).disposition;
+    let chosen = |state, how| Record { disposition: Some(how), ..record(state) };
+    let mut seen = acked();
+    seen.bootstrap = live("k:a");
+    for state in [State::Disposing, State::Done] {
+        for (before, wish) in [
+            (Disposition::Become, Disposition::Delete),
+            (Disposition::Ignore, Disposition::Delete),
+            (Disposition::Delete, Disposition::Inert),
+        ] {
+            seen.subject.request.disposition = Some(wish);
+            assert_eq!(disposition(&chosen(state, before), &mut seen), Some(wish), "{state:?}");
+        }
+    }
+    // One that cannot be had changes nothing.
+    seen.subject.request.disposition = Some(Disposition::Become);
+    let kept = go(Some(&chosen(State::Disposing, Disposition::Delete)), &mut seen);
+    assert!(matches!(kept, Step::Do(Effect::Mark { disposition: Disposition::Delete, .. })));
+    seen.subject.becoming = Some("payments/db".into());
+    seen.subject.request.disposition = None;
+    seen.subject.request.hurry = true;
+    let become_ = chosen(State::Disposing, Disposition::Become);
+    assert_eq!(disposition(&become_, &mut seen), Some(Disposition::Delete));
+    // Where B is gone nothing is left to choose.
+    seen.bootstrap = Bootstrap::Absent;
+    seen.subject.request.disposition = Some(Disposition::Inert);
+    let done = chosen(State::Done, Disposition::Delete);
+    assert_eq!(go(Some(&done), &mut seen), Step::End(Outcome::Done));
+}
+
+/// H6: however often and by whomever it is looked at while it waits, a version is told once.
+#[test]
+fn h06_a_version_is_told_once_however_long_the_handover_waits() {
+    let mut seen = acked();
+    seen.consumers.waiting = vec!["shop/db".into()];
+    let told = persisted(go(Some(&record(State::Acknowledged)), &mut seen));
+    assert_eq!((told.state, &told.ledgered), (State::Acknowledged, &told.acknowledged));
+    assert_eq!(seen.appended.len(), 1);
+    for _restart in 0..3 {
+        seen.appended.clear();
+        let waits = go(Some(&told), &mut seen);
+        assert_eq!(reason(&waits), Some(Reason::ConsumersNotReady));
+        assert_eq!(seen.appended.len(), 0);
+    }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::ledger::kinds;
 use crate::observation::{Observation, PolicySeen};
 use crate::reason::Reason;
-use crate::record::{FORMAT, Origin, Record, State};
+use crate::record::{Origin, Record, State};
 use crate::step::{Effect, Step, conflict, event, held, tell};
 
 /// Versions that must be kept: current, previous and one that a rotation is about to write.
@@ -15,14 +15,6 @@ pub(crate) const MAX_VERSIONS_MIN: i64 = 3;
 /// Stops where the record belongs to somebody else, or says another origin.
 pub(crate) fn owned(record: &Record, seen: &Observation, origin: Origin) -> Option<Step> {
     let (theirs, ours) = (&record.owner, &seen.subject.owner);
-    if record.format != FORMAT {
-        let format = record.format;
-        let message = format!(
-            "expected a record of format {FORMAT}, found format {format}; use the version of \
-             regent that wrote it"
-        );
-        return Some(held(Reason::AuthorityNotReady, message));
-    }
     if theirs.installation != ours.installation {
         return Some(conflict(
             Reason::OtherInstallation,
@@ -125,6 +117,21 @@ pub(crate) fn present(record: &Record, seen: &Observation) -> Option<Step> {
     Some(held(reason, format!("expected version {pair} at {path}, found {found}; {action}")))
 }
 
+/// Stops where the path has a version that no run wrote.
+pub(crate) fn unknown(record: &Record, seen: &Observation) -> Option<Step> {
+    let pair = record.current.as_ref().filter(|_| seen.known.metadata)?;
+    (seen.metadata.current_version > pair.number).then(|| {
+        held(
+            Reason::UnknownVersion,
+            format!(
+                "expected version {pair} to be the newest at {}, found version {}; find out who \
+                 wrote it",
+                seen.subject.path, seen.metadata.current_version
+            ),
+        )
+    })
+}
+
 /// Writes the policy beside the secret where there is none that parses (§4.3).
 pub(crate) fn policy(record: &Record, seen: &Observation) -> Option<Step> {
     match seen.metadata.policy {
@@ -157,5 +164,6 @@ pub(crate) fn acknowledge(record: &Record, pair: &regent_types::VersionPair, hma
     next.acknowledged = Some(pair.clone());
     next.current = Some(pair.clone());
     next.acknowledged_hmac = Some(hmac.to_owned());
+    next.roll_hmac(hmac);
     Step::Persist(Box::new(next))
 }

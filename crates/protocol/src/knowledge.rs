@@ -30,6 +30,10 @@ pub(crate) fn after_save(
     if entered(State::Disposing) || (revokes && before.and_then(step) != step(after)) {
         seen.known.metadata = false;
     }
+    if before.is_none() && after.candidate.is_some() {
+        // Its name was never used.
+        (seen.known.candidate, seen.candidate) = (after.candidate.clone(), None);
+    }
     let introducing = matches!(state, Some(State::Acknowledged | State::Disposing));
     (introducing && after.state == State::Done).then_some(Outcome::Done)
 }
@@ -68,6 +72,7 @@ pub(crate) fn after_effect(
                 });
             }
         }
+        (Effect::Project(pair), Answer::Done) => seen.subject.status = Some(pair.clone()),
         (Effect::Ledger(event), Answer::Done) => {
             seen.appended.insert(event.id.clone());
             // It may have waited for others: whether the value is there is looked at once more

@@ -8,6 +8,7 @@
 //! handover  generate  derived   how a secret enters the authority (§4); introduce: what they share
 //! rotation/     create, set, test, promote, await, revoke, close (§5)
 //! step          Persist | Do(Effect) | End(Outcome)  outcome    Done | Covered | Waiting | Blocked | Failed
+//! stored        what lies at a record's place, understood or left alone
 //! record        what regent/record/{path} says       observation, needs  what is known, and must be
 //! hmac          the only form in which a value is compared outside the authority (§1.8)
 //! ledger        hash-chained events (§8)             reason     why, as one closed list
@@ -39,6 +40,7 @@ pub mod record;
 pub mod rotation;
 pub mod session;
 pub mod step;
+mod stored;
 
 #[cfg(test)]
 mod explore;
@@ -49,8 +51,10 @@ pub use hmac::{HmacKey, secret_hmac};
 pub use needs::Needs;
 pub use observation::Observation;
 pub use outcome::{Decider, Outcome};
+pub use policy::is_as_recorded;
 pub use protocol::{Protocol, needs, step};
 pub use reason::Reason;
 pub use record::Record;
 pub use session::{Next, Session};
 pub use step::{Answer, Effect, Step};
+pub use stored::{NotUnderstood, Stored};

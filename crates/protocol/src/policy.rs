@@ -5,7 +5,7 @@ use regent_types::policy::RotationType;
 
 use crate::ledger::{Event, kinds};
 use crate::needs::Needs;
-use crate::observation::{Observation, PolicySeen};
+use crate::observation::{Observation, PathSeen, PolicySeen};
 use crate::outcome::Outcome;
 use crate::reason::Reason;
 use crate::record::{Origin, Record, State};
@@ -19,7 +19,21 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
 
 /// Only while nothing else is done with the path.
 fn is_compared(record: &Record, seen: &Observation) -> bool {
-    record.state == State::Done && record.stop.is_none() && record.owner == seen.subject.owner
+    record.state == State::Done
+        && record.in_the_way().is_none()
+        && record.owner == seen.subject.owner
+}
+
+/// Whether `seen`, read just now, is what `record` says lies at its path: its version as the newest, live, with its policy.
+/// Anything else is worth a look.
+pub fn is_as_recorded(record: &Record, seen: &PathSeen) -> bool {
+    let in_force = record.current.as_ref();
+    let newest =
+        in_force.is_some_and(|pair| seen.has_live(pair) && seen.current_version == pair.number);
+    // On a path that the publisher can write the record's policy counts whatever is there.
+    let policy = record.origin == Origin::Derived
+        || matches!(&seen.policy, PolicySeen::Valid(policy) if *policy == record.policy);
+    newest && policy
 }
 
 /// Compares the policy that `custom_metadata` shows with the record's. A change that parses comes
@@ -79,6 +93,28 @@ mod tests {
 
     fn changed() -> RotationPolicy {
         RotationPolicy { ttl_seconds: 99, ..RotationPolicy::default() }
+    }
+
+    #[test]
+    fn h12_whatever_differs_from_the_record_is_seen() {
+        let record = fixture::record(State::Done);
+        let sound = fixture::acknowledged().metadata;
+        assert!(is_as_recorded(&record, &sound));
+        let mut others: Vec<PathSeen> = vec![PathSeen::default()];
+        let mut change = |change: fn(&mut PathSeen)| {
+            let mut seen = sound.clone();
+            change(&mut seen);
+            others.push(seen);
+        };
+        change(|s| _ = s.versions.get_mut(&1).map(|v| v.live = false));
+        change(|s| _ = s.versions.get_mut(&1).map(|v| v.created_time = "another".into()));
+        change(|s| s.current_version = 2);
+        change(|s| s.policy = PolicySeen::Missing);
+        change(|s| s.policy = PolicySeen::Valid(changed()));
+        for seen in others {
+            assert!(!is_as_recorded(&record, &seen), "{seen:?}");
+        }
+        assert!(!is_as_recorded(&fixture::record(State::Intent), &sound));
     }
 
     #[test]

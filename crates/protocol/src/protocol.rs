@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use crate::ledger::kinds;
+use crate::ledger::{Event, kinds};
 use crate::needs::Needs;
 use crate::observation::Observation;
 use crate::outcome::{Decider, Outcome};
-use crate::record::{Record, Stop};
+use crate::reason::Reason;
+use crate::record::{Record, Stop, Track};
 use crate::step::{Step, event, tell};
 use crate::{derived, generate, handover, policy, rotation};
 
@@ -52,19 +53,29 @@ pub fn step(
         Protocol::Rotation => rotation::step(record, seen, now),
         Protocol::Policy => return policy::step(record, seen, now),
     };
+    let track = match protocol {
+        Protocol::Rotation => Track::Rotation,
+        _ => Track::Introduction,
+    };
     match record {
-        Some(record) if record.owner == seen.subject.owner => noted(record, seen, now, next),
+        Some(record) if record.owner == seen.subject.owner => noted(track, record, seen, now, next),
         _ => next,
     }
 }
 
-fn noted(record: &Record, seen: &Observation, now: Timestamp, next: Step) -> Step {
-    let (by, reason, message) = match &next {
-        Step::Persist(_) | Step::Do(_) => return next,
-        Step::End(Outcome::Blocked { by, reason, message }) => (*by, *reason, message),
-        Step::End(_) => return released(record, seen, now).unwrap_or(next),
+fn noted(track: Track, record: &Record, seen: &Observation, now: Timestamp, next: Step) -> Step {
+    let (by, reason, message) = match next {
+        Step::Do(_) => return next,
+        // Something went on: nothing stands in its way any more.
+        Step::Persist(after) => {
+            let told = record.stop_of(track).and_then(|stop| tell(seen, release(stop, seen, now)));
+            return told.unwrap_or_else(|| Step::Persist(Box::new(after.with_stop(track, None))));
+        }
+        Step::End(Outcome::Blocked { by, reason, ref message }) => (by, reason, message),
+        Step::End(ref outcome) if is_others(outcome) => return next,
+        Step::End(_) => return released(track, record, seen, now).unwrap_or(next),
     };
-    if record.stop.as_ref().is_some_and(|s| s.by == by && s.reason == reason) {
+    if record.stop_of(track).is_some_and(|s| s.by == by && s.reason == reason) {
         return next;
     }
     let word = match by {
@@ -77,15 +88,28 @@ fn noted(record: &Record, seen: &Observation, now: Timestamp, next: Step) -> Ste
     told.detail = message.clone();
     tell(seen, told).unwrap_or_else(|| {
         let stop = Stop { by, reason, message: message.clone(), since: now };
-        let stops = record.stops + 1;
-        Step::Persist(Box::new(Record { stop: Some(stop), stops, ..record.clone() }))
+        let after = Record { stops: record.stops + 1, ..record.clone() };
+        Step::Persist(Box::new(after.with_stop(track, Some(stop))))
     })
 }
 
+/// Whether a run that ended so did nothing itself: what it found says nothing of what is in the way of others.
+fn is_others(outcome: &Outcome) -> bool {
+    let waits = matches!(
+        outcome.reason(),
+        Some(Reason::RotationUnderWay | Reason::NotIntroduced | Reason::AuthorityNotReady)
+    );
+    waits || *outcome == Outcome::Covered
+}
+
 /// Takes out what blocked the path and no longer does.
-fn released(record: &Record, seen: &Observation, now: Timestamp) -> Option<Step> {
-    let stop = record.stop.as_ref()?;
-    let since = stop.since.to_string();
-    let told = event(seen, now, kinds::RELEASED, None, stop.reason.as_str(), &since);
-    Some(tell(seen, told).unwrap_or_else(|| Step::Persist(Box::new(record.to(record.state)))))
+fn released(track: Track, record: &Record, seen: &Observation, now: Timestamp) -> Option<Step> {
+    let stop = record.stop_of(track)?;
+    let after = record.clone().with_stop(track, None);
+    let told = tell(seen, release(stop, seen, now));
+    Some(told.unwrap_or_else(|| Step::Persist(Box::new(after))))
+}
+
+fn release(stop: &Stop, seen: &Observation, now: Timestamp) -> Event {
+    event(seen, now, kinds::RELEASED, None, stop.reason.as_str(), &stop.since.to_string())
 }

@@ -68,6 +68,8 @@ reasons! {
     Unreadable,
     /// Conflict: somebody else wrote a version while the secret was rotated.
     ForeignVersion,
+    /// Held: another release of regent wrote the record, and this one does not understand it.
+    RecordNotUnderstood,
     /// Held: RuntimeAuthority does not grant the path to this namespace.
     PathNotGranted,
     /// Held: the mount or path would drop versions by itself.

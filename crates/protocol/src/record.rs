@@ -17,6 +17,8 @@ use crate::reason::Reason;
 
 /// Format that this code writes and reads.
 pub const FORMAT: u32 = 1;
+/// Release of regent that this code belongs to.
+pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 /// Different values that a bootstrap Secret may have before a person must look (PROTOCOLS.md §4.1).
 pub const HMACS_MAX: usize = 8;
 /// Triggers whose last slot is remembered; the oldest is forgotten first.
@@ -36,7 +38,7 @@ pub fn pending_path(candidate: &str) -> String {
 
 /// Who a path belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Owner {
     /// `RuntimeAuthority.spec.installation`: another installation's records are left alone.
     pub installation: String,
@@ -76,9 +78,18 @@ pub enum State {
     Rotating,
 }
 
+/// What may be stopped by itself: one never clears what stands in the way of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Track {
+    /// Handover, generation or observation.
+    Introduction,
+    /// Rotation.
+    Rotation,
+}
+
 /// Why the path goes no further, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Stop {
     /// A person, or something outside that must change back.
     #[serde(rename = "kind")]
@@ -93,7 +104,7 @@ pub struct Stop {
 
 /// Notes of the run that wrote the record; they decide nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Notes {
     /// uid of the bootstrap Secret last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,7 +154,7 @@ impl RotationStep {
 
 /// A set that was, or may have been, sent to the target.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SetSent {
     /// Candidate that was set.
     pub candidate: String,
@@ -153,13 +164,13 @@ pub struct SetSent {
 
 /// The claim of the run that rotates.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Claim {
     /// uid of the run.
     pub run: String,
     /// Its name; the same run has the same name in a new cluster, under another uid.
     pub run_name: String,
-    /// Version that is replaced.
+    /// Version that the next promotion replaces: the one in force.
     pub base: VersionPair,
     /// Name of the candidate under `regent/pending/`.
     pub candidate: String,
@@ -185,11 +196,14 @@ pub struct Claim {
     /// When that version was made; absent until it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promoted_at: Option<Timestamp>,
+    /// Versions that it replaced and is to destroy, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revokes: Vec<VersionPair>,
 }
 
 /// A rotation that ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClosedRun {
     /// uid of the run.
     pub run: String,
@@ -203,7 +217,7 @@ pub struct ClosedRun {
 
 /// The last slot of a trigger that this path was rotated for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Slot {
     /// Kind of the cause and name of its EventTrigger, such as `schedule/nightly`.
     pub trigger: String,
@@ -213,7 +227,7 @@ pub struct Slot {
 
 /// A candidate that the target refused; kept until a later one has passed its test.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Refused {
     /// Last segment of its path under `regent/pending/`.
     pub candidate: String,
@@ -223,10 +237,13 @@ pub struct Refused {
 
 /// Everything that decides about one path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Record {
     /// Format of the record, now [`FORMAT`]; a later one is not written over.
     pub format: u32,
+    /// Release of regent that wrote it last; empty where one did that does not say so.
+    #[serde(default)]
+    pub release: String,
     /// Mount-relative path it speaks of.
     pub path: String,
     /// Who it belongs to.
@@ -235,9 +252,12 @@ pub struct Record {
     pub origin: Origin,
     /// How far it is.
     pub state: State,
-    /// Why it goes no further.
+    /// Why its introduction goes no further.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
+    /// Why its rotation goes no further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation_stop: Option<Stop>,
     /// How often it was stopped: tells one stop from the next in the ledger.
     #[serde(default)]
     pub stops: u64,
@@ -289,11 +309,13 @@ impl Record {
     pub fn intent(path: &str, owner: Owner, origin: Origin, policy: RotationPolicy) -> Self {
         Self {
             format: FORMAT,
+            release: RELEASE.to_owned(),
             path: path.to_owned(),
             owner,
             origin,
             state: State::Intent,
             stop: None,
+            rotation_stop: None,
             stops: 0,
             hmacs: Vec::new(),
             acknowledged_hmac: None,
@@ -337,10 +359,33 @@ impl Record {
         self.runs.last()
     }
 
-    /// The same record in state `state`, with nothing in the way.
+    /// The same record in state `state`.
     #[must_use]
     pub fn to(&self, state: State) -> Self {
-        Self { state, stop: None, ..self.clone() }
+        Self { state, ..self.clone() }
+    }
+
+    /// Why the path goes no further on `track`.
+    pub fn stop_of(&self, track: Track) -> Option<&Stop> {
+        match track {
+            Track::Introduction => self.stop.as_ref(),
+            Track::Rotation => self.rotation_stop.as_ref(),
+        }
+    }
+
+    /// The same record, stopped on `track`, or no more.
+    #[must_use]
+    pub fn with_stop(mut self, track: Track, stop: Option<Stop>) -> Self {
+        match track {
+            Track::Introduction => self.stop = stop,
+            Track::Rotation => self.rotation_stop = stop,
+        }
+        self
+    }
+
+    /// What is in the way of the path, its introduction first.
+    pub fn in_the_way(&self) -> Option<&Stop> {
+        self.stop.as_ref().or(self.rotation_stop.as_ref())
     }
 
     /// Makes `hmac` the newest; `false` where that would be one too many.

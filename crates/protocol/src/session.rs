@@ -21,7 +21,7 @@ use crate::observation::{Observation, RunRef, Subject};
 use crate::outcome::Outcome;
 use crate::protocol::{Protocol, needs, step};
 use crate::reason::Reason;
-use crate::record::{Record, stage_name};
+use crate::record::{RELEASE, Record, stage_name};
 use crate::step::{Answer, Effect, Step};
 
 /// Turns that one session may take before it gives others theirs. The longest protocol without
@@ -121,7 +121,10 @@ impl Session {
         let now = if self.protocol == Protocol::Policy { self.opened } else { now };
         match step(self.protocol, record, &self.seen, now) {
             Step::End(outcome) => Next::End(outcome),
-            Step::Persist(next) => Next::Persist(next),
+            Step::Persist(mut next) => {
+                RELEASE.clone_into(&mut next.release);
+                Next::Persist(next)
+            }
             Step::Do(effect) => self.effect(effect, now),
         }
     }

@@ -76,6 +76,7 @@ fn a_handover_looks_once_and_again_only_before_the_bootstrap_secret_is_touched()
     session.saw(&consumers, |_| ());
     assert!(matches!(effect(&mut session, Answer::Done), Effect::WritePolicy(_)));
     assert!(matches!(effect(&mut session, Answer::Done), Effect::Ledger(_)));
+    assert_eq!(effect(&mut session, Answer::Done), Effect::Project(pair(1)), "§4: before B goes");
     assert_eq!(persist(&mut session, 3).state, State::Disposing);
     let again = look(&mut session);
     assert_eq!(again, Needs { bootstrap: true, ..Needs::default() }, "§4.4: B fresh");
@@ -100,8 +101,8 @@ fn a_generation_reads_neither_its_candidate_nor_its_value_again() {
     let first = look(&mut session);
     assert_eq!(first, Needs { mount: true, metadata: true, ..Needs::default() });
     session.saw(&first, |_| ());
-    effect(&mut session, Answer::Candidate("k:g".into()));
     persist(&mut session, 1);
+    effect(&mut session, Answer::Candidate("k:g".into()));
     assert!(matches!(effect(&mut session, Answer::Written(pair(1))), Effect::WriteFirst { .. }));
     assert!(persist(&mut session, 2).is_runtime());
     assert!(matches!(effect(&mut session, Answer::Done), Effect::WritePolicy(_)));
@@ -150,6 +151,7 @@ fn before_a_set_the_record_is_read_again() {
         claimed_at: at(0),
         promoted: None,
         promoted_at: None,
+        revokes: Vec::new(),
     });
     let mut session = opened(Protocol::Rotation, Some(record));
     let first = look(&mut session);
@@ -172,6 +174,7 @@ fn an_effect_that_does_not_take_ends_the_session_for_now() {
     let mut session = opened(Protocol::Generate, None);
     let first = look(&mut session);
     session.saw(&first, |_| ());
+    persist(&mut session, 1);
     assert!(matches!(session.next(at(0)), Next::Do(Effect::CreateCandidate { .. })));
     let again = session.next(at(0));
     assert!(matches!(again, Next::End(Outcome::Waiting { reason: Reason::Settling, .. })));
@@ -188,6 +191,7 @@ fn a_handover_that_waited_for_consumers_looks_at_the_value_once() {
         matches!(effect(&mut session, Answer::Done), Effect::Ledger(_)),
         "told or not, the ledger knows"
     );
+    assert_eq!(effect(&mut session, Answer::Done), Effect::Project(pair(1)));
     assert_eq!(persist(&mut session, 8).state, State::Disposing);
     let source = look(&mut session);
     assert_eq!(source, Needs { bootstrap: true, ..Needs::default() });

@@ -47,6 +47,9 @@ pub enum Effect {
     WritePolicy(RotationPolicy),
     /// Append to the ledger; an event that is there already is not written again.
     Ledger(Box<Event>),
+    /// Write into the RuntimeSecret's status that this version is in force in the authority, and read it back: whoever
+    /// makes bootstrap Secrets obeys that.
+    Project(VersionPair),
     /// Annotate the bootstrap Secret as handed over, under uid and resourceVersion.
     Mark {
         /// uid it must have.

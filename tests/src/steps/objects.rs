@@ -55,6 +55,13 @@ async fn when(world: &mut World, words: &[&str], block: &str) -> Result<bool> {
             let params = PatchParams::default();
             waits::ask(async || api.patch(name, &params, &Patch::Merge(&patch)).await).await?;
         }
+        ["somebody", "changes", "the", "status", "of", kind, name] => {
+            let patch = json!({ "status": regent_lab::yaml(block)? });
+            let (namespace, name) = split(name);
+            let api = world.api(kind, namespace).await?;
+            let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
+            waits::ask(async || api.patch_status(name, &params, &patch).await).await?;
+        }
         [
             "every",
             "bootstrap",

@@ -88,7 +88,7 @@ impl Declared {
 }
 
 /// The version that the status of `secret` says is in force in the authority.
-fn version_in_force(secret: &RuntimeSecret) -> Option<VersionPair> {
+pub(super) fn version_in_force(secret: &RuntimeSecret) -> Option<VersionPair> {
     let status = secret.status.as_ref();
     status.filter(|s| s.authority == Some(Authoritative::Runtime))?.version.clone()
 }

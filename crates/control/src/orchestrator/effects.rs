@@ -72,6 +72,8 @@ pub(super) async fn run(
         }
         // Reached only with a target, and none can be declared yet.
         Effect::Set { .. } => Err(Error::Target { path: path.to_owned() }),
+        // The session writes it: it keeps the object.
+        Effect::Project(_) => Ok(Ok(Answer::Lost)),
         Effect::Mark { .. } | Effect::Delete { .. } | Effect::Blank { .. } => {
             match declared.bootstrap(ctx) {
                 Some(secret) => of_bootstrap(&secret, declared, effect).await.map(Ok),

@@ -24,6 +24,9 @@ pub enum Error {
     /// The HMAC key in the authority cannot be used.
     #[error("regent/keys/hmac holds no usable key")]
     Key,
+    /// Another release wrote the record.
+    #[error(transparent)]
+    NotUnderstood(#[from] regent_protocol::NotUnderstood),
     /// A target was asked for and there is none.
     #[error("no target engine for {path}")]
     Target {
@@ -70,6 +73,7 @@ impl Explain for Error {
             Self::Ledger(e) => e.reason(),
             Self::Random(_) => "NoRandomness",
             Self::Key => "HmacKeyUnusable",
+            Self::NotUnderstood(why) => why.reason(),
             Self::Target { .. } => "NoTarget",
         }
     }
@@ -85,6 +89,7 @@ impl Explain for Error {
                 "something else",
                 "restore the authority's storage; records cannot be compared without that key",
             ),
+            Self::NotUnderstood(why) => why.advice(),
             Self::Target { path } => {
                 Advice::new("a target engine", path.clone(), "remove the target from the policy")
             }

@@ -1,11 +1,13 @@
 //! One look at a RuntimeSecret: follows the protocols of its path in one session with the record, and hands what came of
 //! each step to its run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
+use regent_api::workflow::Uses;
 use regent_protocol::record::State;
 use regent_protocol::{Decider, Outcome, Protocol, Reason, Record};
 use regent_types::Explain;
@@ -25,7 +27,7 @@ use super::{claims, introduction, look, steps};
 /// With nothing to do the policy in the authority is compared this often.
 pub(super) const POLICY_LOOK: Duration = Duration::from_secs(3_600);
 /// Where a person or the world must act first.
-const BLOCKED_LOOK: Duration = Duration::from_secs(60);
+pub(super) const BLOCKED_LOOK: Duration = Duration::from_secs(60);
 /// Where others are awaited; what they do is told by watches, and comes first.
 const WAITING_LOOK: Duration = Duration::from_secs(30);
 
@@ -63,12 +65,36 @@ pub(super) async fn follow(
     } else {
         introduction::introduce(ctx, declared).await?;
     }
-    carry_out(ctx, &mut drive, key, known).await?;
+    let introduced = carry_out(ctx, &mut drive, key, known).await?;
+    if !introduced {
+        stay_introduced(ctx, &mut drive, known).await?;
+    }
     finish_abandoned(ctx, &mut drive).await?;
     let outcome = drive.follow(Protocol::Policy, observer(), false).await?;
     known.observed.drift = reason_of(&outcome).map(|(_, message)| message);
     (known.observed.record, known.record_version) = (drive.record().cloned(), drive.version());
     known.observed.consumers = drive.consumers();
+    known.told = Some(Arc::clone(drive.told()));
+    Ok(())
+}
+
+/// What was introduced stays so, run or no run: a bootstrap Secret that lives again is disposed of, and another version
+/// than the record's is said.
+async fn stay_introduced(ctx: &Ctx, drive: &mut Drive<'_>, known: &mut Known) -> Result<(), Error> {
+    let introduce = &drive.declared.secret.spec.introduce;
+    let protocol = match (introduce.derived.is_some(), introduce.handover.is_some()) {
+        (true, _) => return Ok(()),
+        (false, true) => Protocol::Handover,
+        (false, false) => Protocol::Generate,
+    };
+    if drive.record().is_none_or(|r| r.state == State::Intent) {
+        return Ok(());
+    }
+    let outcome = drive.follow(protocol, observer(), false).await?;
+    known.next = known.next.min(look_again(&outcome, ctx.cx.now()));
+    if known.observed.waits.is_none() {
+        known.observed.waits = reason_of(&outcome);
+    }
     Ok(())
 }
 
@@ -102,13 +128,14 @@ fn standing(ctx: &Ctx, declared: &Declared, record: Option<&Record>) -> Standing
     Standing::Later(reason, message)
 }
 
-/// Carries out every step that is due, oldest run first.
+/// Carries out every step that is due, oldest run first; whether one of them introduces the secret.
 async fn carry_out(
     ctx: &Ctx,
     drive: &mut Drive<'_>,
     key: &SecretKey,
     known: &mut Known,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
+    let mut introduces = false;
     for work in ctx.board.of(key) {
         if !is_there(ctx, &work) {
             ctx.board.remove(&work.run);
@@ -117,6 +144,7 @@ async fn carry_out(
         if !work.due && !work.is_waiting() {
             continue;
         }
+        introduces |= matches!(work.step.uses, Uses::Handover | Uses::Generate);
         let now = ctx.cx.now();
         let progress = match steps::execute(drive, &work, now).await {
             Ok(progress) => progress,
@@ -134,7 +162,7 @@ async fn carry_out(
         known.next = known.next.min(look_again(&progress.outcome, now));
         report(ctx, &work, progress).await;
     }
-    Ok(())
+    Ok(introduces)
 }
 
 /// Whether the run exists; one that was just made is not in the cache yet.

@@ -2,9 +2,10 @@
 //! decides only *when* to look, never what is true. Pure, but for the lock.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use regent_api::RuntimeSecret;
 use regent_protocol::record::State;
 use regent_protocol::{Reason, Record};
 
@@ -30,8 +31,10 @@ pub(super) struct Wake {
 pub(super) struct Known {
     /// uid of the object.
     pub(super) uid: Option<String>,
-    /// resourceVersion of the object as it was looked at, or written by this controller.
-    pub(super) resource_version: Option<String>,
+    /// resourceVersion of the object as the watch had told of it.
+    pub(super) watched: Option<String>,
+    /// The object as it was looked at, or written by this controller.
+    pub(super) told: Option<Arc<RuntimeSecret>>,
     /// Generation that was looked at.
     pub(super) generation: Option<i64>,
     /// Opening of the gate at which it was looked at; 0: it was closed.
@@ -45,9 +48,21 @@ pub(super) struct Known {
     pub(super) undecided: bool,
     /// When everything is looked at again in any case.
     pub(super) next: Option<Timestamp>,
+    /// When it is compared what lies at the path, where nothing else is awaited.
+    pub(super) compare: Option<Timestamp>,
 }
 
 impl Known {
+    /// The object that `watched` stands for: where the watch does not know yet of what was written over it, that.
+    pub(super) fn as_told(&self, watched: &Arc<RuntimeSecret>) -> Arc<RuntimeSecret> {
+        let told = self.told.as_ref().filter(|_| self.watched == watched.metadata.resource_version);
+        Arc::clone(told.unwrap_or(watched))
+    }
+
+    fn resource_version(&self) -> Option<&str> {
+        self.told.as_ref()?.metadata.resource_version.as_deref()
+    }
+
     /// Whether consumers are all that is awaited. The bootstrap Secret is read once they have followed.
     fn awaits_consumers(&self) -> bool {
         let (record, waits) = (self.observed.record.as_ref(), self.observed.waits.as_ref());
@@ -71,6 +86,8 @@ pub(super) enum Due {
     /// A step that waited for consumers, with the record that is held: had another written it since, a lost `cas` would
     /// tell.
     Consumers,
+    /// What lies at the path, with the record that is held.
+    Path,
     All,
 }
 
@@ -104,8 +121,11 @@ pub(super) fn due(known: Option<&Known>, wake: Wake, now: &Now<'_>) -> Due {
         Some(_) if wake.source && !known.awaits_consumers() => Due::All,
         Some(_) if now.followed => Due::Consumers,
         Some(_) if wake.consumers || now.runs_changed => Due::Status,
-        Some(_) if known.resource_version.as_deref() != now.resource_version => Due::Status,
-        Some(next) => Due::Nothing(next),
+        Some(_) if known.resource_version() != now.resource_version => Due::Status,
+        Some(next) => match known.compare {
+            Some(compare) if compare <= now.at => Due::Path,
+            compare => Due::Nothing(compare.map_or(next, |compare| compare.min(next))),
+        },
     }
 }
 
@@ -164,10 +184,31 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    fn object(resource_version: &str) -> Arc<RuntimeSecret> {
+        let object = serde_json::json!({
+            "apiVersion": "regent.dev/v1alpha1", "kind": "RuntimeSecret",
+            "metadata": { "name": "s", "resourceVersion": resource_version },
+            "spec": { "owner": "o", "purpose": "p", "introduce": { "generate": { "keys": {} } } },
+        });
+        Arc::new(serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn what_was_written_counts_until_the_watch_tells_of_something_newer() {
+        let known =
+            Known { watched: Some("6".into()), told: Some(object("7")), ..Known::default() };
+        let version = |watched: &str| {
+            known.as_told(&object(watched)).metadata.resource_version.clone().unwrap()
+        };
+        assert_eq!(version("6"), "7", "the watch is behind");
+        assert_eq!((version("7"), version("8")), ("7".into(), "8".into()));
+    }
+
     #[test]
     fn own_writes_are_not_looked_at_again_and_everything_else_is() {
         let known = Known {
-            resource_version: Some("7".into()),
+            told: Some(object("7")),
+            compare: Some(at(60)),
             generation: Some(1),
             epoch: 1,
             next: Some(at(100)),
@@ -188,7 +229,9 @@ mod tests {
         let consumers = Wake { consumers: true, ..none };
         let source = Wake { source: true, ..none };
         for (wake, now, expected) in [
-            (none, now, Due::Nothing(at(100))),
+            (none, now, Due::Nothing(at(60))),
+            (none, Now { at: at(60), ..now }, Due::Path),
+            (consumers, Now { at: at(60), ..now }, Due::Status),
             (consumers, now, Due::Status),
             (none, Now { resource_version: Some("8"), ..now }, Due::Status),
             (none, Now { runs_changed: true, ..now }, Due::Status),

@@ -143,6 +143,11 @@ impl Looked<'_> {
     }
 }
 
+/// What lies at `path`, by its metadata.
+pub(super) async fn seen_at(a: &Authority, path: &str) -> Result<PathSeen, Error> {
+    Ok(path_seen(a.secret.metadata(path).await?.as_ref()))
+}
+
 async fn metadata(kv: &Kv, path: &str, wanted: bool) -> Result<Option<KvMetadata>, Error> {
     match wanted {
         true => Ok(kv.metadata(path).await?),

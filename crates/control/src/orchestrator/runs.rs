@@ -50,7 +50,7 @@ pub(super) async fn reconcile(run: Arc<WorkflowRun>, ctx: Arc<Ctx>) -> Result<Ac
     if new.status.as_ref() != Some(&old) {
         let api: Api<WorkflowRun> = Api::namespaced(ctx.cx.api.clone(), &namespace);
         match write_status(&api, &ctx.cx.manager(), &new).await? {
-            StatusWrite::Written { .. } => {}
+            StatusWrite::Written(_) => {}
             StatusWrite::Gone => {
                 ctx.board.remove(&run);
                 return Ok(Action::await_change());

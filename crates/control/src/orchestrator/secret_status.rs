@@ -16,30 +16,40 @@ use super::known::Known;
 use super::status::{self, Observed};
 use super::{consumers, keys};
 
-/// Writes the status if it says something new; the object's resourceVersion afterwards.
+/// Writes the status if it says something new; the object as it is known to be afterwards.
 pub(super) async fn write_status(
     ctx: &Ctx,
-    secret: &RuntimeSecret,
+    secret: &Arc<RuntimeSecret>,
     known: &Known,
-    key: &SecretKey,
-) -> Result<Option<String>, Error> {
-    let object = write::key(secret);
+) -> Result<Arc<RuntimeSecret>, Error> {
     let mut observed = known.observed.clone();
     observed.consumers = consumers_of(ctx, secret, &observed).await?;
-    let status = status::project(secret, &observed, &last_runs(ctx, key), ctx.cx.now());
+    // Where it changed, its event has everything looked at that differs.
+    Ok(tell(ctx, secret, &observed).await?.unwrap_or_else(|| Arc::clone(secret)))
+}
+
+/// Writes what `observed` says into the status of `secret`, unless it is there; the object as it is since then. `None`
+/// where it is gone, or another than the one that was looked at.
+pub(super) async fn tell(
+    ctx: &Ctx,
+    secret: &Arc<RuntimeSecret>,
+    observed: &Observed,
+) -> Result<Option<Arc<RuntimeSecret>>, Error> {
+    let object = write::key(secret.as_ref());
+    let key = (secret.namespace().unwrap_or_default(), secret.name_any());
+    let status = status::project(secret, observed, &last_runs(ctx, &key), ctx.cx.now());
     let reason = condition::get(&status.conditions, READY).map_or("", |c| c.reason.as_str());
     tracing::debug!(component = "orchestrator", object, reason, "looked at");
     if secret.status.as_ref() == Some(&status) {
-        return Ok(secret.metadata.resource_version.clone());
+        return Ok(Some(Arc::clone(secret)));
     }
     log_stage(&object, secret, &status);
     let mut new = RuntimeSecret::clone(secret);
     new.status = Some(status);
     let api: Api<RuntimeSecret> = Api::namespaced(ctx.cx.api.clone(), &key.0);
     Ok(match write::write_status(&api, &ctx.cx.manager(), &new).await? {
-        StatusWrite::Written { resource_version } => resource_version,
-        // Another state than the one that was looked at: its event has everything looked at that differs.
-        StatusWrite::Gone | StatusWrite::Changed => secret.metadata.resource_version.clone(),
+        StatusWrite::Written(written) => Some(Arc::new(*written)),
+        StatusWrite::Gone | StatusWrite::Changed => None,
     })
 }
 

@@ -1,30 +1,37 @@
 //! RuntimeSecret: the controller that talks to the authority. Says whether a look is due, has one taken, and has the
 //! record projected into status.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use regent_api::RuntimeSecret;
 use regent_operator::write;
-use regent_protocol::{Outcome, Reason, Record};
+use regent_protocol::record::State;
+use regent_protocol::{Outcome, Reason, Record, is_as_recorded};
 
 use super::board::{SecretKey, Work};
 use super::ctx::Ctx;
 use super::declared::Declared;
 use super::error::Error;
-use super::follow::{POLICY_LOOK, follow, later, stop, too_early};
+use super::follow::{BLOCKED_LOOK, POLICY_LOOK, follow, later, stop, too_early};
 use super::known::{Due, Known, Now, due};
+use super::look::seen_at;
 use super::run_status::{ended, requeue_at};
 use super::secret_status::{last_runs, write_status};
 use super::{consumers, status};
 
+/// Longest that something else may lie at a path than its record says before it is seen.
+const COMPARE_LOOK: Duration = Duration::from_secs(60);
+
 /// Brings one RuntimeSecret as far as it goes, and its status up to date.
-pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, ctx: Arc<Ctx>) -> Result<Action, Error> {
-    let key: SecretKey = (secret.namespace().unwrap_or_default(), secret.name_any());
-    let object = write::key(secret.as_ref());
-    if secret.metadata.deletion_timestamp.is_some() {
+pub(super) async fn reconcile(watched: Arc<RuntimeSecret>, ctx: Arc<Ctx>) -> Result<Action, Error> {
+    let key: SecretKey = (watched.namespace().unwrap_or_default(), watched.name_any());
+    if watched.metadata.deletion_timestamp.is_some() {
         ctx.memory.forget(&key);
         return Ok(Action::await_change());
     }
@@ -32,29 +39,82 @@ pub(super) async fn reconcile(secret: Arc<RuntimeSecret>, ctx: Arc<Ctx>) -> Resu
         return Ok(Action::await_change());
     }
     let (wake, known) = ctx.memory.take(&key);
-    let known = known.filter(|k| k.uid == secret.uid());
+    let known = known.filter(|k| k.uid == watched.uid());
+    let secret = known.as_ref().map_or_else(|| Arc::clone(&watched), |k| k.as_told(&watched));
     let now = now_of(&ctx, &secret, &key, known.as_ref(), wake.consumers);
     let mut known = match (due(known.as_ref(), wake, &now), known) {
         (Due::Nothing(next), _) => return Ok(requeue_at(next, now.at)),
-        (Due::Status, Some(known)) => known,
+        (Due::Status, Some(known)) => Known { told: None, ..known },
+        (Due::Path, Some(known)) => match compared(&ctx, &secret, &known).await {
+            Some(compare) => {
+                let next = known.next.map_or(compare, |next| next.min(compare));
+                ctx.memory.put(&key, Known { compare: Some(compare), ..known });
+                return Ok(requeue_at(next, now.at));
+            }
+            None => look(&ctx, &secret, &key, None).await?,
+        },
         (due, known) => {
-            tracing::debug!(component = "orchestrator", object, "looks");
             let held = known.filter(|_| due == Due::Consumers).and_then(Known::held_record);
-            // Where the look fails nothing is known, and everything is looked at again.
-            ctx.memory.forget(&key);
-            bring(&ctx, &secret, &key, &object, held).await?
+            look(&ctx, &secret, &key, held).await?
         }
     };
-    known.resource_version = match known.undecided {
-        true => secret.resource_version(),
-        false => write_status(&ctx, &secret, &known, &key).await?,
-    };
+    known.watched.clone_from(&watched.metadata.resource_version);
+    let told = known.told.take().unwrap_or(secret);
+    known.told = Some(match known.undecided {
+        true => told,
+        false => write_status(&ctx, &told, &known).await?,
+    });
     // Who is served is read anew by the next look.
     known.observed.consumers = None;
-    let next = known.next;
+    let next = known.next.min(known.compare.or(known.next));
     ctx.memory.put(&key, known);
     let at = ctx.cx.now();
     Ok(next.map_or_else(Action::await_change, |next| requeue_at(next, at)))
+}
+
+/// Looks at everything, with the record that is `held`. Where that fails nothing is known, and everything is looked at
+/// again.
+async fn look(
+    ctx: &Ctx,
+    secret: &Arc<RuntimeSecret>,
+    key: &SecretKey,
+    held: Option<(Record, i64)>,
+) -> Result<Known, Error> {
+    let object = write::key(secret.as_ref());
+    tracing::debug!(component = "orchestrator", object, "looks");
+    ctx.memory.forget(key);
+    let mut known = bring(ctx, secret, key, &object, held).await?;
+    known.compare = compare_at(&known, key, ctx.cx.now());
+    Ok(known)
+}
+
+/// When what lies at the path is compared next: where it is done, and not all at once.
+fn compare_at(known: &Known, key: &SecretKey, now: Timestamp) -> Option<Timestamp> {
+    let record = known.observed.record.as_ref()?;
+    let done = record.state == State::Done && record.in_the_way().is_none();
+    done.then(|| later(now, spread(COMPARE_LOOK, key)))?
+}
+
+/// A part of the last fifth of `pause`, another one for each secret.
+fn spread(pause: Duration, key: &SecretKey) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    pause.mul_f64(0.8 + 0.2 * (hasher.finish() % 1_000) as f64 / 1_000.0)
+}
+
+/// When to compare again, where the path is as the record says, or cannot be looked at now; `None` where it is not.
+async fn compared(ctx: &Ctx, secret: &RuntimeSecret, known: &Known) -> Option<Timestamp> {
+    let (authority, record) = (ctx.authority().ok()?, known.observed.record.as_ref()?);
+    let (key, now) = ((secret.namespace()?, secret.name_any()), ctx.cx.now());
+    match seen_at(&authority, &record.path).await {
+        Ok(seen) if is_as_recorded(record, &seen) => compare_at(known, &key, now),
+        Ok(_) => None,
+        Err(error) => {
+            let object = write::key(secret);
+            tracing::debug!(component = "orchestrator", object, %error, "not compared");
+            later(now, ctx.backoff.next(object).max(COMPARE_LOOK))
+        }
+    }
 }
 
 fn now_of<'a>(
@@ -135,6 +195,10 @@ async fn bring(
             let outcome = waiting(Reason::AuthorityNotReady, error.to_string());
             stop(ctx, key, &mut known, outcome).await;
             known.next = later(ctx.cx.now(), ctx.backoff.next(object.to_owned()));
+        }
+        Err(Error::NotUnderstood(why)) => {
+            stop(ctx, key, &mut known, why.outcome()).await;
+            known.next = later(ctx.cx.now(), BLOCKED_LOOK);
         }
         Err(error) => return Err(error),
     }

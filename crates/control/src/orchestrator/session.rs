@@ -1,19 +1,23 @@
 //! Follows protocols on one record: looks, saves and acts as a session asks, and decides nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use regent_api::RuntimeSecret;
 use regent_protocol::observation::RunRef;
 use regent_protocol::record::{Record, State, record_path};
-use regent_protocol::{Answer, Decider, Next, Outcome, Protocol, Reason, Session};
+use regent_protocol::{Answer, Decider, Effect, Next, Outcome, Protocol, Reason, Session, Stored};
 use regent_types::{SecretPath, VersionPair};
 
 use super::authority::Authority;
 use super::claims::{self, Standing};
 use super::ctx::Ctx;
-use super::declared::Declared;
+use super::declared::{Declared, version_in_force};
 use super::effects;
 use super::error::Error;
 use super::look;
+use super::secret_status;
+use super::status::Observed;
 use super::values::Values;
 
 /// A RuntimeSecret that changed during a look is looked at again after this long.
@@ -21,8 +25,11 @@ const CHANGED_LOOK: Duration = Duration::from_secs(1);
 
 /// The record of `path` and the number that a write of it must name.
 async fn load(a: &Authority, path: &SecretPath) -> Result<Option<(Record, i64)>, Error> {
-    let found = a.regent.read_json::<Record>(&record_path(path.as_str())).await?;
-    Ok(found.map(|(record, version)| (record, version.number)))
+    match a.regent.read_json::<Stored>(&record_path(path.as_str())).await? {
+        Some((Stored::Record(record), version)) => Ok(Some((*record, version.number))),
+        Some((Stored::NotUnderstood(why), _)) => Err(why.into()),
+        None => Ok(None),
+    }
 }
 
 /// Saves `record` over version `before`; its new version, or `None` where somebody else was faster.
@@ -42,6 +49,8 @@ pub(super) struct Drive<'a> {
     pub(super) declared: &'a Declared,
     session: Session,
     values: Values,
+    /// The RuntimeSecret as this session wrote its status, where it did.
+    told: Option<Arc<RuntimeSecret>>,
 }
 
 impl<'a> Drive<'a> {
@@ -58,7 +67,12 @@ impl<'a> Drive<'a> {
         };
         let subject = declared.subject(ctx, authority, observer());
         let session = Session::open(Protocol::Policy, subject, stored, ctx.cx.now());
-        Ok(Self { ctx, authority, declared, session, values: Values::default() })
+        Ok(Self { ctx, authority, declared, session, values: Values::default(), told: None })
+    }
+
+    /// The RuntimeSecret as it is known to be, status included.
+    pub(super) fn told(&self) -> &Arc<RuntimeSecret> {
+        self.told.as_ref().unwrap_or(&self.declared.secret)
     }
 
     /// The record as it is known to be.
@@ -119,6 +133,10 @@ impl<'a> Drive<'a> {
                         None => self.session.lost(),
                     }
                 }
+                Next::Do(Effect::Project(_)) => {
+                    let answer = self.project().await?;
+                    self.answered(answer);
+                }
                 Next::Do(effect) => {
                     let (ctx, a, values) = (self.ctx, self.authority, &mut self.values);
                     match effects::run(ctx, a, self.declared, effect, values).await? {
@@ -159,6 +177,22 @@ impl<'a> Drive<'a> {
             Standing::Later(reason, message) => {
                 Some(Outcome::Blocked { by: Decider::Person, reason, message })
             }
+        })
+    }
+
+    /// Writes into the RuntimeSecret's status what the record says; what the API server answers is what it holds.
+    async fn project(&mut self) -> Result<Answer, Error> {
+        let observed = Observed { record: self.session.record().cloned(), ..Observed::default() };
+        let told = secret_status::tell(self.ctx, self.told(), &observed).await?;
+        Ok(match told {
+            Some(told)
+                if version_in_force(&told)
+                    == self.session.record().and_then(|r| r.current.clone()) =>
+            {
+                self.told = Some(told);
+                Answer::Done
+            }
+            _ => Answer::Lost,
         })
     }
 

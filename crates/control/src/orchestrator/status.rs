@@ -124,7 +124,7 @@ fn stage(record: Option<&Record>, waits: Option<&(Reason, String)>) -> Stage {
             Some(_) => Stage::Introducing,
         };
     };
-    match (&record.stop, record.state) {
+    match (record.in_the_way(), record.state) {
         (Some(stop), _) if stop.by == Decider::Person => Stage::Conflict,
         (Some(_), _) => Stage::Held,
         (None, State::Intent) if record.origin == Origin::Derived => Stage::Declared,
@@ -150,7 +150,7 @@ fn verdict(observed: &Observed, behind: bool) -> Verdict {
         );
     }
     let record = observed.record.as_ref();
-    if let Some(stop) = record.and_then(|r| r.stop.as_ref()) {
+    if let Some(stop) = record.and_then(Record::in_the_way) {
         return Verdict::no(stop.reason.as_str(), stop.message.clone());
     }
     let waits = |fallback: &'static str, what: &str| match &observed.waits {

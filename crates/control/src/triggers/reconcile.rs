@@ -111,7 +111,7 @@ impl Ctx {
         object: &EventTrigger,
         key: &Key,
         status: regent_api::EventTriggerStatus,
-    ) -> Result<StatusWrite, ApiError> {
+    ) -> Result<StatusWrite<EventTrigger>, ApiError> {
         let api: Api<EventTrigger> = Api::namespaced(self.operator.api.clone(), &key.0);
         let mut new = object.clone();
         new.status = Some(status);

@@ -146,7 +146,7 @@ impl Person<'_> {
         let (manager, fields) = (FieldManager::new(MANAGER), json!({ "rootRevoked": false }));
         let noted = merge_status(&api, &manager, AUTHORITY_NAME, &fields).await;
         match noted.map_err(Error::from)? {
-            StatusWrite::Written { .. } => {}
+            StatusWrite::Written(_) => {}
             StatusWrite::Gone | StatusWrite::Changed => {
                 return Err(Error::changed(AUTHORITY_NAME).into());
             }

@@ -120,7 +120,8 @@ where
     let generation = object.meta().generation;
     let status = next(old, resolution, &answer, generation, worker.cx.now());
     if let Some(status) = status
-        && write_status(api, &worker.cx.manager(), &with(status)).await? == StatusWrite::Changed
+        && let written = write_status(api, &worker.cx.manager(), &with(status)).await?
+        && matches!(written, StatusWrite::Changed)
     {
         // The event of that change wakes this again.
         return Ok(Action::await_change());

@@ -39,7 +39,7 @@ impl Ctx {
         object.metadata.managed_fields = None;
         object.status = Some(new);
         match write_status(&api, &self.operator.manager(), &object).await? {
-            StatusWrite::Written { .. } => {}
+            StatusWrite::Written(_) => {}
             StatusWrite::Gone => return Ok(()),
             StatusWrite::Changed => return Err(BootstrapError::Changed),
         }

@@ -31,7 +31,7 @@ impl Ctx {
         object.status = Some(new);
         object.metadata.managed_fields = None;
         match write_status(&sources, &self.operator.manager(), &object).await {
-            Ok(StatusWrite::Written { .. }) => {}
+            Ok(StatusWrite::Written(_)) => {}
             Ok(StatusWrite::Gone) => return Ok(()),
             Ok(StatusWrite::Changed) => return Err(IntentError::Changed),
             Err(refused) => {

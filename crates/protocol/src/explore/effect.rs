@@ -52,6 +52,12 @@ pub(super) fn effect(
             let source = Source::Candidate(candidate.clone());
             write(world, held(session, &source, wanted), *base as usize, without)
         }
+        Effect::Project(pair) => {
+            if without != Some(Guard::StatusOrder) {
+                world.projected = Some(pair.number);
+            }
+            Answer::Done
+        }
         Effect::WritePolicy(_) => {
             world.policy = !world.versions.is_empty();
             Answer::Done
@@ -74,6 +80,7 @@ pub(super) fn effect(
             if matching(world, uid, rv) || without == Some(Guard::Precondition) =>
         {
             let gone = world.secret.take();
+            world.early |= gone.is_some() && world.projected.is_none() && !world.edited;
             let known = |v: Value| world.versions.iter().any(|(w, live, _)| *w == v && *live);
             world.deleted_unread |= gone.is_some_and(|s| !known(s.value) && !s.from_manifest);
             Answer::Gone

@@ -35,6 +35,9 @@ fn world(secret: bool, workers: usize, setup: &Setup) -> World {
         deleted_unread: false,
         overwritten: false,
         blind: false,
+        projected: None,
+        edited: false,
+        early: false,
     }
 }
 
@@ -123,6 +126,7 @@ fn without_any_of_its_guards_an_invariant_breaks() {
     };
     broken(handovers(Some(Guard::Cas), &["r1"], 2), "no-blind-overwrite");
     broken(handovers(Some(Guard::Precondition), &["r1"], 2), "no-unread-delete");
+    broken(handovers(Some(Guard::StatusOrder), &["r1"], 0), "manifest-silent");
     broken(generations(Some(Guard::Cas)), "no-blind-overwrite");
     broken(rotations(Some(Guard::Cas)), "no-blind-overwrite");
     let alone = |guard| {

@@ -83,6 +83,10 @@ pub(super) fn outside(world: &World, setup: &Setup) -> Vec<World> {
             all.push(next);
         }
     }
+    if world.projected.is_some() {
+        let (projected, edited) = (None, true);
+        all.push(World { projected, edited, ..base.clone() });
+    }
     if setup.foreign {
         let mut written = base.clone();
         written.versions.push(('z', true, false));
@@ -118,6 +122,7 @@ pub(super) fn broken(world: &World) -> Option<&'static str> {
         (first.is_some_and(|p| p.number != 1) || foreign, "one-first-version"),
         (world.deleted_unread, "no-unread-delete"),
         (world.overwritten, "one-authority"),
+        (world.early, "manifest-silent"),
         (world.blind || own_after_foreign, "no-blind-overwrite"),
         (untold, "ledger-covers-versions"),
         (candidate, "no-unknown-password"),

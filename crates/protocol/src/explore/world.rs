@@ -49,6 +49,12 @@ pub(super) struct World {
     pub(super) deleted_unread: bool,
     pub(super) overwritten: bool,
     pub(super) blind: bool,
+    /// Number of the version that the RuntimeSecret's status says is in force.
+    pub(super) projected: Option<i64>,
+    /// Whether somebody edited that status.
+    pub(super) edited: bool,
+    /// Whether B went while the status that bootstrap obeys did not say Runtime, and nobody had edited it.
+    pub(super) early: bool,
 }
 
 impl World {
@@ -73,6 +79,7 @@ impl World {
         }
         (self.crashes, self.outside, self.next_uid, self.fresh).hash(key);
         (self.deleted_unread, self.overwritten, self.blind).hash(key);
+        (self.projected, self.edited, self.early).hash(key);
     }
 }
 
@@ -87,6 +94,8 @@ pub(super) enum Guard {
     RecordCas,
     /// Reading the record again after a lost `cas`.
     Reload,
+    /// The status that bootstrap obeys is written before B goes.
+    StatusOrder,
 }
 
 pub(super) struct Setup {
@@ -163,6 +172,7 @@ pub(super) fn stored(world: &World) -> Option<(Record, i64)> {
 pub(super) fn open(world: &World, protocol: Protocol, uid: &str) -> Session {
     let mut subject = fixture::subject(uid);
     subject.run.renew.insert("password".into(), 32);
+    subject.status = world.projected.map(fixture::pair);
     Session::open(protocol, subject, stored(world), at(0))
 }
 

@@ -135,7 +135,7 @@ pub(super) fn always_a_way_out(s: &Snapshot, found: &mut Findings) {
         *theirs != s.installation && s.is_neighbour(theirs)
     };
     for (path, record) in s.records.iter().filter(|(_, r)| !beside(r)) {
-        if let Some(stop) = &record.stop {
+        for stop in record.stop.iter().chain(&record.rotation_stop) {
             found.add(
                 path,
                 format!("stopped since {}: {}", stop.since, stop.reason),

@@ -24,7 +24,10 @@ pub(super) fn take(record: &Record, seen: &Observation, now: Timestamp) -> Step 
             "a derived secret is rotated by whoever publishes it; rotate it there",
         );
     }
-    if let Some(stop) = introduce::present(record, seen).or_else(|| unknown(record, seen)) {
+    let stop = introduce::present(record, seen)
+        .or_else(|| introduce::unknown(record, seen))
+        .or_else(|| introduce::safe(seen));
+    if let Some(stop) = stop {
         return stop;
     }
     let Some(base) = record.current.clone() else {
@@ -55,6 +58,7 @@ pub(super) fn take(record: &Record, seen: &Observation, now: Timestamp) -> Step 
         claimed_at: now,
         promoted: None,
         promoted_at: None,
+        revokes: Vec::new(),
     });
     Step::Persist(Box::new(next))
 }
@@ -104,19 +108,4 @@ pub fn nothing_to_rotate(known: &BTreeSet<String>) -> String {
 
 pub(super) fn covered(record: &Record, seen: &Observation) -> bool {
     seen.subject.run.slot.as_ref().is_some_and(|s| record.covers(s))
-}
-
-/// Stops where the path has a version that no run wrote.
-pub(super) fn unknown(record: &Record, seen: &Observation) -> Option<Step> {
-    let pair = record.current.as_ref()?;
-    (seen.metadata.current_version > pair.number).then(|| {
-        held(
-            Reason::UnknownVersion,
-            format!(
-                "expected version {pair} to be the newest at {}, found version {}; find out who \
-                 wrote it",
-                seen.subject.path, seen.metadata.current_version
-            ),
-        )
-    })
 }

@@ -2,12 +2,12 @@
 //! back only when no late set can land any more (PROTOCOLS.md §5.5 to §5.7).
 
 use jiff::Timestamp;
+use regent_types::VersionPair;
 use regent_types::policy::FailureStrategy;
 
-use super::claim::unknown;
 use super::terms::{FOLLOW_GRACE_S, LEASE_S, SET_DEADLINE_S, after, with};
 use crate::introduce;
-use crate::ledger::kinds;
+use crate::ledger::{Event, kinds};
 use crate::observation::{Login, Observation, Target};
 use crate::reason::Reason;
 use crate::record::{Claim, ClosedRun, RUNS_MAX, Record, RotationStep, State};
@@ -16,7 +16,9 @@ use crate::step::{Effect, Step, event, held, tell, wait, wait_until};
 /// What must hold in every step after the promotion: the version is there, the newest, and it logs
 /// in.
 fn sound(record: &Record, claim: &Claim, seen: &Observation) -> Option<Step> {
-    if let Some(stop) = introduce::present(record, seen).or_else(|| unknown(record, seen)) {
+    if let Some(stop) =
+        introduce::present(record, seen).or_else(|| introduce::unknown(record, seen))
+    {
         return Some(stop);
     }
     match &seen.target {
@@ -44,8 +46,26 @@ pub(super) fn await_consumers(
     }
     let revokes = record.policy.revoke_old || claim.compromise;
     with(record, claim, |c| {
-        c.step = if revokes { RotationStep::Revoke } else { RotationStep::Close };
+        (c.step, c.revokes) = match revokes {
+            true => (RotationStep::Revoke, doomed(claim, seen)),
+            false => (RotationStep::Close, Vec::new()),
+        };
     })
+}
+
+/// Versions that are to be destroyed: what the run replaced; after a leak every earlier one that is still live.
+fn doomed(claim: &Claim, seen: &Observation) -> Vec<VersionPair> {
+    let mut all = claim.revokes.clone();
+    let Some(promoted) = &claim.promoted else { return all };
+    // A claim that an earlier release made names what it replaced as its base alone.
+    all.extend((claim.base != *promoted && !all.contains(&claim.base)).then(|| claim.base.clone()));
+    if claim.compromise {
+        let earlier = seen.metadata.versions.range(..promoted.number).filter(|(_, v)| v.live);
+        let earlier = earlier.map(|(number, v)| VersionPair::new(*number, v.created_time.clone()));
+        all.extend(earlier.filter(|pair| !claim.revokes.contains(pair) && *pair != claim.base));
+    }
+    all.sort_by_key(|pair| pair.number);
+    all
 }
 
 /// Waits for consumers that have not followed, as the failure strategy says.
@@ -85,14 +105,25 @@ pub(super) fn revoke(record: &Record, claim: &Claim, seen: &Observation, now: Ti
             return wait_until(Reason::Overlap, message, Some(until));
         }
     }
-    if seen.metadata.has_live(&claim.base) {
-        return Step::Do(Effect::Destroy(claim.base.clone()));
+    let doomed = doomed(claim, seen);
+    if doomed != claim.revokes {
+        // Written down before it is done: afterwards nothing tells which of them this run destroyed.
+        return with(record, claim, |c| c.revokes = doomed);
     }
-    let mut told = event(seen, now, kinds::REVOKED, Some(&claim.base), "", "");
-    if !seen.consumers.waiting.is_empty() {
-        told.detail = format!("cut off: {}", seen.consumers.waiting.join(", "));
+    if let Some(live) = doomed.iter().find(|pair| seen.metadata.has_live(pair)) {
+        return Step::Do(Effect::Destroy(live.clone()));
     }
-    tell(seen, told).unwrap_or_else(|| with(record, claim, |c| c.step = RotationStep::Close))
+    let cut_off = match seen.consumers.waiting.is_empty() {
+        true => String::new(),
+        false => format!("cut off: {}", seen.consumers.waiting.join(", ")),
+    };
+    for pair in &doomed {
+        let told = event(seen, now, kinds::REVOKED, Some(pair), "", "");
+        if let Some(step) = tell(seen, Event { detail: cut_off.clone(), ..told }) {
+            return step;
+        }
+    }
+    with(record, claim, |c| c.step = RotationStep::Close)
 }
 
 pub(super) fn close(record: &Record, claim: &Claim, seen: &Observation, now: Timestamp) -> Step {

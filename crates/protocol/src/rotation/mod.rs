@@ -47,7 +47,9 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
         RotationStep::Create | RotationStep::Set | RotationStep::Test => {
             Needs { candidate, target: true, ..none }
         }
-        RotationStep::Promote => Needs { candidate, newest: true, ..none },
+        RotationStep::Promote => {
+            Needs { candidate, mount: true, metadata: true, newest: true, ..none }
+        }
         RotationStep::Await | RotationStep::Revoke => {
             Needs { metadata: true, consumers: held.promoted.clone(), target: true, ..none }
         }
@@ -64,7 +66,7 @@ fn before_claim(record: &Record, seen: &Observation) -> Needs {
     }
     let ignored = record.disposition == Some(Disposition::Ignore);
     let consumers = record.current.clone().filter(|_| ignored);
-    Needs { metadata: true, newest: true, consumers, ..Needs::default() }
+    Needs { mount: true, metadata: true, newest: true, consumers, ..Needs::default() }
 }
 
 /// The next step of a rotation.

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 
 use super::target::lost;
+use super::terms::with;
+use crate::introduce;
 use crate::ledger::kinds;
 use crate::observation::{Observation, ValueSeen};
 use crate::reason::Reason;
@@ -12,12 +14,21 @@ use crate::step::{Effect, Step, conflict, event, held, tell};
 pub(super) fn promote(record: &Record, claim: &Claim, seen: &Observation, now: Timestamp) -> Step {
     let Some(expected) = claim.hmac.clone() else { return lost(claim) };
     match &seen.newest {
+        // It was published before, and had to be set once more.
+        ValueSeen::Read { pair, hmac }
+            if *hmac == expected && claim.promoted.as_ref() == Some(pair) =>
+        {
+            with(record, claim, |c| c.step = RotationStep::Await)
+        }
         ValueSeen::Read { pair, .. } if *pair == claim.base => match &seen.candidate {
-            Some(c) if c.hmac == expected => Step::Do(Effect::Promote {
-                candidate: c.name.clone(),
-                hmac: expected,
-                base: claim.base.number,
-            }),
+            Some(c) if c.hmac == expected => {
+                let write = Effect::Promote {
+                    candidate: c.name.clone(),
+                    hmac: expected,
+                    base: claim.base.number,
+                };
+                introduce::safe(seen).unwrap_or(Step::Do(write))
+            }
             _ => lost(claim),
         },
         ValueSeen::Read { pair, hmac }
@@ -29,8 +40,9 @@ pub(super) fn promote(record: &Record, claim: &Claim, seen: &Observation, now: T
             let mut next = record.to(State::Rotating);
             let mut claim = claim.clone();
             claim.step = RotationStep::Await;
+            claim.revokes.push(std::mem::replace(&mut claim.base, pair.clone()));
             claim.promoted = Some(pair.clone());
-            claim.promoted_at.get_or_insert(now);
+            claim.promoted_at = Some(now);
             next.claim = Some(claim);
             next.current = Some(pair.clone());
             next.ledgered = Some(pair.clone());

@@ -44,6 +44,7 @@ fn claimed(step: RotationStep) -> Record {
     }
     let promoted = matches!(step, RotationStep::Await | RotationStep::Revoke | RotationStep::Close);
     if promoted {
+        claim.revokes = vec![std::mem::replace(&mut claim.base, pair(2))];
         claim.promoted = Some(pair(2));
         claim.promoted_at = Some(at(0));
         record.current = Some(pair(2));
@@ -364,4 +365,132 @@ fn a_published_value_that_stops_working_is_set_again_and_late_sets_are_awaited()
     assert_eq!(reason(&early), Some(Reason::LateSetWindow));
     let done = persisted(go(&closing, &mut seen, LEASE_S + SET_DEADLINE_S));
     assert_eq!(done.state, State::Done);
+}
+
+/// H18: after a leak every earlier version that is still live goes, not the last one alone.
+#[test]
+fn h18_a_compromise_destroys_every_earlier_version_that_is_live() {
+    let mut awaiting = claimed(RotationStep::Await);
+    awaiting.current = Some(pair(3));
+    let claim = awaiting.claim.as_mut().unwrap();
+    (claim.promoted, claim.base, claim.revokes) = (Some(pair(3)), pair(3), vec![pair(2)]);
+    claim.compromise = true;
+    let mut seen = promoted();
+    fixture::write(&mut seen, 3, "t3");
+    let mut revoking = persisted(go(&awaiting, &mut seen, 0));
+    assert_eq!(revoking.claim.as_ref().unwrap().revokes, [pair(1), pair(2)]);
+    for number in [1, 2] {
+        assert_eq!(go(&revoking, &mut seen, 0), Step::Do(Effect::Destroy(pair(number))));
+        seen.metadata.versions.get_mut(&number).unwrap().live = false;
+    }
+    let told = seen.appended.len();
+    assert_eq!(persisted(go(&revoking, &mut seen, 0)).claim.unwrap().step, RotationStep::Close);
+    assert_eq!(seen.appended.len(), told + 2, "each has its event");
+    // A leak that is met when the run revokes already: what more is to go is written down first.
+    seen.metadata.versions.get_mut(&1).unwrap().live = true;
+    revoking.claim.as_mut().unwrap().revokes = vec![pair(2)];
+    let more = persisted(go(&revoking, &mut seen, 0));
+    assert_eq!(more.claim.unwrap().revokes, [pair(1), pair(2)]);
+    // Without a leak the others stay.
+    let claim = awaiting.claim.as_mut().unwrap();
+    claim.compromise = false;
+    let revoking = persisted(go(&awaiting, &mut promoted_to(3), 0));
+    assert_eq!(revoking.claim.unwrap().revokes, [pair(2)]);
+}
+
+fn promoted_to(newest: i64) -> Observation {
+    let mut seen = promoted();
+    fixture::write(&mut seen, newest, &format!("t{newest}"));
+    seen
+}
+
+/// H19: settings and grants are judged before each write, not at the introduction alone.
+#[test]
+fn h19_nothing_is_claimed_or_promoted_on_an_unsafe_path() {
+    type Break = fn(&mut Observation);
+    let breaks: [(Break, Reason); 3] = [
+        (|s| s.metadata.max_versions = 1, Reason::UnsafeMount),
+        (|s| s.mount.deletes_versions = true, Reason::UnsafeMount),
+        (|s| s.subject.granted = false, Reason::PathNotGranted),
+    ];
+    for (change, expected) in breaks {
+        let mut seen = acked();
+        seen.candidate = candidate("run1", "k:n");
+        seen.newest = ValueSeen::Read { pair: pair(1), hmac: "k:a".into() };
+        change(&mut seen);
+        assert_eq!(reason(&go(&record(State::Done), &mut seen, 0)), Some(expected));
+        let promoting = claimed(RotationStep::Promote);
+        assert_eq!(reason(&go(&promoting, &mut seen, 0)), Some(expected));
+        assert!(needs(Some(&promoting), &seen).mount && needs(Some(&promoting), &seen).metadata);
+    }
+    let done = record(State::Done);
+    assert!(needs(Some(&done), &acked()).mount);
+}
+
+/// H20: what was promoted and then refused by the target is no stranger's version.
+#[test]
+fn h20_a_promoted_value_that_the_target_refuses_is_followed_by_another() {
+    let mut again = claimed(RotationStep::Promote);
+    let claim = again.claim.as_mut().unwrap();
+    (claim.promoted, claim.base, claim.revokes) = (Some(pair(2)), pair(2), vec![pair(1)]);
+    (claim.candidate, claim.hmac) = ("run1.2".into(), Some("k:m".into()));
+    again.current = Some(pair(2));
+    let mut seen = promoted();
+    seen.candidate = candidate("run1.2", "k:m");
+    seen.newest = ValueSeen::Read { pair: pair(2), hmac: "k:n".into() };
+    let write = Effect::Promote { candidate: "run1.2".into(), hmac: "k:m".into(), base: 2 };
+    assert_eq!(go(&again, &mut seen, 0), Step::Do(write));
+    fixture::write(&mut seen, 3, "t3");
+    seen.newest = ValueSeen::Read { pair: pair(3), hmac: "k:m".into() };
+    let awaiting = persisted(go(&again, &mut seen, 9));
+    let claim = awaiting.claim.as_ref().unwrap();
+    assert_eq!((claim.base.clone(), claim.promoted.clone()), (pair(3), Some(pair(3))));
+    assert_eq!((&claim.revokes[..], claim.promoted_at), (&[pair(1), pair(2)][..], Some(at(9))));
+    // Set once more and found working: it is not written a second time.
+    let mut same = claimed(RotationStep::Promote);
+    let claim = same.claim.as_mut().unwrap();
+    (claim.promoted, claim.base, claim.revokes) = (Some(pair(2)), pair(2), vec![pair(1)]);
+    same.current = Some(pair(2));
+    seen = promoted();
+    seen.newest = ValueSeen::Read { pair: pair(2), hmac: "k:n".into() };
+    assert_eq!(persisted(go(&same, &mut seen, 0)).claim.unwrap().step, RotationStep::Await);
+}
+
+/// H27: what holds the introduction and what holds the rotation are told apart.
+#[test]
+fn h27_a_waiting_rotation_leaves_what_holds_the_handover() {
+    use crate::record::{Stop, Track};
+    let stop = Stop {
+        by: Decider::World,
+        reason: Reason::UnknownValue,
+        message: "m".into(),
+        since: at(0),
+    };
+    let held = record(State::Done).with_stop(Track::Introduction, Some(stop.clone()));
+    let outer = |record: &Record, seen: &mut Observation| loop {
+        match crate::step(crate::Protocol::Rotation, Some(record), seen, at(5)) {
+            Step::Do(Effect::Ledger(event)) => assert!(seen.appended.insert(event.id.clone())),
+            other => return other,
+        }
+    };
+    let mut seen = acked();
+    seen.metadata.max_versions = 1;
+    let both = persisted(outer(&held, &mut seen));
+    assert_eq!(both.stop, Some(stop.clone()));
+    assert_eq!(both.rotation_stop.as_ref().map(|s| s.reason), Some(Reason::UnsafeMount));
+    assert_eq!(both.in_the_way(), Some(&stop));
+    // Another run that waits for this one's claim says nothing of what holds it.
+    let mut claimed = claimed(RotationStep::Await);
+    claimed.rotation_stop = both.rotation_stop.clone();
+    let mut other = promoted();
+    (other.subject.run, other.claimant_alive) = (fixture::run("run2"), true);
+    assert_eq!(reason(&outer(&claimed, &mut other)), Some(Reason::RotationUnderWay));
+    // Once it goes on that is told, and written down with the step.
+    let mut seen = acked();
+    let claiming = persisted(outer(&both, &mut seen));
+    assert_eq!(
+        (claiming.state, claiming.rotation_stop, claiming.stop),
+        (State::Rotating, None, Some(stop))
+    );
+    assert_eq!(seen.appended.len(), 1);
 }

@@ -8,8 +8,8 @@ use kube::Api;
 use regent_api::RuntimeAuthority;
 use regent_install::access::authority;
 use regent_install::access::neighbours::neighbours;
+use regent_protocol::Stored;
 use regent_protocol::invariants::{KvSeen, LedgerSeen, Snapshot, WriteSeen};
-use regent_protocol::record::Record;
 use regent_types::authority_names::{CONFIGURATOR, REGENT_MOUNT, SECRET_MOUNT};
 use regent_types::identity::Identity;
 use regent_types::login::Login;
@@ -42,9 +42,14 @@ pub(super) async fn gather(
 ) -> anyhow::Result<()> {
     let regent = session.kv(REGENT_MOUNT);
     for path in tree(&regent, "record").await? {
-        let read = regent.read_json::<Record>(&format!("record/{path}")).await;
-        let read = read.map_err(|e| Failure::of("reading a record", &e))?;
-        s.records.extend(read.map(|(record, _)| (path, record)));
+        let read = regent.read_json::<Stored>(&format!("record/{path}")).await;
+        match read.map_err(|e| Failure::of("reading a record", &e))? {
+            Some((Stored::Record(record), _)) => _ = s.records.insert(path, *record),
+            Some((Stored::NotUnderstood(why), _)) => {
+                return Err(Failure::of("reading a record", &why).into());
+            }
+            None => {}
+        }
     }
     let secret = session.kv(SECRET_MOUNT);
     for path in tree(&secret, "").await? {
