@@ -10,7 +10,7 @@ use crate::needs::Needs;
 use crate::observation::{
     BootstrapSeen, Observation, PolicySeen, Request, RunRef, Subject, VersionSeen,
 };
-use crate::record::{Origin, Owner, Record, State};
+use crate::record::{Claim, Origin, Owner, Record, RotationStep, State};
 
 pub(crate) const PATH: &str = "runtime/payments/db";
 
@@ -63,6 +63,7 @@ pub(crate) fn observation() -> Observation {
         target: true,
         claimant: true,
         publisher: true,
+        time: true,
     };
     seen
 }
@@ -76,6 +77,7 @@ pub(crate) fn bootstrap(hmac: &str) -> BootstrapSeen {
         from_manifest: true,
         marked: None,
         inert_allowed: true,
+        kept_by: None,
     }
 }
 
@@ -94,6 +96,25 @@ pub(crate) fn record(state: State) -> Record {
         record.acknowledged_hmac = Some("k:a".into());
     }
     record
+}
+
+/// A claim of run `uid` on version 1, at `step`.
+pub(crate) fn claim(uid: &str, step: RotationStep) -> Claim {
+    Claim {
+        run: uid.into(),
+        run_name: run(uid).name,
+        base: pair(1),
+        candidate: uid.into(),
+        hmac: None,
+        step,
+        sent: Vec::new(),
+        compromise: false,
+        renew: BTreeMap::from([("password".into(), 32)]),
+        claimed_at: at(0),
+        promoted: None,
+        promoted_at: None,
+        revokes: Vec::new(),
+    }
 }
 
 /// Adds a live version to what metadata shows.

@@ -327,6 +327,14 @@ fn dispose(record: &Record, seen: &Observation, now: Timestamp, how: Disposition
     if let Some(step) = project(record, seen) {
         return Some(step);
     }
+    if let Some(finalizers) = b.kept_by.as_ref().filter(|_| b.marked == Some(how)) {
+        let message = format!(
+            "the bootstrap Secret is being deleted, and finalizers keep it: {}; whoever put them there has to take them \
+             away",
+            finalizers.join(", ")
+        );
+        return Some(wait(Reason::FinalizerAwaited, message));
+    }
     let (uid, rv) = (b.uid.clone(), b.rv.clone());
     if b.marked != Some(how) {
         // Told first, so that nothing but the mark itself lies between the last look and the end of B.

@@ -450,3 +450,22 @@ fn h06_a_version_is_told_once_however_long_the_handover_waits() {
         assert_eq!(seen.appended.len(), 0);
     }
 }
+
+/// H14: what keeps a bootstrap Secret that was deleted is named, and it is not deleted again and again.
+#[test]
+fn h14_a_finalizer_that_keeps_the_bootstrap_secret_is_named() {
+    let mut b = bootstrap("k:a");
+    b.marked = Some(Disposition::Delete);
+    b.kept_by = Some(vec!["example.com/backup".into()]);
+    let mut seen = acked();
+    seen.bootstrap = Bootstrap::Live(b);
+    for state in [State::Disposing, State::Done] {
+        let record = Record { disposition: Some(Disposition::Delete), ..record(state) };
+        let Step::End(Outcome::Waiting { reason, message, .. }) = go(Some(&record), &mut seen)
+        else {
+            panic!("{state:?}: it waits")
+        };
+        assert_eq!(reason, Reason::FinalizerAwaited);
+        assert!(message.contains("example.com/backup"), "{message}");
+    }
+}

@@ -27,6 +27,8 @@ pub struct Needs {
     pub claimant: bool,
     /// Whether a PushSecret publishes the path.
     pub publisher: bool,
+    /// The authority's clock.
+    pub time: bool,
 }
 
 impl Needs {
@@ -48,6 +50,7 @@ impl Needs {
             target: self.target && !known.target,
             claimant: self.claimant && !known.claimant,
             publisher: self.publisher && !known.publisher,
+            time: self.time && !known.time,
         }
     }
 
@@ -66,6 +69,7 @@ impl Needs {
             target: self.target || other.target,
             claimant: self.claimant || other.claimant,
             publisher: self.publisher || other.publisher,
+            time: self.time || other.time,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 
+use jiff::Timestamp;
 use regent_types::VersionPair;
 use regent_types::lifecycle::Disposition;
 use regent_types::policy::RotationPolicy;
@@ -142,6 +143,8 @@ pub struct BootstrapSeen {
     pub marked: Option<Disposition>,
     /// Whether its type and mutability allow empty values.
     pub inert_allowed: bool,
+    /// Finalizers that keep it, where it is being deleted.
+    pub kept_by: Option<Vec<String>>,
 }
 
 /// The Secret under the bootstrap Secret's name.
@@ -243,6 +246,8 @@ pub struct Observation {
     pub claimant_alive: bool,
     /// Whether a PushSecret of this namespace publishes the path (derived secrets).
     pub publisher: bool,
+    /// The authority's clock; `None` where it does not say.
+    pub authority_time: Option<Timestamp>,
     /// Ids of events that are in the ledger, as far as this session knows.
     pub appended: BTreeSet<String>,
     /// What was wrong with a policy that this session has put back.
@@ -286,6 +291,7 @@ impl Observation {
             target: Target::None,
             claimant_alive: false,
             publisher: false,
+            authority_time: None,
             appended: BTreeSet::new(),
             restored: None,
         }

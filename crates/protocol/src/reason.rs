@@ -46,6 +46,10 @@ reasons! {
     Overlap,
     /// Wait or hold: `max_overlap` has passed and consumers have not followed.
     ConsumersBehind,
+    /// Wait: the last step has not taken effect, and is tried again ever more seldom.
+    EffectAwaited,
+    /// Wait: the bootstrap Secret is being deleted, and somebody's finalizer keeps it.
+    FinalizerAwaited,
     /// Wait: the target is given time to settle after a set.
     Settling,
     /// Wait: a late set of a stalled orchestrator may still land.
@@ -68,6 +72,8 @@ reasons! {
     Unreadable,
     /// Conflict: somebody else wrote a version while the secret was rotated.
     ForeignVersion,
+    /// Held: somebody deleted the newest version of the record.
+    RecordDeleted,
     /// Held: another release of regent wrote the record, and this one does not understand it.
     RecordNotUnderstood,
     /// Held: RuntimeAuthority does not grant the path to this namespace.

@@ -55,6 +55,8 @@ pub struct Session {
     over: Option<Outcome>,
     reload: bool,
     reloaded: bool,
+    /// The version over which a write of the record was refused, as long as it is still the one that is there.
+    refused: Option<i64>,
     turns: usize,
     stages: Vec<&'static str>,
 }
@@ -79,6 +81,7 @@ impl Session {
             over: None,
             reload: false,
             reloaded: false,
+            refused: None,
             turns: 0,
             stages: Vec::new(),
         }
@@ -90,6 +93,7 @@ impl Session {
         self.protocol = protocol;
         (self.over, self.last) = (None, None);
         self.turns = 0;
+        self.refused = None;
         self.stages.clear();
         self.seen.known.claimant &= self.seen.subject.run == run;
         self.seen.subject.run = run;
@@ -121,6 +125,7 @@ impl Session {
         let now = if self.protocol == Protocol::Policy { self.opened } else { now };
         match step(self.protocol, record, &self.seen, now) {
             Step::End(outcome) => Next::End(outcome),
+            Step::Persist(_) if self.refused == Some(self.version) => Next::End(again(now)),
             Step::Persist(mut next) => {
                 RELEASE.clone_into(&mut next.release);
                 Next::Persist(next)
@@ -157,7 +162,7 @@ impl Session {
         let (record, version) = stored.map_or((None, 0), |(r, n)| (Some(r), n));
         if version != self.version {
             self.seen.forget();
-            self.last = None;
+            (self.last, self.refused) = (None, None);
         }
         (self.record, self.version) = (record, version);
         (self.reload, self.reloaded) = (false, true);
@@ -167,13 +172,15 @@ impl Session {
     pub fn saved(&mut self, record: Record, version: i64) {
         self.over = knowledge::after_save(self.record.as_ref(), &record, &mut self.seen);
         (self.record, self.version) = (Some(record), version);
-        (self.last, self.reloaded) = (None, false);
+        (self.last, self.reloaded, self.refused) = (None, false, None);
     }
 
     /// The record was not saved: somebody else was faster. It is read again.
     pub fn lost(&mut self) {
         self.reload = true;
         self.last = None;
+        // Whoever was faster left another version. Where there is none, trying again at once changes nothing.
+        self.refused = Some(self.version);
     }
 
     /// The effect that was to be done was answered so.
@@ -214,6 +221,7 @@ impl Session {
         use std::hash::Hash as _;
         let seen = &self.seen;
         (&self.record, self.version, self.reload, self.reloaded, &self.last, &self.over).hash(key);
+        self.refused.hash(key);
         (&seen.known, &seen.metadata, &seen.appended).hash(key);
         (&seen.first, &seen.newest, &seen.bootstrap, &seen.candidate, &seen.leftovers).hash(key);
     }
@@ -228,7 +236,7 @@ impl Session {
 fn again(now: Timestamp) -> Outcome {
     let until = now.checked_add(jiff::SignedDuration::from_secs(1)).ok();
     let message = "the last step has not taken effect yet".to_owned();
-    Outcome::Waiting { reason: Reason::Settling, message, until }
+    Outcome::Waiting { reason: Reason::EffectAwaited, message, until }
 }
 
 #[cfg(test)]

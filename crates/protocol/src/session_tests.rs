@@ -138,21 +138,9 @@ fn a_refused_write_has_the_mount_looked_at_again() {
 fn before_a_set_the_record_is_read_again() {
     use crate::observation::{CandidateSeen, Login, Probes, Target};
     let mut record = fixture::record(State::Rotating);
-    record.claim = Some(crate::record::Claim {
-        run: "run1".into(),
-        run_name: "payments/run1".into(),
-        base: pair(1),
-        candidate: "c".into(),
-        hmac: Some("k:n".into()),
-        step: crate::record::RotationStep::Set,
-        sent: Vec::new(),
-        compromise: false,
-        renew: Default::default(),
-        claimed_at: at(0),
-        promoted: None,
-        promoted_at: None,
-        revokes: Vec::new(),
-    });
+    let (step, hmac) = (crate::record::RotationStep::Set, Some("k:n".into()));
+    let candidate = "c".to_owned();
+    record.claim = Some(crate::record::Claim { candidate, hmac, ..fixture::claim("run1", step) });
     let mut session = opened(Protocol::Rotation, Some(record));
     let first = look(&mut session);
     session.saw(&first, |seen| {
@@ -177,7 +165,20 @@ fn an_effect_that_does_not_take_ends_the_session_for_now() {
     persist(&mut session, 1);
     assert!(matches!(session.next(at(0)), Next::Do(Effect::CreateCandidate { .. })));
     let again = session.next(at(0));
-    assert!(matches!(again, Next::End(Outcome::Waiting { reason: Reason::Settling, .. })));
+    assert!(matches!(again, Next::End(Outcome::Waiting { reason: Reason::EffectAwaited, .. })));
+}
+
+/// H14: a write that is refused although nobody else wrote is not tried again at once.
+#[test]
+fn h14_a_record_that_takes_no_write_ends_the_session_for_now() {
+    let mut session = opened(Protocol::Handover, None);
+    sourced(&mut session);
+    assert!(matches!(session.next(at(0)), Next::Persist(_)));
+    session.lost();
+    assert_eq!(session.next(at(0)), Next::Reload);
+    session.reloaded(None);
+    let again = session.next(at(0));
+    assert!(matches!(again, Next::End(Outcome::Waiting { reason: Reason::EffectAwaited, .. })));
 }
 
 /// A session that begins where another one waited looks at the value once, just before B is touched.

@@ -34,6 +34,9 @@ pub struct Health {
     /// Version of the server's software; empty where it says none.
     #[serde(default)]
     pub version: String,
+    /// Its clock, in seconds since 1970; 0 where it says none.
+    #[serde(default)]
+    pub server_time_utc: i64,
 }
 
 /// `sys/seal-status`, also the answer of `sys/unseal`.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use kube::Api;
 use kube::runtime::watcher;
 use regent_api::RuntimeAuthority;
@@ -15,7 +16,7 @@ use regent_types::grant::PathGrant;
 use regent_types::labels;
 use regent_types::path::Tree;
 use regent_types::{SecretPath, Sensitive};
-use regent_vault::{Kv, KvConfig};
+use regent_vault::{Client, Kv, KvConfig};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OnceCell, watch};
 use zeroize::Zeroize;
@@ -37,6 +38,7 @@ pub(super) struct Authority {
     pub(super) secret: Kv,
     pub(super) regent: Kv,
     pub(super) ledger: Ledger,
+    client: Client,
     /// Which opening of the gate this is, from 1.
     pub(super) epoch: u64,
     key: OnceCell<HmacKey>,
@@ -131,6 +133,7 @@ fn open(cx: &Context, said: Said, epoch: u64) -> Gate {
                 secret: session.kv(SECRET_MOUNT),
                 regent,
                 ledger,
+                client: session.client().clone(),
                 epoch,
                 key: OnceCell::new(),
                 mount: Mutex::default(),
@@ -167,6 +170,12 @@ impl Authority {
         let cell = Arc::clone(&*self.mount.lock().unwrap_or_else(PoisonError::into_inner));
         let read = || async { Ok::<_, Error>(self.secret.mount_config().await?) };
         cell.get_or_try_init(read).await.cloned()
+    }
+
+    /// Its clock; `None` where it says none.
+    pub(super) async fn time(&self) -> Result<Option<Timestamp>, Error> {
+        let seconds = self.client.health().await?.server_time_utc;
+        Ok(Some(seconds).filter(|s| *s > 0).and_then(|s| Timestamp::from_second(s).ok()))
     }
 
     /// A write was refused: perhaps the mount's settings are others by now.

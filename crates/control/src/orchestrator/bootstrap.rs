@@ -156,6 +156,7 @@ fn facts(secret: &Secret, data: &SecretData, key: &HmacKey) -> BootstrapSeen {
         from_manifest: from_manifest(secret),
         marked: marked.and_then(|m| serde_json::from_value(Value::String(m.clone())).ok()),
         inert_allowed: secret.immutable != Some(true) && !NOT_INERT.contains(&kind),
+        kept_by: meta.deletion_timestamp.is_some().then(|| secret.finalizers().to_vec()),
     }
 }
 

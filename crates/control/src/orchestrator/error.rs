@@ -1,6 +1,7 @@
 //! What can go wrong between a decision and its effect. Texts of the API server about Secrets are
 //! never repeated: they may hold data.
 
+use regent_protocol::{Decider, Outcome, Reason};
 use regent_types::{Advice, Explain};
 
 use regent_operator::api_error::ApiError;
@@ -27,6 +28,23 @@ pub enum Error {
     /// Another release wrote the record.
     #[error(transparent)]
     NotUnderstood(#[from] regent_protocol::NotUnderstood),
+    /// The newest version of a record was deleted or destroyed.
+    #[error(
+        "version {version} of regent/{record} was deleted, and only that record says what may be done with its path; \
+         undelete that version, or restore the authority's storage"
+    )]
+    RecordDeleted {
+        /// Path in the `regent/` mount.
+        record: String,
+        /// The version that is gone.
+        version: i64,
+    },
+    /// Somebody else made runs of every name that a run may have.
+    #[error("every name for WorkflowRun {name} is taken by runs of somebody else")]
+    NoRunName {
+        /// Namespace and first name that was tried.
+        name: String,
+    },
     /// A target was asked for and there is none.
     #[error("no target engine for {path}")]
     Target {
@@ -39,6 +57,18 @@ impl Error {
     /// An error of the API server about `object`. Only its reason and code are kept.
     pub(super) fn api(verb: &'static str, object: impl Into<String>, error: &kube::Error) -> Self {
         Self::Api(ApiError::new(verb, object, error))
+    }
+
+    /// How a look ends where the record itself stops it.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Self::NotUnderstood(why) => Some(why.outcome()),
+            Self::RecordDeleted { .. } => {
+                let (by, reason) = (Decider::World, Reason::RecordDeleted);
+                Some(Outcome::Blocked { by, reason, message: self.to_string() })
+            }
+            _ => None,
+        }
     }
 
     /// Whether the authority is what is missing: absent, sealed, unreachable or refusing the login.
@@ -74,6 +104,8 @@ impl Explain for Error {
             Self::Random(_) => "NoRandomness",
             Self::Key => "HmacKeyUnusable",
             Self::NotUnderstood(why) => why.reason(),
+            Self::RecordDeleted { .. } => Reason::RecordDeleted.as_str(),
+            Self::NoRunName { .. } => "RunNameTaken",
             Self::Target { .. } => "NoTarget",
         }
     }
@@ -90,6 +122,13 @@ impl Explain for Error {
                 "restore the authority's storage; records cannot be compared without that key",
             ),
             Self::NotUnderstood(why) => why.advice(),
+            Self::NoRunName { name } => {
+                Advice::new("a free name for a run", name.clone(), "delete runs that nobody needs")
+            }
+            Self::RecordDeleted { .. } => {
+                let action = "undelete that version, or restore the authority's storage";
+                Advice::new("the newest version of the record", self.to_string(), action)
+            }
             Self::Target { path } => {
                 Advice::new("a target engine", path.clone(), "remove the target from the policy")
             }

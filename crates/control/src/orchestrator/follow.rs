@@ -91,7 +91,7 @@ async fn stay_introduced(ctx: &Ctx, drive: &mut Drive<'_>, known: &mut Known) ->
         return Ok(());
     }
     let outcome = drive.follow(protocol, observer(), false).await?;
-    known.next = known.next.min(look_again(&outcome, ctx.cx.now()));
+    known.next = known.next.min(again(ctx, drive, &outcome));
     if known.observed.waits.is_none() {
         known.observed.waits = reason_of(&outcome);
     }
@@ -159,7 +159,7 @@ async fn carry_out(
             }
         };
         known.observed.waits = reason_of(&progress.outcome);
-        known.next = known.next.min(look_again(&progress.outcome, now));
+        known.next = known.next.min(again(ctx, drive, &progress.outcome));
         report(ctx, &work, progress).await;
     }
     Ok(introduces)
@@ -169,6 +169,16 @@ async fn carry_out(
 fn is_there(ctx: &Ctx, work: &Work) -> bool {
     let found = ctx.runs.store().get(&ObjectRef::from_obj(work.run.as_ref()));
     work.is_new || found.is_some_and(|run| run.uid() == work.run.uid())
+}
+
+/// When to look again at a step that ended so; ever later where it does not take effect.
+fn again(ctx: &Ctx, drive: &Drive<'_>, outcome: &Outcome) -> Option<Timestamp> {
+    let tries = format!("effects of {}", drive.declared.path);
+    if outcome.reason() == Some(Reason::EffectAwaited) {
+        return later(ctx.cx.now(), ctx.backoff.next(tries));
+    }
+    ctx.backoff.reset(&tries);
+    look_again(outcome, ctx.cx.now())
 }
 
 /// When to look again at a step that ended so.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use kube::{Api, ResourceExt};
 use regent_api::condition;
 use regent_api::{PushSecret, WorkflowRun};
@@ -39,6 +40,7 @@ pub(super) struct Looked<'a> {
     leftovers: Vec<String>,
     claimant_alive: bool,
     publisher: bool,
+    time: Option<Timestamp>,
 }
 
 /// Reads everything that `needs` names, now.
@@ -58,6 +60,10 @@ pub(super) async fn look<'a>(
         candidate(&a.regent, needs.candidate.as_deref()),
         bootstrap(ctx, declared, needs.bootstrap, key),
     )?;
+    if needs.mount && session.record().is_some_and(Record::is_runtime) {
+        // What was safe when the secret was introduced may be so no more.
+        a.forget_mount();
+    }
     let mount = match needs.mount {
         true => Some(mount(&a.mount_config().await?)),
         false => None,
@@ -82,7 +88,12 @@ pub(super) async fn look<'a>(
         None => Vec::new(),
     };
     let publisher = needs.publisher && is_published(ctx, declared);
+    let time = match needs.time {
+        true => a.time().await?,
+        false => None,
+    };
     Ok(Looked {
+        time,
         key,
         mount,
         metadata,
@@ -138,6 +149,9 @@ impl Looked<'_> {
             seen.claimant_alive = self.claimant_alive;
             if needs.publisher {
                 seen.publisher = self.publisher;
+            }
+            if needs.time {
+                seen.authority_time = self.time;
             }
         });
     }

@@ -17,6 +17,11 @@ pub(super) fn resume(namespace: &str, name: &str, claimant: &str) -> String {
     named("resume", name, &format!("{namespace}/{name}/{claimant}"))
 }
 
+/// The same name, for the `turn`-th try to find one that nobody else has taken; the first is 0.
+pub(super) fn other(name: &str, turn: u32) -> String {
+    if turn == 0 { name.to_owned() } else { format!("{name}-{}", turn + 1) }
+}
+
 fn named(kind: &str, name: &str, hashed: &str) -> String {
     let digest = hex(&Sha256::digest(hashed.as_bytes())[..4]);
     let short: String = name.chars().take(NAME_LEN_MAX).collect();

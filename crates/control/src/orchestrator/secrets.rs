@@ -196,11 +196,11 @@ async fn bring(
             stop(ctx, key, &mut known, outcome).await;
             known.next = later(ctx.cx.now(), ctx.backoff.next(object.to_owned()));
         }
-        Err(Error::NotUnderstood(why)) => {
-            stop(ctx, key, &mut known, why.outcome()).await;
+        Err(error) => {
+            let Some(outcome) = error.outcome() else { return Err(error) };
+            stop(ctx, key, &mut known, outcome).await;
             known.next = later(ctx.cx.now(), BLOCKED_LOOK);
         }
-        Err(error) => return Err(error),
     }
     Ok(known)
 }

@@ -25,9 +25,11 @@ const CHANGED_LOOK: Duration = Duration::from_secs(1);
 
 /// The record of `path` and the number that a write of it must name.
 async fn load(a: &Authority, path: &SecretPath) -> Result<Option<(Record, i64)>, Error> {
-    match a.regent.read_json::<Stored>(&record_path(path.as_str())).await? {
-        Some((Stored::Record(record), version)) => Ok(Some((*record, version.number))),
-        Some((Stored::NotUnderstood(why), _)) => Err(why.into()),
+    let record = record_path(path.as_str());
+    match a.regent.read_json_or_deleted::<Stored>(&record).await? {
+        Some((Some(Stored::Record(record)), version)) => Ok(Some((*record, version.number))),
+        Some((Some(Stored::NotUnderstood(why)), _)) => Err(why.into()),
+        Some((None, version)) => Err(Error::RecordDeleted { record, version: version.number }),
         None => Ok(None),
     }
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fixture;
 use crate::protocol::Protocol;
-use crate::record::State;
+use crate::record::{RotationStep, State};
 use search::explore;
 use world::{Guard, Secret, Setup, World};
 
@@ -86,6 +86,54 @@ fn rotations(without: Option<Guard>) -> Result<(usize, usize), String> {
     start.versions = vec![('a', true, true)];
     start.policy = true;
     explore(start, &setup)
+}
+
+/// A rotation that was under way when its cluster was lost: Git brought B back, and another run of the same name goes on.
+fn cluster_loss(step: RotationStep, risen: char) -> Result<(usize, usize), String> {
+    let setup = Setup {
+        without: None,
+        protocols: vec![(Protocol::Handover, "h1"), (Protocol::Rotation, "r9")],
+        crashes: 1,
+        outside: 1,
+        git_changes: true,
+        foreign: false,
+    };
+    let mut start = world(true, 2, &setup);
+    let mut record = fixture::record(State::Rotating);
+    record.ledgered = record.acknowledged.clone();
+    let mut claim = fixture::claim("r9-of-the-lost-cluster", step);
+    claim.run_name = fixture::run("r9").name;
+    start.versions = vec![('a', true, true)];
+    start.told.insert("v1".into());
+    if step != RotationStep::Create {
+        start.pending.insert(claim.candidate.clone(), 'p');
+        (start.fresh, claim.hmac) = (1, Some(world::hmac('p')));
+    }
+    if !matches!(step, RotationStep::Create | RotationStep::Promote) {
+        start.versions.push(('p', true, true));
+        start.told.insert("v2".into());
+        claim.revokes.push(std::mem::replace(&mut claim.base, fixture::pair(2)));
+        (claim.promoted, claim.promoted_at) = (Some(fixture::pair(2)), Some(fixture::at(0)));
+        record.current = Some(fixture::pair(2));
+        record.ledgered = record.current.clone();
+        record.roll_hmac(&world::hmac('p'));
+    }
+    record.claim = Some(claim);
+    start.record = Some(record);
+    start.policy = true;
+    start.secret = start.secret.map(|secret| Secret { value: risen, ..secret });
+    explore(start, &setup)
+}
+
+/// H5: whatever a rotation had come to when the cluster was lost, it goes on in the new one, and B goes.
+#[test]
+fn h05_every_state_of_a_rotation_is_resumed_in_a_new_cluster() {
+    use RotationStep::{Await, Close, Create, Promote, Revoke};
+    for step in [Create, Promote, Await, Revoke, Close] {
+        for risen in ['a', 'b'] {
+            fine(cluster_loss(step, risen));
+        }
+    }
 }
 
 fn fine(found: Result<(usize, usize), String>) {

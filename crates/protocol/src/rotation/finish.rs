@@ -98,9 +98,9 @@ pub(super) fn revoke(record: &Record, claim: &Claim, seen: &Observation, now: Ti
         if let Some(step) = behind(record, claim, seen, now) {
             return step;
         }
-        let promoted_at = claim.promoted_at.unwrap_or(claim.claimed_at);
-        let until = after(promoted_at, record.policy.max_overlap_seconds);
-        if now < until {
+        if overlaps(record, claim)
+            && let Some(until) = overlap_until(record, claim, seen, now)
+        {
             let message = format!("old and new stay valid side by side until {until}");
             return wait_until(Reason::Overlap, message, Some(until));
         }
@@ -124,6 +124,29 @@ pub(super) fn revoke(record: &Record, claim: &Claim, seen: &Observation, now: Ti
         }
     }
     with(record, claim, |c| c.step = RotationStep::Close)
+}
+
+/// Whether old and new stay valid side by side for a while.
+pub(super) fn overlaps(record: &Record, claim: &Claim) -> bool {
+    record.policy.max_overlap_seconds > 0 && !claim.compromise
+}
+
+/// Until when, by this clock, the old version may not go; `None` once it may. Two clocks must say so, this one and the
+/// authority's, so that one that runs ahead destroys nothing.
+fn overlap_until(
+    record: &Record,
+    claim: &Claim,
+    seen: &Observation,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let overlap = record.policy.max_overlap_seconds;
+    let ours = after(claim.promoted_at.unwrap_or(claim.claimed_at), overlap);
+    let made = claim.promoted.as_ref().and_then(|p| p.created_time.parse::<Timestamp>().ok());
+    let left = made
+        .zip(seen.authority_time)
+        .map(|(made, theirs)| after(made, overlap).duration_since(theirs));
+    let theirs = left.filter(|left| left.is_positive()).and_then(|left| now.checked_add(left).ok());
+    Some(ours).filter(|until| now < *until).max(theirs)
 }
 
 pub(super) fn close(record: &Record, claim: &Claim, seen: &Observation, now: Timestamp) -> Step {

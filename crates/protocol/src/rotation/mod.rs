@@ -51,7 +51,9 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
             Needs { candidate, mount: true, metadata: true, newest: true, ..none }
         }
         RotationStep::Await | RotationStep::Revoke => {
-            Needs { metadata: true, consumers: held.promoted.clone(), target: true, ..none }
+            let consumers = held.promoted.clone();
+            let overlaps = held.step == RotationStep::Revoke && finish::overlaps(record, held);
+            Needs { metadata: true, consumers, target: true, time: overlaps, ..none }
         }
         RotationStep::Close => Needs { metadata: true, leftovers: true, target: true, ..none },
     }

@@ -494,3 +494,37 @@ fn h27_a_waiting_rotation_leaves_what_holds_the_handover() {
     );
     assert_eq!(seen.appended.len(), 1);
 }
+
+/// H9: one clock that runs ahead destroys nothing, whichever of the two it is.
+#[test]
+fn h09_the_old_version_goes_only_when_both_clocks_say_that_the_overlap_is_over() {
+    let made = "1970-01-01T00:00:00.5Z";
+    let mut revoking = claimed(RotationStep::Revoke);
+    revoking.policy.max_overlap_seconds = 3_600;
+    let pair = regent_types::VersionPair::new(2, made);
+    let claim = revoking.claim.as_mut().unwrap();
+    (claim.promoted, claim.base) = (Some(pair.clone()), pair.clone());
+    revoking.current = Some(pair);
+    let look = |ours: i64, theirs: Option<i64>| {
+        let mut seen = acked();
+        fixture::write(&mut seen, 2, made);
+        seen.authority_time = theirs.map(at);
+        assert!(needs(Some(&revoking), &seen).time);
+        go(&revoking, &mut seen, ours)
+    };
+    let until = |step: Step| match step {
+        Step::End(Outcome::Waiting { reason: Reason::Overlap, until, .. }) => until,
+        other => panic!("expected to wait, found {other:?}"),
+    };
+    assert_eq!(
+        until(look(10, Some(9))),
+        Some(at(3_600) + jiff::SignedDuration::from_millis(1_500))
+    );
+    let ahead = until(look(4_200, Some(1_000)));
+    assert_eq!(ahead, Some(at(4_200 + 2_600) + jiff::SignedDuration::from_millis(500)));
+    assert_eq!(until(look(1_000, Some(9_999))), Some(at(3_600)));
+    for theirs in [Some(3_601), None] {
+        let due = look(3_601, theirs);
+        assert_eq!(due, Step::Do(Effect::Destroy(fixture::pair(1))), "{theirs:?}");
+    }
+}

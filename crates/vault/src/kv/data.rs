@@ -105,10 +105,19 @@ impl Kv {
         &self,
         path: &str,
     ) -> Result<Option<(T, VersionPair)>, Error> {
+        let seen = self.read_json_or_deleted(path).await?;
+        Ok(seen.and_then(|(data, pair)| data.map(|data| (data, pair))))
+    }
+
+    /// The same, where it matters that the newest version is deleted or destroyed: then there is a version and no `T`.
+    pub async fn read_json_or_deleted<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Option<(Option<T>, VersionPair)>, Error> {
         let seen = self.fetch::<T>(path, None).await?;
-        Ok(seen.and_then(|seen| {
+        Ok(seen.map(|seen| {
             let pair = VersionPair::new(seen.metadata.version, seen.metadata.created_time);
-            seen.data.map(|data| (data, pair))
+            (seen.data, pair)
         }))
     }
 
