@@ -42,8 +42,8 @@ pub(crate) enum ApiError {
          when there is room"
     )]
     CannotWrite,
-    /// 500: our error. The client sees `internal error`; the log gets the cause.
-    #[error("internal error")]
+    /// 500: our error. The client sees `internal error`, or that nothing can be audited; the log gets the cause.
+    #[error("{}", .0.told())]
     Internal(#[source] InternalCause),
 }
 
@@ -76,6 +76,19 @@ pub(crate) enum InternalCause {
     /// A task ended without an answer.
     #[error("the request's task ended without an answer")]
     Lost,
+}
+
+impl InternalCause {
+    /// What the client is told.
+    fn told(&self) -> &'static str {
+        match self {
+            Self::Audit => {
+                "the audit log takes no entry, and nothing is answered without one; the log of the server says why, and \
+                 it is tried again with each request"
+            }
+            _ => "internal error",
+        }
+    }
 }
 
 impl ApiError {

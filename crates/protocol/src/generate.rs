@@ -132,13 +132,10 @@ fn acknowledged(record: &Record, seen: &Observation, now: Timestamp) -> Step {
     if let Some(step) = first {
         return step;
     }
-    let removed = seen.known.candidate == record.candidate && seen.candidate.is_none();
-    if let Some(name) = record.candidate.clone().filter(|_| !removed) {
-        // No target ever heard of it, and version 1 has the same HMAC: it is of no use any more.
-        return Step::Do(Effect::RemoveCandidates(vec![name]));
-    }
     let mut next = record.to(State::Done);
-    next.candidate = None;
+    // It stays until the next run of the path closes (§5.7): making it, by whoever stalled before that, would leave one
+    // about that no record names.
+    next.leftovers.extend(next.candidate.take());
     next.ledgered = next.acknowledged.clone();
     Step::Persist(Box::new(next))
 }

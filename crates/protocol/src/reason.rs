@@ -108,6 +108,8 @@ reasons! {
     NothingToDo,
     /// Failed: there is no RuntimeSecret of the name that the run gives.
     RuntimeSecretMissing,
+    /// Failed: the slot that a run stands for lies in the future.
+    SlotInFuture,
     /// Failed: a step ended in vain; its record says why.
     StepFailed,
     /// Wait: there is no Workflow of the name that the run gives.

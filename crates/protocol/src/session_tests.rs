@@ -107,7 +107,6 @@ fn a_generation_reads_neither_its_candidate_nor_its_value_again() {
     assert!(persist(&mut session, 2).is_runtime());
     assert!(matches!(effect(&mut session, Answer::Done), Effect::WritePolicy(_)));
     assert!(matches!(effect(&mut session, Answer::Done), Effect::Ledger(_)));
-    assert!(matches!(effect(&mut session, Answer::Done), Effect::RemoveCandidates(_)));
     assert_eq!(persist(&mut session, 3).state, State::Done);
     assert_eq!(session.next(at(0)), Next::End(Outcome::Done));
 }

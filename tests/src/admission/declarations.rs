@@ -1,11 +1,13 @@
 //! Rows about what Git declares: PushSecrets, RuntimeSecrets, and ConfigMaps that it must leave to warden.
 
-use regent_install::access::admission::{PUSH_SECRETS, RUNTIME_SECRETS, WARDEN_CONFIG};
+use regent_install::access::admission::{
+    PUSH_SECRETS, RUNTIME_SECRETS, WARDEN_CONFIG, WORKFLOW_RUNS,
+};
 use regent_types::identity::Identity;
 use regent_types::labels::{AUTHORITY_CA_BUNDLE, RECOVERED_BY, SEALED_SHARES, STORE_NAME};
 use serde_json::{Value, json};
 
-use super::fixtures::{HOME, config, push, runtime};
+use super::fixtures::{HOME, caused, config, push, runtime};
 use super::people::{GARBAGE, NAMESPACES, Who};
 use super::row::Act::{Change, Create, Delete};
 use super::row::{Row, labelled, may, may_not, noted};
@@ -16,7 +18,7 @@ const PA: Who = Who::PlatformAdmin;
 const PASS: [Who; 3] = [Who::Holder, Who::ClusterAdmin, Who::Master];
 
 pub(super) fn rows() -> Vec<Row> {
-    publications().into_iter().chain(claims()).chain(kept()).collect()
+    publications().into_iter().chain(claims()).chain(kept()).chain(causes()).collect()
 }
 
 fn with(mut object: Value, spec: Value) -> Value {
@@ -28,6 +30,38 @@ fn with(mut object: Value, spec: Value) -> Value {
 
 fn mapping(key: &str, property: &str) -> Value {
     json!([{ "match": { "secretKey": "password", "remoteRef": { "remoteKey": key, "property": property } } }])
+}
+
+/// H8: nobody's run names another as its cause, and only a trigger's says which slot it stands for.
+fn causes() -> Vec<Row> {
+    let own = |who: Who| caused(&who.user());
+    let with_cause = |who: Who, key: &str, value: Value| {
+        let mut run = own(who);
+        run["spec"]["cause"][key] = value;
+        run
+    };
+    let mut rows = Vec::new();
+    for who in [A, PA, Who::Holder, Who::ClusterAdmin, Who::Master, I] {
+        let slot = || json!("2999-01-01T00:00:00Z");
+        rows.extend([
+            may(who, "asks for a rotation under its own name", Create(own(who))),
+            may(who, "tells of a leak", Create(with_cause(who, "kind", json!("compromise")))),
+            may_not(who, "names another", Create(caused("somebody-else")), WORKFLOW_RUNS),
+            may_not(
+                who,
+                "plays a trigger",
+                Create(with_cause(who, "kind", json!("schedule"))),
+                WORKFLOW_RUNS,
+            ),
+            may_not(who, "takes a slot", Create(with_cause(who, "slot", slot())), WORKFLOW_RUNS),
+        ]);
+    }
+    for component in [Identity::Triggers, Identity::Orchestrator] {
+        let mut run = caused("nightly");
+        run["spec"]["cause"] = json!({ "kind": "schedule", "by": "nightly", "slot": "s" });
+        rows.push(may(Who::Component(component), "says whose run it is", Create(run)));
+    }
+    rows
 }
 
 /// What regent's publisher would refuse for its form or its place, admission refuses before.

@@ -104,8 +104,10 @@ fn roles() -> Vec<Value> {
             "roleRef": reference(to), "subjects": subjects(&[who]) })
     };
     let all = |group: &str, resources: &[&str]| json!({ "apiGroups": [group], "resources": resources, "verbs": ["*"] });
-    let declared =
-        [all("external-secrets.io", &["pushsecrets"]), all("regent.dev", &["runtimesecrets"])];
+    let declared = [
+        all("external-secrets.io", &["pushsecrets"]),
+        all("regent.dev", &["runtimesecrets", "workflowruns"]),
+    ];
     vec![
         role(WRITER, json!([all("", &["secrets"]), declared[0], declared[1]])),
         role(PLATFORM, json!([all("", &["*"]), all(GROUP, &["*"]), declared[0], declared[1]])),
@@ -239,6 +241,15 @@ pub(super) fn runtime(name: &str) -> Value {
 }
 
 /// A ConfigMap of regent's own namespace.
+/// A run that says that `by` caused it.
+pub(super) fn caused(by: &str) -> Value {
+    json!({
+        "apiVersion": "regent.dev/v1alpha1", "kind": "WorkflowRun",
+        "metadata": { "name": "by-hand", "namespace": HOME },
+        "spec": { "runtimeSecret": "db", "uses": "rotate", "cause": { "kind": "manual", "by": by } },
+    })
+}
+
 pub(super) fn config(name: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "ConfigMap",

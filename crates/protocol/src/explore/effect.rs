@@ -113,6 +113,10 @@ pub(super) fn act(world: &mut World, worker: &mut Worker, next: Next, without: O
     let loose = without == Some(Guard::RecordCas);
     let session = &mut worker.session;
     match next {
+        Next::Persist(record) if without == Some(Guard::Intent) && record.current.is_none() => {
+            let version = session.version();
+            session.saved(*record, version);
+        }
         Next::Persist(record) if loose || session.version() == world.record_version => {
             let before = world.record.as_ref().and_then(|r| r.current.clone());
             world.overwritten |= before.is_some() && record.current.is_none();

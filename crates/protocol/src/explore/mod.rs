@@ -136,9 +136,15 @@ fn h05_every_state_of_a_rotation_is_resumed_in_a_new_cluster() {
     }
 }
 
+/// The test that explores.
+fn caller() -> String {
+    std::thread::current().name().unwrap_or_default().to_owned()
+}
+
 fn fine(found: Result<(usize, usize), String>) {
     let (worlds, done) = found.unwrap_or_else(|broken| panic!("{broken}"));
     assert!(worlds > 100 && done > 0, "{worlds} worlds, {done} done");
+    println!("{} {worlds} worlds, {done} ends in which the record is done", caller());
 }
 
 /// S5.4-3, S5.4-4: two orchestrators hand over at once and die, while Git changes or brings back
@@ -176,6 +182,7 @@ fn without_any_of_its_guards_an_invariant_breaks() {
     broken(handovers(Some(Guard::Precondition), &["r1"], 2), "no-unread-delete");
     broken(handovers(Some(Guard::StatusOrder), &["r1"], 0), "manifest-silent");
     broken(generations(Some(Guard::Cas)), "no-blind-overwrite");
+    broken(generations(Some(Guard::Intent)), "intent-before-effect");
     broken(rotations(Some(Guard::Cas)), "no-blind-overwrite");
     let alone = |guard| {
         let protocols = vec![(Protocol::Handover, "r1"), (Protocol::Handover, "r2")];

@@ -126,9 +126,23 @@ pub(super) fn broken(world: &World) -> Option<&'static str> {
         (world.blind || own_after_foreign, "no-blind-overwrite"),
         (untold, "ledger-covers-versions"),
         (candidate, "no-unknown-password"),
+        (stray(world), "intent-before-effect"),
     ]
     .into_iter()
     .find_map(|(broken, name)| broken.then_some(name))
+}
+
+/// Whether a candidate lies about that no record names.
+fn stray(world: &World) -> bool {
+    let record = world.record.as_ref();
+    let named = |name: &String| {
+        record.is_some_and(|r| {
+            let claimed = r.claim.as_ref().is_some_and(|c| c.candidate == *name);
+            let refused = r.refused.iter().any(|refused| refused.candidate == *name);
+            claimed || refused || r.candidate.as_ref() == Some(name) || r.leftovers.contains(name)
+        })
+    };
+    world.pending.keys().any(|name| !named(name))
 }
 
 pub(super) fn acknowledged_foreign(world: &World) -> bool {

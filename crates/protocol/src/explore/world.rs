@@ -96,6 +96,8 @@ pub(super) enum Guard {
     Reload,
     /// The status that bootstrap obeys is written before B goes.
     StatusOrder,
+    /// The record is written before what it names is done.
+    Intent,
 }
 
 pub(super) struct Setup {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use regent_types::lifecycle::Disposition;
 
-use super::terms::with;
+use super::terms::{SKEW_S, after, with};
 use crate::introduce;
 use crate::observation::{Observation, ValueSeen};
 use crate::outcome::Outcome;
@@ -17,6 +17,9 @@ use crate::step::{Step, failed, held, wait};
 pub(super) fn take(record: &Record, seen: &Observation, now: Timestamp) -> Step {
     if seen.subject.run.finishes || covered(record, seen) {
         return Step::End(Outcome::Covered);
+    }
+    if let Some(refused) = early(seen, now) {
+        return refused;
     }
     if record.origin == Origin::Derived {
         return held(
@@ -66,7 +69,7 @@ pub(super) fn take(record: &Record, seen: &Observation, now: Timestamp) -> Step 
 /// Another run holds the claim. The same run in a new cluster goes on with it; that of a run which
 /// is gone is taken over and finished, which counts as this run's rotation; a living one is
 /// awaited.
-pub(super) fn meet(record: &Record, claim: &Claim, seen: &Observation) -> Step {
+pub(super) fn meet(record: &Record, claim: &Claim, seen: &Observation, now: Timestamp) -> Step {
     let same = claim.run_name == seen.subject.run.name;
     if !same && covered(record, seen) {
         return Step::End(Outcome::Covered);
@@ -82,13 +85,25 @@ pub(super) fn meet(record: &Record, claim: &Claim, seen: &Observation) -> Step {
         c.run_name = seen.subject.run.name.clone();
         c.compromise |= seen.subject.run.compromise;
     });
-    match (step, &seen.subject.run.slot) {
+    match (step, seen.subject.run.slot.as_ref().filter(|_| early(seen, now).is_none())) {
         (Step::Persist(mut next), Some(slot)) => {
             next.cover(slot);
             Step::Persist(next)
         }
         (step, _) => step,
     }
+}
+
+/// Stops where the slot of the run lies further in the future than clocks differ: it would cover every one until then.
+fn early(seen: &Observation, now: Timestamp) -> Option<Step> {
+    let slot = &seen.subject.run.slot.as_ref()?.slot;
+    let at = slot.parse::<Timestamp>().ok()?;
+    (at > after(now, SKEW_S)).then(|| {
+        let message = format!(
+            "expected a slot that is due, found {slot}, and it is {now}; correct the clock of whoever made the run"
+        );
+        failed(Reason::SlotInFuture, message)
+    })
 }
 
 /// Stops before the claim where a key that is to be renewed is not in the value.

@@ -93,7 +93,7 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
 
 fn under_way(record: &Record, held: &Claim, seen: &Observation, now: Timestamp) -> Step {
     if held.run != seen.subject.run.uid {
-        return claim::meet(record, held, seen);
+        return claim::meet(record, held, seen, now);
     }
     match held.step {
         RotationStep::Create => target::create(record, held, seen),

@@ -9,6 +9,8 @@ use crate::step::Step;
 pub const LEASE_S: i64 = 30;
 /// Deadline of one set on a target.
 pub const SET_DEADLINE_S: i64 = 30;
+/// How far clocks of components may differ.
+pub(super) const SKEW_S: i64 = 300;
 /// Time a target is given before a candidate counts as refused.
 pub const SETTLING_S: i64 = 10;
 /// Passwords tried on a target: newest candidate, refused ones, current, previous.

@@ -528,3 +528,23 @@ fn h09_the_old_version_goes_only_when_both_clocks_say_that_the_overlap_is_over()
         assert_eq!(due, Step::Do(Effect::Destroy(fixture::pair(1))), "{theirs:?}");
     }
 }
+
+/// H8, H9: a slot in the future, forged or of a clock that runs ahead, covers nothing.
+#[test]
+fn h08_a_slot_in_the_future_is_refused_and_covers_nothing() {
+    let slot = |text: &str| Some(Slot { trigger: "schedule/nightly".into(), slot: text.into() });
+    let mut seen = acked();
+    seen.subject.run.slot = slot("2999-01-01T00:00:00Z");
+    let refused = go(&record(State::Done), &mut seen, 0);
+    assert_eq!(reason(&refused), Some(Reason::SlotInFuture));
+    assert!(matches!(refused, Step::End(Outcome::Failed { .. })));
+    seen.subject.run.slot = slot("1970-01-01T00:05:00Z");
+    assert_eq!(persisted(go(&record(State::Done), &mut seen, 0)).slots.len(), 1, "clocks differ");
+    seen.subject.run.slot = slot("a-delivery");
+    assert_eq!(persisted(go(&record(State::Done), &mut seen, 0)).slots.len(), 1);
+    // Nor does it where a rotation of another run is finished.
+    let mut other = promoted();
+    (other.subject.run, other.claimant_alive) = (fixture::run("run2"), false);
+    other.subject.run.slot = slot("2999-01-01T00:00:00Z");
+    assert_eq!(persisted(go(&claimed(RotationStep::Await), &mut other, 0)).slots, []);
+}

@@ -7,6 +7,7 @@
 //! gitops           no Secret comes from Git
 //! push_secrets     publications are explicit and stay in what their namespace owns
 //! runtime_secrets  one RuntimeSecret keeps its bootstrap Secret, its way in and its path
+//! workflow_runs    who a run says that caused it is who creates it
 //! warden_config    only warden keeps the sealed shares and the authority's CA
 //! definitions      regent's definitions and its namespace are deleted only where a person confirmed it
 //! marks            CEL that the policies on Secrets share     policy   from a row to the API objects
@@ -38,13 +39,14 @@ mod push_secrets;
 mod runtime_secrets;
 mod settings;
 mod warden_config;
+mod workflow_runs;
 
 use serde_json::Value;
 
 pub use names::{
     API_VERSION, BINDING_KIND, BOOTSTRAP, DEFINITIONS, GITOPS, MATERIALIZED, OUTSIDE,
     OVERRIDE_RESOURCE, OVERRIDE_VERB, POLICY_KIND, PROBE_SECRET, PUSH_SECRETS, RUNTIME_SECRETS,
-    SYSTEM, WARDEN_CONFIG,
+    SYSTEM, WARDEN_CONFIG, WORKFLOW_RUNS,
 };
 pub use policy::AdmissionPolicy;
 pub use settings::Settings;
@@ -57,6 +59,7 @@ pub fn policies(settings: &Settings) -> Vec<AdmissionPolicy> {
         gitops::policy(settings),
         push_secrets::policy(settings),
         runtime_secrets::policy(settings),
+        workflow_runs::policy(),
         warden_config::policy(settings),
         definitions::definitions(),
         definitions::system(),
@@ -102,6 +105,8 @@ mod tests {
             for rule in policy["spec"]["validations"].as_array().into_iter().flatten() {
                 let text = rule["messageExpression"].as_str().unwrap();
                 assert!(!text.contains('\n') && text.contains("expected"), "{text}");
+                // What it is made of stands in quotes of CEL.
+                assert_eq!(text.matches('\'').count() % 2, 0, "{text}");
             }
         }
     }

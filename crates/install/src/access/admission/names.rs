@@ -16,6 +16,8 @@ pub const GITOPS: &str = "regent-no-secret-from-git";
 pub const PUSH_SECRETS: &str = "regent-push-secrets";
 /// Policy on RuntimeSecrets: what may be declared and changed.
 pub const RUNTIME_SECRETS: &str = "regent-runtime-secrets";
+/// Policy on WorkflowRuns: whom they name as their cause.
+pub const WORKFLOW_RUNS: &str = "regent-workflow-runs";
 /// Policy on the ConfigMaps that warden keeps.
 pub const WARDEN_CONFIG: &str = "regent-warden-config";
 /// Policy on the deletion of definitions.
