@@ -1,8 +1,8 @@
 //! The open database: where it lies, how it is opened, opened again after a failure, closed.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use std::thread::JoinHandle;
@@ -12,8 +12,9 @@ use redb::{Builder, CompactionError, Database, ReadTransaction, ReadableDatabase
 use tokio::sync::watch;
 
 use super::check::{Before, Checked};
+use super::chunks::CHUNKS;
 use super::error::StoreError;
-use super::snapshot::{Records, Snapshots};
+use super::snapshot::{Records, Snapshots, TABLE};
 
 /// Page cache of redb. The file's hot part is small; the kernel caches the rest.
 const CACHE_BYTES: usize = 16 << 20;
@@ -290,13 +291,10 @@ fn open(backend: &Backend) -> Result<(Database, bool), StoreError> {
 fn open_with(builder: &Builder, backend: &Backend) -> Result<Database, StoreError> {
     match backend {
         Backend::File(path) => {
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let file = options.open(path).map_err(|error| StoreError::Io(Arc::new(error)))?;
-            let backend = FileBackend::new(file).map_err(StoreError::of)?;
-            builder.create_with_backend(backend).map_err(StoreError::of)
+            if !path.exists() {
+                make(builder, path)?;
+            }
+            open_file(builder, path)
         }
         Backend::Memory => {
             builder.create_with_backend(InMemoryBackend::new()).map_err(StoreError::of)
@@ -304,4 +302,36 @@ fn open_with(builder: &Builder, backend: &Backend) -> Result<Database, StoreErro
         #[cfg(test)]
         Backend::Custom(custom) => (custom.open)(builder).map_err(StoreError::of),
     }
+}
+
+/// Makes a data file aside and puts it in its place whole: whoever is killed meanwhile leaves none.
+fn make(builder: &Builder, path: &Path) -> Result<(), StoreError> {
+    let io = |error| StoreError::Io(Arc::new(error));
+    let aside = path.with_extension("new");
+    match std::fs::remove_file(&aside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(error)),
+        Err(_) | Ok(()) => {}
+    }
+    let database = open_file(builder, &aside)?;
+    let transaction = database.begin_write().map_err(StoreError::of)?;
+    transaction.open_table(TABLE).map(drop).map_err(StoreError::of)?;
+    transaction.open_table(CHUNKS).map(drop).map_err(StoreError::of)?;
+    transaction.commit().map_err(StoreError::of)?;
+    drop(database);
+    File::open(&aside).and_then(|file| file.sync_all()).map_err(io)?;
+    std::fs::rename(&aside, path).map_err(io)?;
+    match path.parent() {
+        Some(folder) => File::open(folder).and_then(|folder| folder.sync_all()).map_err(io),
+        None => Ok(()),
+    }
+}
+
+fn open_file(builder: &Builder, path: &Path) -> Result<Database, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(|error| StoreError::Io(Arc::new(error)))?;
+    let backend = FileBackend::new(file).map_err(StoreError::of)?;
+    builder.create_with_backend(backend).map_err(StoreError::of)
 }

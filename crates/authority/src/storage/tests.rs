@@ -315,6 +315,27 @@ async fn v01_no_read_fails_while_writes_do() {
     until_written(&store, "after").await;
 }
 
+/// H7: whatever a process that was killed while it made the file has left, the next one makes it anew.
+#[tokio::test]
+async fn h07_a_file_that_was_not_made_whole_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.redb");
+    let whole = {
+        let store = Store::open(Backend::File(path.clone())).unwrap();
+        store.close().await;
+        std::fs::read(&path).unwrap()
+    };
+    for bytes in [0, 1, 100, 4096, whole.len() / 2, whole.len() - 1] {
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(path.with_extension("new"), &whole[..bytes]).unwrap();
+        let store = Store::open(Backend::File(path.clone())).unwrap();
+        store.commit(vec![put("a")]).await.unwrap();
+        store.close().await;
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{bytes}: the data file alone: {left:?}");
+    }
+}
+
 #[tokio::test]
 async fn v16_a_file_closed_in_order_is_opened_without_a_look_at_its_pages_and_checked_afterwards() {
     let folder = tempfile::tempdir().unwrap();

@@ -239,3 +239,18 @@ fn a_folder_holds_what_is_below_it_and_not_its_namesakes() {
         assert_eq!(is_under(path, folder), expected, "{path} {folder}");
     }
 }
+
+/// H7: what a process that was killed while it made a repository has left is no repository, and is in nobody's way.
+#[test]
+fn h07_a_repository_that_was_not_made_whole_is_made_anew() {
+    let home = tempfile::tempdir().unwrap();
+    let place = home.path().join("git");
+    let half = home.path().join("git.new");
+    std::fs::create_dir_all(half.join("objects")).unwrap();
+    std::fs::write(half.join("HEAD"), "ref: refs/he").unwrap();
+    let files = BTreeMap::from([("a.yaml".to_owned(), b"a: 1".to_vec())]);
+    create(&place, &files, "one", Timestamp::UNIX_EPOCH).unwrap();
+    assert!(!half.exists());
+    let again = create(&place, &files, "two", Timestamp::UNIX_EPOCH);
+    assert!(again.is_err(), "one that is there is not replaced");
+}

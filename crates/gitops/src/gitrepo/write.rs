@@ -29,8 +29,17 @@ pub fn create(
         destination_must_be_empty: Some(true),
         ..gix::create::Options::default()
     };
+    // Made aside and put in its place whole: whoever is killed meanwhile leaves no half of one.
+    let aside = dir.with_extension("new");
+    let io = |e: std::io::Error| GitError::git(verb(), gix::Error::from_error(e));
+    if aside.exists() {
+        std::fs::remove_dir_all(&aside).map_err(io)?;
+    }
+    if dir.read_dir().is_ok_and(|mut there| there.next().is_some()) {
+        return Err(io(std::io::ErrorKind::DirectoryNotEmpty.into()));
+    }
     let repo = gix::ThreadSafeRepository::init_opts(
-        dir,
+        &aside,
         gix::create::Kind::Bare,
         options,
         super::options(),
@@ -39,7 +48,11 @@ pub fn create(
     .to_thread_local();
     let changes: BTreeMap<&str, Option<&[u8]>> =
         files.iter().map(|(path, bytes)| (path.as_str(), Some(bytes.as_slice()))).collect();
-    write(&repo, None, &changes, message, now).map_err(|e| GitError::git(verb(), e))
+    let commit =
+        write(&repo, None, &changes, message, now).map_err(|e| GitError::git(verb(), e))?;
+    drop(repo);
+    std::fs::rename(&aside, dir).map_err(io)?;
+    Ok(commit)
 }
 
 /// Commits `changes` on top of branch `main` of the repository in `dir`: a path with bytes is

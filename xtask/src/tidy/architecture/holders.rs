@@ -37,6 +37,28 @@ pub(super) const INVARIANTS: &[Invariant] = &[
         ),
     },
     Invariant {
+        name: "status-before-disposal",
+        held: Held::Test(
+            "crates/protocol/src/explore/mod.rs",
+            "two_concurrent_handovers_that_crash_keep_every_invariant",
+        ),
+        broken: Broken::By(
+            "crates/protocol/src/explore/mod.rs",
+            "without_any_of_its_guards_an_invariant_breaks",
+        ),
+    },
+    Invariant {
+        name: "not-understood-is-kept",
+        held: Held::Test(
+            "crates/protocol/src/stored.rs",
+            "h11_a_record_of_another_release_is_left_as_it_is_and_its_release_is_named",
+        ),
+        broken: Broken::By(
+            "crates/protocol/src/stored.rs",
+            "h11_a_record_of_another_release_is_left_as_it_is_and_its_release_is_named",
+        ),
+    },
+    Invariant {
         name: "no-retry-below",
         held: Held::Test(
             "crates/vault/src/tests.rs",
