@@ -8,6 +8,7 @@ mod bench_requests;
 mod chart;
 mod generate;
 mod load;
+mod models;
 mod repeat;
 mod root;
 mod run;
@@ -27,6 +28,7 @@ cargo xtask TASK
                        anything failed once. --load keeps every core busy meanwhile
   ci                   what CI runs: fmt, clippy, tidy, gen --check, deny, doc, test
   tidy [CHECK ...]     house rules that no lint knows; of checks that are named, with details
+  models               the protocols explored whole: how many worlds each model went through
   bench [N ...]        empty cluster to steady state: the example, 100 and 1,000 secrets; RSS, idle CPU, size
   bench real [N ...]   the same on a real control plane, 1,000 secrets: memory, requests while idle and at a restart
   bench authority [SECONDS]  the embedded authority beside OpenBao: reads, writes, tokens, logins, health; ratios
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
             load::busy();
             Ok(())
         }
+        Some("models") => models::run(),
         Some("bench") => bench::run(&rest),
         Some("tools") => tools::run(&rest),
         _ => {

@@ -1,7 +1,23 @@
 //! What is looked at just before an effect, whatever the protocol (PROTOCOLS.md §1.3).
 
+use jiff::Timestamp;
+
 use crate::needs::Needs;
 use crate::step::Effect;
+
+/// How old a look may be for an effect that no condition protects.
+const LOOK_AGE_MAX_S: i64 = 5;
+
+/// Whether a look of `looked` is too old at `now` for `effect`: one on KV that carries no `cas`. Whoever was stalled since then
+/// looks again, for what has the number that he read may be another version by now.
+pub fn is_outdated(effect: &Effect, looked: Timestamp, now: Timestamp) -> bool {
+    let conditional = !matches!(
+        effect,
+        Effect::Destroy(_) | Effect::WritePolicy(_) | Effect::RemoveCandidates(_)
+    );
+    let age = now.duration_since(looked);
+    !conditional && (age.is_negative() || age.as_secs() > LOOK_AGE_MAX_S)
+}
 
 /// What must be fresh just before `effect` (PROTOCOLS.md §1.3): the target of an effect that no
 /// `cas` of its own protects, and what decides that it may happen. What is written under `cas` or
@@ -29,6 +45,25 @@ mod tests {
     use super::*;
     use crate::step::Source;
     use regent_types::VersionPair;
+
+    /// H21: who was stalled between his look and an effect that carries no condition looks again.
+    #[test]
+    fn h21_what_carries_no_condition_is_done_on_a_look_of_moments_ago() {
+        use crate::fixture::at;
+        let pair = VersionPair::new(1, "t");
+        let bare = [
+            Effect::Destroy(pair.clone()),
+            Effect::WritePolicy(Default::default()),
+            Effect::RemoveCandidates(vec!["c".into()]),
+        ];
+        for effect in &bare {
+            assert!(!is_outdated(effect, at(100), at(105)), "{effect:?}");
+            assert!(is_outdated(effect, at(100), at(106)), "{effect:?}");
+            assert!(is_outdated(effect, at(100), at(99)), "a clock that goes back: {effect:?}");
+        }
+        let guarded = Effect::Delete { uid: "u".into(), rv: "1".into() };
+        assert!(!is_outdated(&guarded, at(100), at(9_999)));
+    }
 
     /// §1.3, §4.4, §5.2, §5.6: what no `cas` protects is seen fresh; what one protects is not read
     /// again.

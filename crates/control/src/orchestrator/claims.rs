@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_later_of_two_claims_is_the_conflict() {
+    fn h10_the_later_of_two_claims_is_the_conflict() {
         let from = |b: &str| json!({ "introduce": { "handover": { "bootstrapSecret": b } } });
         let mut at_path = from("x");
         at_path["path"] = "runtime/a/one".into();
@@ -178,7 +178,7 @@ mod tests {
 
     /// C2-4: who owns a path is decided by age and then by name, whichever is looked at first.
     #[test]
-    fn who_has_no_record_waits_until_it_is_known_who_is_older() {
+    fn h31_who_has_no_record_waits_until_it_is_known_who_is_older() {
         let path = || json!({ "path": "runtime/a/p", "introduce": { "generate": { "keys": {} } } });
         let on_path = |name: &str, at: &str| secret("a", name, at, path());
         let (begin, next) = ("2026-11-24T00:00:00Z", "2026-11-24T00:00:01Z");

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use regent_api::RuntimeSecret;
+use regent_protocol::freshness::is_outdated;
 use regent_protocol::observation::RunRef;
 use regent_protocol::record::{Record, State, record_path};
 use regent_protocol::{Answer, Decider, Effect, Next, Outcome, Protocol, Reason, Session, Stored};
@@ -53,6 +55,8 @@ pub(super) struct Drive<'a> {
     values: Values,
     /// The RuntimeSecret as this session wrote its status, where it did.
     told: Option<Arc<RuntimeSecret>>,
+    /// When it last looked at anything.
+    looked: Timestamp,
 }
 
 impl<'a> Drive<'a> {
@@ -69,7 +73,15 @@ impl<'a> Drive<'a> {
         };
         let subject = declared.subject(ctx, authority, observer());
         let session = Session::open(Protocol::Policy, subject, stored, ctx.cx.now());
-        Ok(Self { ctx, authority, declared, session, values: Values::default(), told: None })
+        Ok(Self {
+            ctx,
+            authority,
+            declared,
+            session,
+            values: Values::default(),
+            told: None,
+            looked: ctx.cx.now(),
+        })
     }
 
     /// The RuntimeSecret as it is known to be, status included.
@@ -123,6 +135,7 @@ impl<'a> Drive<'a> {
                 Next::Look(needs) => {
                     let (ctx, a) = (self.ctx, self.authority);
                     let seen = look::look(ctx, a, self.declared, &self.session, &needs).await?;
+                    self.looked = self.ctx.cx.now();
                     seen.fill(&needs, &mut self.session, &mut self.values);
                 }
                 Next::Reload => self.reload().await?,
@@ -138,6 +151,9 @@ impl<'a> Drive<'a> {
                 Next::Do(Effect::Project(_)) => {
                     let answer = self.project().await?;
                     self.answered(answer);
+                }
+                Next::Do(effect) if is_outdated(&effect, self.looked, self.ctx.cx.now()) => {
+                    self.answered(Answer::Lost);
                 }
                 Next::Do(effect) => {
                     let (ctx, a, values) = (self.ctx, self.authority, &mut self.values);

@@ -81,13 +81,36 @@ pub(super) fn project(
     new.conditions = condition::set(&old.conditions, READY, &verdict, generation, now);
     let done = observed.record.as_ref().is_some_and(|r| r.state == State::Done);
     if done && observed.obstacle.is_none() {
-        let policy = match &observed.drift {
-            None => Verdict::yes("InForce", "custom_metadata holds the policy in force"),
-            Some(why) => Verdict::no(Reason::PolicyDrift.as_str(), why.clone()),
+        let ignored = observed.record.as_ref().and_then(|record| ignored_policy(secret, record));
+        let policy = match (&observed.drift, ignored) {
+            (Some(why), _) => Verdict::no(Reason::PolicyDrift.as_str(), why.clone()),
+            (None, Some(what)) => Verdict::yes("PolicyIgnored", what),
+            (None, None) => Verdict::yes("InForce", "custom_metadata holds the policy in force"),
         };
         new.conditions = condition::set(&new.conditions, POLICY, &policy, generation, now);
     }
     new
+}
+
+/// What is said where Git declares another policy than the one in force: it counted until the secret was introduced.
+fn ignored_policy(secret: &RuntimeSecret, record: &Record) -> Option<String> {
+    let declared = secret.spec.rotation_policy.as_ref()?;
+    if record.origin == Origin::Derived || *declared == record.policy {
+        return None;
+    }
+    let in_force = record.policy.to_metadata();
+    let differing: Vec<String> = declared
+        .to_metadata()
+        .into_iter()
+        .filter(|(key, value)| in_force.get(key) != Some(value))
+        .map(|(key, value)| format!("-custom-metadata={key}={value}"))
+        .collect();
+    Some(format!(
+        "Git declares another policy, which is ignored: the one beside the secret counts since it was introduced. To \
+         apply what Git says: bao kv metadata patch -mount=secret {} {}",
+        differing.join(" "),
+        record.path
+    ))
 }
 
 fn of_record(new: &mut RuntimeSecretStatus, secret: &RuntimeSecret, observed: &Observed) {

@@ -183,3 +183,24 @@ fn policy_drift_is_a_condition_of_its_own() {
     assert_eq!(condition::get(&status.conditions, POLICY).unwrap().reason, "PolicyDrift");
     assert_eq!(reason(&status), ("True", "Runtime"));
 }
+
+/// H25: a policy that is changed in Git afterwards is not silently another one.
+#[test]
+fn h25_a_policy_that_git_declares_and_that_is_not_in_force_is_named_with_what_applies_it() {
+    let mut declaring = handover(None);
+    let said = |declaring: &RuntimeSecret, record: &Record| {
+        let new = project(declaring, &with(Some(record.clone()), None), &[], at(0));
+        let policy = condition::get(&new.conditions, POLICY).unwrap();
+        (policy.status.clone(), policy.reason.clone(), policy.message.clone())
+    };
+    let mut done = record(State::Done);
+    assert_eq!(said(&declaring, &done).1, "InForce", "nothing is declared");
+    declaring.spec.rotation_policy = Some(done.policy.clone());
+    assert_eq!(said(&declaring, &done).1, "InForce");
+    done.policy.ttl_seconds += 60;
+    let (status, reason, message) = said(&declaring, &done);
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "PolicyIgnored"));
+    assert!(message.contains("-custom-metadata=ttl=0s runtime/"), "{message}");
+    done.origin = Origin::Derived;
+    assert_eq!(said(&declaring, &done).1, "InForce");
+}
