@@ -57,6 +57,11 @@ pub struct EncryptedManifestStatus {
     /// uid of the bootstrap Secret that was produced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_uid: Option<String>,
+    /// resourceVersion at which that Secret held exactly the plaintext, as bootstrap wrote or found it. Whoever is to dispose
+    /// of it knows by that whether somebody else has changed it since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub secret_resource_version: Option<String>,
     /// When another value than before was produced, the last eight times: where values come faster than eight an hour,
     /// Git makes a new one at each render.
     #[serde(skip_serializing_if = "Vec::is_empty")]

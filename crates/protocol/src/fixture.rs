@@ -75,6 +75,7 @@ pub(crate) fn bootstrap(hmac: &str) -> BootstrapSeen {
         hmac: hmac.into(),
         empty: false,
         from_manifest: true,
+        produced_at: None,
         marked: None,
         inert_allowed: true,
         kept_by: None,

@@ -14,7 +14,11 @@ use crate::observation::{Bootstrap, BootstrapSeen, Observation, ValueSeen};
 use crate::outcome::Outcome;
 use crate::reason::Reason;
 use crate::record::{Origin, Record, State};
-use crate::step::{Effect, Source, Step, conflict, event, held, tell, wait};
+use crate::rotation::after;
+use crate::step::{Effect, Source, Step, conflict, event, held, tell, wait, wait_until};
+
+/// How long bootstrap may take from a Secret that it made to its word on it, in seconds: its longest pause is a minute.
+const WORD_S: i64 = 90;
 
 /// What the next step looks at.
 pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
@@ -305,9 +309,13 @@ fn dispose(record: &Record, seen: &Observation, now: Timestamp, how: Disposition
     if b.empty && matches!(how, Disposition::Inert | Disposition::Ignore) && b.marked == Some(how) {
         return None;
     }
-    let known = [record.acknowledged_hmac.as_deref(), record.newest_hmac()];
-    let same = b.empty || known.contains(&Some(b.hmac.as_str()));
+    let same = b.empty || record.may_go(&b.hmac);
     if !same && !b.from_manifest {
+        let made = b.produced_at.filter(|made| now.duration_since(*made).as_secs() < WORD_S);
+        if made.is_some() {
+            let message = "bootstrap has just made the Secret anew and has yet to say that it is as its manifest has it";
+            return Some(wait_until(Reason::SourceUnconfirmed, message, Some(after(now, 5))));
+        }
         return Some(held(
             Reason::UnknownValue,
             "the bootstrap Secret has a value that is neither in the authority nor from its \
@@ -320,9 +328,10 @@ fn dispose(record: &Record, seen: &Observation, now: Timestamp, how: Disposition
     }
     if !same {
         let ignored = event(seen, now, kinds::IGNORED_GIT_VALUE, None, "", &b.uid);
-        if let Some(step) = tell(seen, ignored) {
-            return Some(step);
-        }
+        // Once B is marked it is another one than bootstrap spoke of: that it may go is written down before.
+        let ignored_hmac = Some(b.hmac.clone());
+        let next = Step::Persist(Box::new(Record { ignored_hmac, ..record.clone() }));
+        return Some(tell(seen, ignored).unwrap_or(next));
     }
     if let Some(step) = project(record, seen) {
         return Some(step);

@@ -285,10 +285,28 @@ fn another_value_is_disposed_of_only_when_it_came_from_git() {
         seen.bootstrap = Bootstrap::Live(b);
         let found = go(Some(&record(state)), &mut seen);
         match from_manifest {
-            true => assert!(matches!(found, Step::Do(Effect::Mark { .. })), "{found:?}"),
+            true => {
+                let ignored = persisted(found);
+                assert_eq!(ignored.ignored_hmac.as_deref(), Some("k:other"), "before B is touched");
+                let marks = go(Some(&ignored), &mut seen);
+                assert!(matches!(marks, Step::Do(Effect::Mark { .. })), "{marks:?}");
+            }
             false => assert_eq!(reason(&found), Some(Reason::UnknownValue)),
         }
     }
+}
+
+/// H22: until bootstrap has said whether a Secret that was just made is as it made it, nothing is done and nobody is asked.
+#[test]
+fn h22_bootstraps_word_on_a_new_secret_is_awaited_and_then_not_any_more() {
+    let mut b = bootstrap("k:other");
+    (b.from_manifest, b.produced_at) = (false, Some(at(40)));
+    let mut seen = acked();
+    seen.bootstrap = Bootstrap::Live(b);
+    let record = record(State::Done);
+    let waits = |now| reason(&step(Some(&record), &seen, at(now)));
+    assert_eq!(waits(129), Some(Reason::SourceUnconfirmed));
+    assert_eq!(waits(130), Some(Reason::UnknownValue));
 }
 
 /// §4.5, §3: after a cluster loss B is there again; it goes without any write to the path.
@@ -383,7 +401,8 @@ fn h01_a_bootstrap_secret_that_rises_again_is_disposed_of_in_every_later_state()
         for hmac in ["k:a", "k:other"] {
             let mut seen = acked();
             seen.bootstrap = live(hmac);
-            let found = go(Some(&record(state)), &mut seen);
+            let ignored = Record { ignored_hmac: Some("k:other".into()), ..record(state) };
+            let found = go(Some(&ignored), &mut seen);
             assert!(matches!(found, Step::Do(Effect::Mark { .. })), "{state:?} {hmac}: {found:?}");
         }
         assert!(needs(Some(&record(state)), &acked()).bootstrap);

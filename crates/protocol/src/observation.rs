@@ -137,8 +137,10 @@ pub struct BootstrapSeen {
     pub hmac: String,
     /// No key, or no value in any key.
     pub empty: bool,
-    /// Its data was written by nobody but bootstrap, from its own manifest.
+    /// It is as bootstrap left it, from its own manifest: bootstrap's own word, for this uid and resourceVersion.
     pub from_manifest: bool,
+    /// When bootstrap made it, as it says itself; bootstrap's word on it follows a moment later.
+    pub produced_at: Option<Timestamp>,
     /// The disposition it is marked with.
     pub marked: Option<Disposition>,
     /// Whether its type and mutability allow empty values.

@@ -46,6 +46,8 @@ reasons! {
     Overlap,
     /// Wait or hold: `max_overlap` has passed and consumers have not followed.
     ConsumersBehind,
+    /// Wait: bootstrap has yet to say that the bootstrap Secret is as it made it.
+    SourceUnconfirmed,
     /// Wait: the last step has not taken effect, and is tried again ever more seldom.
     EffectAwaited,
     /// Wait: the bootstrap Secret is being deleted, and somebody's finalizer keeps it.

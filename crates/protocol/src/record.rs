@@ -267,6 +267,9 @@ pub struct Record {
     /// HMAC of the value that was acknowledged as version 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledged_hmac: Option<String>,
+    /// HMAC of the value from Git that the bootstrap Secret holds, came too late, and goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignored_hmac: Option<String>,
     /// What the last run saw, for people and faster looks.
     #[serde(default)]
     pub notes: Notes,
@@ -319,6 +322,7 @@ impl Record {
             stops: 0,
             hmacs: Vec::new(),
             acknowledged_hmac: None,
+            ignored_hmac: None,
             notes: Notes::default(),
             disposition: None,
             acknowledged: None,
@@ -347,6 +351,13 @@ impl Record {
             known.number < status.number
                 || (known.number == status.number && known.created_time != status.created_time)
         })
+    }
+
+    /// Whether `hmac` is of a value that may go with the bootstrap Secret: it is in the authority, or from Git and ignored.
+    pub fn may_go(&self, hmac: &str) -> bool {
+        let known =
+            [self.acknowledged_hmac.as_deref(), self.newest_hmac(), self.ignored_hmac.as_deref()];
+        known.contains(&Some(hmac))
     }
 
     /// HMAC of the newest version that regent knows of; `None` before the first.

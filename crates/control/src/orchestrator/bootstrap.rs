@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::Patch;
 use kube::{Api, ResourceExt};
+use regent_api::{EncryptedManifest, EncryptedManifestStatus};
 use regent_operator::wiped_secret::wipe;
 use regent_operator::write::{FieldManager, delete_exactly};
 use regent_protocol::handover::word;
 use regent_protocol::observation::{Bootstrap, BootstrapSeen};
-use regent_protocol::{Answer, HmacKey, secret_hmac};
+use regent_protocol::{Answer, HmacKey, Record, secret_hmac};
 use regent_types::lifecycle::Disposition;
 use regent_types::{SecretData, Sensitive, labels};
 use serde_json::{Value, json};
@@ -49,6 +50,27 @@ impl BootstrapSecretRef<'_> {
 
     fn object(&self) -> String {
         format!("Secret {}/{}", self.namespace, self.name)
+    }
+
+    /// Asks bootstrap's word on what was found, where it holds a value that `record` does not know.
+    pub(super) async fn confirm(
+        &self,
+        found: &mut Found,
+        record: Option<&Record>,
+    ) -> Result<(), Error> {
+        let Bootstrap::Live(b) = &mut found.seen else { return Ok(()) };
+        let Some(record) = record.filter(|r| r.is_runtime() && !b.empty && !r.may_go(&b.hmac))
+        else {
+            return Ok(());
+        };
+        let manifests: Api<EncryptedManifest> = Api::namespaced(self.api.clone(), self.namespace);
+        let manifest = manifests.get_opt(self.name).await;
+        let object =
+            || format!("EncryptedManifest {}/{}, of {}", self.namespace, self.name, record.path);
+        let manifest = manifest.map_err(|e| Error::api("get", object(), &e))?;
+        let status = manifest.and_then(|m| m.status);
+        b.from_manifest = is_as_made(status.as_ref(), b);
+        Ok(())
     }
 
     pub(super) async fn read(&self, key: &HmacKey) -> Result<Found, Error> {
@@ -146,31 +168,29 @@ fn take(secret: &mut Secret, rename: &BTreeMap<String, String>) -> SecretData {
 
 fn facts(secret: &Secret, data: &SecretData, key: &HmacKey) -> BootstrapSeen {
     let meta = &secret.metadata;
-    let marked = meta.annotations.as_ref().and_then(|a| a.get(labels::HANDED_OVER));
+    let note = |key: &str| meta.annotations.as_ref().and_then(|a| a.get(key));
+    let marked = note(labels::HANDED_OVER);
     let kind = secret.type_.as_deref().unwrap_or("Opaque");
     BootstrapSeen {
         uid: meta.uid.clone().unwrap_or_default(),
         rv: meta.resource_version.clone().unwrap_or_default(),
         hmac: secret_hmac(key, data),
         empty: data.values().all(|v| v.expose().is_empty()),
-        from_manifest: from_manifest(secret),
+        from_manifest: false,
+        produced_at: note(labels::PRODUCED_AT).and_then(|at| at.parse().ok()),
         marked: marked.and_then(|m| serde_json::from_value(Value::String(m.clone())).ok()),
         inert_allowed: secret.immutable != Some(true) && !NOT_INERT.contains(&kind),
         kept_by: meta.deletion_timestamp.is_some().then(|| secret.finalizers().to_vec()),
     }
 }
 
-/// Whether bootstrap alone wrote the data, from a manifest. The API server tracks who wrote which
-/// field; where it does not, the labels that only bootstrap may set are all there is.
-fn from_manifest(secret: &Secret) -> bool {
-    let meta = &secret.metadata;
-    let labelled = meta.labels.as_ref().is_some_and(|l| l.contains_key(labels::MANIFEST_UID));
-    let writes_data = |fields: &Value| fields.get("f:data").is_some();
-    let strangers = meta.managed_fields.iter().flatten().any(|entry| {
-        let data = entry.fields_v1.as_ref().is_some_and(|f| writes_data(&f.0));
-        data && entry.manager.as_deref() != Some("regent-bootstrap")
-    });
-    labelled && !strangers
+/// Whether `status` of the manifest says that bootstrap left the Secret as it is now. Its field manager's name proves
+/// nothing: anybody may give it as his own.
+fn is_as_made(status: Option<&EncryptedManifestStatus>, b: &BootstrapSeen) -> bool {
+    status.is_some_and(|status| {
+        status.secret_uid.as_ref() == Some(&b.uid)
+            && status.secret_resource_version.as_ref() == Some(&b.rv)
+    })
 }
 
 #[cfg(test)]
@@ -185,20 +205,27 @@ mod tests {
         HmacKey { id: "k".into(), key: Sensitive::new(vec![1; 32]) }
     }
 
+    /// H22: neither a label nor the name of a field manager says who wrote a value.
     #[test]
-    fn only_data_that_bootstrap_alone_wrote_counts_as_from_git() {
-        let by = |managers: &[&str]| {
-            let entries: Vec<Value> = managers
-                .iter()
-                .map(|m| json!({ "manager": m, "operation": "Update", "fieldsV1": { "f:data": {} } }))
-                .collect();
-            secret(json!({ "metadata": {
-                "labels": { labels::MANIFEST_UID: "u" }, "managedFields": entries } }))
+    fn h22_bootstraps_own_word_on_this_very_secret_says_that_it_is_from_its_manifest() {
+        let one = secret(json!({
+            "metadata": { "uid": "u", "resourceVersion": "9", "labels": { labels::MANIFEST_UID: "m" },
+                "annotations": { labels::PRODUCED_AT: "2026-11-30T00:00:00Z" },
+                "managedFields": [{ "manager": "regent-bootstrap", "operation": "Update",
+                    "fieldsV1": { "f:data": {} } }] },
+        }));
+        let seen = facts(&one, &SecretData::new(), &key());
+        assert!(!seen.from_manifest && seen.produced_at.is_some());
+        let said = |uid: &str, rv: &str| EncryptedManifestStatus {
+            secret_uid: Some(uid.into()),
+            secret_resource_version: Some(rv.into()),
+            ..EncryptedManifestStatus::default()
         };
-        assert!(from_manifest(&by(&["regent-bootstrap"])));
-        assert!(from_manifest(&by(&[])));
-        assert!(!from_manifest(&by(&["regent-bootstrap", "kubectl-edit"])));
-        assert!(!from_manifest(&secret(json!({ "metadata": {} }))));
+        assert!(is_as_made(Some(&said("u", "9")), &seen));
+        for other in [said("u", "8"), said("v", "9"), EncryptedManifestStatus::default()] {
+            assert!(!is_as_made(Some(&other), &seen), "{other:?}");
+        }
+        assert!(!is_as_made(None, &seen));
     }
 
     #[test]

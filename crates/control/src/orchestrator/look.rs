@@ -58,7 +58,7 @@ pub(super) async fn look<'a>(
         value(&a.secret, path, Some(1), needs.first),
         value(&a.secret, path, None, needs.newest),
         candidate(&a.regent, needs.candidate.as_deref()),
-        bootstrap(ctx, declared, needs.bootstrap, key),
+        bootstrap(ctx, declared, needs.bootstrap, key, session.record()),
     )?;
     if needs.mount && session.record().is_some_and(Record::is_runtime) {
         // What was safe when the secret was introduced may be so no more.
@@ -191,11 +191,12 @@ async fn bootstrap(
     declared: &Declared,
     wanted: bool,
     key: &HmacKey,
+    record: Option<&Record>,
 ) -> Result<Option<Found>, Error> {
-    match declared.bootstrap(ctx).filter(|_| wanted) {
-        Some(secret) => Ok(Some(secret.read(key).await?)),
-        None => Ok(None),
-    }
+    let Some(secret) = declared.bootstrap(ctx).filter(|_| wanted) else { return Ok(None) };
+    let mut found = secret.read(key).await?;
+    secret.confirm(&mut found, record).await?;
+    Ok(Some(found))
 }
 
 /// Metadata, reduced to what decides.

@@ -20,6 +20,9 @@ use super::plan::{Existing, Write};
 use super::source::Source;
 use super::{metadata, refusal};
 
+/// uid and resourceVersion.
+pub(super) type Version = (Option<String>, Option<String>);
+
 /// A Secret as it was read just now. Its values are wiped when it is dropped.
 pub(super) struct Current(WipedSecret);
 
@@ -67,9 +70,13 @@ impl Current {
         (self.0.immutable == Some(true)).then_some("field immutable")
     }
 
-    pub(super) fn uid(&self) -> Option<String> {
-        self.0.metadata.uid.clone()
+    pub(super) fn version(&self) -> Version {
+        version(&self.0.metadata)
     }
+}
+
+fn version(metadata: &ObjectMeta) -> Version {
+    (metadata.uid.clone(), metadata.resource_version.clone())
 }
 
 fn found(map: Option<&BTreeMap<String, String>>, name: &str) -> String {
@@ -132,7 +139,7 @@ async fn accepted(
     }
 }
 
-/// Creates, replaces or makes anew the Secret; its uid. A Secret that came or changed in between is a conflict and left
+/// Creates, replaces or makes anew the Secret; which one it is then. A Secret that came or changed in between is a conflict and left
 /// alone.
 pub(super) async fn write(
     secrets: &Api<Secret>,
@@ -141,7 +148,7 @@ pub(super) async fn write(
     current: Option<&Current>,
     write: Write,
     manager: &FieldManager,
-) -> Result<Option<String>, BootstrapError> {
+) -> Result<Version, BootstrapError> {
     let (params, name) = (manager.post(), opened.secret.name.as_str());
     let fail = |verb, error: &kube::Error| {
         let words = refusal::words(error, &opened.secret.data);
@@ -151,7 +158,8 @@ pub(super) async fn write(
     let secret = WipedSecret::new(build(opened, provenance, over));
     if let (Write::Recreate, Some(old)) = (write, current) {
         accepted(secrets, &secret, &params).await.map_err(|e| fail("create", &e))?;
-        let exactly = delete_exactly(old.uid(), old.0.metadata.resource_version.clone());
+        let (uid, resource_version) = old.version();
+        let exactly = delete_exactly(uid, resource_version);
         let deleted = secrets.delete(name, &exactly).await.map_err(|e| fail("delete", &e))?;
         // The object comes back where it lives on, for a finalizer.
         if let Some(mut old) = deleted.left() {
@@ -164,7 +172,7 @@ pub(super) async fn write(
     };
     let mut written = answer.map_err(|e| fail(verb, &e))?;
     wipe(&mut written);
-    Ok(written.metadata.uid)
+    Ok(version(&written.metadata))
 }
 
 #[cfg(test)]

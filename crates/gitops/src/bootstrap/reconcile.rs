@@ -16,7 +16,7 @@ use super::ctx::{Ctx, namespaced_name};
 use super::hmac::HmacKey;
 use super::open::{self, Opened};
 use super::plan::{Holder, NotReady, Observed, Plan, Write, plan};
-use super::produce::{self, Current, Provenance};
+use super::produce::{self, Current, Provenance, Version};
 use super::reason::Reason;
 use super::report::was_silent;
 use super::source::{self, Source};
@@ -102,11 +102,13 @@ impl Ctx {
             let holder = self.read_holder(manifest, watched).await?;
             plan = decide(manifest, &opened, current.as_ref(), &key, holder, now);
         }
-        let mut uid = current.as_ref().and_then(Current::uid);
+        let mut version = current.as_ref().map(Current::version).unwrap_or_default();
         if let (true, Ok(opened)) = (plan.write != Write::Nothing, &opened) {
-            uid = self.write(manifest, &secrets, opened, current.as_ref(), plan.write).await?;
+            version = self.write(manifest, &secrets, opened, current.as_ref(), plan.write).await?;
         }
-        let product = opened.as_ref().ok().map(|o| Product { hmac: o.hmac.clone(), uid });
+        let (uid, resource_version) = version;
+        let product = opened.as_ref().ok();
+        let product = product.map(|o| Product { hmac: o.hmac.clone(), uid, resource_version });
         self.update_status(manifest, &plan, product.as_ref()).await?;
         Ok(plan)
     }
@@ -140,7 +142,7 @@ impl Ctx {
         opened: &Opened,
         current: Option<&Current>,
         write: Write,
-    ) -> Result<Option<String>, BootstrapError> {
+    ) -> Result<Version, BootstrapError> {
         let name = namespaced_name(manifest);
         let uid = manifest.uid().unwrap_or_default();
         let source = source::find(&self.operator.api, manifest).await;

@@ -25,6 +25,8 @@ pub(super) struct Product {
     pub(super) hmac: String,
     /// uid of the Secret.
     pub(super) uid: Option<String>,
+    /// resourceVersion at which the Secret holds it.
+    pub(super) resource_version: Option<String>,
 }
 
 /// The status after `plan` was carried out.
@@ -48,6 +50,7 @@ pub(super) fn next(
         }
         new.plaintext_hmac = Some(product.hmac.clone());
         new.secret_uid.clone_from(&product.uid);
+        new.secret_resource_version.clone_from(&product.resource_version);
     }
     let verdict = Verdict {
         status: Some(plan.ready),
@@ -85,12 +88,13 @@ mod tests {
             if keeps_changing(&status, at(minute)) {
                 continue;
             }
-            let product = Product { hmac: format!("k:{minute}"), uid: None };
+            let product =
+                Product { hmac: format!("k:{minute}"), uid: None, resource_version: None };
             status = next(&status, &plan, Some(&product), Some(minute), at(minute));
             taken += 1;
         }
         assert_eq!((taken, status.changed_at.len()), (1 + 2 * CHANGES_MAX, CHANGES_MAX));
-        let same = Product { hmac: "k:8".into(), uid: None };
+        let same = Product { hmac: "k:8".into(), uid: None, resource_version: None };
         let again = next(&status, &plan, Some(&same), None, at(200));
         assert_eq!(next(&again, &plan, Some(&same), None, at(201)).changed_at, again.changed_at);
     }

@@ -189,8 +189,10 @@ fn orchestrator() -> Vec<Rule> {
     vec![
         rule(Cluster, REGENT, &["runtimesecrets"], LOOK),
         rule(Cluster, REGENT, &["workflows"], &["get"]),
-        // Of manifests metadata alone: one that changes says that its bootstrap Secret may be there.
-        rule(Cluster, REGENT, &["runtimeauthorities", "encryptedmanifests"], FOLLOW),
+        rule(Cluster, REGENT, &["runtimeauthorities"], FOLLOW),
+        // Metadata alone is watched: one that changes says that its bootstrap Secret may be there. One is read for bootstrap's
+        // word on a Secret that holds another value than the one that was handed over.
+        rule(Cluster, REGENT, &["encryptedmanifests"], LOOK),
         rule(Cluster, REGENT, &["workflowruns"], &["get", "list", "watch", "create"]),
         rule(Cluster, REGENT, &["runtimesecrets/status", "workflowruns/status"], STATUS),
         rule(Cluster, REGENT, &["runtimeauthorities/status"], STATUS_FIELD),

@@ -70,7 +70,7 @@ pub(super) fn outside(world: &World, setup: &Setup) -> Vec<World> {
             let mut next = base.clone();
             match next.secret.as_mut() {
                 Some(secret) if !secret.marked => {
-                    (secret.value, secret.rv) = (value, secret.rv + 1)
+                    (secret.value, secret.rv, secret.from_manifest) = (value, secret.rv + 1, true)
                 }
                 Some(_) => continue,
                 None => {

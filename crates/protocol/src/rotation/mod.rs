@@ -17,6 +17,7 @@ mod terms;
 
 pub use claim::nothing_to_rotate;
 pub use target::set_token;
+pub(crate) use terms::after;
 pub use terms::{FOLLOW_GRACE_S, LEASE_S, SET_DEADLINE_S, SETTLING_S, TRIES_MAX};
 
 use jiff::Timestamp;

@@ -28,6 +28,6 @@ pub(super) fn with(record: &Record, held: &Claim, change: impl FnOnce(&mut Claim
 }
 
 /// `from` and `seconds` later.
-pub(super) fn after(from: Timestamp, seconds: i64) -> Timestamp {
+pub(crate) fn after(from: Timestamp, seconds: i64) -> Timestamp {
     from.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }
