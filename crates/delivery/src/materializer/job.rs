@@ -107,16 +107,26 @@ impl Job<'_> {
             }
             SyncDecision::Now(Cause::Refresh) => Cause::Refresh,
         };
-        self.synced(cause, &fingerprint, publish_count).await
+        let is_new = last_sync.is_none() && version.is_none() && old.conditions.is_empty();
+        self.synced(cause, &fingerprint, publish_count, is_new && self.request.makes()).await
     }
 
+    /// `is_new`: nobody has looked at it before, and nothing of regent's is known to stand under its Secret's name. Then the
+    /// Secret is made without a look first: one that is there all the same refuses that, and is looked at.
     async fn synced(
         &self,
         cause: Cause,
         fingerprint: &str,
         publish_count: u64,
+        is_new: bool,
     ) -> Result<Ended, ReconcileError> {
-        match self.sync(fingerprint).await? {
+        let done = match self.sync(fingerprint, is_new).await {
+            Err(ReconcileError::Api(refused)) if is_new && refused.is_conflict() => {
+                self.sync(fingerprint, false).await?
+            }
+            done => done?,
+        };
+        match done {
             Ok(Done::Gone) => {
                 write_status(self.worker, self.es, &Outcome::Deleted).await?;
                 self.remember(None, None, publish_count);
@@ -237,10 +247,15 @@ impl Job<'_> {
         }
     }
 
-    /// Reads, renders and writes.
-    async fn sync(&self, fingerprint: &str) -> Result<Result<Done, NotReady>, ReconcileError> {
+    /// Reads, renders and writes; `is_new`: what it makes, without a look whether it is there.
+    async fn sync(
+        &self,
+        fingerprint: &str,
+        is_new: bool,
+    ) -> Result<Result<Done, NotReady>, ReconcileError> {
         let existing = match self.request.creation {
             Creation::Nothing => None,
+            _ if is_new => None,
             _ => {
                 let found = self.api().get_opt(&self.request.target).await;
                 found
@@ -258,6 +273,9 @@ impl Job<'_> {
             Ok(reads) => self.decide(&owner, existing, &reads),
             Err(not_ready) => Err(NotReady { message: not_ready.message + KEPT, ..not_ready }),
         };
+        if is_new && matches!(decided, Ok(Plan::Delete)) {
+            return Box::pin(self.sync(fingerprint, false)).await;
+        }
         let (api, object) = (self.api(), self.object());
         let at = write::At { api: &api, name: &self.request.target, object: &object };
         let done = match decided {
@@ -272,12 +290,17 @@ impl Job<'_> {
             Ok(Plan::Delete) => write::delete(&at, &owner, existing).await?,
             Err(not_ready) => Err(not_ready),
         };
-        Ok(done.map_err(|not_ready| self.of_what_is_there(existing, not_ready)))
+        let not_ready = match done {
+            Ok(done) => return Ok(Ok(done)),
+            Err(not_ready) => not_ready,
+        };
+        let is_there = existing.is_some() || (is_new && self.look().await?.is_some());
+        Ok(Err(self.of_what_is_there(is_there, not_ready)))
     }
 
     /// A message says that the Secret is kept only where it is there.
-    fn of_what_is_there(&self, existing: Option<&Secret>, not_ready: NotReady) -> NotReady {
-        if existing.is_some() || self.request.creation == Creation::Nothing {
+    fn of_what_is_there(&self, is_there: bool, not_ready: NotReady) -> NotReady {
+        if is_there || self.request.creation == Creation::Nothing {
             return not_ready;
         }
         let missing = format!("; {} is not there, and is made as soon as it can be", self.object());

@@ -206,6 +206,11 @@ impl Request {
         matches!(self.creation, Creation::Owner | Creation::Orphan)
     }
 
+    /// Whether the Secret is made where it is not there.
+    pub(crate) fn makes(&self) -> bool {
+        self.is_whole() || self.creation == Creation::CreateOrMerge
+    }
+
     /// ESO's admission rules (externalsecret_validator.go), checked again here.
     fn consistent(self) -> Result<Self, NotReady> {
         let merges =

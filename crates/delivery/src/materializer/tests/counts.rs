@@ -31,8 +31,27 @@ async fn m15_a_cold_start_costs_one_read_and_two_writes_each() {
     assert_eq!(rig.authority.reads(), MANY);
     assert_eq!(rig.asked("POST", "/namespaces/web/secrets"), MANY);
     assert_eq!(rig.asked("PUT", "/externalsecrets/"), MANY);
-    assert_eq!(rig.asked("GET", "/namespaces/web/secrets/"), MANY, "{:?}", rig.told());
+    assert_eq!(rig.asked("GET", "/namespaces/web/secrets/"), 0, "made without a look");
     assert_eq!(rig.asked("PUT", "/namespaces/web/secrets/"), 0);
+}
+
+/// What is made without a look takes nothing that is there: it is looked at then, and left to whom it belongs.
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_there_refuses_to_be_made_and_is_left() {
+    let rig = rig().await;
+    rig.authority.put("runtime/web/s", r#"{"v":"1"}"#);
+    rig.secret("taken", json!({ "v": "mine" })).await;
+    let spec =
+        |path: &str| json!({ "target": { "name": "taken" }, "data": [entry("v", path, "v")] });
+    rig.external("takes", spec("runtime/web/s")).await;
+    let mut gone = spec("runtime/web/gone");
+    gone["target"]["deletionPolicy"] = "Delete".into();
+    rig.external("ends", gone).await;
+    begin(&rig).await;
+    rig.pass_by(10 * SECOND, SECOND / 2).await;
+    assert_eq!(rig.reason("takes").await, "SecretNotMine");
+    assert_eq!(rig.reason("ends").await, "SecretNotMine");
+    assert_eq!(rig.data("taken").await, "v=mine");
 }
 
 /// A store that hangs holds nobody up who asks another one.
