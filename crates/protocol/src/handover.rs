@@ -311,17 +311,7 @@ fn dispose(record: &Record, seen: &Observation, now: Timestamp, how: Disposition
     }
     let same = b.empty || record.may_go(&b.hmac);
     if !same && !b.from_manifest {
-        let made = b.produced_at.filter(|made| now.duration_since(*made).as_secs() < WORD_S);
-        if made.is_some() {
-            let message = "bootstrap has just made the Secret anew and has yet to say that it is as its manifest has it";
-            return Some(wait_until(Reason::SourceUnconfirmed, message, Some(after(now, 5))));
-        }
-        return Some(held(
-            Reason::UnknownValue,
-            "the bootstrap Secret has a value that is neither in the authority nor from its \
-             manifest; it is kept: \
-             put the value into the authority by a rotation or remove the Secret",
-        ));
+        return Some(unvouched(b, now));
     }
     if how == Disposition::Ignore && b.marked == Some(how) {
         return None;
@@ -337,12 +327,7 @@ fn dispose(record: &Record, seen: &Observation, now: Timestamp, how: Disposition
         return Some(step);
     }
     if let Some(finalizers) = b.kept_by.as_ref().filter(|_| b.marked == Some(how)) {
-        let message = format!(
-            "the bootstrap Secret is being deleted, and finalizers keep it: {}; whoever put them there has to take them \
-             away",
-            finalizers.join(", ")
-        );
-        return Some(wait(Reason::FinalizerAwaited, message));
+        return Some(kept(finalizers));
     }
     let (uid, rv) = (b.uid.clone(), b.rv.clone());
     if b.marked != Some(how) {
@@ -363,6 +348,28 @@ fn dispose(record: &Record, seen: &Observation, now: Timestamp, how: Disposition
              says why it waits",
         )),
     }
+}
+
+/// B holds a value that nobody vouches for: it is kept. Where it was just made, bootstrap's word on it is awaited first.
+fn unvouched(b: &BootstrapSeen, now: Timestamp) -> Step {
+    let fresh = b.produced_at.is_some_and(|made| now.duration_since(made).as_secs() < WORD_S);
+    if fresh {
+        let message = "bootstrap has just made the Secret anew and has yet to say that it is as its manifest has it";
+        return wait_until(Reason::SourceUnconfirmed, message, Some(after(now, 5)));
+    }
+    held(
+        Reason::UnknownValue,
+        "the bootstrap Secret has a value that is neither in the authority nor from its manifest; it is kept: put the value \
+         into the authority by a rotation or remove the Secret",
+    )
+}
+
+fn kept(finalizers: &[String]) -> Step {
+    let message = format!(
+        "the bootstrap Secret is being deleted, and finalizers keep it: {}; whoever put them there has to take them away",
+        finalizers.join(", ")
+    );
+    wait(Reason::FinalizerAwaited, message)
 }
 
 /// A disposition as it is written in a RuntimeSecret.

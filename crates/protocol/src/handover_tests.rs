@@ -27,7 +27,7 @@ fn go(record: Option<&Record>, seen: &mut Observation) -> Step {
     }
 }
 
-/// Acknowledged, and told.
+/// A record of which nothing is left to tell before it waits.
 fn told() -> Record {
     let record = record(State::Acknowledged);
     Record { ledgered: record.acknowledged.clone(), ..record }

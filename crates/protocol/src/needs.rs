@@ -27,7 +27,7 @@ pub struct Needs {
     pub claimant: bool,
     /// Whether a PushSecret publishes the path.
     pub publisher: bool,
-    /// The authority's clock.
+    /// What the authority says that time it is, to a second.
     pub time: bool,
 }
 

@@ -83,7 +83,7 @@ pub enum State {
 pub enum Track {
     /// Handover, generation or observation.
     Introduction,
-    /// Rotation.
+    /// From a run's claim until it closes.
     Rotation,
 }
 

@@ -93,7 +93,8 @@ mod tests {
     #[test]
     fn h11_a_record_of_another_release_is_left_as_it_is_and_its_release_is_named() {
         assert!(matches!(stored(|_| ()), Stored::Record(_)));
-        let changes: [(fn(&mut Value), &str); 5] = [
+        type Change = fn(&mut Value);
+        let changes: [(Change, &str); 5] = [
             (|v| v["format"] = json!(2), "found format 2; run regent 9.9.9, which wrote it"),
             (|v| v["quorum"] = json!(3), "unknown field `quorum`"),
             (|v| v["owner"]["cluster"] = json!("b"), "unknown field `cluster`"),

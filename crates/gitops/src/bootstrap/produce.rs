@@ -20,7 +20,7 @@ use super::plan::{Existing, Write};
 use super::source::Source;
 use super::{metadata, refusal};
 
-/// uid and resourceVersion.
+/// uid and resourceVersion: which Secret, and as it was when.
 pub(super) type Version = (Option<String>, Option<String>);
 
 /// A Secret as it was read just now. Its values are wiped when it is dropped.
