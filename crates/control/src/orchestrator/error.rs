@@ -149,3 +149,21 @@ impl Error {
         matches!(self, Self::Api(e) if e.is_conflict())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// H14: a record that somebody deleted holds its path, and is no reason to ask again and again.
+    #[test]
+    fn h14_a_deleted_record_holds_its_path_and_names_the_version_that_is_gone() {
+        let record = "record/runtime/payments/db".to_owned();
+        let error = Error::RecordDeleted { record, version: 7 };
+        let Some(Outcome::Blocked { by, reason, message }) = error.outcome() else {
+            panic!("it is held")
+        };
+        assert_eq!((by, reason), (Decider::World, Reason::RecordDeleted));
+        assert!(message.contains("version 7 of regent/record/runtime/payments/db"), "{message}");
+        assert!(!error.is_authority() && Error::Key.outcome().is_none());
+    }
+}
