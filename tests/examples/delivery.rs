@@ -4,9 +4,6 @@
 
 #![allow(clippy::print_stdout, reason = "a tool for the terminal")]
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -15,9 +12,11 @@ use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, ListParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use regent_tests::World;
+use regent_tests::api_audit::{asked, len, lines};
+use regent_tests::world::steady;
 use regent_tests::worlds::{self, Authority, WorldKind};
 use regent_types::identity::Identity;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Where the example platform puts further secrets.
 const NAMESPACE: &str = "scale";
@@ -51,10 +50,6 @@ async fn main() -> Result<()> {
     world.end().await.1
 }
 
-fn steady(view: &regent_host::view::View) -> Result<(), String> {
-    view.unmet().first().map_or(Ok(()), |first| Err(format!("not steady: {first:?}")))
-}
-
 fn own_path(number: u32) -> String {
     format!("runtime/{NAMESPACE}/s-{number:05}")
 }
@@ -81,7 +76,7 @@ async fn cold(world: &mut World, what: &str, count: u32, path: fn(u32) -> String
     world.system().await?.start_component(Identity::Materializer, 0)?;
     all_ready(&externals, count).await?;
     let seconds = began.elapsed().as_secs_f64();
-    let asked = asked_of_api(&api_log, before_api)?;
+    let asked = asked(&api_log, before_api, ":regent-materializer")?;
     // Those of the example's own ExternalSecrets, whom the start concerns as well, are not counted.
     let read = format!("secret/data/runtime/{NAMESPACE}/");
     let reads = lines(&authority_log, before_authority)?
@@ -138,35 +133,6 @@ async fn all_ready(externals: &Api<DynamicObject>, count: u32) -> Result<()> {
         bail!("only {} of {count} are Ready after {LIMIT:?}", ready.len());
     }
     Ok(())
-}
-
-fn len(log: &Path) -> Result<usize> {
-    Ok(BufReader::new(std::fs::File::open(log)?).lines().count())
-}
-
-/// What a log tells after its first `before` lines.
-fn lines(log: &Path, before: usize) -> Result<Vec<Value>> {
-    let all = BufReader::new(std::fs::File::open(log)?).lines().skip(before);
-    // The last one may be half written.
-    Ok(all.map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect())
-}
-
-/// How often the materializer asked what, from the API server's audit log.
-fn asked_of_api(log: &Path, before: usize) -> Result<BTreeMap<String, u64>> {
-    let mut counts = BTreeMap::new();
-    for event in lines(log, before)? {
-        let text = |at: &str| event.pointer(at).and_then(Value::as_str).unwrap_or_default();
-        if !text("/user/username").ends_with(":regent-materializer")
-            || text("/stage") != "ResponseComplete"
-        {
-            continue;
-        }
-        let sub = text("/objectRef/subresource");
-        let slash = if sub.is_empty() { "" } else { "/" };
-        let line = format!("{} {}{slash}{sub}", text("/verb"), text("/objectRef/resource"));
-        *counts.entry(line).or_default() += 1;
-    }
-    Ok(counts)
 }
 
 fn load() -> String {

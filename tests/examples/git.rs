@@ -6,15 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use regent_tests::World;
+use regent_tests::api_audit::{asked, len};
+use regent_tests::world::steady;
 use regent_tests::worlds::{self, Authority, WorldKind};
 use regent_types::labels::SYSTEM_NAMESPACE;
-use serde_json::Value;
 
 /// Objects in one file of the repository.
 const FILE_OBJECTS: u32 = 500;
@@ -36,7 +36,7 @@ async fn main() -> Result<()> {
         World::new(WorldKind { api: worlds::Api::Real, authority: Authority::Embedded }).await?;
     world.until(steady).await?;
     let log = world.api_audit_log()?;
-    let before = lines(&log)?;
+    let before = len(&log)?;
     let began = Instant::now();
     world.commit(&files(count)).await?;
     applied(&mut world, u64::from(count)).await?;
@@ -44,15 +44,11 @@ async fn main() -> Result<()> {
     tell(&log, before)?;
     // What intent still writes of itself is not part of the minute.
     tokio::time::sleep(LOOK * 10).await;
-    let before = lines(&log)?;
+    let before = len(&log)?;
     tokio::time::sleep(IDLE).await;
     println!("{IDLE:?} in which nothing changes");
     tell(&log, before)?;
     world.end().await.1
-}
-
-fn steady(view: &regent_host::view::View) -> Result<(), String> {
-    view.unmet().first().map_or(Ok(()), |first| Err(format!("not steady: {first:?}")))
 }
 
 fn files(count: u32) -> BTreeMap<String, Option<Vec<u8>>> {
@@ -90,27 +86,10 @@ async fn applied(world: &mut World, count: u64) -> Result<()> {
     bail!("{count} objects are not applied after {LIMIT:?}")
 }
 
-fn lines(log: &Path) -> Result<usize> {
-    Ok(BufReader::new(std::fs::File::open(log)?).lines().count())
-}
-
 /// What intent asked since the log had `before` lines, watches and its Lease aside.
 fn tell(log: &Path, before: usize) -> Result<()> {
-    let mut counts = BTreeMap::<String, u64>::new();
-    for line in BufReader::new(std::fs::File::open(log)?).lines().skip(before) {
-        // The last one may be half written.
-        let Ok(event) = serde_json::from_str::<Value>(&line?) else { continue };
-        let text = |at: &str| event.pointer(at).and_then(Value::as_str).unwrap_or_default();
-        let own = text("/user/username").ends_with(":regent-intent");
-        let quiet = text("/verb") == "watch" || text("/objectRef/resource") == "leases";
-        if own && !quiet && text("/stage") == "ResponseComplete" {
-            let sub = text("/objectRef/subresource");
-            let slash = if sub.is_empty() { "" } else { "/" };
-            *counts
-                .entry(format!("{} {}{slash}{sub}", text("/verb"), text("/objectRef/resource")))
-                .or_default() += 1;
-        }
-    }
+    let mut counts = asked(log, before, ":regent-intent")?;
+    counts.retain(|line, _| !line.starts_with("watch ") && !line.ends_with(" leases"));
     if counts.is_empty() {
         println!("    intent asked nothing");
     }

@@ -26,6 +26,7 @@
 //! ```
 
 pub mod admission;
+pub mod api_audit;
 mod beside;
 pub mod binary;
 mod clock;

@@ -83,12 +83,7 @@ fn seal_for_another(plain: &str) -> Result<String> {
 async fn when(world: &mut World, words: &[&str]) -> Result<()> {
     match words {
         ["it", "settles"] => {
-            world
-                .until(|view| match view.unmet().first() {
-                    None => Ok(()),
-                    Some(first) => Err(format!("not steady: {first:?}")),
-                })
-                .await?;
+            world.until(crate::world::steady).await?;
         }
         ["it", "starts"] => {
             world.system().await?;

@@ -37,6 +37,11 @@ pub use crate::waits::LIMIT;
 /// Where Git declares the authority, in the example.
 pub(crate) const DECLARED: &str = "regent/authority.yaml";
 
+/// Whether nothing is left to wait for; the first thing that is, where there is one.
+pub fn steady(view: &View) -> Result<(), String> {
+    view.unmet().first().map_or(Ok(()), |first| Err(format!("not steady: {first:?}")))
+}
+
 /// What steps act on.
 pub struct World {
     /// How the system is to be started.

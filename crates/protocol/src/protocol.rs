@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::ledger::{Event, kinds};
+use crate::ledger::kinds;
 use crate::needs::Needs;
 use crate::observation::Observation;
 use crate::outcome::{Decider, Outcome};
@@ -67,13 +67,11 @@ fn noted(track: Track, record: &Record, seen: &Observation, now: Timestamp, next
     let (by, reason, message) = match next {
         Step::Do(_) => return next,
         // Something went on: nothing stands in its way any more.
-        Step::Persist(after) => {
-            let told = record.stop_of(track).and_then(|stop| tell(seen, release(stop, seen, now)));
-            return told.unwrap_or_else(|| Step::Persist(Box::new(after.with_stop(track, None))));
-        }
+        Step::Persist(after) => return released(track, record, seen, now, *after),
         Step::End(Outcome::Blocked { by, reason, ref message }) => (by, reason, message),
         Step::End(ref outcome) if is_others(outcome) => return next,
-        Step::End(_) => return released(track, record, seen, now).unwrap_or(next),
+        Step::End(_) if record.stop_of(track).is_none() => return next,
+        Step::End(_) => return released(track, record, seen, now, record.clone()),
     };
     if record.stop_of(track).is_some_and(|s| s.by == by && s.reason == reason) {
         return next;
@@ -102,14 +100,17 @@ fn is_others(outcome: &Outcome) -> bool {
     waits || *outcome == Outcome::Covered
 }
 
-/// Takes out what blocked the path and no longer does.
-fn released(track: Track, record: &Record, seen: &Observation, now: Timestamp) -> Option<Step> {
-    let stop = record.stop_of(track)?;
-    let after = record.clone().with_stop(track, None);
-    let told = tell(seen, release(stop, seen, now));
-    Some(told.unwrap_or_else(|| Step::Persist(Box::new(after))))
-}
-
-fn release(stop: &Stop, seen: &Observation, now: Timestamp) -> Event {
-    event(seen, now, kinds::RELEASED, None, stop.reason.as_str(), &stop.since.to_string())
+/// Saves `after` without what blocked the path and no longer does; where something did, its end is told before.
+fn released(
+    track: Track,
+    record: &Record,
+    seen: &Observation,
+    now: Timestamp,
+    after: Record,
+) -> Step {
+    let told = record.stop_of(track).and_then(|stop| {
+        let since = stop.since.to_string();
+        tell(seen, event(seen, now, kinds::RELEASED, None, stop.reason.as_str(), &since))
+    });
+    told.unwrap_or_else(|| Step::Persist(Box::new(after.with_stop(track, None))))
 }

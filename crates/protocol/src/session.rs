@@ -55,8 +55,8 @@ pub struct Session {
     over: Option<Outcome>,
     reload: bool,
     reloaded: bool,
-    /// The version over which a write of the record was refused, as long as it is still the one that is there.
-    refused: Option<i64>,
+    /// Whether a write of the record was refused over the very version that is there.
+    refused: bool,
     turns: usize,
     stages: Vec<&'static str>,
 }
@@ -81,7 +81,7 @@ impl Session {
             over: None,
             reload: false,
             reloaded: false,
-            refused: None,
+            refused: false,
             turns: 0,
             stages: Vec::new(),
         }
@@ -93,7 +93,7 @@ impl Session {
         self.protocol = protocol;
         (self.over, self.last) = (None, None);
         self.turns = 0;
-        self.refused = None;
+        self.refused = false;
         self.stages.clear();
         self.seen.known.claimant &= self.seen.subject.run == run;
         self.seen.subject.run = run;
@@ -125,7 +125,7 @@ impl Session {
         let now = if self.protocol == Protocol::Policy { self.opened } else { now };
         match step(self.protocol, record, &self.seen, now) {
             Step::End(outcome) => Next::End(outcome),
-            Step::Persist(_) if self.refused == Some(self.version) => Next::End(again(now)),
+            Step::Persist(_) if self.refused => Next::End(again(now)),
             Step::Persist(mut next) => {
                 RELEASE.clone_into(&mut next.release);
                 Next::Persist(next)
@@ -162,7 +162,7 @@ impl Session {
         let (record, version) = stored.map_or((None, 0), |(r, n)| (Some(r), n));
         if version != self.version {
             self.seen.forget();
-            (self.last, self.refused) = (None, None);
+            (self.last, self.refused) = (None, false);
         }
         (self.record, self.version) = (record, version);
         (self.reload, self.reloaded) = (false, true);
@@ -172,7 +172,7 @@ impl Session {
     pub fn saved(&mut self, record: Record, version: i64) {
         self.over = knowledge::after_save(self.record.as_ref(), &record, &mut self.seen);
         (self.record, self.version) = (Some(record), version);
-        (self.last, self.reloaded, self.refused) = (None, false, None);
+        (self.last, self.reloaded, self.refused) = (None, false, false);
     }
 
     /// The record was not saved: somebody else was faster. It is read again.
@@ -180,7 +180,7 @@ impl Session {
         self.reload = true;
         self.last = None;
         // Whoever was faster left another version. Where there is none, trying again at once changes nothing.
-        self.refused = Some(self.version);
+        self.refused = true;
     }
 
     /// The effect that was to be done was answered so.

@@ -59,14 +59,12 @@ impl BootstrapSecretRef<'_> {
         record: Option<&Record>,
     ) -> Result<(), Error> {
         let Bootstrap::Live(b) = &mut found.seen else { return Ok(()) };
-        let Some(record) = record.filter(|r| r.is_runtime() && !b.empty && !r.may_go(&b.hmac))
-        else {
+        if !record.is_some_and(|r| r.is_runtime() && !b.empty && !r.may_go(&b.hmac)) {
             return Ok(());
-        };
+        }
         let manifests: Api<EncryptedManifest> = Api::namespaced(self.api.clone(), self.namespace);
         let manifest = manifests.get_opt(self.name).await;
-        let object =
-            || format!("EncryptedManifest {}/{}, of {}", self.namespace, self.name, record.path);
+        let object = || format!("EncryptedManifest {}/{}", self.namespace, self.name);
         let manifest = manifest.map_err(|e| Error::api("get", object(), &e))?;
         let status = manifest.and_then(|m| m.status);
         b.from_manifest = is_as_made(status.as_ref(), b);

@@ -59,6 +59,11 @@ impl Known {
         Arc::clone(told.unwrap_or(watched))
     }
 
+    /// When anything is looked at again without an event.
+    pub(super) fn due_at(&self) -> Option<Timestamp> {
+        [self.next, self.compare].into_iter().flatten().min()
+    }
+
     fn resource_version(&self) -> Option<&str> {
         self.told.as_ref()?.metadata.resource_version.as_deref()
     }
@@ -122,10 +127,8 @@ pub(super) fn due(known: Option<&Known>, wake: Wake, now: &Now<'_>) -> Due {
         Some(_) if now.followed => Due::Consumers,
         Some(_) if wake.consumers || now.runs_changed => Due::Status,
         Some(_) if known.resource_version() != now.resource_version => Due::Status,
-        Some(next) => match known.compare {
-            Some(compare) if compare <= now.at => Due::Path,
-            compare => Due::Nothing(compare.map_or(next, |compare| compare.min(next))),
-        },
+        Some(_) if known.compare.is_some_and(|compare| compare <= now.at) => Due::Path,
+        Some(next) => Due::Nothing(known.due_at().unwrap_or(next)),
     }
 }
 

@@ -45,10 +45,11 @@ pub(super) async fn reconcile(watched: Arc<RuntimeSecret>, ctx: Arc<Ctx>) -> Res
     let mut known = match (due(known.as_ref(), wake, &now), known) {
         (Due::Nothing(next), _) => return Ok(requeue_at(next, now.at)),
         (Due::Status, Some(known)) => Known { told: None, ..known },
-        (Due::Path, Some(known)) => match compared(&ctx, &secret, &known).await {
+        (Due::Path, Some(known)) => match compared(&ctx, &key, &known).await {
             Some(compare) => {
-                let next = known.next.map_or(compare, |next| next.min(compare));
-                ctx.memory.put(&key, Known { compare: Some(compare), ..known });
+                let known = Known { compare: Some(compare), ..known };
+                let next = known.due_at().unwrap_or(compare);
+                ctx.memory.put(&key, known);
                 return Ok(requeue_at(next, now.at));
             }
             None => look(&ctx, &secret, &key, None).await?,
@@ -66,7 +67,7 @@ pub(super) async fn reconcile(watched: Arc<RuntimeSecret>, ctx: Arc<Ctx>) -> Res
     });
     // Who is served is read anew by the next look.
     known.observed.consumers = None;
-    let next = known.next.min(known.compare.or(known.next));
+    let next = known.due_at();
     ctx.memory.put(&key, known);
     let at = ctx.cx.now();
     Ok(next.map_or_else(Action::await_change, |next| requeue_at(next, at)))
@@ -103,18 +104,17 @@ fn spread(pause: Duration, key: &SecretKey) -> Duration {
 }
 
 /// When to compare again, where the path is as the record says, or cannot be looked at now; `None` where it is not.
-async fn compared(ctx: &Ctx, secret: &RuntimeSecret, known: &Known) -> Option<Timestamp> {
+async fn compared(ctx: &Ctx, key: &SecretKey, known: &Known) -> Option<Timestamp> {
     let (authority, record) = (ctx.authority().ok()?, known.observed.record.as_ref()?);
-    let (key, now) = ((secret.namespace()?, secret.name_any()), ctx.cx.now());
     match seen_at(&authority, &record.path).await {
-        Ok(seen) if is_as_recorded(record, &seen) => compare_at(known, &key, now),
-        Ok(_) => None,
+        Ok(seen) if !is_as_recorded(record, &seen) => return None,
+        Ok(_) => {}
         Err(error) => {
-            let object = write::key(secret);
-            tracing::debug!(component = "orchestrator", object, %error, "not compared");
-            later(now, ctx.backoff.next(object).max(COMPARE_LOOK))
+            let path = &record.path;
+            tracing::debug!(component = "orchestrator", path, %error, "not compared");
         }
     }
+    compare_at(known, key, ctx.cx.now())
 }
 
 fn now_of<'a>(

@@ -136,15 +136,12 @@ fn h05_every_state_of_a_rotation_is_resumed_in_a_new_cluster() {
     }
 }
 
-/// The test that explores.
-fn caller() -> String {
-    std::thread::current().name().unwrap_or_default().to_owned()
-}
-
 fn fine(found: Result<(usize, usize), String>) {
     let (worlds, done) = found.unwrap_or_else(|broken| panic!("{broken}"));
     assert!(worlds > 100 && done > 0, "{worlds} worlds, {done} done");
-    println!("{} {worlds} worlds, {done} ends in which the record is done", caller());
+    let test = std::thread::current();
+    let test = test.name().unwrap_or_default();
+    println!("{test} {worlds} worlds, {done} ends in which the record is done");
 }
 
 /// S5.4-3, S5.4-4: two orchestrators hand over at once and die, while Git changes or brings back
