@@ -146,6 +146,21 @@ pub struct ReviewedBy {
     pub ca_cert: Option<String>,
 }
 
+/// That a person accepted an older state of the authority.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AcceptedRestore {
+    /// User name of who accepted it.
+    pub by: String,
+    /// `namespace/name` of the run in which he did.
+    pub run: String,
+    /// When it was accepted.
+    pub at: Time,
+    /// The ledger heads that were published by then, and are given up where they are gone: chain → `day/seq:hash`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub heads: BTreeMap<String, String>,
+}
+
 /// The state of the authority, as warden last found it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -186,6 +201,9 @@ pub struct RuntimeAuthorityStatus {
     /// Last heads of the ledger chains: writer → `day/seq:hash`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ledger_heads: BTreeMap<String, String>,
+    /// What a person accepted last after the authority's storage was restored to an older state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_restore: Option<AcceptedRestore>,
     /// When any of this was last looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Time>,

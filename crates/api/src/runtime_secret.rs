@@ -56,10 +56,10 @@ pub struct RuntimeSecretSpec {
     pub deletion_policy: DeletionPolicy,
 }
 
-/// How a secret is first introduced: exactly one of the three.
+/// How a secret is first introduced: exactly one of the four.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.handover), has(self.generate), has(self.derived)].filter(x, x).size() == 1").message("exactly one of handover, generate, derived"))]
+#[x_kube(validation = Rule::new("[has(self.handover), has(self.generate), has(self.derived), has(self.adopt)].filter(x, x).size() == 1").message("exactly one of handover, generate, derived, adopt"))]
 pub struct Introduce {
     /// Handed over from a bootstrap Secret of this namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,6 +70,9 @@ pub struct Introduce {
     /// Published by a PushSecret of this namespace; regent observes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub derived: Option<DerivedFrom>,
+    /// It lives at the path already; its value is neither read nor written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<Adopt>,
 }
 
 /// Handover from a bootstrap Secret.
@@ -109,6 +112,10 @@ pub struct GeneratedKey {
     #[schemars(length(max = 253))]
     pub value: Option<String>,
 }
+
+/// A secret that lived in the authority before it was declared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Adopt {}
 
 /// A secret that a PushSecret publishes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Typed steps that a WorkflowRun executes on one RuntimeSecret of its own namespace.
-#[derive(CustomResource, Clone, Debug, Serialize, Deserialize, KubeSchema)]
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[kube(group = "regent.dev", version = "v1alpha1", kind = "Workflow", namespaced)]
 #[kube(shortname = "wf", category = "regent")]
 #[kube(printcolumn(json_path = ".spec.steps[*].uses", name = "Uses", type_ = "string"))]
@@ -35,6 +35,7 @@ pub struct WorkflowStep {
     pub uses: Uses,
     /// Parameters of the step; never a secret value.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = { "type": "string", "maxLength": 512 }))]
     pub with: BTreeMap<String, String>,
     /// Steps that must have succeeded before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,6 +66,15 @@ pub enum Uses {
     Rotate,
     /// A Kubernetes Event on the RuntimeSecret: `with.reason`, `with.message`.
     Notify,
+    /// A secret that already lives in the authority: its newest version is taken note of.
+    Adopt,
+    /// A person's decision which value stays: `with.keep` is `authority` or `bootstrap`.
+    Resolve,
+    /// A person's word that what a restore of the authority left counts from now on; without a RuntimeSecret, in
+    /// regent-system, for the ledger.
+    AcceptRestore,
+    /// A path whose RuntimeSecret is gone, for the one that the run names.
+    Release,
 }
 
 /// Retries of one step.

@@ -1,5 +1,7 @@
 //! `WorkflowRun`: one execution, and its durable record.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -8,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use regent_types::lifecycle::StepPhase;
 use regent_types::version::VersionPair;
 
-use super::workflow::Uses;
+use super::workflow::{Uses, WorkflowSpec};
 
 /// One execution on one RuntimeSecret. Its record holds references, names and times, never a value.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, KubeSchema)]
@@ -20,11 +22,15 @@ use super::workflow::Uses;
 #[kube(printcolumn(json_path = ".status.step", name = "Step", type_ = "string"))]
 #[kube(printcolumn(json_path = ".status.version.number", name = "Version", type_ = "integer"))]
 #[kube(printcolumn(json_path = ".metadata.creationTimestamp", name = "Age", type_ = "date"))]
-#[kube(validation = Rule::new("self.spec == oldSelf.spec").message("a run's spec cannot change: create another run"))]
+#[kube(validation = Rule::new("!has(self.spec.retryOf) || has(self.spec.workflow) || has(self.spec.uses)").message("a run that goes on with another one names the same workflow or step"))]
+#[kube(validation = Rule::new("has(self.spec.runtimeSecret) && size(self.spec.runtimeSecret) > 0 || has(self.spec.uses) && self.spec.uses == 'accept-restore'").message("name the RuntimeSecret that the run is about"))]
+#[kube(validation = Rule::new("has(self.spec.runtimeSecret) == has(oldSelf.spec.runtimeSecret) && (!has(self.spec.runtimeSecret) || self.spec.runtimeSecret == oldSelf.spec.runtimeSecret) && has(self.spec.workflow) == has(oldSelf.spec.workflow) && (!has(self.spec.workflow) || self.spec.workflow == oldSelf.spec.workflow) && has(self.spec.uses) == has(oldSelf.spec.uses) && (!has(self.spec.uses) || self.spec.uses == oldSelf.spec.uses) && has(self.spec.with) == has(oldSelf.spec.with) && (!has(self.spec.with) || self.spec.with == oldSelf.spec.with) && has(self.spec.retryOf) == has(oldSelf.spec.retryOf) && (!has(self.spec.retryOf) || self.spec.retryOf == oldSelf.spec.retryOf) && self.spec.cause == oldSelf.spec.cause").message("of a run only spec.control can change: create another run"))]
+#[kube(validation = Rule::new("!(has(oldSelf.spec.control) && has(oldSelf.spec.control.cancel) && oldSelf.spec.control.cancel) || has(self.spec.control) && has(self.spec.control.cancel) && self.spec.control.cancel").message("a canceled run stays so: create another run"))]
 #[serde(rename_all = "camelCase")]
 pub struct WorkflowRunSpec {
-    /// RuntimeSecret of the same namespace.
-    #[schemars(length(min = 1, max = 253))]
+    /// RuntimeSecret of the same namespace; absent only where `uses` is accept-restore and speaks of the authority.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 253))]
     pub runtime_secret: String,
     /// Workflow of the same namespace; absent means the single step `uses`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,8 +39,51 @@ pub struct WorkflowRunSpec {
     /// The single step of a run without a Workflow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uses: Option<Uses>,
+    /// Parameters of that step; never a secret value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = { "type": "string", "maxLength": 512 }))]
+    pub with: BTreeMap<String, String>,
+    /// A run of this namespace that failed or was canceled: what it did is not done again, and its Workflow counts as it
+    /// was then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub retry_of: Option<String>,
     /// Why it was started.
     pub cause: Cause,
+    /// What a person wants of it since; the only part that can change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control: Option<RunControl>,
+}
+
+impl WorkflowRunSpec {
+    /// Whether it is to stand still.
+    pub fn is_suspended(&self) -> bool {
+        self.control.as_ref().is_some_and(|c| c.suspend)
+    }
+
+    /// Whether it is to end.
+    pub fn is_canceled(&self) -> bool {
+        self.control.as_ref().is_some_and(|c| c.cancel)
+    }
+}
+
+/// What a person wants of a run that was started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunControl {
+    /// It begins nothing until this is taken back.
+    #[serde(default)]
+    pub suspend: bool,
+    /// It ends; what its record in the authority says that it will do is brought to its end before.
+    #[serde(default)]
+    pub cancel: bool,
+    /// Your user name, as the API server knows it.
+    #[schemars(length(min = 1, max = 253))]
+    pub by: String,
+    /// A sentence for auditors.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 1024))]
+    pub reason: String,
 }
 
 /// Why a run was started, and by whom.
@@ -88,8 +137,19 @@ pub enum RunPhase {
     Conflict,
     /// Something outside must change back; the message says what.
     Held,
+    /// A person wants it to stand still.
+    Suspended,
+    /// A person ended it.
+    Canceled,
     /// A step failed for good.
     Failed,
+}
+
+impl RunPhase {
+    /// Whether nothing more is done about the run.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Succeeded | Self::AlreadyDone | Self::Canceled | Self::Failed)
+    }
 }
 
 /// The record of a run: small flat steps.
@@ -99,6 +159,9 @@ pub struct WorkflowRunStatus {
     /// How far it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<RunPhase>,
+    /// The Workflow as it was when the run was taken up: what happens to it later does not change the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<WorkflowSpec>,
     /// The step under way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,

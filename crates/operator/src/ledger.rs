@@ -11,12 +11,16 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use regent_protocol::ledger::{
-    Chain, ChainError, EVENTS_PER_ENTRY_MAX, Entry, Event, Head, REMEMBERED_IDS_MAX, day_path,
-    verify_chain, writer_path,
+    Chain, EVENTS_PER_ENTRY_MAX, Entry, Event, Gone, Head, REMEMBERED_IDS_MAX, day_path,
+    entry_path, judge, writer_path,
 };
 use regent_types::{Advice, Explain};
 use regent_vault::Kv;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use crate::api_error::ApiError;
+use crate::published_head::{Published, PublishedHead};
 
 /// Events waiting: four entries' worth; appenders wait beyond it.
 const QUEUE_LEN_MAX: usize = 4 * EVENTS_PER_ENTRY_MAX;
@@ -26,6 +30,8 @@ const RESUME_ENTRIES_MAX: usize = REMEMBERED_IDS_MAX / EVENTS_PER_ENTRY_MAX;
 const RESUME_DAYS_MAX: usize = 64;
 /// Longest that one batch may take, so that a silent authority does not hold appenders for ever.
 const BATCH_DEADLINE: Duration = Duration::from_secs(60);
+/// Who wrote or read nothing for longer than this looks whether his last entry is still there.
+const TRUST: Duration = Duration::from_secs(1);
 
 /// Why an event is not in the ledger, as far as the writer knows.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -39,20 +45,22 @@ pub enum LedgerError {
         #[source]
         source: regent_vault::Error,
     },
-    /// The newest entries do not form a chain.
-    #[error("ledger of {writer} is broken")]
-    Broken {
+    /// The chain is not the one that was known: older, another one, or broken.
+    #[error("the ledger of {writer} is not the one that was known: {}", .gone.why)]
+    Gone {
         /// Name of the chain: its writer, and its login mount where that is an own one.
         writer: String,
-        /// At which entry, and in which way.
-        #[source]
-        source: ChainError,
+        /// What was known, and what is there.
+        gone: Box<Gone>,
     },
-    /// An entry that was listed cannot be read.
-    #[error("ledger entry {path} is listed but not there")]
-    Missing {
-        /// Path in the `regent/` mount.
-        path: String,
+    /// Where the chain was known to end cannot be read.
+    #[error("where the ledger of {writer} ended before cannot be read")]
+    Unknown {
+        /// Name of the chain: its writer, and its login mount where that is an own one.
+        writer: String,
+        /// What the API server said.
+        #[source]
+        source: ApiError,
     },
     /// Not within the deadline.
     #[error("ledger entry of {writer} was not written in time")]
@@ -73,8 +81,8 @@ impl LedgerError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Write { source, .. } => source.is_transient(),
-            Self::Timeout { .. } => true,
-            Self::Broken { .. } | Self::Missing { .. } | Self::Stopped { .. } => false,
+            Self::Timeout { .. } | Self::Unknown { .. } => true,
+            Self::Gone { .. } | Self::Stopped { .. } => false,
         }
     }
 }
@@ -83,7 +91,8 @@ impl Explain for LedgerError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Write { source, .. } => source.reason(),
-            Self::Broken { .. } | Self::Missing { .. } => "LedgerBroken",
+            Self::Unknown { source, .. } => source.reason(),
+            Self::Gone { .. } => "LedgerWentBack",
             Self::Timeout { .. } => "Timeout",
             Self::Stopped { .. } => "Stopped",
         }
@@ -92,10 +101,11 @@ impl Explain for LedgerError {
     fn advice(&self) -> Advice {
         match self {
             Self::Write { source, .. } => source.advice(),
-            Self::Broken { .. } | Self::Missing { .. } => Advice::new(
-                "an unbroken chain of entries",
+            Self::Unknown { source, .. } => source.advice(),
+            Self::Gone { .. } => Advice::new(
+                "the chain of entries that was known, or a later one",
                 self.to_string(),
-                "run `regent verify`; compare the heads in RuntimeAuthority status and in the logs",
+                "restore a newer state of the authority's storage, or accept this one: `regent authority accept-restore`",
             ),
             Self::Timeout { .. } | Self::Stopped { .. } => {
                 Advice::new("a durable entry", self.to_string(), "none: it is appended again")
@@ -118,12 +128,20 @@ struct Append {
 }
 
 impl Ledger {
-    /// Starts the writer of `writer`'s chain in the `regent/` mount `kv`. Nothing is read before
-    /// the first append. Must be called within a tokio runtime.
-    pub fn start(kv: Kv, writer: &str) -> Self {
+    /// Starts the writer of `writer`'s chain in the `regent/` mount `kv`; `published` says where it ended before. Nothing
+    /// is read before the first append. Must be called within a tokio runtime.
+    pub fn start(kv: Kv, writer: &str, published: Published) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE_LEN_MAX);
         let (told, head) = watch::channel(None);
-        let task = Writer { kv, writer: writer.to_owned(), chain: None, told };
+        let task = Writer {
+            kv,
+            writer: writer.to_owned(),
+            published,
+            chain: None,
+            known: None,
+            proved: None,
+            told,
+        };
         tokio::spawn(task.run(waiting));
         Self { writer: writer.to_owned(), queue, head }
     }
@@ -155,8 +173,13 @@ impl Ledger {
 struct Writer {
     kv: Kv,
     writer: String,
+    published: Published,
     /// `None`: not known, list before writing.
     chain: Option<Chain>,
+    /// The last head that was seen: the chain never ends before it.
+    known: Option<Head>,
+    /// When the end of the chain was last written or read.
+    proved: Option<Instant>,
     told: watch::Sender<Option<Head>>,
 }
 
@@ -206,9 +229,7 @@ impl Writer {
         &mut self,
         events: &[Event],
     ) -> Result<Result<(), LedgerError>, (u64, regent_vault::Error)> {
-        if self.chain.is_none()
-            && let Err(error) = self.resume().await
-        {
+        if let Err(error) = self.ready().await {
             return Ok(Err(error));
         }
         let Some(chain) = self.chain.as_mut() else { return Ok(Ok(())) };
@@ -218,13 +239,62 @@ impl Writer {
             chain.accept(&entry);
             let head = entry.head();
             tracing::info!(writer = self.writer, seq = head.seq, hash = head.hash, "ledger entry");
-            self.told.send_replace(Some(head));
+            self.saw(Some(head));
         }
         Ok(Ok(()))
     }
 
-    /// Reads the newest entries and proves that they hang together.
+    /// Knows where the chain ends: as it was written or read a moment ago, else as it is there now. A storage that was
+    /// replaced meanwhile by an older one would take the next entry all the same, and leave a hole.
+    async fn ready(&mut self) -> Result<(), LedgerError> {
+        let recent = self.proved.is_some_and(|at| at.elapsed() < TRUST);
+        if let Some(head) = self.chain.as_ref().and_then(Chain::head).filter(|_| !recent).cloned() {
+            let there = self.at(&head).await?;
+            match there.is_some_and(|entry| entry.hash() == head.hash) {
+                true => self.proved = Some(Instant::now()),
+                false => self.chain = None,
+            }
+        }
+        match self.chain {
+            Some(_) => Ok(()),
+            None => self.resume().await,
+        }
+    }
+
+    fn saw(&mut self, head: Option<Head>) {
+        self.proved = Some(Instant::now());
+        self.known.clone_from(&head);
+        self.told.send_replace(head);
+    }
+
+    /// Reads the newest entries and proves that they hang together, and that they hold what was known.
     async fn resume(&mut self) -> Result<(), LedgerError> {
+        let published = self.published.read(&self.writer).await;
+        let PublishedHead { head: published, accepted } = published
+            .map_err(|source| LedgerError::Unknown { writer: self.writer.clone(), source })?;
+        let recent = self.recent().await?;
+        let known = [&published, &self.known].into_iter().flatten().max_by_key(|h| h.seq).cloned();
+        let at_known = match &known {
+            Some(head) => self.at(head).await?,
+            None => None,
+        };
+        let chain = match judge(&self.writer, &recent, known.as_ref(), at_known.as_ref()) {
+            Ok(chain) => chain,
+            Err(gone) => match accepted.filter(|a| a.is_of(published.as_ref())) {
+                Some(a) => gone.accepted(&self.writer, &recent, &a.by, &a.run),
+                None => {
+                    let (writer, gone) = (self.writer.clone(), Box::new(gone));
+                    return Err(LedgerError::Gone { writer, gone });
+                }
+            },
+        };
+        self.saw(chain.head().cloned());
+        self.chain = Some(chain);
+        Ok(())
+    }
+
+    /// The newest entries, oldest first.
+    async fn recent(&self) -> Result<Vec<Entry>, LedgerError> {
         let mut paths: Vec<String> = Vec::new();
         let mut days = self.list(&writer_path(&self.writer)).await?;
         days.sort_unstable();
@@ -240,49 +310,22 @@ impl Writer {
         paths.truncate(RESUME_ENTRIES_MAX);
         let mut recent = Vec::with_capacity(paths.len());
         for path in paths.into_iter().rev() {
-            recent.push(self.read(path).await?);
+            // One that is listed and cannot be read is a gap like one that is gone.
+            let entry = self.kv.read_json(&path).await.map_err(|e| self.failed(e))?;
+            recent.extend(entry.map(|(entry, _)| entry));
         }
-        self.judge(&recent)?;
-        let chain = Chain::resume(&self.writer, &recent);
-        self.told.send_replace(chain.head().cloned());
-        self.chain = Some(chain);
-        Ok(())
+        Ok(recent)
     }
 
-    /// A whole chain is verified from its first entry, a later part of one link by link.
-    fn judge(&self, recent: &[Entry]) -> Result<(), LedgerError> {
-        let broken = |source| LedgerError::Broken { writer: self.writer.clone(), source };
-        match recent.first() {
-            None => Ok(()),
-            Some(first) if first.seq == 1 => verify_chain(recent).map(drop).map_err(broken),
-            Some(_) => recent.windows(2).try_for_each(|pair| {
-                let expected = pair[0].hash();
-                if pair[1].seq != pair[0].seq + 1 {
-                    return Err(broken(ChainError::Sequence {
-                        writer: self.writer.clone(),
-                        expected: pair[0].seq + 1,
-                        found: pair[1].seq,
-                    }));
-                }
-                (pair[1].prev_hash == expected).then_some(()).ok_or_else(|| {
-                    broken(ChainError::Hash {
-                        writer: self.writer.clone(),
-                        seq: pair[1].seq,
-                        expected,
-                        found: pair[1].prev_hash.clone(),
-                    })
-                })
-            }),
-        }
+    /// The entry at the place of `head`, if there is one.
+    async fn at(&self, head: &Head) -> Result<Option<Entry>, LedgerError> {
+        let path = entry_path(&self.writer, &head.day, head.seq);
+        let entry = self.kv.read_json(&path).await.map_err(|e| self.failed(e))?;
+        Ok(entry.map(|(entry, _)| entry))
     }
 
     async fn list(&self, path: &str) -> Result<Vec<String>, LedgerError> {
         self.kv.list(path).await.map_err(|e| self.failed(e))
-    }
-
-    async fn read(&self, path: String) -> Result<Entry, LedgerError> {
-        let entry = self.kv.read_json(&path).await.map_err(|e| self.failed(e))?;
-        entry.map(|(entry, _)| entry).ok_or(LedgerError::Missing { path })
     }
 
     fn failed(&self, source: regent_vault::Error) -> LedgerError {

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::Context;
 use crate::api_error::ApiError;
+use crate::published_head::runtime_authority;
 
 /// While events keep coming, once in this long.
 const BUSY: Duration = Duration::from_secs(60);
@@ -72,26 +73,43 @@ impl LedgerHeads {
     }
 
     async fn publish(&mut self, chain: &str, heads: &watch::Receiver<Option<Head>>) {
-        let head = heads.borrow().as_ref().map(Head::text);
-        let Some(head) = head.filter(|head| self.published.as_ref() != Some(head)) else { return };
+        let head = heads.borrow().clone();
+        let Some(head) = head.filter(|h| self.published.as_ref() != Some(&h.text())) else {
+            return;
+        };
         let component = self.cx.identity.name();
+        let text = head.text();
         match self.write(chain, &head).await {
-            Ok(()) => {
-                tracing::info!(component, head, "ledger head published");
-                self.published = Some(head);
+            Ok(true) => {
+                tracing::info!(component, head = text, "ledger head published");
+                self.published = Some(text);
+            }
+            Ok(false) => {
+                let reason = "LedgerWentBack";
+                tracing::warn!(component, head = text, reason, "a later head was published before");
             }
             Err(error) => tracing::warn!(component, %error, "ledger head not published"),
         }
         self.last = Some(Instant::now());
     }
 
-    async fn write(&self, chain: &str, head: &str) -> Result<(), ApiError> {
+    /// Publishes `head` over an earlier one; `false` where a later one is published. A published head never goes back.
+    async fn write(&self, chain: &str, head: &Head) -> Result<bool, ApiError> {
         let name = labels::AUTHORITY_NAME;
-        let api: Api<RuntimeAuthority> = Api::all(self.cx.api.clone());
-        let patch = serde_json::json!({ "status": { "ledgerHeads": { chain: head } } });
-        let answer = api.patch_status(name, &self.cx.manager().patch(), &Patch::Merge(patch)).await;
         let object = || format!("RuntimeAuthority {name}");
-        answer.map(|_| ()).map_err(|e| ApiError::new("patch status of", object(), &e))
+        let Some(found) = runtime_authority(&self.cx.api).await? else { return Ok(false) };
+        let before = found.status.as_ref().and_then(|s| s.ledger_heads.get(chain));
+        let before = before.and_then(|text| Head::parse(text));
+        if before.as_ref().is_some_and(|before| before.seq > head.seq) {
+            return Ok(false);
+        }
+        let patch = serde_json::json!({
+            "metadata": { "resourceVersion": found.metadata.resource_version },
+            "status": { "ledgerHeads": { chain: head.text() } },
+        });
+        let api: Api<RuntimeAuthority> = Api::all(self.cx.api.clone());
+        let answer = api.patch_status(name, &self.cx.manager().patch(), &Patch::Merge(patch)).await;
+        answer.map(|_| true).map_err(|e| ApiError::new("patch status of", object(), &e))
     }
 }
 

@@ -116,3 +116,15 @@ async fn the_last_head_is_published_at_the_end_at_once() {
     assert_eq!(world.task.await.expect("no panic"), None, "nobody writes any more");
     assert_eq!(published(&world.authorities).await, text(2));
 }
+
+/// H4: a published head never goes back, whatever a restored storage makes its writer say.
+#[tokio::test(start_paused = true)]
+async fn h04_an_earlier_head_is_not_published_over_a_later_one() {
+    let world = World::new().await;
+    world.append(7);
+    assert_eq!(world.after(15).await, text(7));
+    world.append(3);
+    assert_eq!(world.after(30).await, text(7));
+    world.append(8);
+    assert_eq!(world.after(30).await, text(8));
+}

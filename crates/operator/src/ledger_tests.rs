@@ -86,6 +86,10 @@ async fn mount() -> (Kv, Shared) {
     (Session::with_token(Client::new(config).unwrap(), token).kv("regent"), mount)
 }
 
+fn start(kv: Kv) -> Ledger {
+    Ledger::start(kv, "warden", Published::Nowhere)
+}
+
 fn event(n: usize) -> Event {
     Event {
         id: event_id("configured", None, None, None, &n.to_string()),
@@ -107,14 +111,14 @@ fn recorded(mount: &Shared) -> Vec<String> {
     let mount = mount.lock().unwrap();
     let entries: Vec<Entry> =
         mount.entries.values().map(|v| serde_json::from_value(v.clone()).unwrap()).collect();
-    verify_chain(&entries).unwrap();
+    regent_protocol::ledger::verify_chain(&entries).unwrap();
     entries.iter().flat_map(|e| e.events.iter().map(|e| e.detail.clone())).collect()
 }
 
 #[tokio::test]
 async fn an_append_is_durable_when_it_returns_and_the_head_says_so() {
     let (kv, mount) = mount().await;
-    let ledger = Ledger::start(kv, "warden");
+    let ledger = start(kv);
     assert_eq!(ledger.head(), None);
     for n in 0..3 {
         ledger.append(event(n)).await.unwrap();
@@ -126,7 +130,7 @@ async fn an_append_is_durable_when_it_returns_and_the_head_says_so() {
 #[tokio::test]
 async fn appends_that_wait_together_share_entries() {
     let (kv, mount) = mount().await;
-    let ledger = Ledger::start(kv, "warden");
+    let ledger = start(kv);
     let all = (0..200).map(|n| {
         let ledger = ledger.clone();
         tokio::spawn(async move { ledger.append(event(n)).await })
@@ -142,7 +146,7 @@ async fn appends_that_wait_together_share_entries() {
 #[tokio::test]
 async fn a_lost_answer_makes_no_second_entry() {
     let (kv, mount) = mount().await;
-    let ledger = Ledger::start(kv, "warden");
+    let ledger = start(kv);
     ledger.append(event(0)).await.unwrap();
     mount.lock().unwrap().lose_answer = true;
     assert!(ledger.append(event(1)).await.unwrap_err().is_transient());
@@ -154,7 +158,7 @@ async fn a_lost_answer_makes_no_second_entry() {
 #[tokio::test]
 async fn a_sealed_authority_is_told_and_the_chain_goes_on_afterwards() {
     let (kv, mount) = mount().await;
-    let ledger = Ledger::start(kv, "warden");
+    let ledger = start(kv);
     mount.lock().unwrap().sealed_once = true;
     assert_eq!(ledger.append(event(0)).await.unwrap_err().reason(), "Sealed");
     ledger.append(event(0)).await.unwrap();
@@ -165,8 +169,8 @@ async fn a_sealed_authority_is_told_and_the_chain_goes_on_afterwards() {
 #[tokio::test]
 async fn a_new_writer_resumes_the_chain() {
     let (kv, mount) = mount().await;
-    Ledger::start(kv.clone(), "warden").append(event(0)).await.unwrap();
-    let again = Ledger::start(kv, "warden");
+    start(kv.clone()).append(event(0)).await.unwrap();
+    let again = start(kv);
     again.append(event(0)).await.unwrap();
     again.append(event(1)).await.unwrap();
     assert_eq!(recorded(&mount), ["0", "1"]);
@@ -176,7 +180,7 @@ async fn a_new_writer_resumes_the_chain() {
 #[tokio::test]
 async fn two_writers_of_one_chain_do_not_fork_it() {
     let (kv, mount) = mount().await;
-    let (a, b) = (Ledger::start(kv.clone(), "warden"), Ledger::start(kv, "warden"));
+    let (a, b) = (start(kv.clone()), start(kv));
     a.append(event(0)).await.unwrap();
     b.append(event(1)).await.unwrap();
     a.append(event(2)).await.unwrap();
@@ -187,11 +191,64 @@ async fn two_writers_of_one_chain_do_not_fork_it() {
 #[tokio::test]
 async fn an_edited_entry_stops_the_chain() {
     let (kv, mount) = mount().await;
-    let first = Ledger::start(kv.clone(), "warden");
+    let first = start(kv.clone());
     first.append(event(0)).await.unwrap();
     first.append(event(1)).await.unwrap();
     let edit = |entry: &mut Value| entry["events"][0]["detail"] = json!("other");
     mount.lock().unwrap().entries.values_mut().take(1).for_each(edit);
-    let error = Ledger::start(kv, "warden").append(event(2)).await.unwrap_err();
-    assert_eq!(error.reason(), "LedgerBroken");
+    let error = start(kv).append(event(2)).await.unwrap_err();
+    assert_eq!(error.reason(), "LedgerWentBack");
+}
+
+/// Keeps the first `keep` entries: an older copy of the storage was put in place.
+fn restore(mount: &Shared, keep: usize) {
+    let mut mount = mount.lock().unwrap();
+    let kept: BTreeMap<String, Value> =
+        mount.entries.iter().take(keep).map(|(k, v)| (k.clone(), v.clone())).collect();
+    mount.entries = kept;
+}
+
+/// H3: a running writer whose storage was replaced by an older copy leaves no hole, and says what is the matter.
+#[tokio::test(start_paused = true)]
+async fn h03_a_storage_that_went_back_under_a_running_writer_takes_no_entry() {
+    let (kv, mount) = mount().await;
+    let ledger = start(kv);
+    for n in 0..5 {
+        ledger.append(event(n)).await.unwrap();
+    }
+    restore(&mount, 2);
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let error = ledger.append(event(5)).await.unwrap_err();
+    assert_eq!((error.reason(), error.is_transient()), ("LedgerWentBack", false));
+    assert_eq!(recorded(&mount), ["0", "1"]);
+    assert!(error.advice().action.contains("regent authority accept-restore"));
+}
+
+/// H3, H4: a writer that starts on an older copy judges it by the head that was published, and goes on once a person has
+/// accepted it; what he accepted once covers no second restore.
+#[tokio::test]
+async fn h04_a_writer_that_starts_on_an_older_copy_waits_for_a_person() {
+    let (kv, mount) = mount().await;
+    let first = start(kv.clone());
+    for n in 0..5 {
+        first.append(event(n)).await.unwrap();
+    }
+    let said = Arc::new(Mutex::new(PublishedHead { head: first.head(), accepted: None }));
+    restore(&mount, 2);
+    let again = Ledger::start(kv.clone(), "warden", Published::Said(Arc::clone(&said)));
+    assert_eq!(again.append(event(5)).await.unwrap_err().reason(), "LedgerWentBack");
+    assert_eq!(again.head(), None, "no head is told that goes back");
+    let head = said.lock().unwrap().head.as_ref().map(Head::text).unwrap();
+    let accepted = crate::published_head::Accepted { head, by: "ann".into(), run: "r".into() };
+    said.lock().unwrap().accepted = Some(accepted);
+    again.append(event(5)).await.unwrap();
+    assert_eq!(again.head().map(|h| h.seq), Some(6), "heads only grow");
+    // One that starts anew before the new head was published goes on as well.
+    let third = Ledger::start(kv.clone(), "warden", Published::Said(Arc::clone(&said)));
+    third.append(event(6)).await.unwrap();
+    assert_eq!(recorded(&mount), ["0", "1", "5", "6"]);
+    said.lock().unwrap().head = third.head();
+    restore(&mount, 1);
+    let fourth = Ledger::start(kv, "warden", Published::Said(said));
+    assert_eq!(fourth.append(event(7)).await.unwrap_err().reason(), "LedgerWentBack");
 }

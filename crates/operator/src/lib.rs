@@ -13,6 +13,7 @@
 //! wiped_secret       a Secret whose values are wiped                        admission    policies in force before the start
 //! lease/             leader election                                        crd_check/   definitions as this release knows them
 //! ledger             the writer of a hash chain                             ledger_heads where it ends, for all to see
+//! published_head     where it was last said to end
 //! trusted_authority  where a token may be shown                             circuit      how many wait for one server
 //! ```
 //!
@@ -33,6 +34,7 @@ pub mod lease;
 pub mod ledger;
 pub mod ledger_heads;
 pub mod object_watch;
+pub mod published_head;
 pub mod startup;
 pub mod store_index;
 pub mod trusted_authority;

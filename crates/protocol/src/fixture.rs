@@ -63,6 +63,7 @@ pub(crate) fn observation() -> Observation {
         target: true,
         claimant: true,
         publisher: true,
+        owner: true,
         time: true,
     };
     seen

@@ -80,7 +80,7 @@ mod tests {
         assert!(fresh_before(&Effect::Destroy(VersionPair::new(1, "t"))).metadata);
         let set = fresh_before(&Effect::Set { candidate: "c".into(), login: 0 });
         assert!(set.target && set.candidate.as_deref() == Some("c"));
-        let first = Effect::WriteFirst { source: Source::Bootstrap, hmac: "k:a".into() };
+        let first = Effect::WriteFirst { over: 0, source: Source::Bootstrap, hmac: "k:a".into() };
         assert!(fresh_before(&first).is_empty());
     }
 }

@@ -69,7 +69,7 @@ fn write(record: &Record, seen: &Observation) -> Step {
     match (&seen.first, &seen.candidate) {
         (ValueSeen::None, Some(c)) if seen.metadata.current_version == 0 => {
             let source = Source::Candidate(c.name.clone());
-            Step::Do(Effect::WriteFirst { source, hmac: c.hmac.clone() })
+            Step::Do(Effect::WriteFirst { over: 0, source, hmac: c.hmac.clone() })
         }
         (ValueSeen::None, None) if seen.metadata.current_version == 0 => {
             replace_candidate(record, seen)

@@ -42,7 +42,7 @@ fn h15_the_intent_names_the_candidate_before_it_is_made_and_it_is_made_before_th
     assert_eq!(made, Step::Do(Effect::CreateCandidate { name: "run1".into(), renew: None }));
     seen.candidate = candidate("run1", "k:g");
     let source = Source::Candidate("run1".into());
-    let write = Step::Do(Effect::WriteFirst { source, hmac: "k:g".into() });
+    let write = Step::Do(Effect::WriteFirst { over: 0, source, hmac: "k:g".into() });
     assert_eq!(step(Some(&record), &seen, at(0)), write);
     fixture::write(&mut seen, 1, "t1");
     seen.first = ValueSeen::Read { pair: pair(1), hmac: "k:g".into() };

@@ -5,6 +5,7 @@
 //! ```
 
 use jiff::Timestamp;
+use regent_types::VersionPair;
 use regent_types::lifecycle::Disposition;
 
 use crate::introduce;
@@ -32,8 +33,12 @@ pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
     match record.state {
         State::Intent => {
             // A path without a version has no first one to read.
-            let first = seen.known.metadata && seen.metadata.current_version > 0;
-            Needs { bootstrap: true, mount: true, metadata: true, first, ..none }
+            let written = seen.known.metadata && seen.metadata.current_version > 0;
+            let (first, newest) = match record.overwrites {
+                Some(_) => (false, written),
+                None => (written, false),
+            };
+            Needs { bootstrap: true, mount: true, metadata: true, first, newest, ..none }
         }
         State::Acknowledged => {
             // Whether the value is there is looked at before B is marked; where consumers are awaited, now.
@@ -135,10 +140,15 @@ fn write(record: &Record, seen: &Observation) -> Step {
         return Step::Persist(Box::new(next));
     }
     let newest = record.newest_hmac().unwrap_or_default();
+    let written = seen.metadata.current_version;
+    if let Some(over) = record.overwrites.as_ref().filter(|_| written > 0) {
+        return overwrite(record, over, seen);
+    }
     match &seen.first {
         ValueSeen::None if seen.metadata.current_version == 0 => match source(seen) {
             Ok(b) => {
-                Step::Do(Effect::WriteFirst { source: Source::Bootstrap, hmac: b.hmac.clone() })
+                let (source, hmac) = (Source::Bootstrap, b.hmac.clone());
+                Step::Do(Effect::WriteFirst { over: 0, source, hmac })
             }
             Err(step) => step,
         },
@@ -167,6 +177,31 @@ fn write(record: &Record, seen: &Observation) -> Step {
                 "expected no version at {}, found version {pair} that no run of this installation \
                  wrote; declare another path, or remove that version's metadata if nobody needs it",
                 seen.subject.path
+            ),
+        ),
+    }
+}
+
+/// A person decided that B's value replaces version `over`, which is the newest.
+fn overwrite(record: &Record, over: &VersionPair, seen: &Observation) -> Step {
+    let there = seen.metadata.pair(seen.metadata.current_version);
+    match &seen.newest {
+        ValueSeen::Read { pair, hmac } if Some(hmac.as_str()) == record.newest_hmac() => {
+            introduce::acknowledge(record, pair, hmac)
+        }
+        _ if there.as_ref() == Some(over) => match source(seen) {
+            Ok(b) => {
+                let (over, source, hmac) = (over.number, Source::Bootstrap, b.hmac.clone());
+                Step::Do(Effect::WriteFirst { over, source, hmac })
+            }
+            Err(step) => step,
+        },
+        _ => conflict(
+            Reason::Occupied,
+            format!(
+                "version {over} of {} was to give way to the bootstrap Secret, and another one has come since; decide \
+                 anew: regent handover resolve {} --keep authority|bootstrap",
+                seen.subject.path, seen.subject.owner.name
             ),
         ),
     }

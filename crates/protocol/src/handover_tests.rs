@@ -85,7 +85,7 @@ fn a_handover_goes_from_intent_to_done() {
     assert_eq!((intent.state, intent.newest_hmac()), (State::Intent, Some("k:a")));
     assert_eq!(
         go(Some(&intent), &mut seen),
-        Step::Do(Effect::WriteFirst { source: Source::Bootstrap, hmac: "k:a".into() })
+        Step::Do(Effect::WriteFirst { over: 0, source: Source::Bootstrap, hmac: "k:a".into() })
     );
     fixture::write(&mut seen, 1, "t1");
     seen.first = read(1, "k:a");

@@ -164,6 +164,7 @@ pub(crate) fn acknowledge(record: &Record, pair: &regent_types::VersionPair, hma
     next.acknowledged = Some(pair.clone());
     next.current = Some(pair.clone());
     next.acknowledged_hmac = Some(hmac.to_owned());
+    next.overwrites = None;
     next.roll_hmac(hmac);
     Step::Persist(Box::new(next))
 }

@@ -48,8 +48,9 @@ pub(crate) fn after_effect(
 ) {
     match (effect, answer) {
         (_, Answer::Lost) => seen.forget(),
-        (Effect::WriteFirst { source, hmac }, Answer::Written(pair)) => {
+        (Effect::WriteFirst { source, hmac, .. }, Answer::Written(pair)) => {
             written(seen, &pair);
+            seen.known.newest = false;
             // What was copied is read back and compared (§4.3); what was made here is known.
             seen.known.first = matches!(source, Source::Candidate(_));
             seen.first = match source {

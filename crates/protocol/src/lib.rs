@@ -7,6 +7,7 @@
 //! protocol      which protocol, its needs, its step  policy     drift and change of the rotation policy
 //! handover  generate  derived   how a secret enters the authority (§4); introduce: what they share
 //! rotation/     create, set, test, promote, await, revoke, close (§5)
+//! adopt         a secret that was there before       decide     what people decide
 //! step          Persist | Do(Effect) | End(Outcome)  outcome    Done | Covered | Waiting | Blocked | Failed
 //! stored        what lies at a record's place, understood or left alone
 //! record        what regent/record/{path} says       observation, needs  what is known, and must be
@@ -21,6 +22,8 @@
 //! ids and everything seen are arguments, so that the code which runs is the code which is
 //! explored.
 
+pub mod adopt;
+pub mod decide;
 pub mod derived;
 pub mod freshness;
 pub mod generate;
@@ -47,6 +50,7 @@ mod explore;
 #[cfg(test)]
 mod fixture;
 
+pub use decide::Decision;
 pub use hmac::{HmacKey, secret_hmac};
 pub use needs::Needs;
 pub use observation::Observation;

@@ -27,6 +27,8 @@ pub struct Needs {
     pub claimant: bool,
     /// Whether a PushSecret publishes the path.
     pub publisher: bool,
+    /// Whether the RuntimeSecret that the record names is gone.
+    pub owner: bool,
     /// What the authority says that time it is, to a second.
     pub time: bool,
 }
@@ -50,6 +52,7 @@ impl Needs {
             target: self.target && !known.target,
             claimant: self.claimant && !known.claimant,
             publisher: self.publisher && !known.publisher,
+            owner: self.owner && !known.owner,
             time: self.time && !known.time,
         }
     }
@@ -69,6 +72,7 @@ impl Needs {
             target: self.target || other.target,
             claimant: self.claimant || other.claimant,
             publisher: self.publisher || other.publisher,
+            owner: self.owner || other.owner,
             time: self.time || other.time,
         }
     }

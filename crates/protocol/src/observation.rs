@@ -9,12 +9,12 @@ use regent_types::lifecycle::Disposition;
 use regent_types::policy::RotationPolicy;
 
 use crate::needs::Needs;
-use crate::record::{Owner, Slot};
+use crate::record::{Origin, Owner, Slot};
 
 /// The run on whose behalf steps are taken.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RunRef {
-    /// Its uid: names its candidates.
+    /// Its uid, and of a run with a Workflow the step: names its candidates.
     pub uid: String,
     /// `namespace/name` of the WorkflowRun.
     pub name: String,
@@ -35,6 +35,8 @@ pub struct RunRef {
 /// What the RuntimeSecret asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Request {
+    /// How it is to be introduced.
+    pub origin: Origin,
     /// Disposition of the bootstrap Secret, if declared.
     pub disposition: Option<Disposition>,
     /// Policy it starts with.
@@ -248,6 +250,8 @@ pub struct Observation {
     pub claimant_alive: bool,
     /// Whether a PushSecret of this namespace publishes the path (derived secrets).
     pub publisher: bool,
+    /// Whether the RuntimeSecret that the record names is gone.
+    pub owner_gone: bool,
     /// The authority's clock; `None` where it does not say.
     pub authority_time: Option<Timestamp>,
     /// Ids of events that are in the ledger, as far as this session knows.
@@ -293,6 +297,7 @@ impl Observation {
             target: Target::None,
             claimant_alive: false,
             publisher: false,
+            owner_gone: false,
             authority_time: None,
             appended: BTreeSet::new(),
             restored: None,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::decide::{self, Decision};
 use crate::ledger::kinds;
 use crate::needs::Needs;
 use crate::observation::Observation;
@@ -9,7 +10,7 @@ use crate::outcome::{Decider, Outcome};
 use crate::reason::Reason;
 use crate::record::{Record, Stop, Track};
 use crate::step::{Step, event, tell};
-use crate::{derived, generate, handover, policy, rotation};
+use crate::{adopt, derived, generate, handover, policy, rotation};
 
 /// Which protocol is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +23,10 @@ pub enum Protocol {
     Derived,
     /// A new version in place of the one in force (§5).
     Rotation,
+    /// A secret that lived in the authority before regent did.
+    Adopt,
+    /// What a person decides about a path that goes no further.
+    Decide(Decision),
     /// The policy beside the secret is compared with the record's (§5, C6-1).
     Policy,
 }
@@ -34,6 +39,8 @@ pub fn needs(protocol: Protocol, record: Option<&Record>, seen: &Observation) ->
         Protocol::Generate => generate::needs(record, seen),
         Protocol::Derived => derived::needs(record, seen),
         Protocol::Rotation => rotation::needs(record, seen),
+        Protocol::Adopt => adopt::needs(record),
+        Protocol::Decide(decision) => decide::needs(decision, record, seen),
         Protocol::Policy => policy::needs(record, seen),
     }
 }
@@ -51,6 +58,16 @@ pub fn step(
         Protocol::Generate => generate::step(record, seen, now),
         Protocol::Derived => derived::step(record, seen, now),
         Protocol::Rotation => rotation::step(record, seen, now),
+        Protocol::Adopt => adopt::step(record, seen, now),
+        Protocol::Decide(decision) => {
+            // It frees what is stopped where it decides, and leaves it as it is where it does not.
+            return match (decide::step(decision, record, seen, now), record) {
+                (Step::Persist(after), Some(record)) if after.owner == record.owner => {
+                    released(Track::Introduction, record, seen, now, *after)
+                }
+                (next, _) => next,
+            };
+        }
         Protocol::Policy => return policy::step(record, seen, now),
     };
     let track = match protocol {

@@ -110,6 +110,18 @@ reasons! {
     NothingToDo,
     /// Failed: there is no RuntimeSecret of the name that the run gives.
     RuntimeSecretMissing,
+    /// Failed: a person gave the rotation up.
+    GivenUp,
+    /// Failed: there is nothing that a person could decide so.
+    NothingToDecide,
+    /// Failed: the run that is to be gone on with is gone, under way or another one.
+    NothingToRetry,
+    /// Wait: a person wants the run to stand still.
+    Suspended,
+    /// Wait: nothing lies at the path that could be adopted.
+    NothingToAdopt,
+    /// Conflict: the ledger is not the one that was known; an older state of the authority was restored.
+    LedgerWentBack,
     /// Failed: the slot that a run stands for lies in the future.
     SlotInFuture,
     /// Failed: a step ended in vain; its record says why.

@@ -25,6 +25,8 @@ pub const HMACS_MAX: usize = 8;
 pub const SLOTS_MAX: usize = 32;
 /// Closed runs that are remembered, so that a run whose end was not written down is not done again.
 pub const RUNS_MAX: usize = 8;
+/// Decisions of people that are remembered, for the same reason.
+pub const DECISIONS_MAX: usize = 8;
 
 /// Folder of the records in the `regent/` mount, as `regent/record/{path}`.
 pub fn record_path(path: &str) -> String {
@@ -49,10 +51,11 @@ pub struct Owner {
 }
 
 /// How the secret came into the authority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     /// From a bootstrap Secret.
+    #[default]
     Handover,
     /// Generated in the authority.
     Generate,
@@ -166,7 +169,7 @@ pub struct SetSent {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Claim {
-    /// uid of the run.
+    /// uid of the run, and of a run with a Workflow the step ([`task`]).
     pub run: String,
     /// Its name; the same run has the same name in a new cluster, under another uid.
     pub run_name: String,
@@ -201,18 +204,33 @@ pub struct Claim {
     pub revokes: Vec<VersionPair>,
 }
 
+/// What the step `step` of the run `uid` is called where each step is remembered by itself.
+pub fn task(uid: &str, step: &str) -> String {
+    format!("{uid}.{step}")
+}
+
+impl Claim {
+    /// uid of the run that claims; what follows its first dot is the step of its Workflow.
+    pub fn run_uid(&self) -> &str {
+        self.run.split_once('.').map_or(self.run.as_str(), |(uid, _)| uid)
+    }
+}
+
 /// A rotation that ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClosedRun {
-    /// uid of the run.
+    /// uid of the run, and of a run with a Workflow the step ([`task`]).
     pub run: String,
     /// `namespace/name` of the run.
     pub run_name: String,
-    /// Version that the rotation made.
+    /// Version that the rotation made; where it was given up, the one that stays in force.
     pub version: VersionPair,
     /// When that version was made.
     pub at: Timestamp,
+    /// Whether a person decided that the rotation is given up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
 }
 
 /// The last slot of a trigger that this path was rotated for.
@@ -305,6 +323,15 @@ pub struct Record {
     /// Closed rotations, newest last, at most [`RUNS_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<ClosedRun>,
+    /// Version at the path that a person decided to give up for the bootstrap Secret's value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overwrites: Option<VersionPair>,
+    /// Version that the RuntimeSecret's status told of and that a person gave up when a restore was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<VersionPair>,
+    /// Runs in which people decided something, newest last, at most [`DECISIONS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<String>,
 }
 
 impl Record {
@@ -335,6 +362,9 @@ impl Record {
             leftovers: Vec::new(),
             slots: Vec::new(),
             runs: Vec::new(),
+            overwrites: None,
+            given_up: None,
+            decisions: Vec::new(),
         }
     }
 
@@ -345,8 +375,11 @@ impl Record {
 
     /// Whether `record` knows less than a RuntimeSecret status that says `status` is in force: an
     /// older snapshot was restored, and the status must be kept as the evidence (PROTOCOLS.md
-    /// §4.5).
+    /// §4.5). What a person gave up is no such evidence any more.
     pub fn is_behind(record: Option<&Self>, status: &VersionPair) -> bool {
+        if record.is_some_and(|r| r.given_up.as_ref() == Some(status)) {
+            return false;
+        }
         record.and_then(|r| r.current.as_ref()).is_none_or(|known| {
             known.number < status.number
                 || (known.number == status.number && known.created_time != status.created_time)
@@ -365,9 +398,25 @@ impl Record {
         self.hmacs.last().map(String::as_str)
     }
 
-    /// The last rotation that ended.
+    /// The last rotation that came to its end.
     pub fn last_rotation(&self) -> Option<&ClosedRun> {
-        self.runs.last()
+        self.runs.iter().rev().find(|run| !run.given_up)
+    }
+
+    /// Notes that a rotation is over.
+    pub fn close(&mut self, run: ClosedRun) {
+        self.runs.push(run);
+        while self.runs.len() > RUNS_MAX {
+            self.runs.remove(0);
+        }
+    }
+
+    /// Notes that a person decided something in the run `run`.
+    pub fn decide(&mut self, run: &str) {
+        self.decisions.push(run.to_owned());
+        while self.decisions.len() > DECISIONS_MAX {
+            self.decisions.remove(0);
+        }
     }
 
     /// The same record in state `state`.

@@ -36,8 +36,10 @@ pub enum Source {
 /// An effect. Each one names the condition under which it may happen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// Write version 1 with `cas=0`, if the value read now has this HMAC.
+    /// Write the first version with `cas={over}`, if the value read now has this HMAC.
     WriteFirst {
+        /// Number of the version that it replaces, as a person decided; 0 where there is none.
+        over: i64,
         /// Where the value is.
         source: Source,
         /// HMAC it must have.

@@ -87,6 +87,8 @@ pub enum StepPhase {
     Waiting,
     /// Its outcome is in force; it is not tried again.
     Succeeded,
+    /// Another run had brought about what it stands for; nothing was done.
+    AlreadyDone,
     /// It was given up.
     Failed,
 }
@@ -94,6 +96,11 @@ pub enum StepPhase {
 impl StepPhase {
     /// Whether nothing more is done about it.
     pub fn is_over(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed)
+        self.is_done() || self == Self::Failed
+    }
+
+    /// Whether what it stands for is in force, so that the steps after it may go on.
+    pub fn is_done(self) -> bool {
+        matches!(self, Self::Succeeded | Self::AlreadyDone)
     }
 }

@@ -26,6 +26,7 @@ use super::random;
 use regent_operator::Context;
 use regent_operator::ledger::Ledger;
 use regent_operator::object_watch;
+use regent_operator::published_head::Published;
 
 /// Place of the HMAC key in the `regent/` mount.
 const HMAC_PATH: &str = "keys/hmac";
@@ -125,7 +126,11 @@ fn open(cx: &Context, said: Said, epoch: u64) -> Gate {
     match cx.session(&address, &mount, &cx.identity.account()) {
         Ok(session) => {
             let regent = session.kv(REGENT_MOUNT);
-            let ledger = Ledger::start(regent.clone(), &chain_name(cx.identity, &mount));
+            let ledger = Ledger::start(
+                regent.clone(),
+                &chain_name(cx.identity, &mount),
+                Published::In(cx.api.clone()),
+            );
             tracing::info!(component = "orchestrator", "authority ready");
             Gate::Open(Arc::new(Authority {
                 installation,

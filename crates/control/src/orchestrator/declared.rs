@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use kube::{Api, ResourceExt};
 use regent_api::RuntimeSecret;
+use regent_api::runtime_secret::Introduce;
 use regent_protocol::observation::{Request, RunRef, Subject};
-use regent_protocol::record::Owner;
+use regent_protocol::record::{Origin, Owner};
 use regent_types::lifecycle::Authoritative;
 use regent_types::path::PathError;
 use regent_types::{SecretPath, VersionPair};
@@ -45,6 +46,7 @@ impl Declared {
             path: self.path.to_string(),
             owner: self.owner.clone(),
             request: Request {
+                origin: origin(&spec.introduce),
                 disposition: handover.and_then(|h| h.disposition),
                 policy: spec.rotation_policy.clone().unwrap_or_default(),
                 hurry: false,
@@ -84,6 +86,16 @@ impl Declared {
             rename: &from.rename_keys,
             manager: ctx.cx.manager(),
         })
+    }
+}
+
+/// How `introduce` declares that the secret comes into the authority.
+fn origin(introduce: &Introduce) -> Origin {
+    match introduce {
+        Introduce { handover: Some(_), .. } => Origin::Handover,
+        Introduce { derived: Some(_), .. } => Origin::Derived,
+        Introduce { adopt: Some(_), .. } => Origin::Adopted,
+        _ => Origin::Generate,
     }
 }
 

@@ -39,9 +39,9 @@ pub(super) async fn run(
 ) -> Answered {
     let path = declared.path.as_str();
     match effect {
-        Effect::WriteFirst { source, hmac } => {
+        Effect::WriteFirst { over, source, hmac } => {
             let data = first_value(ctx, a, declared, &source, values).await?;
-            write(a, path, data, &hmac, 0).await
+            write(a, path, data, &hmac, over).await
         }
         Effect::Promote { candidate, hmac, base } => {
             let data = candidate_value(a, &candidate, values).await?;

@@ -67,6 +67,11 @@ impl Error {
                 let (by, reason) = (Decider::World, Reason::RecordDeleted);
                 Some(Outcome::Blocked { by, reason, message: self.to_string() })
             }
+            Self::Ledger(LedgerError::Gone { .. }) => {
+                let (by, reason) = (Decider::Person, Reason::LedgerWentBack);
+                let message = format!("{self}; {}", self.advice().action);
+                Some(Outcome::Blocked { by, reason, message })
+            }
             _ => None,
         }
     }

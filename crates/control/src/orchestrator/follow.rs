@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
+use regent_api::runtime_secret::Introduce;
 use regent_api::workflow::Uses;
 use regent_protocol::record::State;
 use regent_protocol::{Decider, Outcome, Protocol, Reason, Record};
@@ -41,6 +42,7 @@ pub(super) async fn follow(
     known: &mut Known,
 ) -> Result<(), Error> {
     let mut drive = Drive::open(ctx, a, declared, held).await?;
+    released(ctx, &mut drive, key, known).await?;
     match standing(ctx, declared, drive.record()) {
         Standing::First => {}
         Standing::Unknown(pause) => {
@@ -78,14 +80,32 @@ pub(super) async fn follow(
     Ok(())
 }
 
+/// A path that belongs to another RuntimeSecret may be released to this one; nothing else is done about it.
+async fn released(
+    ctx: &Ctx,
+    drive: &mut Drive<'_>,
+    key: &SecretKey,
+    known: &mut Known,
+) -> Result<(), Error> {
+    let foreign =
+        |drive: &Drive<'_>| drive.record().is_some_and(|r| r.owner != drive.declared.owner);
+    for work in ctx.board.of(key).into_iter().filter(|w| w.step.uses == Uses::Release && w.due) {
+        if foreign(drive) {
+            one(ctx, drive, &work, known).await?;
+        }
+    }
+    Ok(())
+}
+
 /// What was introduced stays so, run or no run: a bootstrap Secret that lives again is disposed of, and another version
 /// than the record's is said.
 async fn stay_introduced(ctx: &Ctx, drive: &mut Drive<'_>, known: &mut Known) -> Result<(), Error> {
     let introduce = &drive.declared.secret.spec.introduce;
-    let protocol = match (introduce.derived.is_some(), introduce.handover.is_some()) {
-        (true, _) => return Ok(()),
-        (false, true) => Protocol::Handover,
-        (false, false) => Protocol::Generate,
+    let protocol = match introduce {
+        Introduce { derived: Some(_), .. } => return Ok(()),
+        Introduce { handover: Some(_), .. } => Protocol::Handover,
+        Introduce { adopt: Some(_), .. } => Protocol::Adopt,
+        _ => Protocol::Generate,
     };
     if drive.record().is_none_or(|r| r.state == State::Intent) {
         return Ok(());
@@ -144,25 +164,35 @@ async fn carry_out(
         if !work.due && !work.is_waiting() {
             continue;
         }
-        introduces |= matches!(work.step.uses, Uses::Handover | Uses::Generate);
-        let now = ctx.cx.now();
-        let progress = match steps::execute(drive, &work, now).await {
-            Ok(progress) => progress,
-            Err(error) if error.is_authority() => return Err(error),
-            Err(error) => {
-                let run = work.run.name_any();
-                let reason = error.reason();
-                tracing::warn!(component = "orchestrator", run, reason, %error, "step will be tried again");
-                let progress = steps::failed(&error, now);
-                drive.reload().await?;
-                progress
-            }
-        };
-        known.observed.waits = reason_of(&progress.outcome);
-        known.next = known.next.min(again(ctx, drive, &progress.outcome));
-        report(ctx, &work, progress).await;
+        introduces |= matches!(work.step.uses, Uses::Handover | Uses::Generate | Uses::Adopt);
+        one(ctx, drive, &work, known).await?;
     }
     Ok(introduces)
+}
+
+/// Carries out the step of `work`, and hands what came of it to its run.
+async fn one(
+    ctx: &Ctx,
+    drive: &mut Drive<'_>,
+    work: &Work,
+    known: &mut Known,
+) -> Result<(), Error> {
+    let now = ctx.cx.now();
+    let progress = match steps::execute(drive, work, now).await {
+        Ok(progress) => progress,
+        Err(error) if error.is_authority() || error.outcome().is_some() => return Err(error),
+        Err(error) => {
+            let run = work.run.name_any();
+            let reason = error.reason();
+            tracing::warn!(component = "orchestrator", run, reason, %error, "step will be tried again");
+            drive.reload().await?;
+            steps::failed(&error, drive.record(), work, now)
+        }
+    };
+    known.observed.waits = reason_of(&progress.outcome);
+    known.next = known.next.min(again(ctx, drive, &progress.outcome));
+    report(ctx, work, progress).await;
+    Ok(())
 }
 
 /// Whether the run exists; one that was just made is not in the cache yet.

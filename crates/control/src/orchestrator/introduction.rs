@@ -24,9 +24,11 @@ const NAMES_MAX: u32 = 8;
 /// Makes sure that the run which introduces the secret exists. In a new cluster it is made again,
 /// finds the record and disposes of a bootstrap Secret that Git brought back.
 pub(super) async fn introduce(ctx: &Ctx, declared: &Declared) -> Result<(), Error> {
-    let (kind, uses) = match declared.secret.spec.introduce.handover {
-        Some(_) => ("handover", Uses::Handover),
-        None => ("generate", Uses::Generate),
+    let introduce = &declared.secret.spec.introduce;
+    let (kind, uses) = match (&introduce.handover, &introduce.adopt) {
+        (Some(_), _) => ("handover", Uses::Handover),
+        (None, Some(_)) => ("adopt", Uses::Adopt),
+        (None, None) => ("generate", Uses::Generate),
     };
     let (namespace, name) = (&declared.owner.namespace, &declared.owner.name);
     let run = names::run(kind, namespace, name, declared.path.as_str());
@@ -59,7 +61,10 @@ async fn create(
         runtime_secret: declared.owner.name.clone(),
         workflow: None,
         uses: Some(uses),
+        with: Default::default(),
+        retry_of: None,
         cause,
+        control: None,
     };
     let api: Api<WorkflowRun> = Api::namespaced(ctx.cx.api.clone(), namespace);
     for turn in 0..NAMES_MAX {
@@ -95,8 +100,8 @@ async fn create(
 
 /// Whether `found` is what this component would have written; its sentence may be another release's.
 fn says_the_same(found: &WorkflowRunSpec, ours: &WorkflowRunSpec) -> bool {
-    let same = (&found.runtime_secret, &found.workflow, found.uses)
-        == (&ours.runtime_secret, &ours.workflow, ours.uses);
+    let same = (&found.runtime_secret, &found.workflow, found.uses, &found.with)
+        == (&ours.runtime_secret, &ours.workflow, ours.uses, &ours.with);
     let cause = |cause: &Cause| (cause.kind, cause.by.clone(), cause.slot.clone());
     same && cause(&found.cause) == cause(&ours.cause)
 }
@@ -122,13 +127,17 @@ mod tests {
             runtime_secret: "db".into(),
             workflow: None,
             uses: Some(Uses::Handover),
+            with: Default::default(),
+            retry_of: None,
             cause: cause("declared in Git", None),
+            control: None,
         };
         assert!(says_the_same(&ours(), &ours()));
         let mut other_words = ours();
         other_words.cause.reason = "as an earlier release said".into();
         assert!(says_the_same(&other_words, &ours()));
-        let changes: [fn(&mut WorkflowRunSpec); 5] = [
+        let changes: [fn(&mut WorkflowRunSpec); 6] = [
+            |s| drop(s.with.insert("keep".into(), "authority".into())),
             |s| s.runtime_secret = "other".into(),
             |s| s.uses = Some(Uses::Rotate),
             |s| s.workflow = Some("w".into()),

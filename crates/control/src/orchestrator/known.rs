@@ -143,6 +143,11 @@ struct Entries {
 }
 
 impl Memory {
+    /// The record of `key` as the last look left it; `None` where none looked since the start.
+    pub(super) fn record(&self, key: &SecretKey) -> Option<Option<Record>> {
+        self.lock().known.get(key).map(|known| known.observed.record.clone())
+    }
+
     /// Something has happened to `key`.
     pub(super) fn wake(&self, key: SecretKey, wake: Wake) {
         let mut all = self.lock();

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use kube::{Api, ResourceExt};
 use regent_api::condition;
-use regent_api::{PushSecret, WorkflowRun};
+use regent_api::{PushSecret, RuntimeSecret, WorkflowRun};
 use regent_protocol::observation::{
     Bootstrap, CandidateSeen, Consumers, Mount, PathSeen, PolicySeen, ValueSeen, VersionSeen,
 };
-use regent_protocol::record::{Claim, Record, State, pending_path};
+use regent_protocol::record::{Claim, Owner, Record, State, pending_path};
 use regent_protocol::{HmacKey, Needs, Session, secret_hmac};
 use regent_types::SecretData;
 use regent_types::policy::{METADATA_KEYS, RotationPolicy};
@@ -40,6 +40,7 @@ pub(super) struct Looked<'a> {
     leftovers: Vec<String>,
     claimant_alive: bool,
     publisher: bool,
+    owner_gone: bool,
     time: Option<Timestamp>,
 }
 
@@ -87,6 +88,10 @@ pub(super) async fn look<'a>(
         Some(record) => leftovers(&a.regent, record).await?,
         None => Vec::new(),
     };
+    let owner_gone = match record.filter(|_| needs.owner) {
+        Some(record) => owner_gone(ctx, &record.owner).await?,
+        None => false,
+    };
     let publisher = needs.publisher && is_published(ctx, declared);
     let time = match needs.time {
         true => a.time().await?,
@@ -105,6 +110,7 @@ pub(super) async fn look<'a>(
         leftovers,
         claimant_alive,
         publisher,
+        owner_gone,
     })
 }
 
@@ -149,6 +155,9 @@ impl Looked<'_> {
             seen.claimant_alive = self.claimant_alive;
             if needs.publisher {
                 seen.publisher = self.publisher;
+            }
+            if needs.owner {
+                seen.owner_gone = self.owner_gone;
             }
             if needs.time {
                 seen.authority_time = self.time;
@@ -270,8 +279,18 @@ pub(super) async fn claimant_alive(ctx: &Ctx, claim: &Claim) -> Result<bool, Err
     let found =
         found.map_err(|e| Error::api("get", format!("WorkflowRun {namespace}/{name}"), &e))?;
     Ok(found.is_some_and(|run| {
-        run.uid().as_deref() == Some(claim.run.as_str()) && !super::run_status::ended(&run)
+        run.uid().as_deref() == Some(claim.run_uid()) && !super::run_status::ended(&run)
     }))
+}
+
+/// Whether the RuntimeSecret that a record names is gone, as the API server says now.
+async fn owner_gone(ctx: &Ctx, owner: &Owner) -> Result<bool, Error> {
+    let Owner { namespace, name, .. } = owner;
+    let api: Api<RuntimeSecret> = Api::namespaced(ctx.cx.api.clone(), namespace);
+    let found = api.get_opt(name).await;
+    let found =
+        found.map_err(|e| Error::api("get", format!("RuntimeSecret {namespace}/{name}"), &e))?;
+    Ok(found.is_none())
 }
 
 /// Whether the declared PushSecret names the path. Only the publisher's own word counts: it checks

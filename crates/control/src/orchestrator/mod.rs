@@ -14,11 +14,13 @@
 //!
 //! Decisions are in `regent_protocol`; a value is held from the look that read it until the write that it is for.
 
+mod accept_restore;
 mod authority;
 mod board;
 mod bootstrap;
 mod claims;
 mod consumers;
+mod control;
 mod ctx;
 mod declared;
 mod effects;
@@ -31,6 +33,7 @@ mod known;
 mod look;
 mod names;
 mod random;
+mod retry;
 mod run_status;
 mod runs;
 mod secret_status;

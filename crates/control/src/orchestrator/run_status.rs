@@ -22,7 +22,7 @@ const SHORT_WAIT: Duration = Duration::from_secs(2);
 /// Whether a run is over.
 pub(super) fn ended(run: &WorkflowRun) -> bool {
     let phase = run.status.as_ref().and_then(|s| s.phase);
-    matches!(phase, Some(RunPhase::Succeeded | RunPhase::AlreadyDone | RunPhase::Failed))
+    phase.is_some_and(RunPhase::is_over)
 }
 
 /// What the condition of a run should say, and when to look at it again.
@@ -72,10 +72,6 @@ pub(super) fn note(
     });
     let again = Action::requeue(LOOK);
     match &progress.outcome {
-        Outcome::Covered => {
-            let message = "the slot of this run was covered before".to_owned();
-            return Some(finish(status, RunPhase::AlreadyDone, "AlreadyDone", message, now));
-        }
         // Nothing that the run could do better: no try is counted.
         Outcome::Waiting { reason: Reason::AuthorityNotReady, message, .. } => {
             return Some(Ending::waits(Reason::AuthorityNotReady, message.clone(), again));
@@ -94,7 +90,7 @@ pub(super) fn note(
                 return Some(Ending::waits(*reason, message.clone(), again));
             }
         }
-        Outcome::Done | Outcome::Waiting { .. } | Outcome::Failed { .. } => {
+        Outcome::Done | Outcome::Covered | Outcome::Waiting { .. } | Outcome::Failed { .. } => {
             plan.record(&mut status.steps, step, progress, now);
         }
     }
@@ -206,7 +202,7 @@ mod tests {
     fn a_covered_slot_ends_the_run() {
         let (plan, step) = plan();
         let mut status = WorkflowRunStatus::default();
-        note(&mut status, &plan, &step, &progress(Outcome::Covered), at(0)).unwrap();
-        assert_eq!(status.phase, Some(RunPhase::AlreadyDone));
+        assert!(note(&mut status, &plan, &step, &progress(Outcome::Covered), at(0)).is_none());
+        assert_eq!(plan.next(&status.steps, at(0)), Next::End(RunPhase::AlreadyDone));
     }
 }

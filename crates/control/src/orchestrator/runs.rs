@@ -11,16 +11,19 @@ use kube::runtime::events::EventType;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 use regent_api::condition::{self, READY, Verdict};
-use regent_api::workflow::{Uses, WorkflowStep};
+use regent_api::workflow::{Uses, WorkflowSpec, WorkflowStep};
 use regent_api::workflow_run::RunPhase;
 use regent_api::{RuntimeSecret, Workflow, WorkflowRun, WorkflowRunStatus};
 use regent_operator::events::Announcement;
 use regent_operator::write::{self, StatusWrite, write_status};
 use regent_protocol::{Outcome, Reason};
 
+use super::accept_restore;
 use super::board::Progress;
+use super::control::{self, Judged};
 use super::ctx::Ctx;
 use super::error::Error;
+use super::retry;
 use super::run_status::{Ending, LOOK, ended, finish, kept_until, last_message, note, requeue_at};
 use super::workflow::{Next, Plan};
 
@@ -89,19 +92,46 @@ async fn advance(
         let message = "name a workflow, or the one step to use".to_owned();
         return failed(status, Reason::NothingToDo, message);
     }
-    let Some(secret) = secret_of(ctx, run).await? else {
+    let secret = secret_of(ctx, run).await?;
+    if secret.is_none() && !run.spec.runtime_secret.is_empty() {
         let name = &run.spec.runtime_secret;
         let message = format!("there is no RuntimeSecret {name} in this namespace");
         return failed(status, Reason::RuntimeSecretMissing, message);
-    };
-    let workflow = match workflow_of(ctx, run).await? {
-        Ok(workflow) => workflow,
-        Err(message) => {
+    }
+    let pins = status.plan.is_none() && run.spec.retry_of.is_none();
+    if let Some(workflow) = run.spec.workflow.as_ref().filter(|_| pins) {
+        let Some(spec) = workflow_of(ctx, run, workflow).await? else {
+            let message = format!("there is no Workflow {workflow} in this namespace; declare it");
             let again = Action::requeue(LOOK);
             return Ok(Advanced::Ending(Ending::waits(Reason::WorkflowMissing, message, again)));
+        };
+        // Written down before its first step is begun; the write wakes this reconcile again.
+        status.plan = Some(spec);
+        return Ok(Advanced::Ending(running()));
+    }
+    if let Some(of) = run.spec.retry_of.as_ref().filter(|_| status.steps.is_empty()) {
+        if let Err(message) = retry::take_over(ctx, run, of, status).await? {
+            return failed(status, Reason::NothingToRetry, message);
         }
-    };
-    let plan = Plan::of(&run.spec, workflow.as_ref().map(|w| &w.spec));
+        if !status.steps.is_empty() {
+            return Ok(Advanced::Ending(running()));
+        }
+    }
+    let mut plan = Plan::of(&run.spec, status.plan.as_ref());
+    match control::judge(ctx, run, &plan, &status.steps) {
+        Judged::GoesOn => {}
+        Judged::Unknown => return Ok(Advanced::Later(Action::requeue(LOOK))),
+        Judged::Suspended(message) => {
+            ctx.board.remove(run);
+            status.phase = Some(RunPhase::Suspended);
+            let ending = Ending::waits(Reason::Suspended, message, Action::await_change());
+            return Ok(Advanced::Ending(ending));
+        }
+        Judged::Ends => {
+            ctx.board.remove(run);
+            plan = plan.canceled();
+        }
+    }
     for _ in 0..STEPS_MAX {
         let now = ctx.cx.now();
         let step = match plan.next(&status.steps, now) {
@@ -114,13 +144,28 @@ async fn advance(
                 let message = last_message(status);
                 return failed(status, Reason::StepFailed, message);
             }
+            Next::End(RunPhase::Canceled) => {
+                let by = run.spec.control.as_ref().map_or("somebody", |c| c.by.as_str());
+                let message = format!("ended by {by}");
+                let ending = finish(status, RunPhase::Canceled, "Canceled", message, now);
+                return Ok(Advanced::Ending(ending));
+            }
             Next::End(phase) => {
-                let ending = finish(status, phase, "Succeeded", String::new(), now);
+                let (reason, message) = match phase {
+                    RunPhase::AlreadyDone => ("AlreadyDone", last_message(status)),
+                    _ => ("Succeeded", String::new()),
+                };
+                let ending = finish(status, phase, reason, message, now);
                 return Ok(Advanced::Ending(ending));
             }
         };
-        let progress = match step.uses {
-            Uses::Notify => Arc::new(notify(ctx, &secret, &step).await),
+        let progress = match (step.uses, &secret) {
+            (Uses::Notify, Some(secret)) => Arc::new(notify(ctx, secret, &step).await),
+            (Uses::AcceptRestore, None) => Arc::new(accept_restore::accept(ctx, run).await),
+            (_, None) => {
+                let message = "name the RuntimeSecret that the run is about".to_owned();
+                return failed(status, Reason::RuntimeSecretMissing, message);
+            }
             _ => match asked(ctx, run, &step).await {
                 Some(progress) => progress,
                 None => return Ok(Advanced::Later(Action::requeue(LOOK))),
@@ -133,9 +178,13 @@ async fn advance(
             return Ok(Advanced::Ending(ending));
         }
     }
+    Ok(Advanced::Ending(running()))
+}
+
+/// It goes on at once.
+fn running() -> Ending {
     let verdict = Verdict::unknown("Running", "more steps are due");
-    let again = Action::requeue(Duration::from_millis(100));
-    Ok(Advanced::Ending(Ending { verdict, again }))
+    Ending { verdict, again: Action::requeue(Duration::from_millis(100)) }
 }
 
 /// What came of `step`; where that is not known yet, its RuntimeSecret is looked at.
@@ -150,9 +199,12 @@ async fn asked(ctx: &Ctx, run: &Arc<WorkflowRun>, step: &WorkflowStep) -> Option
     ctx.board.progress(run, &step.name)
 }
 
-/// The RuntimeSecret, from the cache where it is known there.
+/// The RuntimeSecret, from the cache where it is known there; `None` where there is none, or none is named.
 async fn secret_of(ctx: &Ctx, run: &WorkflowRun) -> Result<Option<Arc<RuntimeSecret>>, Error> {
     let (namespace, name) = (run.namespace().unwrap_or_default(), &run.spec.runtime_secret);
+    if name.is_empty() {
+        return Ok(None);
+    }
     if let Some(known) = ctx.secrets.store().get(&ObjectRef::new(name).within(&namespace)) {
         return Ok(Some(known));
     }
@@ -163,19 +215,17 @@ async fn secret_of(ctx: &Ctx, run: &WorkflowRun) -> Result<Option<Arc<RuntimeSec
     Ok(found.map(Arc::new))
 }
 
+/// What the Workflow `name` of the run's namespace says now; `None` where there is none.
 async fn workflow_of(
     ctx: &Ctx,
     run: &WorkflowRun,
-) -> Result<Result<Option<Workflow>, String>, Error> {
-    let Some(name) = &run.spec.workflow else { return Ok(Ok(None)) };
+    name: &str,
+) -> Result<Option<WorkflowSpec>, Error> {
     let namespace = run.namespace().unwrap_or_default();
     let api: Api<Workflow> = Api::namespaced(ctx.cx.api.clone(), &namespace);
     let found = api.get_opt(name).await;
     let found = found.map_err(|e| Error::api("get", format!("Workflow {namespace}/{name}"), &e))?;
-    Ok(match found {
-        Some(workflow) => Ok(Some(workflow)),
-        None => Err(format!("there is no Workflow {name} in this namespace; declare it")),
-    })
+    Ok(found.map(|workflow| workflow.spec))
 }
 
 /// Tells people by a Kubernetes Event on the RuntimeSecret.

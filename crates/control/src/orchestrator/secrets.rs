@@ -134,7 +134,7 @@ fn now_of<'a>(
     let abandoned = claim.is_some_and(|claim| {
         let run = claim.run_name.split_once('/');
         let run = run.and_then(|(ns, name)| ctx.runs.store().get(&ObjectRef::new(name).within(ns)));
-        run.is_none_or(|r| r.uid().as_deref() != Some(claim.run.as_str()) || ended(&r))
+        run.is_none_or(|r| r.uid().as_deref() != Some(claim.run_uid()) || ended(&r))
     });
     Now {
         resource_version: secret.metadata.resource_version.as_deref(),

@@ -21,6 +21,8 @@ pub(super) struct Plan {
     finally: Vec<WorkflowStep>,
     /// Steps that regent starts by itself: they are never given up.
     patient: bool,
+    /// Whether a person ended the run: none of its steps is begun or gone on with any more.
+    canceled: bool,
 }
 
 /// What to do next.
@@ -35,14 +37,28 @@ pub(super) enum Next {
 }
 
 impl Plan {
-    /// The Workflow's steps, or the single step of a run without one.
-    pub(super) fn of(run: &WorkflowRunSpec, workflow: Option<&WorkflowSpec>) -> Self {
-        if let Some(workflow) = workflow {
+    /// The steps of the Workflow that is `pinned` in the run, or the single step of a run without one.
+    pub(super) fn of(run: &WorkflowRunSpec, pinned: Option<&WorkflowSpec>) -> Self {
+        if let Some(workflow) = pinned {
             let (steps, finally) = (workflow.steps.clone(), workflow.finally.clone());
-            return Self { steps, finally, patient: false };
+            return Self { steps, finally, patient: false, canceled: false };
         }
-        let step = Self::single(run.uses.unwrap_or(Uses::Handover));
-        Self { steps: vec![step], finally: Vec::new(), patient: true }
+        let step = WorkflowStep {
+            with: run.with.clone(),
+            ..Self::single(run.uses.unwrap_or(Uses::Handover))
+        };
+        Self { steps: vec![step], finally: Vec::new(), patient: true, canceled: false }
+    }
+
+    /// The same plan of a run that a person ended; what follows are its last steps alone.
+    pub(super) fn canceled(self) -> Self {
+        Self { canceled: true, ..self }
+    }
+
+    /// The step that would be next, were the run not ended.
+    pub(super) fn due_step(&self, records: &[StepRecord]) -> Option<&WorkflowStep> {
+        let done = |name: &str| find(records, name).is_some_and(|r| r.phase.is_over());
+        self.steps.iter().find(|s| !done(&s.name) && s.depends_on.iter().all(|d| done(d)))
     }
 
     /// The one step of a run without a Workflow.
@@ -61,12 +77,13 @@ impl Plan {
     pub(super) fn next(&self, records: &[StepRecord], now: Timestamp) -> Next {
         let phase = |name: &str| find(records, name).map(|r| r.phase);
         let failed = self.steps.iter().any(|s| phase(&s.name) == Some(StepPhase::Failed));
-        let left = self.steps.iter().any(|s| phase(&s.name) != Some(StepPhase::Succeeded));
+        let done = |name: &str| phase(name).is_some_and(StepPhase::is_done);
+        let left = self.steps.iter().any(|s| !done(&s.name));
+        if left && self.canceled {
+            return self.finally(records, now, RunPhase::Canceled);
+        }
         if !failed && left {
-            let free = |s: &&WorkflowStep| {
-                phase(&s.name) != Some(StepPhase::Succeeded)
-                    && s.depends_on.iter().all(|d| phase(d) == Some(StepPhase::Succeeded))
-            };
+            let free = |s: &&WorkflowStep| !done(&s.name) && s.depends_on.iter().all(|d| done(d));
             return match self.steps.iter().find(free) {
                 Some(step) => due(step, records, now),
                 // Steps that wait for each other: admission lets none through, and none is ever
@@ -74,7 +91,19 @@ impl Plan {
                 None => self.finally(records, now, RunPhase::Failed),
             };
         }
-        let end = if failed { RunPhase::Failed } else { RunPhase::Succeeded };
+        let acted = |s: &WorkflowStep| s.uses != Uses::Notify;
+        let covered = |s: &WorkflowStep| phase(&s.name) == Some(StepPhase::AlreadyDone);
+        let end = match failed {
+            true => RunPhase::Failed,
+            // Others had done all that there was to do.
+            false
+                if self.steps.iter().any(covered)
+                    && self.steps.iter().filter(|s| acted(s)).all(covered) =>
+            {
+                RunPhase::AlreadyDone
+            }
+            false => RunPhase::Succeeded,
+        };
         self.finally(records, now, end)
     }
 
@@ -101,13 +130,19 @@ impl Plan {
         record.finished_at = None;
         let committed = progress.committed || matches!(progress.outcome, Outcome::Blocked { .. });
         match &progress.outcome {
-            Outcome::Done | Outcome::Covered => {
+            Outcome::Done => {
                 record.phase = StepPhase::Succeeded;
                 record.finished_at = Some(Time(now));
                 record.message = String::new();
             }
+            Outcome::Covered => {
+                record.phase = StepPhase::AlreadyDone;
+                record.finished_at = Some(Time(now));
+                record.message = "another run covered the slot of this one before".to_owned();
+            }
+            // What the record says that the step will do is brought to its end, however often that takes.
             Outcome::Waiting { reason: Reason::Retrying, message, .. }
-                if self.patient || (!late && record.attempts <= step.retry.limit) =>
+                if self.patient || committed || (!late && record.attempts <= step.retry.limit) =>
             {
                 record.phase = StepPhase::Waiting;
                 record.attempts += 1;
@@ -225,6 +260,10 @@ fn name_of(uses: Uses) -> &'static str {
         Uses::Generate => "generate",
         Uses::Rotate => "rotate",
         Uses::Notify => "notify",
+        Uses::Adopt => "adopt",
+        Uses::Resolve => "resolve",
+        Uses::AcceptRestore => "accept-restore",
+        Uses::Release => "release",
     }
 }
 
@@ -328,6 +367,51 @@ mod tests {
             }
         }
         assert_eq!(pauses, [4, 8]);
+    }
+
+    /// H16: a step that others had covered is passed by, and the next one is carried out.
+    #[test]
+    fn h16_a_step_that_was_done_by_another_run_skips_no_other() {
+        let steps = json!({ "steps": [
+            { "name": "a", "uses": "rotate" },
+            { "name": "b", "uses": "rotate", "dependsOn": ["a"] },
+            { "name": "c", "uses": "notify", "dependsOn": ["b"] },
+        ] });
+        let plan = plan(steps);
+        for (of_a, of_b, end) in [
+            (Outcome::Covered, Outcome::Done, RunPhase::Succeeded),
+            (Outcome::Covered, Outcome::Covered, RunPhase::AlreadyDone),
+            (Outcome::Done, Outcome::Covered, RunPhase::Succeeded),
+        ] {
+            let mut records = Vec::new();
+            for (name, outcome) in [("a", of_a), ("b", of_b), ("c", Outcome::Done)] {
+                let Next::Run(step) = plan.next(&records, at(0)) else { panic!("expected {name}") };
+                assert_eq!(step.name, name);
+                plan.record(&mut records, &step, &progress(outcome, false), at(0));
+            }
+            assert_eq!(plan.next(&records, at(0)), Next::End(end));
+        }
+    }
+
+    /// H16: what the record says will be done is brought to its end: no number of tries and no time ends it.
+    #[test]
+    fn h16_a_written_intent_outlives_every_transient_error() {
+        let plan = plan(json!({ "steps": [
+            { "name": "a", "uses": "rotate", "timeoutSeconds": 10, "retry": { "limit": 1 } },
+        ] }));
+        let Next::Run(step) = plan.next(&[], at(0)) else { panic!("expected the step") };
+        let mut records = Vec::new();
+        for n in 0..50 {
+            plan.record(
+                &mut records,
+                &step,
+                &progress(waiting(Reason::Retrying), true),
+                at(n * 400),
+            );
+            assert_eq!(records[0].phase, StepPhase::Waiting, "try {n}");
+        }
+        let again = plan.next(&records, at(49 * 400));
+        assert_eq!(again, Next::Pause(at(49 * 400 + 300)), "tried again, ever more seldom");
     }
 
     #[test]

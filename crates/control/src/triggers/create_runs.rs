@@ -99,6 +99,9 @@ fn run(
             runtime_secret: request.secret.clone(),
             workflow: Some(trigger.spec.workflow.clone()),
             uses: None,
+            with: Default::default(),
+            retry_of: None,
+            control: None,
             cause: Cause {
                 kind: request.kind,
                 by: key.1.clone(),

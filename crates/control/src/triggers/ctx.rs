@@ -116,5 +116,5 @@ pub(super) fn secret(object: &RuntimeSecret) -> Secret {
 /// Whether a run needs nothing more from anybody: one in conflict or held still stands in the way.
 fn ended(run: &WorkflowRun) -> bool {
     let phase = run.status.as_ref().and_then(|s| s.phase);
-    matches!(phase, Some(RunPhase::Succeeded | RunPhase::AlreadyDone | RunPhase::Failed))
+    phase.is_some_and(RunPhase::is_over)
 }

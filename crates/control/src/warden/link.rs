@@ -5,6 +5,7 @@ use std::sync::Arc;
 use regent_api::RuntimeAuthority;
 use regent_operator::Context;
 use regent_operator::ledger::Ledger;
+use regent_operator::published_head::Published;
 use regent_types::authority_names::{REGENT_MOUNT, chain_name};
 use regent_types::identity::Identity;
 use regent_types::labels::AUTHORITY_SERVICE_URL;
@@ -40,7 +41,7 @@ impl Link {
         let role = Identity::Warden.account();
         let session = cx.session(written, &mount, &role).map_err(Error::authority("connecting"))?;
         let chain = chain_name(Identity::Warden, &mount);
-        let ledger = Ledger::start(session.kv(REGENT_MOUNT), &chain);
+        let ledger = Ledger::start(session.kv(REGENT_MOUNT), &chain, Published::In(cx.api.clone()));
         let client = session.client().clone();
         Ok(Arc::new(Self { written: written.to_owned(), mount, client, session, ledger }))
     }

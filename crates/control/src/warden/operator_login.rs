@@ -2,6 +2,7 @@
 //! root token that is revoked at its end, and with an event in warden's chain.
 
 use regent_operator::ledger::Ledger;
+use regent_operator::published_head::Published;
 use regent_operator::write::FieldManager;
 use regent_types::authority_names::{KUBERNETES_MOUNT, REGENT_MOUNT, chain_name};
 use regent_types::identity::Identity;
@@ -132,7 +133,8 @@ impl Person<'_> {
     ) -> Result<(), Error> {
         let session = Session::with_token(self.vault.clone(), root.duplicate());
         let chain = chain_name(Identity::Warden, &desired.login.mount);
-        let ledger = Ledger::start(session.kv(REGENT_MOUNT), &chain);
+        let ledger =
+            Ledger::start(session.kv(REGENT_MOUNT), &chain, Published::In(self.api.clone()));
         let now = jiff::Timestamp::now();
         ledger.append(by("holder", event(now, kind, extra, detail))).await.map_err(Error::Ledger)
     }

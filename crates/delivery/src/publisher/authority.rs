@@ -20,6 +20,7 @@ use regent_operator::Context;
 use regent_operator::circuit::Circuits;
 use regent_operator::ledger::{Ledger, LedgerError};
 use regent_operator::ledger_heads::LedgerHeads;
+use regent_operator::published_head::Published;
 use regent_operator::trusted_authority::AuthorityEndpoint;
 
 /// Authorities of one installation: its own and a few external ones.
@@ -194,10 +195,14 @@ impl Authorities {
         let session =
             self.cx.session(&server.address, &server.mount, &Identity::Publisher.account())?;
         let chain = chain_name(Identity::Publisher, &server.mount);
-        let ledger = Ledger::start(session.kv(REGENT_MOUNT), &chain);
-        if all.is_empty() {
-            // The heads of the installation's own authority; others are judged by their entries
-            // alone.
+        // The heads of the installation's own authority; others are judged by their entries alone.
+        let own = all.is_empty();
+        let published = match own {
+            true => Published::In(self.cx.api.clone()),
+            false => Published::Nowhere,
+        };
+        let ledger = Ledger::start(session.kv(REGENT_MOUNT), &chain, published);
+        if own {
             let (cx, heads) = (self.cx.clone(), ledger.heads());
             tokio::spawn(async move {
                 let stop = cx.shutdown.clone().wait();
@@ -258,5 +263,7 @@ fn unwritten(server: &AuthorityEndpoint, error: &regent_vault::Error) -> NotRead
 fn ledger_behind(error: &LedgerError) -> NotReady {
     let message =
         format!("published, but the ledger does not tell it yet: {} ({error})", error.reason());
-    NotReady::until_retry("LedgerBehind", message)
+    // Where a person must act first, the reason says so.
+    let reason = if error.is_transient() { "LedgerBehind" } else { error.reason() };
+    NotReady::until_retry(reason, message)
 }

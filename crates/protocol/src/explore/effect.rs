@@ -45,8 +45,8 @@ pub(super) fn effect(
     without: Option<Guard>,
 ) -> Answer {
     match effect {
-        Effect::WriteFirst { source, hmac: wanted } => {
-            write(world, held(session, source, wanted), 0, without)
+        Effect::WriteFirst { over, source, hmac: wanted } => {
+            write(world, held(session, source, wanted), *over as usize, without)
         }
         Effect::Promote { candidate, hmac: wanted, base } => {
             let source = Source::Candidate(candidate.clone());

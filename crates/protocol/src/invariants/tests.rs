@@ -65,6 +65,7 @@ fn clean() -> Snapshot {
         run_name: "payments/nightly-1".into(),
         version: pair(2),
         at: at(0),
+        given_up: false,
     });
     let ledger = ledger();
     let (one, two) = (("t1".to_owned(), false), ("t2".to_owned(), true));

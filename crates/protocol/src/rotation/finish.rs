@@ -10,7 +10,7 @@ use crate::introduce;
 use crate::ledger::{Event, kinds};
 use crate::observation::{Login, Observation, Target};
 use crate::reason::Reason;
-use crate::record::{Claim, ClosedRun, RUNS_MAX, Record, RotationStep, State};
+use crate::record::{Claim, ClosedRun, Record, RotationStep, State};
 use crate::step::{Effect, Step, event, held, tell, wait, wait_until};
 
 /// What must hold in every step after the promotion: the version is there, the newest, and it logs
@@ -176,14 +176,12 @@ pub(super) fn close(record: &Record, claim: &Claim, seen: &Observation, now: Tim
     next.leftovers.push(claim.candidate.clone());
     next.leftovers.sort();
     next.leftovers.dedup();
-    next.runs.push(ClosedRun {
+    next.close(ClosedRun {
         run: claim.run.clone(),
         run_name: claim.run_name.clone(),
         version,
         at: claim.promoted_at.unwrap_or(now),
+        given_up: false,
     });
-    while next.runs.len() > RUNS_MAX {
-        next.runs.remove(0);
-    }
     Step::Persist(Box::new(next))
 }

@@ -29,7 +29,7 @@ use crate::observation::Observation;
 use crate::outcome::Outcome;
 use crate::reason::Reason;
 use crate::record::{Claim, Origin, Record, RotationStep, State};
-use crate::step::{Step, wait};
+use crate::step::{Step, failed, wait};
 
 /// What the next step looks at.
 pub fn needs(record: Option<&Record>, seen: &Observation) -> Needs {
@@ -82,8 +82,14 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
     if let Some(stop) = stop {
         return stop;
     }
-    if record.runs.iter().any(|r| r.run == seen.subject.run.uid) {
-        return Step::End(Outcome::Done);
+    match record.runs.iter().find(|r| r.run == seen.subject.run.uid) {
+        Some(closed) if closed.given_up => {
+            let message =
+                format!("given up by a decision; version {} stays in force", closed.version);
+            return failed(Reason::GivenUp, message);
+        }
+        Some(_) => return Step::End(Outcome::Done),
+        None => {}
     }
     match (record.state, record.claim.as_ref()) {
         (State::Rotating, Some(held)) => under_way(record, held, seen, now),

@@ -54,6 +54,6 @@ fn source(object: &str) -> String {
     let introduce = format!("{object}.spec.introduce");
     format!(
         "has({introduce}.handover) ? 'handover ' + {introduce}.handover.bootstrapSecret : \
-         (has({introduce}.generate) ? 'generate' : 'derived')"
+         (has({introduce}.generate) ? 'generate' : (has({introduce}.adopt) ? 'adopt' : 'derived'))"
     )
 }

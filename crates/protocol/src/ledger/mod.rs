@@ -3,8 +3,22 @@
 //!
 //! `seq` runs on over days and starts at 1. The hash of an entry is SHA-256 over its canonical
 //! bytes, which hold the hash of the entry before it.
+//!
+//! ```text
+//! mod     events, entries, where they lie       verify  whether entries hang together
+//! chain   a writer's view: what comes next      epoch   how a chain goes on behind a gap
+//! judge   whether a chain is the one that its writer knows
+//! ```
 
-use std::collections::{BTreeSet, VecDeque};
+mod chain;
+mod epoch;
+mod judge;
+mod verify;
+
+pub use chain::Chain;
+pub use epoch::Epoch;
+pub use judge::{Gone, judge};
+pub use verify::{ChainError, verify_chain};
 
 use jiff::Timestamp;
 use regent_types::VersionPair;
@@ -56,6 +70,12 @@ pub mod kinds {
     pub const RELEASED: &str = "released";
     /// The policy in force changed.
     pub const POLICY_CHANGED: &str = "policy-changed";
+    /// A person decided a conflict.
+    pub const DECIDED: &str = "decided";
+    /// A path whose RuntimeSecret is gone belongs to another one now.
+    pub const TAKEN_OVER: &str = "taken-over";
+    /// A person accepted that the authority was restored to an older state.
+    pub const RESTORE_ACCEPTED: &str = "restore-accepted";
     /// The policy in `custom_metadata` was put back.
     pub const POLICY_RESTORED: &str = "policy-restored";
     /// Every kind that makes or takes over a version.
@@ -111,6 +131,9 @@ pub struct Entry {
     pub prev_hash: String,
     /// What happened, in order.
     pub events: Vec<Event>,
+    /// Of the first entry behind a gap: who accepted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
 }
 
 /// The end of a chain.
@@ -122,48 +145,6 @@ pub struct Head {
     pub seq: u64,
     /// Hash of the newest entry, which the next one must name.
     pub hash: String,
-}
-
-/// What is wrong with a chain.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum ChainError {
-    /// There is no entry, so that nothing can be judged.
-    #[error("expected at least one entry, found none")]
-    Empty,
-    /// An entry is missing or out of place.
-    #[error("expected entry {expected} of {writer}, found {found}")]
-    Sequence {
-        /// Component that the chain belongs to.
-        writer: String,
-        /// The number that should come next.
-        expected: u64,
-        /// The number that came.
-        found: u64,
-    },
-    /// An entry, or the one before it, was edited.
-    #[error("entry {seq} of {writer}: expected previous hash {expected}, found {found}")]
-    Hash {
-        /// Component that the chain belongs to.
-        writer: String,
-        /// The entry whose link does not hold.
-        seq: u64,
-        /// Hash of the entry before it.
-        expected: String,
-        /// What the entry says.
-        found: String,
-    },
-    /// An entry of another writer, or of an earlier day than the one before.
-    #[error("entry {seq}: expected writer {writer} and a day not before {day}, found {found}")]
-    Place {
-        /// Number of the entry that stands in the wrong chain or on the wrong day.
-        seq: u64,
-        /// Whose chain it stands in.
-        writer: String,
-        /// Day of the entry before.
-        day: String,
-        /// Writer and day that it has.
-        found: String,
-    },
 }
 
 struct Canon(Sha256);
@@ -232,6 +213,13 @@ impl Entry {
             canon.text(&event.result);
             canon.text(&event.detail);
         }
+        if let Some(epoch) = &self.epoch {
+            for text in
+                ["regent/ledger-epoch/v1", &epoch.known, &epoch.found, &epoch.by, &epoch.run]
+            {
+                canon.text(text);
+            }
+        }
         canon.finish()
     }
 
@@ -280,191 +268,5 @@ pub fn day_of(at: Timestamp) -> String {
     at.strftime("%Y%m%d").to_string()
 }
 
-/// A writer's view of its chain: where it ends and which events it holds already. Pure; the writer
-/// does the IO.
-#[derive(Clone, Debug)]
-pub struct Chain {
-    writer: String,
-    head: Option<Head>,
-    ids: BTreeSet<String>,
-    order: VecDeque<String>,
-}
-
-impl Chain {
-    /// The chain of `writer` whose newest entries are `recent`, oldest first; empty for a new
-    /// chain.
-    pub fn resume(writer: &str, recent: &[Entry]) -> Self {
-        let mut chain = Self {
-            writer: writer.to_owned(),
-            head: None,
-            ids: BTreeSet::new(),
-            order: VecDeque::new(),
-        };
-        for entry in recent {
-            chain.accept(entry);
-        }
-        chain
-    }
-
-    /// The newest entry's place and hash; `None` where the chain is empty.
-    pub fn head(&self) -> Option<&Head> {
-        self.head.as_ref()
-    }
-
-    /// Whether the event is in it, as far as it remembers.
-    pub fn holds(&self, id: &str) -> bool {
-        self.ids.contains(id)
-    }
-
-    /// The entry to create next with `cas=0`, of those events that it does not hold yet; `None`
-    /// when it holds all. At most [`EVENTS_PER_ENTRY_MAX`] are taken.
-    pub fn next(&self, events: &[Event], now: Timestamp) -> Option<Entry> {
-        let mut fresh: Vec<Event> = Vec::new();
-        for event in events {
-            let twice = self.holds(&event.id) || fresh.iter().any(|e| e.id == event.id);
-            if !twice && fresh.len() < EVENTS_PER_ENTRY_MAX {
-                fresh.push(event.clone());
-            }
-        }
-        let today = day_of(now);
-        (!fresh.is_empty()).then(|| Entry {
-            writer: self.writer.clone(),
-            day: self.head.as_ref().map_or(today.clone(), |h| h.day.clone().max(today)),
-            seq: self.head.as_ref().map_or(1, |h| h.seq + 1),
-            prev_hash: self.head.as_ref().map_or(GENESIS.into(), |h| h.hash.clone()),
-            events: fresh,
-        })
-    }
-
-    /// Takes note that `entry` is in the chain.
-    pub fn accept(&mut self, entry: &Entry) {
-        self.head = Some(entry.head());
-        for event in &entry.events {
-            if self.ids.insert(event.id.clone()) {
-                self.order.push_back(event.id.clone());
-            }
-        }
-        while self.order.len() > REMEMBERED_IDS_MAX {
-            if let Some(old) = self.order.pop_front() {
-                self.ids.remove(&old);
-            }
-        }
-    }
-}
-
-/// Proves that `entries`, all of one writer and in order, are an unbroken chain from its first
-/// entry.
-pub fn verify_chain(entries: &[Entry]) -> Result<Head, ChainError> {
-    let first = entries.first().ok_or(ChainError::Empty)?;
-    let (writer, mut head): (_, Option<Head>) = (first.writer.clone(), None);
-    for entry in entries {
-        let expected = head.as_ref().map_or(1, |h| h.seq + 1);
-        let day = head.as_ref().map_or(String::new(), |h| h.day.clone());
-        if entry.seq != expected {
-            return Err(ChainError::Sequence { writer, expected, found: entry.seq });
-        }
-        if entry.writer != writer || entry.day < day {
-            let found = format!("{} on {}", entry.writer, entry.day);
-            return Err(ChainError::Place { seq: entry.seq, writer, day, found });
-        }
-        let before = head.as_ref().map_or(GENESIS, |h| h.hash.as_str());
-        if entry.prev_hash != before {
-            return Err(ChainError::Hash {
-                writer,
-                seq: entry.seq,
-                expected: before.to_owned(),
-                found: entry.prev_hash.clone(),
-            });
-        }
-        head = Some(entry.head());
-    }
-    head.ok_or(ChainError::Empty)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(n: usize) -> Event {
-        Event {
-            id: event_id(kinds::ROTATED, Some("runtime/a/b"), None, None, &n.to_string()),
-            kind: kinds::ROTATED.into(),
-            at: Timestamp::UNIX_EPOCH,
-            writer: "orchestrator".into(),
-            actor: "nightly".into(),
-            cause: String::new(),
-            path: Some("runtime/a/b".into()),
-            version: Some(VersionPair::new(2, "t2")),
-            run: None,
-            result: "succeeded".into(),
-            detail: String::new(),
-        }
-    }
-
-    fn chain(entries: usize) -> Vec<Entry> {
-        let mut chain = Chain::resume("orchestrator", &[]);
-        (0..entries)
-            .filter_map(|n| {
-                let entry = chain.next(&[event(n)], Timestamp::UNIX_EPOCH)?;
-                chain.accept(&entry);
-                Some(entry)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_chain_is_verified_from_its_first_entry_to_its_head() {
-        let entries = chain(3);
-        let head = verify_chain(&entries).unwrap();
-        assert_eq!((head.seq, head.day.as_str()), (3, "19700101"));
-        assert_eq!(Head::parse(&head.text()), Some(head));
-        assert_eq!(entries[2].path(), "ledger/orchestrator/19700101/00000003");
-    }
-
-    /// Each way to tamper is found: edit, removal at the start and inside, order, another writer.
-    #[test]
-    fn an_edited_removed_or_reordered_entry_is_found() {
-        let good = chain(3);
-        let breaks: [fn(&mut Vec<Entry>); 6] = [
-            |e| e[1].events[0].actor = "somebody".into(),
-            |e| e[0].events[0].version = None,
-            |e| drop(e.remove(0)),
-            |e| drop(e.remove(1)),
-            |e| e.swap(0, 1),
-            |e| e[1].writer = "publisher".into(),
-        ];
-        for (n, tamper) in breaks.iter().enumerate() {
-            let mut bad = good.clone();
-            tamper(&mut bad);
-            assert!(verify_chain(&bad).is_err(), "break {n}");
-        }
-        assert_eq!(verify_chain(&[]), Err(ChainError::Empty));
-    }
-
-    #[test]
-    fn the_last_entry_is_guarded_by_the_published_head() {
-        let mut entries = chain(2);
-        let published = verify_chain(&entries).unwrap();
-        entries[1].events[0].result = "Held".into();
-        assert_ne!(verify_chain(&entries), Ok(published));
-    }
-
-    #[test]
-    fn a_repeated_event_is_written_once_also_after_a_restart() {
-        let entries = chain(2);
-        let again = Chain::resume("orchestrator", &entries);
-        assert!(again.next(&[event(0), event(1)], Timestamp::UNIX_EPOCH).is_none());
-        let next = again.next(&[event(1), event(2), event(2)], Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!((next.seq, next.events.len()), (3, 1));
-    }
-
-    #[test]
-    fn a_clock_that_goes_back_does_not_turn_the_day_back() {
-        let later = Timestamp::from_second(86_400 * 3).unwrap();
-        let mut chain = Chain::resume("warden", &[]);
-        let first = chain.next(&[event(0)], later).unwrap();
-        chain.accept(&first);
-        let second = chain.next(&[event(1)], Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!(second.day, first.day);
-    }
-}
+pub(crate) mod tests;
