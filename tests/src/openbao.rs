@@ -144,6 +144,11 @@ impl OpenBao {
         self.restart()
     }
 
+    /// Where its storage lies.
+    pub fn storage(&self) -> PathBuf {
+        self.folder.join("storage")
+    }
+
     /// Deletes its storage, as a person does about lost keys; it must not run.
     pub fn wipe(&self) -> Result<()> {
         if self.child.is_some() {

@@ -5,7 +5,7 @@
 //! objects    what is made, changed, deleted and found        words    what steps are made of
 //! login      who logs in to the authority                    removal  what an uninstall leaves
 //! second     two clusters on one authority                   faults   what goes wrong around components
-//! left_behind  what a killed orchestrator leaves
+//! left_behind  what a killed orchestrator leaves          person   commands that people give
 //! ```
 
 mod authority;
@@ -14,6 +14,7 @@ mod git;
 mod left_behind;
 mod login;
 mod objects;
+mod person;
 mod removal;
 mod second;
 mod words;
@@ -32,6 +33,7 @@ pub(crate) async fn run(world: &mut World, step: &Step) -> Result<()> {
     if faults::run(world, &step.word, &words, &step.text).await?
         || left_behind::run(world, &step.word, &words).await?
         || login::run(world, &step.word, &words).await?
+        || person::run(world, &step.word, &words, &step.text).await?
         || removal::run(world, &step.word, &words).await?
         || second::run(world, &step.word, &words, &step.text, &step.block).await?
         || authority::run(world, &step.word, &words).await?

@@ -266,6 +266,29 @@ impl World {
         }
     }
 
+    /// Copies the authority's storage, whole: it is stopped for as long. One that is embedded keeps it in a kept folder.
+    pub async fn copy_storage(&mut self) -> Result<()> {
+        self.stop_authority().await?;
+        copy_folder(&self.storage(), &self.folder("storage-copy"))?;
+        self.restart_authority().await
+    }
+
+    /// Puts the copy in the place of what the authority has by now.
+    pub async fn put_storage_back(&mut self) -> Result<()> {
+        self.stop_authority().await?;
+        let storage = self.storage();
+        std::fs::remove_dir_all(&storage)?;
+        copy_folder(&self.folder("storage-copy"), &storage)?;
+        self.restart_authority().await
+    }
+
+    fn storage(&self) -> PathBuf {
+        match &self.openbao {
+            Some(server) => server.storage(),
+            None => self.folder("kept").join("authority"),
+        }
+    }
+
     /// There is an authority to be, and it does not answer.
     pub fn without_authority(&mut self) -> Result<()> {
         match &mut self.openbao {
@@ -415,4 +438,19 @@ pub fn split(name: &str) -> (Option<&str>, &str) {
         Some((namespace, name)) => (Some(namespace), name),
         None => (None, name),
     }
+}
+
+/// Copies files and folders, each as it is.
+fn copy_folder(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy_folder(&entry.path(), &to)?,
+            false => drop(std::fs::copy(entry.path(), to)?),
+        }
+    }
+    Ok(())
 }

@@ -61,6 +61,15 @@ pub enum Command {
     Secrets(commands::secrets::SecretsArgs),
     /// The trail of one secret: who, when, why, by which run.
     Audit(commands::audit::AuditArgs),
+    /// Runs: what they did, what they wait for; cancel, suspend, resume, retry.
+    Runs(commands::runs::RunsArgs),
+    /// Decides a handover that stands still.
+    #[command(subcommand)]
+    Handover(commands::handover::HandoverCommand),
+    /// Takes over a secret that already lives in the authority; its value is neither read nor written.
+    Adopt(commands::adopt::AdoptArgs),
+    /// A path whose RuntimeSecret is gone goes to the one that declares it now.
+    Release(commands::release::ReleaseArgs),
     /// Checks every guarantee against the live cluster; the exit code says.
     Verify(commands::verify::VerifyArgs),
     /// One component as a process of its own, as on a cluster.
@@ -118,6 +127,10 @@ async fn run(command: Command, out: Out) -> anyhow::Result<u8> {
         Command::Status(args) => commands::status::run(&args, out).await,
         Command::Secrets(args) => commands::secrets::run(&args, out).await,
         Command::Audit(args) => commands::audit::run(&args, out).await,
+        Command::Runs(args) => commands::runs::run(&args, out).await,
+        Command::Handover(command) => commands::handover::run(&command, out).await,
+        Command::Adopt(args) => commands::adopt::run(&args, out).await,
+        Command::Release(args) => commands::release::run(&args, out).await,
         Command::Verify(args) => commands::verify::run(&args, out).await,
         Command::Run(args) => commands::run::run(args).await,
         Command::Authority(command) => commands::authority::run(&command, out).await,

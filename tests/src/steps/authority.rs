@@ -23,6 +23,8 @@ async fn when(world: &mut World, words: &[&str]) -> Result<bool> {
         ["the", "authority", "is", "restarted"] => {
             world.restart_authority().await?;
         }
+        ["the", "authority's", "storage", "is", "copied"] => world.copy_storage().await?,
+        ["the", "authority's", "storage", "is", "put", "back"] => world.put_storage_back().await?,
         ["the", "authority", "is", "stopped"] => world.stop_authority().await?,
         ["the", "certificate", "of", "the", "authority", "is", "renewed"] => {
             transport::renew(world).await?;

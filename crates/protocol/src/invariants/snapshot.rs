@@ -147,6 +147,8 @@ pub struct LedgerSeen {
     pub entries: Vec<Entry>,
     /// `day/seq:hash` from RuntimeAuthority status, if any.
     pub published: Option<String>,
+    /// The published head that a person has given up after a restore; the next entry of the chain says so too.
+    pub accepted: Option<String>,
 }
 
 /// Where a path is declared or granted.

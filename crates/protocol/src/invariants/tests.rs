@@ -53,7 +53,26 @@ fn ledger() -> LedgerSeen {
         writer: "orchestrator".into(),
         entries: vec![first, second],
         published: Some(head),
+        accepted: None,
     }
+}
+
+/// H4: a published head that is not there any more is found, until a person has given up just that one.
+#[test]
+fn h04_a_chain_that_ends_before_its_published_head_is_found_until_that_is_accepted() {
+    let found = |published: &str, accepted: Option<&str>| {
+        let mut s = clean();
+        let ledger = LedgerSeen {
+            published: Some(published.into()),
+            accepted: accepted.map(str::to_owned),
+            ..ledger()
+        };
+        s.ledgers = vec![ledger];
+        check(&s).iter().any(|f| f.predicate == "ledger-chain")
+    };
+    let (gone, other) = ("19700101/00000009:abc", "19700101/00000008:abc");
+    assert!(found(gone, None) && found(gone, Some(other)));
+    assert!(!found(gone, Some(gone)));
 }
 
 /// One secret, handed over, rotated once, consumed by two namespaces.
@@ -278,7 +297,11 @@ fn a_neighbours_paths_are_accounted_for_while_it_is_there() {
         event.path = Some(published.into());
         event.actor = format!("{own}/shop/mysql");
         let entries = vec![chain.next(&[event], at(0)).unwrap()];
-        s.ledgers.push(LedgerSeen { writer: "publisher.east".into(), entries, published: None });
+        s.ledgers.push(LedgerSeen {
+            writer: "publisher.east".into(),
+            entries,
+            ..LedgerSeen::default()
+        });
         let versions = BTreeMap::from([(1, ("t1".to_owned(), true))]);
         s.kv.insert(published.into(), KvSeen { current_version: 1, versions });
         s.secrets.clear();

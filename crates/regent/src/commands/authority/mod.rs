@@ -5,11 +5,13 @@
 //!   shares    prints the sealed shares, to be kept beside the root of trust
 //!   unseal    opens the seal, and repairs the login where warden cannot
 //!   recover   the one human act after cluster loss
+//!   accept_restore  what a restore left counts from now on
 //!   join      the one human act for a second cluster on the same authority
 //! ```
 //!
 //! `command` picks one of them; what those that a person does have in common is here.
 
+mod accept_restore;
 mod command;
 mod join;
 mod recover;

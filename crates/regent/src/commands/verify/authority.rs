@@ -61,14 +61,17 @@ pub(super) async fn gather(
     let found = authorities.list(&kube::api::ListParams::default()).await?.items.into_iter().next();
     let login = found.as_ref().map(|a| a.spec.login()).unwrap_or_default();
     access(session, &login, s).await?;
-    let heads = found.and_then(|a| a.status).map(|s| s.ledger_heads).unwrap_or_default();
+    let status = found.and_then(|a| a.status).unwrap_or_default();
+    let heads = status.ledger_heads;
+    let given_up = status.accepted_restore.map(|restore| restore.heads).unwrap_or_default();
     let mut writers: BTreeSet<String> = chains(&regent).await?.into_iter().collect();
     // One whose head was published and that is gone is missed as well.
     writers.extend(heads.keys().cloned());
     for writer in writers {
         let entries = chain(&regent, &writer).await?;
         let published = heads.get(&writer).cloned();
-        s.ledgers.push(LedgerSeen { writer, entries, published });
+        let accepted = given_up.get(&writer).cloned();
+        s.ledgers.push(LedgerSeen { writer, entries, published, accepted });
     }
     Ok(())
 }

@@ -1,0 +1,58 @@
+//! Steps about people who give commands: the real binary, with an admin's kubeconfig.
+
+use anyhow::{Result, ensure};
+
+use crate::{World, binary};
+
+/// Runs one step; `false` where it is none of these.
+pub(super) async fn run(world: &mut World, word: &str, words: &[&str], text: &str) -> Result<bool> {
+    match (word, words) {
+        ("when", ["an", "admin", "says", "regent", ..]) => {
+            let (command, _) = said(text);
+            let (fine, told) = say(world, command).await?;
+            ensure!(fine, "it failed: {told}");
+        }
+        ("then", ["an", "admin", "who", "says", "regent", ..]) => {
+            let (command, expected) = said(text);
+            let (_, told) = say(world, command).await?;
+            ensure!(told.contains(expected), "expected {expected:?}, found {told}");
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// What is said behind `regent`, and what is to be told (`… is told TEXT`).
+fn said(text: &str) -> (&str, &str) {
+    let command = text.split_once("regent ").map_or("", |(_, rest)| rest);
+    command.split_once(" is told ").unwrap_or((command, ""))
+}
+
+/// Whether the command ended well, and all that it printed.
+async fn say(world: &mut World, command: &str) -> Result<(bool, String)> {
+    let config = world.folder("admin-kubeconfig");
+    let kubeconfig = world.system().await?.admin_kubeconfig()?;
+    std::fs::write(&config, kubeconfig.expose())?;
+    let env = vec![("KUBECONFIG".to_owned(), config.display().to_string())];
+    let args: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+    // The sandbox answers from this process, which must not wait for the child meanwhile.
+    let run = move || {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        binary::run(&args, &env)
+    };
+    let done = tokio::task::spawn_blocking(run).await??;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok((done.status.success(), format!("{}{}", text(&done.stdout), text(&done.stderr))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_ends_where_what_is_told_begins() {
+        let text = "an admin who says regent runs retry a/b is told NothingToRetry";
+        assert_eq!(said(text), ("runs retry a/b", "NothingToRetry"));
+        assert_eq!(said("an admin says regent runs"), ("runs", ""));
+    }
+}
