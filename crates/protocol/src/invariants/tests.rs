@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+mod around;
+mod beside;
+
 use super::*;
 use crate::fixture::{self, at, pair};
 use crate::ledger::{Chain, Event, event_id, kinds};
@@ -53,6 +56,70 @@ fn ledger() -> LedgerSeen {
         writer: "orchestrator".into(),
         entries: vec![first, second],
         published: Some(head),
+    }
+}
+
+/// What is beside it in every cluster and every authority.
+fn surroundings() -> Snapshot {
+    let texts = |all: &[(&str, &str)]| {
+        all.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    };
+    let admins = SubjectSeen {
+        kind: "Group".into(),
+        name: "system:masters".into(),
+        ..SubjectSeen::default()
+    };
+    Snapshot {
+        bindings: vec![GrantSeen {
+            object: "ClusterRoleBinding cluster-admin".into(),
+            subjects: vec![admins],
+            rules: vec![rule("*", "*", "*")],
+            ..GrantSeen::default()
+        }],
+        login_mount: "kubernetes".into(),
+        engines: texts(&[
+            ("secret", "kv"),
+            ("regent", "kv"),
+            ("sys", "system"),
+            ("identity", "identity"),
+            ("cubbyhole", "cubbyhole"),
+        ]),
+        methods: texts(&[("token", "token"), ("kubernetes", "kubernetes")]),
+        tokens: vec![login_token()],
+        token_ttl_max_s: 3_600,
+        regent_paths: ["record/", "pending/", "keys/hmac", "ledger/orchestrator/"]
+            .map(str::to_owned)
+            .into(),
+        ..Snapshot::default()
+    }
+}
+
+fn login_token() -> TokenSeen {
+    TokenSeen {
+        accessor: "a".into(),
+        policies: vec!["regent-orchestrator".into()],
+        path: "auth/kubernetes/login".into(),
+        ttl_s: 600,
+        period_s: 0,
+    }
+}
+
+fn rule(group: &str, resource: &str, verb: &str) -> RuleSeen {
+    RuleSeen {
+        groups: vec![group.into()],
+        resources: vec![resource.into()],
+        names: Vec::new(),
+        verbs: vec![verb.into()],
+    }
+}
+
+/// A binding of somebody's account in `namespace`, or everywhere.
+fn grant(namespace: &str, rules: &[RuleSeen]) -> GrantSeen {
+    GrantSeen {
+        object: "RoleBinding by-hand".into(),
+        namespace: namespace.into(),
+        subjects: vec![SubjectSeen::account("playground", "somebody")],
+        rules: rules.to_vec(),
     }
 }
 
@@ -123,7 +190,7 @@ fn clean() -> Snapshot {
             },
         ],
         ledgers: vec![ledger],
-        ..Snapshot::default()
+        ..surroundings()
     }
 }
 
@@ -142,6 +209,12 @@ fn bootstrap(s: &mut Snapshot) {
 
 fn binding(widens: bool) -> BindingSeen {
     BindingSeen { object: "RoleBinding x".into(), says: "y".into(), extra: true, widens }
+}
+
+fn interceptor(mutates: bool, resource: &str) -> InterceptorSeen {
+    let group = if resource == "secrets" { "" } else { "regent.dev" };
+    let rules = vec![rule(group, resource, "")];
+    InterceptorSeen { object: "MutatingWebhookConfiguration x".into(), mutates, rules }
 }
 
 type Break = fn(&mut Snapshot);
@@ -196,10 +269,21 @@ fn breaks() -> Vec<(&'static str, Break)> {
             s.policies.insert("regent-orchestrator".into(), "wider".into());
         }),
         ("writers-known", |s| s.roles.clear()),
+        ("writers-known", |s| s.bindings.push(grant("shop", &[rule("", "secrets", "patch")]))),
+        (WAYS_AROUND_KNOWN, |s| s.bindings.push(grant("shop", &[rule("", "pods", "create")]))),
+        (INTERCEPTORS_KNOWN, |s| s.interceptors.push(interceptor(true, "secrets"))),
+        (AUTHORITY_ALONE, |s| drop(s.engines.insert("database".into(), "database".into()))),
+        (REGENT_MOUNT_ALONE, |s| _ = s.regent_paths.insert("backup/".into())),
+        (TOKENS_END, |s| s.tokens[0].period_s = 60),
         ("no-upward-write", |s| s.writes[0].by = "root".into()),
         ("no-upward-write", |s| s.writes[0].by = "regent-publisher".into()),
         ("no-upward-write", |s| s.writes[1].by = "regent-orchestrator".into()),
         ("least-privilege", |s| s.rbac.push(binding(true))),
+        ("least-privilege", |s| {
+            let mut wider = grant("shop", &[rule("", "secrets", "*")]);
+            wider.subjects = vec![SubjectSeen::account("regent-system", "regent-triggers")];
+            s.bindings.push(wider);
+        }),
         ("consumers-declared", |s| s.consumers[1].namespace = "stranger".into()),
         ("root-revoked", |s| s.root_accessors.push("a".into())),
         ("root-revoked", |s| s.root_revoked = None),
