@@ -43,6 +43,8 @@ pub const INTERCEPTORS_KNOWN: &str = "interceptors-known";
 pub const AUTHORITY_ALONE: &str = "authority-alone";
 /// Name of the predicate that looks at the top of the `regent/` mount.
 pub const REGENT_MOUNT_ALONE: &str = "regent-mount-alone";
+/// Name of the predicate that looks for root tokens.
+pub const ROOT_REVOKED: &str = "root-revoked";
 /// Name of the predicate that looks at how long tokens live.
 pub const TOKENS_END: &str = "tokens-end";
 
@@ -96,7 +98,7 @@ pub fn all() -> Vec<Predicate> {
         of("no-upward-write", NoHiddenMutation, access::no_upward_write),
         of("least-privilege", MinimalBlastRadius, access::least_privilege),
         of("consumers-declared", MinimalBlastRadius, access::consumers_declared),
-        of("root-revoked", MinimalBlastRadius, access::root_revoked),
+        of(ROOT_REVOKED, MinimalBlastRadius, access::root_revoked),
         of(TOKENS_END, MinimalBlastRadius, beside::tokens_end),
         of("unseal-scoped", MinimalBlastRadius, access::unseal_scoped),
         of("ledger-chain", AuditableLifecycle, ledger::chain),
