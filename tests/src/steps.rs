@@ -5,7 +5,7 @@
 //! objects    what is made, changed, deleted and found        words    what steps are made of
 //! login      who logs in to the authority                    removal  what an uninstall leaves
 //! second     two clusters on one authority                   faults   what goes wrong around components
-//! left_behind  what a killed orchestrator leaves
+//! left_behind  what a killed orchestrator leaves           root     what somebody who equals root puts anywhere
 //! ```
 
 mod authority;
@@ -15,11 +15,13 @@ mod left_behind;
 mod login;
 mod objects;
 mod removal;
+mod root;
 mod second;
 mod words;
 
 use anyhow::{Result, bail, ensure};
 use regent::commands::verify;
+use regent_protocol::invariants::Finding;
 
 use crate::leases;
 use crate::step::Step;
@@ -33,6 +35,7 @@ pub(crate) async fn run(world: &mut World, step: &Step) -> Result<()> {
         || left_behind::run(world, &step.word, &words).await?
         || login::run(world, &step.word, &words).await?
         || removal::run(world, &step.word, &words).await?
+        || root::run(world, &step.word, &words, &step.block).await?
         || second::run(world, &step.word, &words, &step.text, &step.block).await?
         || authority::run(world, &step.word, &words).await?
         || git::run(world, &step.word, &words, &step.block).await?
@@ -119,7 +122,14 @@ async fn then(world: &mut World, words: &[&str]) -> Result<()> {
         }
         ["verify", "finds", predicate] => {
             let findings = findings(world).await?;
-            ensure!(findings.iter().any(|f| f == predicate), "found only {findings:?}");
+            let found = findings.iter().any(|f| f.predicate == *predicate);
+            ensure!(found, "found only {findings:?}");
+            Ok(())
+        }
+        ["verify", "finds", predicate, "at", object @ ..] => {
+            let (findings, object) = (findings(world).await?, object.join(" "));
+            let mut of_predicate = findings.iter().filter(|f| f.predicate == *predicate);
+            ensure!(of_predicate.any(|f| f.object == object), "found only {findings:?}");
             Ok(())
         }
         ["no", "file", "of", "the", "kept", "folder", "holds", "an", "age", "identity"] => {
@@ -129,11 +139,11 @@ async fn then(world: &mut World, words: &[&str]) -> Result<()> {
     }
 }
 
-async fn findings(world: &mut World) -> Result<Vec<String>> {
+async fn findings(world: &mut World) -> Result<Vec<Finding>> {
     let session = world.reader().await?;
     let api = world.system().await?.admin();
     let found = waits::ask_all(|| verify::look(&api, &session, None, &[])).await?;
-    Ok(found.findings.into_iter().map(|f| f.predicate.to_string()).collect())
+    Ok(found.findings)
 }
 
 fn no_identity(folder: &std::path::Path) -> Result<()> {
