@@ -48,6 +48,17 @@ pub(super) fn authority_alone(s: &Snapshot, found: &mut Findings) {
             [&s.login_mount, "nothing", "see what warden says in RuntimeAuthority regent"],
         );
     }
+    for path in opened(&s.default_policy).iter().filter(|path| !exempt::is_default_path(path)) {
+        found.add(
+            "policy default",
+            format!("opens {path} to every token that has it"),
+            [
+                "what a token needs for itself",
+                path,
+                "put the policy back, and find out who changed it",
+            ],
+        );
+    }
     for holder in &s.holders {
         let policies = holder.policies.join(", ");
         found.add(
@@ -59,6 +70,20 @@ pub(super) fn authority_alone(s: &Snapshot, found: &mut Findings) {
             ["none that gives policies", &policies, "remove it, or take its policies away"],
         );
     }
+}
+
+/// Paths that a policy's text opens. A line that opens something in another way than OpenBao's own text does is shown as
+/// it is: what it says is not known.
+fn opened(policy: &str) -> Vec<&str> {
+    let stanzas = policy.lines().map(str::trim).filter(|line| {
+        let opens = line.contains('{') || line.starts_with("path");
+        opens && *line != "{" && !line.starts_with('#') && !line.starts_with("//")
+    });
+    let path = |line| {
+        let (path, rest) = str::strip_prefix(line, "path \"")?.split_once('"')?;
+        (rest.matches('{').count() <= 1).then_some(path)
+    };
+    stanzas.map(|line| path(line).unwrap_or(line)).collect()
 }
 
 /// Nothing lies in `regent/` but what regent writes there.

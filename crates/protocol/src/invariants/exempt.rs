@@ -35,6 +35,30 @@ const ENGINES: [(&str, &str); 3] = [
 /// Auth methods that every authority has, beside the login mount.
 const METHODS: [(&str, &str); 1] = [("token", "its tokens and roles are judged one by one")];
 
+/// Paths that policy `default` opens in OpenBao, Vault and the embedded authority: each is about the token that asks, or
+/// holds nothing. One that ends in a slash stands for all below it.
+const DEFAULT_PATHS: [&str; 19] = [
+    "auth/token/lookup-self",
+    "auth/token/renew-self",
+    "auth/token/revoke-self",
+    "cubbyhole/",
+    "identity/entity/id/{{identity.entity.id}}",
+    "identity/entity/name/{{identity.entity.name}}",
+    "identity/oidc/provider/+/authorize",
+    "sys/capabilities-self",
+    "sys/control-group/request",
+    "sys/internal/ui/resultant-acl",
+    "sys/leases/lookup",
+    "sys/leases/renew",
+    "sys/renew",
+    "sys/tools/hash",
+    "sys/tools/hash/",
+    "sys/wrapping/lookup",
+    "sys/wrapping/rewrap",
+    "sys/wrapping/unwrap",
+    "sys/wrapping/wrap",
+];
+
 /// What is in the `regent/` mount: a folder, or one path, and what for.
 const REGENT_PATHS: [(&str, &str); 3] = [
     ("record/", "the record of each path"),
@@ -83,6 +107,13 @@ pub(super) fn is_method(s: &Snapshot, path: &str) -> bool {
     path == s.login_mount
         || s.neighbours.iter().any(|n| n.mount == path)
         || METHODS.iter().any(|(known, _)| *known == path)
+}
+
+/// Whether policy `default` opens `path` in every authority.
+pub(super) fn is_default_path(path: &str) -> bool {
+    DEFAULT_PATHS.iter().any(|known| {
+        known.trim_end_matches('/') == path || (known.ends_with('/') && path.starts_with(known))
+    })
 }
 
 /// Whether regent writes `path` of its own mount, listed as a folder with a slash at its end or as one path. The

@@ -216,6 +216,8 @@ pub struct Snapshot {
     pub neighbours: Vec<Neighbour>,
     /// ACL policies found in the authority, by name, but for those of neighbours.
     pub policies: BTreeMap<String, PolicyText>,
+    /// Text of policy `default`, which every token has whose role does not leave it out.
+    pub default_policy: PolicyText,
     /// ACL policies of the table.
     pub policies_expected: BTreeMap<String, PolicyText>,
     /// Auth roles found, by name, as canonical text.

@@ -48,6 +48,31 @@ fn h26_mounts_that_are_not_listed_are_found() {
 }
 
 #[test]
+fn h26_a_default_policy_that_opens_more_is_found() {
+    let own = r#"
+        # Allow a token to look up its own entity: path "not/this" {
+        path "identity/entity/id/{{identity.entity.id}}" {
+          capabilities = ["read"]
+        }
+        path "cubbyhole/*" { capabilities = ["create", "read"] }
+        path "sys/wrapping/wrap"
+        {
+          capabilities = ["update"]
+        }
+    "#;
+    let opens = |text: String| found(AUTHORITY_ALONE, |s| s.default_policy.clone_from(&text)).len();
+    assert_eq!(opens(own.to_owned()), 0);
+    for more in [
+        r#"path "secret/*" { capabilities = ["read"] }"#,
+        r#"path "sys/capabilities-self" {} path "regent/*" {}"#,
+        r#"{"path": {"secret/*": {"capabilities": ["read"]}}}"#,
+        "path \"secret/*\"\n{\n}",
+    ] {
+        assert_eq!(opens(format!("{own}\n{more}\n")), 1, "{more}");
+    }
+}
+
+#[test]
 fn h26_whoever_gives_policies_is_found() {
     let holder = |object: &str, policies: &[&str]| HolderSeen {
         object: object.into(),

@@ -111,9 +111,16 @@ fn seen(metadata: regent_vault::KvMetadata) -> KvSeen {
 
 async fn access(asking: &Asking<'_>, login: &Login, s: &mut Snapshot) -> anyhow::Result<()> {
     for name in asking.list("sys/policies/acl").await? {
-        if name != "root" && name != "default" {
-            let read = asking.read(&format!("sys/policies/acl/{name}")).await?;
-            s.policies.insert(name, read["policy"].as_str().unwrap_or_default().to_owned());
+        // `root` has no text, and nobody but the authority writes it.
+        if name == "root" {
+            continue;
+        }
+        let read = asking.read(&format!("sys/policies/acl/{name}")).await?;
+        let text = read["policy"].as_str().unwrap_or_default().to_owned();
+        if name == "default" {
+            s.default_policy = text;
+        } else {
+            s.policies.insert(name, text);
         }
     }
     let roles = format!("auth/{}/role", login.mount);

@@ -203,7 +203,14 @@ fn exempted((why, what): (&'static str, BTreeSet<String>)) -> Verdict {
     let (guarantee, predicate) =
         (Guarantee::NoHiddenMutation.as_str(), invariants::WAYS_AROUND_KNOWN);
     let objects: Vec<String> = what.into_iter().collect();
-    Verdict::holds(guarantee, predicate, objects.join(", "), format!("exempt: {why}"))
+    let object = match objects.as_slice() {
+        [first, second, third, others @ .., _] => {
+            format!("{first}, {second}, {third} and {} more", others.len() + 1)
+        }
+        few => few.join(", "),
+    };
+    let found = objects.join(", ");
+    Verdict { found, ..Verdict::holds(guarantee, predicate, object, format!("exempt: {why}")) }
 }
 
 fn verdict(finding: Finding) -> Verdict {
