@@ -4,13 +4,12 @@
 //! every API server let nobody do anything until somebody is bound to them, and then that binding counts. What regent
 //! itself installs is no exemption either: it is compared with the table, rule by rule.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use regent_types::authority_names::{REGENT_MOUNT, SECRET_MOUNT};
 use regent_types::identity::Identity;
 use regent_types::labels::SYSTEM_NAMESPACE;
 
-use super::powers;
 use super::seen::SubjectSeen;
 use super::snapshot::Snapshot;
 
@@ -125,21 +124,12 @@ pub(super) fn is_regent_path(path: &str) -> bool {
         || LEDGER_WRITERS.iter().any(|i| writer == Some(i.name()))
 }
 
-/// Why → which bindings of `s` let only exempt subjects change secret state, and which mounts are everybody's.
-pub fn all(s: &Snapshot) -> BTreeMap<&'static str, BTreeSet<String>> {
-    let mut found: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
-    for grant in s.bindings.iter().filter(|g| powers::is_strong(s, g)) {
-        for why in grant.subjects.iter().filter_map(|who| of_subject(who, &s.named_users)) {
-            found.entry(why).or_default().insert(grant.object.clone());
-        }
-    }
-    for (known, why) in ENGINES.iter().filter(|(known, _)| s.engines.contains_key(*known)) {
-        found.entry(why).or_default().insert(format!("engine {known}/"));
-    }
-    for (known, why) in METHODS.iter().filter(|(known, _)| s.methods.contains_key(*known)) {
-        found.entry(why).or_default().insert(format!("auth method {known}/"));
-    }
-    found
+/// Why → which mounts of `s` are everybody's.
+pub(super) fn mounts(s: &Snapshot) -> Vec<(&'static str, String)> {
+    let engines = ENGINES.iter().filter(|(known, _)| s.engines.contains_key(*known));
+    let methods = METHODS.iter().filter(|(known, _)| s.methods.contains_key(*known));
+    let engines = engines.map(|(known, why)| (*why, format!("engine {known}/")));
+    engines.chain(methods.map(|(known, why)| (*why, format!("auth method {known}/")))).collect()
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@
 //! authority    one-authority, value-survives, bootstrap-retired, manifest-silent, restored worlds
 //! sprawl       every-value-accounted, nothing-materialized-early, revoked-unused
 //! access       writers-known, no-upward-write, least-privilege, consumers-declared, root-revoked, unseal-scoped
-//! powers       ways-around-known, interceptors-known          seen     what both look at
+//! powers       ways-around-known                     interceptors  interceptors-known
 //! beside       authority-alone, regent-mount-alone, tokens-end
-//! exempt       whom and what these do not count, and why
+//! exempt       whom and what these three do not count, and why
+//! seen         what they look at
 //! ledger       ledger-chain, ledger-covers-versions, silent-rotation-impossible
 //! ```
 //!
@@ -20,6 +21,7 @@ mod authority;
 mod beside;
 pub mod exempt;
 mod finding;
+mod interceptors;
 mod ledger;
 mod powers;
 mod seen;
@@ -27,6 +29,7 @@ mod snapshot;
 mod sprawl;
 
 pub use finding::{Finding, Guarantee};
+pub use powers::exempted;
 pub use seen::{GrantSeen, HolderSeen, InterceptorSeen, RuleSeen, SubjectSeen, TokenSeen, Unseen};
 pub use snapshot::{
     BindingSeen, ConsumerSeen, DeclaredPush, DeclaredSecret, KvSeen, LedgerSeen, ManifestSeen,
@@ -93,7 +96,7 @@ pub fn all() -> Vec<Predicate> {
         of("revoked-unused", NoSprawl, sprawl::revoked_unused),
         of("writers-known", NoHiddenMutation, access::writers_known),
         of(WAYS_AROUND_KNOWN, NoHiddenMutation, powers::ways_around_known),
-        of(INTERCEPTORS_KNOWN, NoHiddenMutation, powers::interceptors_known),
+        of(INTERCEPTORS_KNOWN, NoHiddenMutation, interceptors::interceptors_known),
         of(AUTHORITY_ALONE, NoHiddenMutation, beside::authority_alone),
         of("no-upward-write", NoHiddenMutation, access::no_upward_write),
         of("least-privilege", MinimalBlastRadius, access::least_privilege),

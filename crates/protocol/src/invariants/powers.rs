@@ -1,6 +1,6 @@
 //! Ways on the API server to change or read secret state without a right on Secrets, and who has one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regent_types::identity::Identity;
 use regent_types::labels::{
@@ -20,19 +20,20 @@ const CHANGES: &[&str] = &["create", "update", "patch", "delete", "deletecollect
 enum Place {
     /// In the whole cluster: what it is about lies in no namespace.
     Cluster,
-    /// In `regent-system`.
+    /// In `regent-system`, where the components run.
     System,
     /// In `regent-system`, or in `kube-system`, whose accounts reach everything.
     Accounts,
     /// There, and in every namespace that holds a bootstrap or materialized Secret.
     Secrets,
-    /// In any namespace.
+    /// In any namespace, or in all of them.
     Anywhere,
 }
 
 /// Which names a rule that is limited to names must have for the power: the namespace of the binding, and a name.
 type Reach = fn(&Snapshot, &str, &str) -> bool;
 
+#[derive(Clone, Copy)]
 struct Power {
     groups: &'static [&'static str],
     /// `*/x` is the subresource of anything.
@@ -69,103 +70,68 @@ const fn power(
 
 /// The one list of powers.
 fn all() -> Vec<Power> {
-    use Place::{Accounts, Anywhere, Cluster, Secrets, System};
-    let limited = |reach: Reach, power: Power| Power { reach, ..power };
-    let workloads =
-        "change workloads, whose Pods mount any Secret beside them and run as any account there";
-    let commands = "run commands in Pods, which see the Secrets that are mounted";
+    [of_pods(), of_accounts(), of_roles(), of_objects()].concat()
+}
+
+/// Whoever runs something beside a Secret reads it, and whoever runs something as a component is one.
+fn of_pods() -> Vec<Power> {
+    use Place::{Cluster, Secrets};
     let write = &["create", "update", "patch"];
+    let pods = "run Pods, which mount any Secret beside them and act as any account there";
+    let commands = "run commands in Pods, which see the Secrets that are mounted";
+    let sets: &[&str] = &["deployments", "daemonsets", "statefulsets", "replicasets"];
     vec![
-        power(
-            CORE,
-            &["pods"],
-            &["create"],
-            Secrets,
-            "create Pods, which mount any Secret beside them and run as any account there",
-        ),
-        power(
-            &["apps"],
-            &["deployments", "daemonsets", "statefulsets", "replicasets"],
-            write,
-            Secrets,
-            workloads,
-        ),
-        power(&["batch"], &["jobs", "cronjobs"], write, Secrets, workloads),
-        power(CORE, &["replicationcontrollers"], write, Secrets, workloads),
+        power(CORE, &["pods", "replicationcontrollers"], write, Secrets, pods),
+        power(&["apps"], sets, write, Secrets, pods),
+        power(&["batch"], &["jobs", "cronjobs"], write, Secrets, pods),
         power(CORE, &["pods/exec", "pods/attach"], &["create", "get"], Secrets, commands),
         power(CORE, &["pods/ephemeralcontainers"], &["update", "patch"], Secrets, commands),
         power(CORE, &["nodes/proxy"], &["create", "get"], Cluster, commands),
-        limited(
-            is_strong_account,
-            power(
-                CORE,
-                &["serviceaccounts/token"],
-                &["create"],
-                Accounts,
-                "make tokens of accounts",
-            ),
-        ),
-        limited(
-            |_, _, name| [SEALED_SHARES, AUTHORITY_CA_BUNDLE].contains(&name),
-            power(CORE, &["configmaps"], CHANGES, System, "change the ConfigMaps of warden"),
-        ),
-        power(
-            &["admissionregistration.k8s.io"],
-            ADMISSION,
-            CHANGES,
-            Cluster,
-            "change what admission enforces, and who is asked",
-        ),
-        limited(
-            is_strong_account,
-            power(CORE, &["serviceaccounts"], &["impersonate"], Accounts, "act as an account"),
-        ),
-        limited(
-            is_strong_user,
-            power(CORE, &["users", "groups"], &["impersonate"], Cluster, "act as any user"),
-        ),
-        power(
-            RBAC,
-            &["roles", "clusterroles"],
-            &["escalate"],
-            Secrets,
-            "widen Roles beyond their own",
-        ),
-        limited(
-            is_strong_role,
-            power(
-                RBAC,
-                &["roles", "clusterroles"],
-                &["bind"],
-                Secrets,
-                "bind Roles beyond their own",
-            ),
-        ),
-        power(
-            REGENT,
-            &["workflowruns"],
-            CHANGES,
-            Anywhere,
-            "change WorkflowRuns, which rotate secrets",
-        ),
-        power(
-            &["regent.dev", "external-secrets.io"],
-            &["*/status"],
-            &["update", "patch"],
-            Anywhere,
-            "write what regent's objects say of themselves",
-        ),
+    ]
+}
+
+fn of_accounts() -> Vec<Power> {
+    use Place::{Accounts, Cluster};
+    let (token, act): (&[&str], &[&str]) = (&["create"], &["impersonate"]);
+    let user: Reach =
+        |_, _, name| name == "kubernetes.io/*" || name == "kubernetes.io/kube-apiserver-client";
+    let signers = &["signers"];
+    vec![
+        power(CORE, &["serviceaccounts/token"], token, Accounts, "make tokens of accounts")
+            .limited(is_strong_account),
+        power(CORE, &["serviceaccounts"], act, Accounts, "act as an account")
+            .limited(is_strong_account),
+        power(CORE, &["users", "groups"], act, Cluster, "act as any user").limited(is_strong_user),
+        power(&["certificates.k8s.io"], signers, &["approve"], Cluster, "certify any user")
+            .limited(user),
+    ]
+}
+
+fn of_roles() -> Vec<Power> {
+    let roles = &["roles", "clusterroles"];
+    let widen = "widen Roles beyond their own rights";
+    let bind = "bind Roles beyond their own rights";
+    vec![
+        power(RBAC, roles, &["escalate"], Place::Secrets, widen),
+        power(RBAC, roles, &["bind"], Place::Secrets, bind).limited(is_strong_role),
+    ]
+}
+
+/// What components go by, or are kept in their bounds by.
+fn of_objects() -> Vec<Power> {
+    use Place::{Anywhere, Cluster, System};
+    let maps: Reach = |_, _, name| [SEALED_SHARES, AUTHORITY_CA_BUNDLE].contains(&name);
+    let admission = "change what admission enforces, and who is asked";
+    let runs = "change WorkflowRuns, which rotate secrets";
+    let kinds = &["regent.dev", "external-secrets.io"];
+    let status = "write what regent's objects say of themselves";
+    vec![
+        power(CORE, &["configmaps"], CHANGES, System, "change the ConfigMaps of warden")
+            .limited(maps),
+        power(&["admissionregistration.k8s.io"], ADMISSION, CHANGES, Cluster, admission),
+        power(REGENT, &["workflowruns"], CHANGES, Anywhere, runs),
+        power(kinds, &["*/status"], &["update", "patch"], Anywhere, status),
         power(REGENT, &["writepaths"], &["override"], Anywhere, "override the write paths"),
-        limited(
-            |_, _, name| name == "kubernetes.io/*" || name == "kubernetes.io/kube-apiserver-client",
-            power(
-                &["certificates.k8s.io"],
-                &["signers"],
-                &["approve"],
-                Cluster,
-                "certify any user",
-            ),
-        ),
     ]
 }
 
@@ -210,6 +176,11 @@ pub(super) fn changes_secrets(rule: &RuleSeen) -> bool {
 }
 
 impl Power {
+    /// One that a rule limited to names gives where `reach` says so of one of them.
+    fn limited(self, reach: Reach) -> Self {
+        Self { reach, ..self }
+    }
+
     fn is_held(&self, s: &Snapshot, grant: &GrantSeen, guarded: &BTreeSet<&str>) -> bool {
         let namespace = grant.namespace.as_str();
         let near = match self.place {
@@ -266,6 +237,20 @@ pub(super) fn found_subjects(s: &Snapshot, grant: &GrantSeen) -> String {
     found.map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// Why → which bindings of `s` let only exempt subjects change secret state, and which mounts are everybody's.
+pub fn exempted(s: &Snapshot) -> BTreeMap<&'static str, BTreeSet<String>> {
+    let mut found: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
+    for grant in s.bindings.iter().filter(|g| is_strong(s, g)) {
+        for why in grant.subjects.iter().filter_map(|who| exempt::of_subject(who, &s.named_users)) {
+            found.entry(why).or_default().insert(grant.object.clone());
+        }
+    }
+    for (why, mount) in exempt::mounts(s) {
+        found.entry(why).or_default().insert(mount);
+    }
+    found
+}
+
 /// Nobody beside the table has a way around the rights on Secrets.
 pub(super) fn ways_around_known(s: &Snapshot, found: &mut Findings) {
     let guarded = guarded(s);
@@ -286,43 +271,3 @@ pub(super) fn ways_around_known(s: &Snapshot, found: &mut Findings) {
         );
     }
 }
-
-/// Nothing is asked, and nothing acts, while a Secret or an object of regent's is written, but regent's own policies.
-pub(super) fn interceptors_known(s: &Snapshot, found: &mut Findings) {
-    for seen in &s.interceptors {
-        let sees = seen.rules.iter().any(|r| r.is_about(CORE, &["secrets"]));
-        let objects = |r: &RuleSeen| {
-            r.is_about(REGENT, KINDS) || r.is_about(&["external-secrets.io"], EXTERNAL)
-        };
-        let changes = seen.mutates && (sees || seen.rules.iter().any(objects));
-        let says = match (changes, sees) {
-            (true, true) => "sees every Secret that is written, and may change it",
-            (true, false) => "may change what is declared to regent",
-            (false, true) => "sees every Secret that is written, values included",
-            (false, false) => continue,
-        };
-        found.add(
-            &seen.object,
-            says,
-            [
-                "none for Secrets, and none that changes regent's kinds",
-                &seen.object,
-                "leave these kinds out of its rules, or remove it",
-            ],
-        );
-    }
-}
-
-/// Kinds of regent's that decide what happens to a secret.
-const KINDS: &[&str] = &[
-    "encryptedmanifests",
-    "eventtriggers",
-    "gitsources",
-    "runtimeauthorities",
-    "runtimesecrets",
-    "workflowruns",
-    "workflows",
-];
-/// The same of External Secrets Operator's.
-const EXTERNAL: &[&str] =
-    &["clustersecretstores", "externalsecrets", "pushsecrets", "secretstores"];

@@ -102,7 +102,7 @@ pub struct GrantSeen {
     pub object: String,
     /// Where it holds; empty for everywhere.
     pub namespace: String,
-    /// Whom it names.
+    /// Users, groups and accounts that it names.
     pub subjects: Vec<SubjectSeen>,
     /// What its role allows; none where there is no such role.
     pub rules: Vec<RuleSeen>,

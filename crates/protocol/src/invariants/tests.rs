@@ -221,6 +221,28 @@ type Break = fn(&mut Snapshot);
 
 /// Predicate → every way in which a test breaks it.
 fn breaks() -> Vec<(&'static str, Break)> {
+    [breaks_within(), breaks_around()].concat()
+}
+
+/// By what somebody put beside regent.
+fn breaks_around() -> Vec<(&'static str, Break)> {
+    vec![
+        ("writers-known", |s| s.bindings.push(grant("shop", &[rule("", "secrets", "patch")]))),
+        (WAYS_AROUND_KNOWN, |s| s.bindings.push(grant("shop", &[rule("", "pods", "create")]))),
+        (INTERCEPTORS_KNOWN, |s| s.interceptors.push(interceptor(true, "secrets"))),
+        (AUTHORITY_ALONE, |s| drop(s.engines.insert("database".into(), "database".into()))),
+        (REGENT_MOUNT_ALONE, |s| _ = s.regent_paths.insert("backup/".into())),
+        (TOKENS_END, |s| s.tokens[0].period_s = 60),
+        ("least-privilege", |s| {
+            let mut wider = grant("shop", &[rule("", "secrets", "*")]);
+            wider.subjects = vec![SubjectSeen::account("regent-system", "regent-triggers")];
+            s.bindings.push(wider);
+        }),
+    ]
+}
+
+/// By what happened to regent's own.
+fn breaks_within() -> Vec<(&'static str, Break)> {
     vec![
         ("one-authority", |s| s.secrets.push(secret("shop", "thief"))),
         ("one-authority", |s| record(s).owner.name = "thief".into()),
@@ -269,21 +291,10 @@ fn breaks() -> Vec<(&'static str, Break)> {
             s.policies.insert("regent-orchestrator".into(), "wider".into());
         }),
         ("writers-known", |s| s.roles.clear()),
-        ("writers-known", |s| s.bindings.push(grant("shop", &[rule("", "secrets", "patch")]))),
-        (WAYS_AROUND_KNOWN, |s| s.bindings.push(grant("shop", &[rule("", "pods", "create")]))),
-        (INTERCEPTORS_KNOWN, |s| s.interceptors.push(interceptor(true, "secrets"))),
-        (AUTHORITY_ALONE, |s| drop(s.engines.insert("database".into(), "database".into()))),
-        (REGENT_MOUNT_ALONE, |s| _ = s.regent_paths.insert("backup/".into())),
-        (TOKENS_END, |s| s.tokens[0].period_s = 60),
         ("no-upward-write", |s| s.writes[0].by = "root".into()),
         ("no-upward-write", |s| s.writes[0].by = "regent-publisher".into()),
         ("no-upward-write", |s| s.writes[1].by = "regent-orchestrator".into()),
         ("least-privilege", |s| s.rbac.push(binding(true))),
-        ("least-privilege", |s| {
-            let mut wider = grant("shop", &[rule("", "secrets", "*")]);
-            wider.subjects = vec![SubjectSeen::account("regent-system", "regent-triggers")];
-            s.bindings.push(wider);
-        }),
         ("consumers-declared", |s| s.consumers[1].namespace = "stranger".into()),
         ("root-revoked", |s| s.root_accessors.push("a".into())),
         ("root-revoked", |s| s.root_revoked = None),

@@ -149,7 +149,7 @@ pub async fn look(
         let mut snapshot = gather(api, session, values).await?;
         snapshot.writes = log.to_vec();
         let findings = invariants::check(&snapshot);
-        let exempt = invariants::exempt::all(&snapshot);
+        let exempt = invariants::exempted(&snapshot);
         anyhow::Ok(Looked { findings, neighbours: snapshot.neighbours, exempt })
     };
     let first = once().await?;
