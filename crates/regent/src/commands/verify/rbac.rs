@@ -147,10 +147,12 @@ fn binding(
 
 fn binding_differs(full: &str, object: &Value, bindings: &[Binding], s: &mut Snapshot) {
     match bindings.iter().find(|b| b.object == full) {
-        Some(live) if subjects(&live.subjects) == expected_subjects(object) => {}
+        Some(live)
+            if subjects(&live.subjects) == expected_subjects(object)
+                && Some(&live.role) == expected_role(object, &live.namespace).as_ref() => {}
         Some(live) => s.rbac.push(BindingSeen {
             object: full.to_owned(),
-            says: format!("binds {}", subjects(&live.subjects).join(", ")),
+            says: format!("binds {} to {}", subjects(&live.subjects).join(", "), live.role),
             extra: true,
             widens: false,
         }),
@@ -194,6 +196,12 @@ fn subjects(all: &[Subject]) -> Vec<String> {
         None => format!("{} {}", s.kind, s.name),
     };
     all.iter().map(one).collect()
+}
+
+/// The role that a binding of the table names, as [`Binding::role`] does.
+fn expected_role(object: &Value, namespace: &str) -> Option<String> {
+    let to: RoleRef = serde_json::from_value(object["roleRef"].clone()).ok()?;
+    Some(binding(String::new(), namespace, &to, None).role)
 }
 
 fn expected_subjects(object: &Value) -> Vec<String> {
@@ -300,5 +308,49 @@ mod tests {
         let mut snapshot = Snapshot::default();
         live.compare(&table(&values), &mut snapshot);
         assert!(snapshot.rbac.iter().any(|b| b.object == role && b.widens));
+    }
+
+    /// One of the table's bindings that was made again under its name, to another role.
+    #[test]
+    fn h26_a_binding_of_the_table_to_another_role_is_found() {
+        let values = Values { namespaces: vec!["payments".into()], ..Values::default() };
+        let mut live = live(&table(&values));
+        assert_eq!(found(&live, &values), Vec::<String>::new());
+        let object = "RoleBinding payments/regent-publisher-secrets";
+        let changed = live.bindings.iter_mut().find(|b| b.object == object).unwrap();
+        changed.role = "ClusterRole cluster-admin".into();
+        assert_eq!(found(&live, &values), [object]);
+    }
+
+    /// Whoever a binding names is judged, whatever their name begins with.
+    #[test]
+    fn h26_everybody_who_is_logged_in_is_not_the_clusters_own() {
+        let values = Values::default();
+        let mut live = live(&table(&values));
+        let everything = PolicyRule {
+            api_groups: Some(vec!["*".into()]),
+            resources: Some(vec!["*".into()]),
+            verbs: vec!["*".into()],
+            ..PolicyRule::default()
+        };
+        live.roles.insert("ClusterRole cluster-admin".into(), vec![everything]);
+        let group =
+            |name: &str| Subject { kind: "Group".into(), name: name.into(), ..Subject::default() };
+        let mut bind = |name: &str| {
+            live.bindings.push(Binding {
+                object: format!("ClusterRoleBinding {name}"),
+                namespace: String::new(),
+                role: "ClusterRole cluster-admin".into(),
+                subjects: vec![group(name)],
+            });
+        };
+        bind("system:masters");
+        bind("system:authenticated");
+        let of_everybody = "ClusterRoleBinding system:authenticated";
+        // It changes Secrets, and is a way around; it reads the unseal identity too, which is no binding.
+        assert_eq!(found(&live, &values), [of_everybody, of_everybody]);
+        let mut snapshot = Snapshot::default();
+        live.compare(&table(&values), &mut snapshot);
+        assert_eq!(snapshot.unseal_readers, ["Group system:authenticated"]);
     }
 }
