@@ -6,6 +6,7 @@
 //! login      who logs in to the authority                    removal  what an uninstall leaves
 //! second     two clusters on one authority                   faults   what goes wrong around components
 //! left_behind  what a killed orchestrator leaves          person   commands that people give
+//! root       what somebody who equals root puts anywhere
 //! ```
 
 mod authority;
@@ -16,11 +17,13 @@ mod login;
 mod objects;
 mod person;
 mod removal;
+mod root;
 mod second;
 mod words;
 
 use anyhow::{Result, bail, ensure};
 use regent::commands::verify;
+use regent_protocol::invariants::Finding;
 
 use crate::leases;
 use crate::step::Step;
@@ -35,6 +38,7 @@ pub(crate) async fn run(world: &mut World, step: &Step) -> Result<()> {
         || login::run(world, &step.word, &words).await?
         || person::run(world, &step.word, &words, &step.text).await?
         || removal::run(world, &step.word, &words).await?
+        || root::run(world, &step.word, &words, &step.block).await?
         || second::run(world, &step.word, &words, &step.text, &step.block).await?
         || authority::run(world, &step.word, &words).await?
         || git::run(world, &step.word, &words, &step.block).await?
@@ -121,7 +125,14 @@ async fn then(world: &mut World, words: &[&str]) -> Result<()> {
         }
         ["verify", "finds", predicate] => {
             let findings = findings(world).await?;
-            ensure!(findings.iter().any(|f| f == predicate), "found only {findings:?}");
+            let found = findings.iter().any(|f| f.predicate == *predicate);
+            ensure!(found, "found only {findings:?}");
+            Ok(())
+        }
+        ["verify", "finds", predicate, "at", object @ ..] => {
+            let (findings, object) = (findings(world).await?, object.join(" "));
+            let mut of_predicate = findings.iter().filter(|f| f.predicate == *predicate);
+            ensure!(of_predicate.any(|f| f.object == object), "found only {findings:?}");
             Ok(())
         }
         ["no", "file", "of", "the", "kept", "folder", "holds", "an", "age", "identity"] => {
@@ -131,11 +142,11 @@ async fn then(world: &mut World, words: &[&str]) -> Result<()> {
     }
 }
 
-async fn findings(world: &mut World) -> Result<Vec<String>> {
+async fn findings(world: &mut World) -> Result<Vec<Finding>> {
     let session = world.reader().await?;
     let api = world.system().await?.admin();
     let found = waits::ask_all(|| verify::look(&api, &session, None, &[])).await?;
-    Ok(found.findings.into_iter().map(|f| f.predicate.to_string()).collect())
+    Ok(found.findings)
 }
 
 fn no_identity(folder: &std::path::Path) -> Result<()> {

@@ -402,7 +402,9 @@ fn api_of(admin: kube::Client, kind: &str, namespace: Option<&str>) -> kube::Api
         "Secret" | "ConfigMap" | "Namespace" => ("", "v1"),
         "ExternalSecret" | "ClusterSecretStore" | "SecretStore" => ("external-secrets.io", "v1"),
         "PushSecret" => ("external-secrets.io", "v1alpha1"),
-        "ValidatingAdmissionPolicyBinding" => ("admissionregistration.k8s.io", "v1"),
+        "ValidatingAdmissionPolicyBinding" | "ValidatingWebhookConfiguration" => {
+            ("admissionregistration.k8s.io", "v1")
+        }
         "Event" => ("events.k8s.io", "v1"),
         "Lease" => ("coordination.k8s.io", "v1"),
         "RoleBinding" | "Role" | "ClusterRole" => ("rbac.authorization.k8s.io", "v1"),

@@ -25,6 +25,21 @@ path "auth/kubernetes/role" {
 path "auth/kubernetes/role/*" {
   capabilities = ["read", "list"]
 }
+path "auth/token/roles" {
+  capabilities = ["list"]
+}
+path "identity/entity/id" {
+  capabilities = ["list"]
+}
+path "identity/entity/id/*" {
+  capabilities = ["read"]
+}
+path "identity/group/id" {
+  capabilities = ["list"]
+}
+path "identity/group/id/*" {
+  capabilities = ["read"]
+}
 path "auth/token/accessors" {
   capabilities = ["list", "sudo"]
 }

@@ -194,6 +194,12 @@ fn to_the_configuration() -> Vec<Request> {
         may(Method::GET, "auth/kubernetes/role/regent-warden", watchers),
         may(Method::GET, "sys/audit", &[Warden]),
         may(Method::GET, "auth/token/accessors?list=true", &[Reader]),
+        may(Method::GET, "auth/token/roles?list=true", &[Reader]),
+        may(Method::GET, "auth/token/roles/none", &[]),
+        may(Method::GET, "identity/entity/id?list=true", &[Reader]),
+        may(Method::GET, "identity/entity/id/none", &[Reader]),
+        may(Method::GET, "identity/group/id?list=true", &[Reader]),
+        may(Method::GET, "identity/group/id/none", &[Reader]),
     ];
     // Who configures the authority does it in another role.
     let changes = [
@@ -202,6 +208,10 @@ fn to_the_configuration() -> Vec<Request> {
         "auth/kubernetes/role/extra",
         "auth/token/create",
         "auth/token/create-orphan",
+        "auth/token/roles/extra",
+        "identity/entity",
+        "identity/entity/id/none",
+        "identity/group",
     ];
     all.extend(changes.map(|path| may(Method::POST, path, &[])));
     all.push(may(Method::DELETE, "sys/policies/acl/extra", &[]));

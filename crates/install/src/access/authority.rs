@@ -210,6 +210,12 @@ fn reader(mount: &str) -> Vec<PathRule> {
         allow("sys/policies/acl", &["list"]),
         allow(format!("auth/{mount}/role"), &["list"]),
         allow(format!("auth/{mount}/role/*"), &["read", "list"]),
+        // Who else could have a token: none of these shows one, or a value.
+        allow("auth/token/roles", &["list"]),
+        allow("identity/entity/id", &["list"]),
+        allow("identity/entity/id/*", &["read"]),
+        allow("identity/group/id", &["list"]),
+        allow("identity/group/id/*", &["read"]),
         allow("auth/token/accessors", &["list", "sudo"]),
         allow("auth/token/lookup-accessor", &["update"]),
         allow("secret/config", &["read"]),

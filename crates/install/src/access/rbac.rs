@@ -68,7 +68,14 @@ const APPLY_KEPT: &[&str] = &["get", "list", "watch", "create", "patch"];
 const STATUS: &[&str] = &["update"];
 /// One field among others' fields.
 const STATUS_FIELD: &[&str] = &["patch"];
-const ADMISSION: &[&str] = &["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
+/// What acts or is asked while something is written: regent's own policies, and others beside them.
+const ADMISSION: &[&str] = &[
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "mutatingadmissionpolicies",
+    "mutatingwebhookconfigurations",
+    "validatingwebhookconfigurations",
+];
 /// By which keys and under which name the API server signs tokens. Kubernetes shows that to every account by default
 /// (`system:service-account-issuer-discovery`); warden does not depend on a default that may be taken away.
 const ISSUER: Rule = Rule {

@@ -7,7 +7,10 @@ use regent_types::identity::Identity;
 use regent_types::neighbour::parts_of;
 use regent_types::path::Tree;
 
+use super::exempt;
 use super::finding::Findings;
+use super::powers;
+use super::seen::{GrantSeen, SubjectSeen};
 use super::snapshot::Snapshot;
 
 /// Prefixes of API paths that hold secret state.
@@ -26,6 +29,9 @@ pub(super) fn writers_known(s: &Snapshot, found: &mut Findings) {
         let (expected, is) =
             if b.extra { ("nothing", b.says.as_str()) } else { (b.says.as_str(), "nothing") };
         found.add(&b.object, message, [expected, is, "compare with regent install and correct it"]);
+    }
+    for (grant, own) in changers(s).into_iter().filter(|(_, own)| !own) {
+        changes(s, grant, own, found);
     }
     differ(POLICY, &s.policies, &s.policies_expected, found);
     differ("auth role", &s.roles, &s.roles_expected, found);
@@ -111,8 +117,37 @@ fn writers_of(api: &str) -> Vec<Identity> {
     }
 }
 
+/// Bindings beside the table that let Secrets be changed by somebody whom nothing exempts, and whether that is one of
+/// regent's own.
+fn changers(s: &Snapshot) -> Vec<(&GrantSeen, bool)> {
+    let own = |g: &GrantSeen| {
+        let mut accounts = g.subjects.iter().filter_map(SubjectSeen::as_account);
+        accounts.any(|(namespace, name)| exempt::is_own(namespace, name))
+    };
+    let strong = s.bindings.iter().filter(|g| g.rules.iter().any(powers::changes_secrets));
+    strong.map(|g| (g, own(g))).collect()
+}
+
+fn changes(s: &Snapshot, grant: &GrantSeen, own: bool, found: &mut Findings) {
+    let who = powers::found_subjects(s, grant);
+    if who.is_empty() {
+        return;
+    }
+    let says = format!("{who} may change Secrets");
+    if own {
+        let message = format!("wider than the table: {says}");
+        found.add(&grant.object, message, ["the table's rules", &says, "take the rule away"]);
+    } else {
+        let action = "compare with regent install and correct it";
+        found.add(&grant.object, format!("not in the table: {says}"), ["nothing", &says, action]);
+    }
+}
+
 /// Regent's own identities have no right beyond the table.
 pub(super) fn least_privilege(s: &Snapshot, found: &mut Findings) {
+    for (grant, own) in changers(s).into_iter().filter(|(_, own)| *own) {
+        changes(s, grant, own, found);
+    }
     for b in s.rbac.iter().filter(|b| b.widens) {
         let message = format!("wider than the table: {}", b.says);
         found.add(&b.object, message, ["the table's rules", &b.says, "take the rule away"]);

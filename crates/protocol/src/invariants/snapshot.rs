@@ -6,6 +6,7 @@ use regent_types::VersionPair;
 use regent_types::grant::PathGrant;
 use regent_types::neighbour::Neighbour;
 
+use super::seen::{GrantSeen, HolderSeen, InterceptorSeen, RuleSeen, TokenSeen, Unseen};
 use crate::ledger::{Entry, kinds};
 use crate::record::Record;
 
@@ -189,10 +190,36 @@ pub struct Snapshot {
     pub manifests: Vec<ManifestSeen>,
     /// Differences between live RBAC or admission policies and the table.
     pub rbac: Vec<BindingSeen>,
+    /// Bindings of the whole cluster that the table does not have.
+    pub bindings: Vec<GrantSeen>,
+    /// Rules of every role, by `ClusterRole name` or `Role namespace/name`.
+    pub cluster_roles: BTreeMap<String, Vec<RuleSeen>>,
+    /// User names that the installation's values name under `admission`.
+    pub named_users: BTreeSet<String>,
+    /// Webhooks and mutating admission policies of the whole cluster.
+    pub interceptors: Vec<InterceptorSeen>,
+    /// Mount at which the installation's components log in, without `auth/`.
+    pub login_mount: String,
+    /// Secrets engines of the authority, path without its last slash → type.
+    pub engines: BTreeMap<String, String>,
+    /// Auth methods of the authority, path below `auth/` without its last slash → type.
+    pub methods: BTreeMap<String, String>,
+    /// Identity entities, identity groups and token roles that give policies to whoever is behind them.
+    pub holders: Vec<HolderSeen>,
+    /// Tokens that live, by their accessors.
+    pub tokens: Vec<TokenSeen>,
+    /// Longest life of a token of a role of the table, in seconds.
+    pub token_ttl_max_s: i64,
+    /// What the `regent/` mount lists: its top, and below `keys/` and `ledger/` one level more; folders end in a slash.
+    pub regent_paths: BTreeSet<String>,
+    /// What could not be looked at: no predicate that asks for it holds.
+    pub unseen: Vec<Unseen>,
     /// Other installations on the same authority whose policies are as the table says.
     pub neighbours: Vec<Neighbour>,
     /// ACL policies found in the authority, by name, but for those of neighbours.
     pub policies: BTreeMap<String, PolicyText>,
+    /// Text of policy `default`, which every token has whose role does not leave it out.
+    pub default_policy: PolicyText,
     /// ACL policies of the table.
     pub policies_expected: BTreeMap<String, PolicyText>,
     /// Auth roles found, by name, as canonical text.

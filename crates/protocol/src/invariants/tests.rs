@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+mod around;
+mod beside;
+
 use super::*;
 use crate::fixture::{self, at, pair};
 use crate::ledger::{Chain, Event, event_id, kinds};
@@ -75,6 +78,70 @@ fn h04_a_chain_that_ends_before_its_published_head_is_found_until_that_is_accept
     assert!(!found(gone, Some(gone)));
 }
 
+/// What is beside it in every cluster and every authority.
+fn surroundings() -> Snapshot {
+    let texts = |all: &[(&str, &str)]| {
+        all.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    };
+    let admins = SubjectSeen {
+        kind: "Group".into(),
+        name: "system:masters".into(),
+        ..SubjectSeen::default()
+    };
+    Snapshot {
+        bindings: vec![GrantSeen {
+            object: "ClusterRoleBinding cluster-admin".into(),
+            subjects: vec![admins],
+            rules: vec![rule("*", "*", "*")],
+            ..GrantSeen::default()
+        }],
+        login_mount: "kubernetes".into(),
+        engines: texts(&[
+            ("secret", "kv"),
+            ("regent", "kv"),
+            ("sys", "system"),
+            ("identity", "identity"),
+            ("cubbyhole", "cubbyhole"),
+        ]),
+        methods: texts(&[("token", "token"), ("kubernetes", "kubernetes")]),
+        tokens: vec![login_token()],
+        token_ttl_max_s: 3_600,
+        regent_paths: ["record/", "pending/", "keys/hmac", "ledger/orchestrator/"]
+            .map(str::to_owned)
+            .into(),
+        ..Snapshot::default()
+    }
+}
+
+fn login_token() -> TokenSeen {
+    TokenSeen {
+        accessor: "a".into(),
+        policies: vec!["regent-orchestrator".into()],
+        path: "auth/kubernetes/login".into(),
+        ttl_s: 600,
+        period_s: 0,
+    }
+}
+
+fn rule(group: &str, resource: &str, verb: &str) -> RuleSeen {
+    RuleSeen {
+        groups: vec![group.into()],
+        resources: vec![resource.into()],
+        names: Vec::new(),
+        verbs: vec![verb.into()],
+    }
+}
+
+/// A binding of somebody's account in `namespace`, or everywhere.
+fn grant(namespace: &str, rules: &[RuleSeen]) -> GrantSeen {
+    GrantSeen {
+        object: "RoleBinding by-hand".into(),
+        namespace: namespace.into(),
+        subjects: vec![SubjectSeen::account("playground", "somebody")],
+        rules: rules.to_vec(),
+    }
+}
+
 /// One secret, handed over, rotated once, consumed by two namespaces.
 fn clean() -> Snapshot {
     let mut record = fixture::record(State::Done);
@@ -143,7 +210,7 @@ fn clean() -> Snapshot {
             },
         ],
         ledgers: vec![ledger],
-        ..Snapshot::default()
+        ..surroundings()
     }
 }
 
@@ -164,10 +231,38 @@ fn binding(widens: bool) -> BindingSeen {
     BindingSeen { object: "RoleBinding x".into(), says: "y".into(), extra: true, widens }
 }
 
+fn interceptor(mutates: bool, resource: &str) -> InterceptorSeen {
+    let group = if resource == "secrets" { "" } else { "regent.dev" };
+    let rules = vec![rule(group, resource, "")];
+    InterceptorSeen { object: "MutatingWebhookConfiguration x".into(), mutates, rules }
+}
+
 type Break = fn(&mut Snapshot);
 
 /// Predicate → every way in which a test breaks it.
 fn breaks() -> Vec<(&'static str, Break)> {
+    [breaks_within(), breaks_around()].concat()
+}
+
+/// By what somebody put beside regent.
+fn breaks_around() -> Vec<(&'static str, Break)> {
+    vec![
+        ("writers-known", |s| s.bindings.push(grant("shop", &[rule("", "secrets", "patch")]))),
+        (WAYS_AROUND_KNOWN, |s| s.bindings.push(grant("shop", &[rule("", "pods", "create")]))),
+        (INTERCEPTORS_KNOWN, |s| s.interceptors.push(interceptor(true, "secrets"))),
+        (AUTHORITY_ALONE, |s| drop(s.engines.insert("database".into(), "database".into()))),
+        (REGENT_MOUNT_ALONE, |s| _ = s.regent_paths.insert("backup/".into())),
+        (TOKENS_END, |s| s.tokens[0].period_s = 60),
+        ("least-privilege", |s| {
+            let mut wider = grant("shop", &[rule("", "secrets", "*")]);
+            wider.subjects = vec![SubjectSeen::account("regent-system", "regent-triggers")];
+            s.bindings.push(wider);
+        }),
+    ]
+}
+
+/// By what happened to regent's own.
+fn breaks_within() -> Vec<(&'static str, Break)> {
     vec![
         ("one-authority", |s| s.secrets.push(secret("shop", "thief"))),
         ("one-authority", |s| record(s).owner.name = "thief".into()),

@@ -1,5 +1,5 @@
 //! Live admission policies and bindings against what is to be installed: one that is missing, or says something
-//! else, leaves a write path open (`writers-known`).
+//! else, leaves a write path open (`writers-known`). And webhooks and mutating policies, which regent has none of.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,9 @@ use kube::api::{DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use regent_install::access::admission;
 use regent_install::access::admission::{BINDING_KIND, POLICY_KIND};
-use regent_protocol::invariants::{BindingSeen, Snapshot};
+use regent_protocol::invariants::{
+    BindingSeen, INTERCEPTORS_KNOWN, InterceptorSeen, RuleSeen, Snapshot, Unseen,
+};
 use serde_json::Value;
 
 /// Specs by `Kind name`.
@@ -30,7 +32,70 @@ pub(super) async fn gather(
         }
     }
     s.rbac.extend(differences(table, &live));
+    for (kind, versions, mutates) in INTERCEPTORS {
+        interceptors(api, kind, versions, mutates, s).await?;
+    }
     Ok(())
+}
+
+/// Kinds that see or change what is written, newest version first, and whether they may change it.
+const INTERCEPTORS: [(&str, &[&str], bool); 3] = [
+    ("MutatingWebhookConfiguration", &["v1"], true),
+    ("ValidatingWebhookConfiguration", &["v1"], false),
+    ("MutatingAdmissionPolicy", &["v1", "v1beta1", "v1alpha1"], true),
+];
+
+/// Notes those of one kind, in the newest version that is served; a kind that is not served has no objects.
+async fn interceptors(
+    api: &kube::Client,
+    kind: &str,
+    versions: &[&str],
+    mutates: bool,
+    s: &mut Snapshot,
+) -> anyhow::Result<()> {
+    let (group, _) = admission::API_VERSION.split_once('/').unwrap_or_default();
+    for version in versions {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        let all: Api<DynamicObject> = Api::all_with(api.clone(), &resource);
+        match all.list(&ListParams::default()).await {
+            Ok(found) => {
+                s.interceptors.extend(found.into_iter().map(|o| interceptor(kind, mutates, &o)));
+                return Ok(());
+            }
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(kube::Error::Api(status)) if status.code == 403 => {
+                s.unseen.push(Unseen {
+                    predicate: INTERCEPTORS_KNOWN,
+                    subject: kind.to_owned(),
+                    why: status.message.clone(),
+                    action: format!(
+                        "run `regent verify` as somebody who may list {}.{group}",
+                        resource.plural
+                    ),
+                });
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn interceptor(kind: &str, mutates: bool, object: &DynamicObject) -> InterceptorSeen {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let texts = |value: &Value| -> Vec<String> {
+        list(value).iter().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+    };
+    let hooks = list(&object.data["webhooks"]).into_iter().flat_map(|hook| list(&hook["rules"]));
+    let policy = list(&object.data["spec"]["matchConstraints"]["resourceRules"]);
+    let rules = hooks.chain(policy).map(|rule| RuleSeen {
+        groups: texts(&rule["apiGroups"]),
+        resources: texts(&rule["resources"]),
+        names: texts(&rule["resourceNames"]),
+        verbs: texts(&rule["operations"]),
+    });
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    InterceptorSeen { object: format!("{kind} {name}"), mutates, rules: rules.collect() }
 }
 
 /// Others than the table's are no finding: a policy can only refuse.
@@ -112,5 +177,27 @@ mod tests {
         let live = specs(&table(&own));
         assert_eq!(differences(&table(&own), &live), []);
         assert_eq!(differences(&table(&Values::default()), &live).len(), 1);
+    }
+
+    #[test]
+    fn h26_webhooks_and_mutating_policies_are_read_with_their_rules() {
+        let rules = serde_json::json!([{ "apiGroups": [""], "resources": ["secrets"], "operations": ["CREATE"] }]);
+        let object = |data: Value| -> DynamicObject {
+            let mut object: DynamicObject =
+                serde_json::from_value(serde_json::json!({ "metadata": { "name": "x" } })).unwrap();
+            object.data = data;
+            object
+        };
+        let hook = object(serde_json::json!({ "webhooks": [{ "rules": rules }, {}] }));
+        let policy = object(
+            serde_json::json!({ "spec": { "matchConstraints": { "resourceRules": rules } } }),
+        );
+        for (object, mutates) in [(hook, false), (policy, true)] {
+            let seen = interceptor("K", mutates, &object);
+            let snapshot = Snapshot { interceptors: vec![seen], ..Snapshot::default() };
+            let found = regent_protocol::invariants::check(&snapshot);
+            let told = found.iter().filter(|f| f.predicate == INTERCEPTORS_KNOWN);
+            assert_eq!(told.map(|f| f.object.as_str()).collect::<Vec<_>>(), ["K x"]);
+        }
     }
 }

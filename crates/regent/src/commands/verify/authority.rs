@@ -13,16 +13,18 @@ use regent_protocol::invariants::{KvSeen, LedgerSeen, Snapshot, WriteSeen};
 use regent_types::authority_names::{CONFIGURATOR, REGENT_MOUNT, SECRET_MOUNT};
 use regent_types::identity::Identity;
 use regent_types::login::Login;
-use regent_vault::{Kv, Method, Session};
+use regent_vault::{Kv, Session};
 use serde_json::{Value, json};
 
+use super::beside;
+use super::beside::Asking;
 use crate::commands::audit::{chain, chains};
 use regent_host::failure::Failure;
 
 /// Most paths read; more is a defect of the tree, or another tool's mount.
 const PATHS_MAX: usize = 100_000;
-/// Fields of a role that decide who may log in, and as what.
-const ROLE_FIELDS: [&str; 10] = [
+/// Fields of a role that decide who may log in, as what, and for how long.
+const ROLE_FIELDS: [&str; 15] = [
     "bound_service_account_names",
     "bound_service_account_namespaces",
     "audience",
@@ -33,6 +35,11 @@ const ROLE_FIELDS: [&str; 10] = [
     "token_policies",
     "token_ttl",
     "token_max_ttl",
+    "token_period",
+    "token_explicit_max_ttl",
+    "token_no_default_policy",
+    "bound_service_account_namespace_selector",
+    "policies",
 ];
 
 pub(super) async fn gather(
@@ -60,7 +67,7 @@ pub(super) async fn gather(
     let authorities = Api::<RuntimeAuthority>::all(api.clone());
     let found = authorities.list(&kube::api::ListParams::default()).await?.items.into_iter().next();
     let login = found.as_ref().map(|a| a.spec.login()).unwrap_or_default();
-    access(session, &login, s).await?;
+    access(&Asking { session }, &login, s).await?;
     let status = found.and_then(|a| a.status).unwrap_or_default();
     let heads = status.ledger_heads;
     let given_up = status.accepted_restore.map(|restore| restore.heads).unwrap_or_default();
@@ -105,25 +112,30 @@ fn seen(metadata: regent_vault::KvMetadata) -> KvSeen {
     }
 }
 
-async fn access(session: &Session, login: &Login, s: &mut Snapshot) -> anyhow::Result<()> {
-    let ask = async |method: Method, path: &str, body: Option<Value>| {
-        let answer = session.request(method, path, body.as_ref()).await;
-        let answer = answer.map_err(|e| Failure::of(&format!("asking for {path}"), &e))?;
-        anyhow::Ok(answer.map_or(Value::Null, |mut a| a["data"].take()))
-    };
-    for name in keys(&ask(list(), "sys/policies/acl", None).await?) {
-        if name != "root" && name != "default" {
-            let read = ask(Method::GET, &format!("sys/policies/acl/{name}"), None).await?;
-            s.policies.insert(name, read["policy"].as_str().unwrap_or_default().to_owned());
+async fn access(asking: &Asking<'_>, login: &Login, s: &mut Snapshot) -> anyhow::Result<()> {
+    for name in asking.list("sys/policies/acl").await? {
+        // `root` has no text, and nobody but the authority writes it.
+        if name == "root" {
+            continue;
+        }
+        let read = asking.read(&format!("sys/policies/acl/{name}")).await?;
+        let text = read["policy"].as_str().unwrap_or_default().to_owned();
+        if name == "default" {
+            s.default_policy = text;
+        } else {
+            s.policies.insert(name, text);
         }
     }
     let roles = format!("auth/{}/role", login.mount);
-    for name in keys(&ask(list(), &roles, None).await?) {
-        let read = ask(Method::GET, &format!("{roles}/{name}"), None).await?;
+    for name in asking.list(&roles).await? {
+        let read = asking.read(&format!("{roles}/{name}")).await?;
         s.roles.insert(name, canonical(&read));
     }
-    let mounts = ask(Method::GET, "sys/auth", None).await?;
-    let mounts = mounts.as_object().into_iter().flatten().map(|(path, mount)| {
+    s.engines = beside::types(&asking.read("sys/mounts").await?);
+    let methods = asking.read("sys/auth").await?;
+    s.methods = beside::types(&methods);
+    s.login_mount.clone_from(&login.mount);
+    let mounts = methods.as_object().into_iter().flatten().map(|(path, mount)| {
         let description = mount["description"].as_str().unwrap_or_default();
         (path.trim_end_matches('/').to_owned(), description.to_owned())
     });
@@ -135,35 +147,24 @@ async fn access(session: &Session, login: &Login, s: &mut Snapshot) -> anyhow::R
         s.policies_expected.insert(policy.name, policy.text);
     }
     for role in authority::roles(login) {
+        s.token_ttl_max_s = s.token_ttl_max_s.max(role.token_ttl_s);
         let body = role.body();
         s.roles_expected.insert(role.name, canonical(&body));
     }
-    for accessor in keys(&ask(list(), "auth/token/accessors", None).await?) {
-        let body = json!({ "accessor": accessor });
-        // A token may end between the listing and the look.
-        let Ok(found) = ask(Method::POST, "auth/token/lookup-accessor", Some(body)).await else {
-            continue;
-        };
-        let policies = found["policies"].as_array().cloned().unwrap_or_default();
-        if policies.iter().any(|p| p == "root") {
-            s.root_accessors.push(accessor);
-        }
-    }
-    Ok(())
-}
-
-fn list() -> Method {
-    // LIST is a valid token; the constructor only refuses others.
-    Method::from_bytes(b"LIST").unwrap_or(Method::GET)
-}
-
-fn keys(data: &Value) -> Vec<String> {
-    let all = data["keys"].as_array();
-    all.into_iter().flatten().filter_map(|k| k.as_str().map(str::to_owned)).collect()
+    beside::gather(asking, s).await
 }
 
 fn canonical(role: &Value) -> String {
-    let fields: BTreeMap<&str, &Value> = ROLE_FIELDS.iter().map(|f| (*f, &role[*f])).collect();
+    // One that was never set is answered as nothing, as 0, or not at all.
+    let says_nothing = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => number.as_i64() == Some(0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(all) => all.is_empty(),
+        _ => false,
+    };
+    let fields = ROLE_FIELDS.iter().map(|field| (*field, &role[*field]));
+    let fields: BTreeMap<&str, &Value> = fields.filter(|(_, v)| !says_nothing(v)).collect();
     json!(fields).to_string()
 }
 

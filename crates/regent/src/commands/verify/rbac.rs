@@ -1,4 +1,4 @@
-//! Live RBAC against what is to be installed: what is missing, what is wider, and who else can change secret state.
+//! Live RBAC against what is to be installed: what is missing, what is wider, and the bindings that are not in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,13 +7,12 @@ use k8s_openapi::api::rbac::v1::{
 };
 use kube::Api;
 use kube::api::ListParams;
-use regent_protocol::invariants::{BindingSeen, Snapshot};
+use regent_protocol::invariants::{
+    BindingSeen, GrantSeen, RuleSeen, Snapshot, SubjectSeen, exempt,
+};
 use regent_types::identity::Identity;
 use regent_types::labels::{SYSTEM_NAMESPACE, UNSEAL_IDENTITY_SECRET};
 use serde_json::Value;
-
-/// Verbs that change a Secret.
-const CHANGES: [&str; 6] = ["create", "update", "patch", "delete", "deletecollection", "*"];
 
 /// Roles of live RBAC, by `Kind namespace/name`.
 type Roles = BTreeMap<String, Vec<PolicyRule>>;
@@ -23,6 +22,35 @@ struct Binding {
     namespace: String,
     role: String,
     subjects: Vec<Subject>,
+}
+
+impl Binding {
+    fn seen(&self, roles: &Roles) -> GrantSeen {
+        let rules = roles.get(&self.role).into_iter().flatten();
+        GrantSeen {
+            object: self.object.clone(),
+            namespace: self.namespace.clone(),
+            subjects: self.subjects.iter().map(subject_seen).collect(),
+            rules: rules.map(rule_seen).collect(),
+        }
+    }
+}
+
+fn subject_seen(subject: &Subject) -> SubjectSeen {
+    SubjectSeen {
+        kind: subject.kind.clone(),
+        namespace: subject.namespace.clone().unwrap_or_default(),
+        name: subject.name.clone(),
+    }
+}
+
+fn rule_seen(rule: &PolicyRule) -> RuleSeen {
+    RuleSeen {
+        groups: rule.api_groups.clone().unwrap_or_default(),
+        resources: rule.resources.clone().unwrap_or_default(),
+        names: rule.resource_names.clone().unwrap_or_default(),
+        verbs: rule.verbs.clone(),
+    }
 }
 
 /// RBAC as the API server has it.
@@ -65,7 +93,7 @@ impl Live {
         named.into_iter().filter(|n| !n.is_empty()).cloned().collect()
     }
 
-    /// Notes in `s` what differs from the Roles and bindings in `table`, and who else can change secret state.
+    /// Notes in `s` what differs from the Roles and bindings in `table`, and every other binding.
     pub(super) fn compare(&self, table: &[Value], s: &mut Snapshot) {
         let Self { roles, bindings } = self;
         let mut known = BTreeSet::new();
@@ -85,18 +113,13 @@ impl Live {
             }
             known.insert(full);
         }
-        for live in bindings.iter().filter(|b| !known.contains(&b.object) && !of_kubernetes(b)) {
-            let rules = roles.get(&live.role).map(Vec::as_slice).unwrap_or_default();
-            if rules.iter().any(|r| covers(r, &CHANGES)) {
-                s.rbac.push(BindingSeen {
-                    object: live.object.clone(),
-                    says: format!("{} may change Secrets", subjects(&live.subjects).join(", ")),
-                    extra: true,
-                    widens: live.subjects.iter().any(is_own),
-                });
-            }
-        }
-        s.unseal_readers = unseal_readers(roles, bindings);
+        let others = bindings.iter().filter(|b| !known.contains(&b.object));
+        s.bindings.extend(others.map(|b| b.seen(roles)));
+        let rules = |(name, rules): (&String, &Vec<PolicyRule>)| {
+            (name.clone(), rules.iter().map(rule_seen).collect())
+        };
+        s.cluster_roles.extend(roles.iter().map(rules));
+        s.unseal_readers = unseal_readers(roles, bindings, &s.named_users);
     }
 }
 
@@ -124,10 +147,12 @@ fn binding(
 
 fn binding_differs(full: &str, object: &Value, bindings: &[Binding], s: &mut Snapshot) {
     match bindings.iter().find(|b| b.object == full) {
-        Some(live) if subjects(&live.subjects) == expected_subjects(object) => {}
+        Some(live)
+            if subjects(&live.subjects) == expected_subjects(object)
+                && Some(&live.role) == expected_role(object, &live.namespace).as_ref() => {}
         Some(live) => s.rbac.push(BindingSeen {
             object: full.to_owned(),
-            says: format!("binds {}", subjects(&live.subjects).join(", ")),
+            says: format!("binds {} to {}", subjects(&live.subjects).join(", "), live.role),
             extra: true,
             widens: false,
         }),
@@ -173,22 +198,15 @@ fn subjects(all: &[Subject]) -> Vec<String> {
     all.iter().map(one).collect()
 }
 
+/// The role that a binding of the table names, as [`Binding::role`] does.
+fn expected_role(object: &Value, namespace: &str) -> Option<String> {
+    let to: RoleRef = serde_json::from_value(object["roleRef"].clone()).ok()?;
+    Some(binding(String::new(), namespace, &to, None).role)
+}
+
 fn expected_subjects(object: &Value) -> Vec<String> {
     let all: Vec<Subject> = serde_json::from_value(object["subjects"].clone()).unwrap_or_default();
     subjects(&all)
-}
-
-/// Kubernetes' own controllers and its admins: the ground that regent stands on.
-fn of_kubernetes(binding: &Binding) -> bool {
-    let own = |s: &Subject| {
-        s.name.starts_with("system:") || s.namespace.as_deref() == Some("kube-system")
-    };
-    !binding.subjects.is_empty() && binding.subjects.iter().all(own)
-}
-
-fn is_own(subject: &Subject) -> bool {
-    let own = Identity::ALL.iter().any(|i| i.account() == subject.name);
-    own && subject.namespace.as_deref() == Some(SYSTEM_NAMESPACE)
 }
 
 /// Whether a rule lets one of `verbs` be done to Secrets.
@@ -202,18 +220,20 @@ fn covers(rule: &PolicyRule, verbs: &[&str]) -> bool {
 }
 
 /// Who beside warden may read the unseal identity.
-fn unseal_readers(roles: &Roles, bindings: &[Binding]) -> Vec<String> {
+fn unseal_readers(roles: &Roles, bindings: &[Binding], named: &BTreeSet<String>) -> Vec<String> {
     const READS: [&str; 4] = ["get", "list", "watch", "*"];
     let mut found = BTreeSet::new();
     let near = |b: &&Binding| b.namespace.is_empty() || b.namespace == SYSTEM_NAMESPACE;
-    for live in bindings.iter().filter(near).filter(|b| !of_kubernetes(b)) {
+    for live in bindings.iter().filter(near) {
         let rules = roles.get(&live.role).map(Vec::as_slice).unwrap_or_default();
         let reads = |r: &PolicyRule| {
             let names = r.resource_names.as_ref().filter(|n| !n.is_empty());
             covers(r, &READS) && names.is_none_or(|n| n.iter().any(|n| n == UNSEAL_IDENTITY_SECRET))
         };
         if rules.iter().any(reads) {
-            found.extend(subjects(&live.subjects));
+            let who = live.subjects.iter().map(subject_seen);
+            let counts = |who: &SubjectSeen| exempt::of_subject(who, named).is_none();
+            found.extend(who.filter(counts).map(|who| who.to_string()));
         }
     }
     let warden = format!("ServiceAccount {SYSTEM_NAMESPACE}/{}", Identity::Warden.account());
@@ -224,6 +244,7 @@ fn unseal_readers(roles: &Roles, bindings: &[Binding]) -> Vec<String> {
 mod tests {
     use super::*;
     use regent_install::Values;
+    use regent_protocol::invariants;
 
     fn table(values: &Values) -> Vec<Value> {
         regent_install::objects(values, &BTreeSet::new()).unwrap()
@@ -254,7 +275,11 @@ mod tests {
     fn found(live: &Live, values: &Values) -> Vec<String> {
         let mut snapshot = Snapshot::default();
         live.compare(&table(values), &mut snapshot);
-        snapshot.rbac.into_iter().map(|b| b.object).collect()
+        let beside = invariants::check(&snapshot).into_iter().filter(|f| {
+            ["writers-known", "least-privilege", "ways-around-known"].contains(&f.predicate)
+        });
+        let of_rbac = |object: &String| object.contains("Role");
+        beside.map(|f| f.object).filter(of_rbac).collect()
     }
 
     /// C7-1: an installation without a component, and one in other namespaces, are each as their own values say.
@@ -283,5 +308,49 @@ mod tests {
         let mut snapshot = Snapshot::default();
         live.compare(&table(&values), &mut snapshot);
         assert!(snapshot.rbac.iter().any(|b| b.object == role && b.widens));
+    }
+
+    /// One of the table's bindings that was made again under its name, to another role.
+    #[test]
+    fn h26_a_binding_of_the_table_to_another_role_is_found() {
+        let values = Values { namespaces: vec!["payments".into()], ..Values::default() };
+        let mut live = live(&table(&values));
+        assert_eq!(found(&live, &values), Vec::<String>::new());
+        let object = "RoleBinding payments/regent-publisher-secrets";
+        let changed = live.bindings.iter_mut().find(|b| b.object == object).unwrap();
+        changed.role = "ClusterRole cluster-admin".into();
+        assert_eq!(found(&live, &values), [object]);
+    }
+
+    /// Whoever a binding names is judged, whatever their name begins with.
+    #[test]
+    fn h26_everybody_who_is_logged_in_is_not_the_clusters_own() {
+        let values = Values::default();
+        let mut live = live(&table(&values));
+        let everything = PolicyRule {
+            api_groups: Some(vec!["*".into()]),
+            resources: Some(vec!["*".into()]),
+            verbs: vec!["*".into()],
+            ..PolicyRule::default()
+        };
+        live.roles.insert("ClusterRole cluster-admin".into(), vec![everything]);
+        let group =
+            |name: &str| Subject { kind: "Group".into(), name: name.into(), ..Subject::default() };
+        let mut bind = |name: &str| {
+            live.bindings.push(Binding {
+                object: format!("ClusterRoleBinding {name}"),
+                namespace: String::new(),
+                role: "ClusterRole cluster-admin".into(),
+                subjects: vec![group(name)],
+            });
+        };
+        bind("system:masters");
+        bind("system:authenticated");
+        let of_everybody = "ClusterRoleBinding system:authenticated";
+        // It changes Secrets, and is a way around; it reads the unseal identity too, which is no binding.
+        assert_eq!(found(&live, &values), [of_everybody, of_everybody]);
+        let mut snapshot = Snapshot::default();
+        live.compare(&table(&values), &mut snapshot);
+        assert_eq!(snapshot.unseal_readers, ["Group system:authenticated"]);
     }
 }
