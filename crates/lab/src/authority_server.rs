@@ -47,7 +47,7 @@ impl AuthorityServer {
             return Ok(Self { addr, how: How::Process(Box::new(child)) });
         }
         let reviewer = Reviewer::new(token_file, None);
-        let site = Site { folder: storage, audit: None, reviewer };
+        let site = Site { folder: storage, audit: None, reviewer, snapshots: None };
         let hosted = Hosted::start(site, Reserved::at(addr)?, None).await?;
         Ok(Self { addr: hosted.addr, how: How::Here(Box::new(hosted)) })
     }

@@ -5,6 +5,8 @@
 //!   shares    prints the sealed shares, to be kept beside the root of trust
 //!   unseal    opens the seal, and repairs the login where warden cannot
 //!   recover   the one human act after cluster loss
+//!   snapshot  one now, beside those of the schedule
+//!   restore   a new data file from one
 //!   join      the one human act for a second cluster on the same authority
 //! ```
 //!
@@ -13,8 +15,10 @@
 mod command;
 mod join;
 mod recover;
+mod restore;
 mod serve;
 mod shares;
+mod snapshot;
 mod unseal;
 
 use std::path::{Path, PathBuf};
