@@ -15,7 +15,7 @@ use crate::output::{Format, Out};
   regent authority serve --data-dir data
   regent authority recover --identity holders.txt
 
-Nothing is written over: the data file must not be there. It is whole or is not made. All in it stays sealed, so that no
+The folder of the data file is made if it is not there. Nothing is written over: the data file must not be there. It is whole or is not made. All in it stays sealed, so that no
 key is needed here; what was written after the snapshot is not in it.")]
 pub struct RestoreArgs {
     /// The snapshot.
@@ -38,6 +38,9 @@ struct Restored {
 
 pub(super) async fn run(args: &RestoreArgs, out: Out) -> anyhow::Result<u8> {
     let (from, to) = (args.file.clone(), args.data_file.clone());
+    if let Some(folder) = to.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
     let now = jiff::Timestamp::now();
     let restoring = move || regent_authority::restore(&from, &to, now);
     let found = tokio::task::spawn_blocking(restoring).await?;
