@@ -17,5 +17,5 @@ pub(super) const SIZE_PATTERN: &str = "^[1-9][0-9]*(Mi|Gi|Ti)$";
 pub(super) const CLAIM_PATTERN: &str = "^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$";
 /// A time such as `15m`.
 pub(super) const INTERVAL_PATTERN: &str = "^[1-9][0-9]{0,3}[mh]$";
-/// Snapshots that stay.
+/// Good snapshots that may be kept: each is looked at in turn, one an interval.
 pub(super) const SNAPSHOTS_MAX: u32 = 1_000;

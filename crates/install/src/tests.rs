@@ -173,13 +173,9 @@ fn every_value_has_an_effect() {
         ("\"storage\":\"7Gi\"", |v| v.authority.storage.size = "7Gi".into()),
         ("\"storageClassName\":\"fast\"", |v| v.authority.storage.class_name = "fast".into()),
         ("\"claimName\":\"elsewhere\"", |v| v.authority.snapshots.claim = "elsewhere".into()),
-        ("--snapshot-interval=15m", |v| {
-            v.authority.snapshots.claim = "elsewhere".into();
-            v.authority.snapshots.interval = "15m".into();
-        }),
-        ("--snapshot-keep=96", |v| {
-            v.authority.snapshots.claim = "elsewhere".into();
-            v.authority.snapshots.keep = 96;
+        ("--snapshot-interval=15m\",\"--snapshot-keep=96", |v| {
+            let (claim, interval) = ("elsewhere".into(), "15m".into());
+            v.authority.snapshots = values::Snapshots { claim, interval, keep: 96 };
         }),
         ("\"port\":7443", |v| v.network_policies.api_server.ports = vec![7443]),
         ("\"port\":9418", |v| v.network_policies.git.ports = vec![9418]),

@@ -64,7 +64,8 @@ pub(crate) async fn measure(binary: &Path, keys: usize) -> Result<()> {
 /// What is told once none is under way.
 async fn settled(server: &Served) -> Result<Value> {
     loop {
-        let (code, mut told) = once(server.addr, &Ask::new("GET", PATH, &server.root, None)).await?;
+        let (code, mut told) =
+            once(server.addr, &Ask::new("GET", PATH, &server.root, None)).await?;
         ensure!(code == 200, "{code} {told}");
         let told = told["data"].take();
         if told["running"].is_null() && !told["snapshots"].as_array().is_none_or(Vec::is_empty) {

@@ -17,7 +17,6 @@ const TIME: &str = "%Y%m%dT%H%M%S";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
-    /// It was due.
     Scheduled,
     /// Somebody asked for it.
     Requested,
@@ -27,9 +26,7 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Trial {
-    /// Not yet.
     Untried,
-    /// Every record opened.
     Good,
     /// It failed, or what lies there now is not what was tried.
     Bad,

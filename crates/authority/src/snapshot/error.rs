@@ -32,7 +32,6 @@ pub(crate) enum SnapshotError {
     Count {
         /// As its header says.
         told: u64,
-        /// What was found.
         found: u64,
     },
     /// The MAC is not this authority's.
@@ -53,7 +52,6 @@ pub(crate) enum SnapshotError {
     /// The place did not answer in time.
     #[error("{doing} took longer than {} s and was given up", .limit.as_secs_f32())]
     Hung {
-        /// What was done.
         doing: &'static str,
         /// How long it may take.
         limit: Duration,

@@ -21,7 +21,6 @@ use crate::storage::Pair;
 
 pub(super) const MAGIC: &[u8; 8] = b"RGNTSNAP";
 
-/// The layout above.
 pub(super) const VERSION: u16 = 1;
 
 /// A header is some 150 bytes.

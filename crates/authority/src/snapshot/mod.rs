@@ -5,7 +5,7 @@
 //!                │                                            │                    each with a deadline
 //!                ├─▶ trial ◀── reader ◀───────────────────────┘
 //!                │     └▶ a data file of its own, every record opened, deleted
-//!                ├─▶ recheck: earlier ones, read through
+//!                ├─▶ earlier ones, read through
 //!                ├─▶ retention (pure): which go
 //!                └─▶ history, standing (pure): what is said of them
 //! restore: a snapshot → a new data file, without any key

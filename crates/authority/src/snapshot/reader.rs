@@ -19,7 +19,6 @@ pub(super) struct SnapshotReader<R: Read> {
     chunks: u64,
 }
 
-/// What comes next.
 pub(super) enum Part {
     Records(Vec<Pair>),
     /// All of it was as it was written; whose it is, the MAC says.
@@ -27,7 +26,7 @@ pub(super) enum Part {
 }
 
 impl<R: Read> SnapshotReader<R> {
-    /// Reads the header.
+    /// Reads the header. Fails where it is no snapshot, of another format, or damaged.
     pub(super) fn begin(mut from: R) -> Result<Self, SnapshotError> {
         let mut fixed = [0; MAGIC.len() + 2 + 4];
         read_exact(&mut from, &mut fixed)?;

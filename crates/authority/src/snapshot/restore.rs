@@ -13,14 +13,14 @@ use super::load::load;
 use super::reader::SnapshotReader;
 use super::restored::{RESTORED_KEY, Restored};
 
-/// What was restored.
+/// What a restored data file holds, and of whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoredFile {
     /// Id of the authority that made the snapshot.
     pub cluster: String,
     /// When the snapshot was taken.
     pub taken: Timestamp,
-    /// Records in it.
+    /// How many records it has, without the note of the restore.
     pub keys: u64,
     /// How often this authority has been restored.
     pub epoch: u64,

@@ -8,7 +8,7 @@ use super::format::{HASH_LEN, Trailer};
 use crate::barrier::Keyring;
 use crate::random;
 
-/// Where it lies.
+/// Storage key, below those of the seal.
 pub(crate) const RESTORED_KEY: &str = "seal/restored";
 
 /// That a data file was made from a snapshot, and from which.

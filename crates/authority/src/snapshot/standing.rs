@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-/// How snapshots stand.
+/// Whether the newest good snapshot is young enough, and what is in the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Standing {
@@ -17,7 +17,6 @@ pub(crate) enum Standing {
     Overdue,
 }
 
-/// What is known.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
     /// Since when the authority can make any: its unsealing.

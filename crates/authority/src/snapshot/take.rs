@@ -30,7 +30,6 @@ pub(super) struct Writing {
     pub(super) limit: Duration,
 }
 
-/// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Written {
     pub(super) keys: u64,

@@ -17,7 +17,6 @@ use crate::barrier::{Barrier, KEYRING_KEY, Keyring};
 use crate::seal::{CONFIG_KEY, ROOT_KEY, SHARES_KEY, SealConfig, SealedShare};
 use crate::storage::{Pair, read_all};
 
-/// What was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tried {
     pub(super) taken: jiff::Timestamp,

@@ -17,7 +17,7 @@ pub(super) struct SnapshotWriter<W: Write> {
 }
 
 impl<W: Write> SnapshotWriter<W> {
-    /// Writes the header.
+    /// Writes the header, which says how many records will come.
     pub(super) fn begin(to: W, header: &Header) -> Result<Self, SnapshotError> {
         let text = serde_json::to_vec(header).map_err(std::io::Error::from)?;
         let len = u32::try_from(text.len()).map_err(std::io::Error::other)?;
@@ -29,7 +29,7 @@ impl<W: Write> SnapshotWriter<W> {
         Ok(writer)
     }
 
-    /// Adds records.
+    /// Adds records; what makes a whole chunk is written.
     pub(super) fn add(&mut self, records: &[Pair]) -> Result<(), SnapshotError> {
         for (key, value) in records {
             // A long record has a chunk of its own.

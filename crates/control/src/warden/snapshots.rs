@@ -1,20 +1,13 @@
-//! What the embedded authority tells of its snapshots, as RuntimeAuthority status says it. It takes them itself; warden only
-//! looks, and knows by itself when the newest one is too old, also while the authority tells nothing.
+//! What the embedded authority tells of its snapshots, as RuntimeAuthority status says it. Pure. It takes them itself; warden
+//! only looks, and knows by itself when the newest one is too old, also while the authority tells nothing.
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use regent_api::RuntimeAuthorityStatus;
 use regent_api::condition::{self, SNAPSHOTS_CURRENT, Verdict};
 use regent_api::runtime_authority::LastSnapshot;
-use regent_api::{RuntimeAuthority, RuntimeAuthorityStatus};
-use regent_vault::{Error as Vault, Method};
 use serde::Deserialize;
 use serde_json::Value;
-
-use super::ctx::Ctx;
-use super::memory::Memory;
-
-/// Where it tells of them.
-const PATH: &str = "sys/regent/snapshots";
 
 /// How often it is asked while it is in order and takes any.
 const LOOK_EVERY: SignedDuration = SignedDuration::from_secs(30);
@@ -29,7 +22,7 @@ pub(super) struct SnapshotsSeen {
 
 /// Its answer, as far as it is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub(super) struct Told {
+struct Told {
     #[serde(default)]
     configured: bool,
     #[serde(default)]
@@ -67,40 +60,18 @@ pub(super) enum SnapshotsSaid {
     Known(Verdict, Option<LastSnapshot>),
 }
 
-impl Ctx {
-    /// Asks for them where that is due; what cannot be read now is asked for the next time.
-    pub(super) async fn look_at_snapshots(
-        &self,
-        authority: &RuntimeAuthority,
-        memory: &mut Memory,
-        is_full: bool,
-    ) {
-        if authority.spec.external.is_some() {
-            memory.snapshots = None;
-            return;
-        }
-        let now = self.operator.now();
-        if !is_full && !memory.snapshots.as_ref().is_none_or(|seen| seen.is_due(now)) {
-            return;
-        }
-        let Ok(link) = memory.link(authority, &self.operator) else { return };
-        let told = match link.session.request(Method::GET, PATH, None).await {
-            Ok(answer) => parse(answer),
-            // A release that knows nothing of snapshots.
-            Err(Vault::NotFound { .. }) => None,
-            Err(error) => {
-                tracing::debug!(%error, "snapshots could not be looked at");
-                return;
-            }
-        };
-        memory.snapshots = Some(SnapshotsSeen { at: now, told });
-    }
-}
-
 impl SnapshotsSeen {
+    /// What `answer` says, of the time `at`; `None` is the answer of a release that knows nothing of snapshots.
+    pub(super) fn new(answer: Option<Value>, at: Timestamp) -> Self {
+        Self { at, told: parse(answer) }
+    }
+
     /// One that takes none is asked with everything else: to take some it is started anew.
-    fn is_due(&self, now: Timestamp) -> bool {
-        self.told.is_some() && now.duration_since(self.at) >= LOOK_EVERY
+    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+        // What is not as it is to be is looked at whenever warden looks at all.
+        let is_current = |told: &Told| told.standing == "current";
+        let pause = now.duration_since(self.at) < LOOK_EVERY;
+        self.told.as_ref().is_some_and(|told| !(pause && is_current(told)))
     }
 }
 
@@ -216,7 +187,7 @@ mod tests {
             "last_error": error.map(|error| json!({ "error": error, "at": at(9).to_string() })),
             "snapshots": [], "running": null, "restored": null,
         } });
-        SnapshotsSeen { at: at(0), told: parse(Some(answer)) }
+        SnapshotsSeen::new(Some(answer), at(0))
     }
 
     fn after(old: &RuntimeAuthorityStatus, said: &SnapshotsSaid) -> RuntimeAuthorityStatus {
@@ -268,14 +239,12 @@ mod tests {
     #[test]
     fn where_none_are_taken_that_is_said_and_of_anothers_authority_nothing() {
         let none = RuntimeAuthorityStatus::default();
-        let silent = SnapshotsSeen {
-            at: at(0),
-            told: parse(Some(json!({ "data": { "configured": false } }))),
-        };
+        let silent = SnapshotsSeen::new(Some(json!({ "data": { "configured": false } })), at(0));
         let status = after(&none, &said(true, Some(&silent), true, at(0)));
         assert_eq!(told(&status), "Unknown NotConfigured");
         assert_eq!(status.snapshot, None);
         assert!(!silent.is_due(at(9_999)), "it is asked with everything else");
+        assert!(seen("failing", Some("full")).is_due(at(5)) && seen("waiting", None).is_due(at(5)));
         assert!(seen("current", None).is_due(at(30)) && !seen("current", None).is_due(at(29)));
         let fine = after(&none, &said(true, Some(&seen("current", None)), true, at(0)));
         assert_eq!(after(&fine, &said(false, None, true, at(0))), none);

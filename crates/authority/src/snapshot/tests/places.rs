@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use super::{Rig, told};
 use crate::snapshot::place::{Place, Placed, Upload};
 
-/// What goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fault {
     None,

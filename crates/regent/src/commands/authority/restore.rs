@@ -18,7 +18,7 @@ use crate::output::{Format, Out};
 The folder of the data file is made if it is not there. Nothing is written over: the data file must not be there. It is whole or is not made. All in it stays sealed, so that no
 key is needed here; what was written after the snapshot is not in it.")]
 pub struct RestoreArgs {
-    /// The snapshot.
+    /// File of the snapshot, as `regent authority snapshot` names it.
     pub file: PathBuf,
     /// Where the new data file is to be: authority.redb in the folder that `regent authority serve` is given.
     #[arg(long)]
