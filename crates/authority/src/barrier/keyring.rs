@@ -85,7 +85,7 @@ impl Keyring {
         let keyed =
             |key: &[u8]| <Hmac<Sha256> as Mac>::new_from_slice(key).map_err(|_| BarrierError::Mac);
         let mut derived = keyed(self.root.as_slice())?;
-        derived.update(b"regent snapshot, version 1");
+        derived.update(b"regent-snapshot/1");
         keyed(&Zeroizing::new(<[u8; 32]>::from(derived.finalize().into_bytes()))[..])
     }
 
