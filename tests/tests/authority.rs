@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use regent_tests::binary::{path, run};
-use regent_vault::{Client, Config};
+use regent_types::Sensitive;
+use regent_vault::{Client, Config, Method, Session, Token};
 
 /// A served authority. Killed when dropped.
 struct Served {
@@ -19,10 +20,15 @@ struct Served {
 impl Served {
     /// Starts it on a free loopback port and waits until it says where it answers.
     fn start(data: &Path, audit: &str) -> Self {
+        Self::start_with(data, audit, &[])
+    }
+
+    fn start_with(data: &Path, audit: &str, further: &[&str]) -> Self {
         let mut child = Command::new(path().unwrap())
             .args(["--log-format", "json", "authority", "serve", "--listen", "127.0.0.1:0"])
             .args(["--audit-log", audit, "--grace", "5s", "--data-dir"])
             .arg(data)
+            .args(further)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -90,6 +96,114 @@ fn plain_http_beyond_loopback_is_refused() {
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains("PlainBeyondLoopback") && said.contains("--tls-dir"), "{said}");
+}
+
+/// Sends a request without a token, as the one that initializes does.
+fn made(address: &str) -> serde_json::Value {
+    use std::io::{Read, Write};
+    let body = r#"{"secret_shares": 1, "secret_threshold": 1}"#;
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let head = "PUT /v1/sys/init HTTP/1.1\r\nhost: a\r\nconnection: close\r\n";
+    write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let at = answer.find("\r\n\r\n").unwrap() + 4;
+    serde_json::from_str(&answer[at..]).unwrap()
+}
+
+/// Everything was lost but one snapshot and one share: `regent authority restore`, and it goes on.
+#[tokio::test]
+async fn what_a_snapshot_holds_is_there_after_everything_else_was_lost() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, snapshots) = (place.path().join("data"), place.path().join("snapshots"));
+    std::fs::create_dir(&snapshots).unwrap();
+    let audit = place.path().join("audit.log").display().to_string();
+    let further = ["--snapshot-dir", &snapshots.display().to_string()];
+    let served = Served::start_with(&data, &audit, &further);
+    let made = made(&served.address);
+    let share = base64(made["keys_base64"][0].as_str().unwrap());
+    let token = made["root_token"].as_str().unwrap().to_owned();
+    served.client().unseal(&share).await.unwrap();
+    let session = |served: &Served| {
+        Session::with_token(served.client(), Token::new(Sensitive::new(token.clone())))
+    };
+    let mount = serde_json::json!({ "type": "kv-v2" });
+    session(&served).request(Method::POST, "sys/mounts/secret", Some(&mount)).await.unwrap();
+    for number in 0..50 {
+        let body = serde_json::json!({ "data": { "v": number } });
+        let path = format!("secret/data/app/{number}");
+        session(&served).request(Method::POST, &path, Some(&body)).await.unwrap();
+    }
+    let env = [
+        ("VAULT_ADDR".to_owned(), format!("http://{}", served.address)),
+        ("VAULT_TOKEN".to_owned(), token.clone()),
+    ];
+    let taken = run(&["authority", "snapshot", "-o", "json"], &env).unwrap();
+    let said = String::from_utf8_lossy(&[taken.stdout.clone(), taken.stderr].concat()).into_owned();
+    assert_eq!(taken.status.code(), Some(0), "{said}");
+    let taken: serde_json::Value = serde_json::from_slice(&taken.stdout).unwrap();
+    assert_eq!(taken["trial"], "good", "{taken}");
+    let file = snapshots.join(taken["name"].as_str().unwrap());
+    // Killed, and its storage gone.
+    drop(served);
+    std::fs::remove_dir_all(&data).unwrap();
+
+    let data = place.path().join("new");
+    let data_file = data.join("authority.redb").display().to_string();
+    let restore = ["authority", "restore", &file.display().to_string(), "--data-file", &data_file];
+    assert_eq!(run(&restore, &[]).unwrap().status.code(), Some(0));
+    let again = run(&restore, &[]).unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("DataFileExists"));
+    let served = Served::start_with(&data, &audit, &further);
+    let health = served.client().health().await.unwrap();
+    assert!(health.initialized && health.sealed);
+    served.client().unseal(&share).await.unwrap();
+    for number in 0..50 {
+        let path = format!("secret/data/app/{number}");
+        let found = session(&served).request(Method::GET, &path, None).await.unwrap().unwrap();
+        assert_eq!(found["data"]["data"]["v"], number);
+    }
+    let path = "sys/regent/snapshots";
+    let told = session(&served).request(Method::GET, path, None).await.unwrap().unwrap();
+    let restored = &told["data"]["restored"];
+    assert_eq!((&restored["epoch"], &restored["authentic"]), (&1.into(), &true.into()), "{told}");
+    assert_eq!(restored["from"], taken["name"]);
+}
+
+/// C20: a place that is not there holds up neither a start nor a stop, and is told; one inside the storage is refused.
+#[tokio::test]
+async fn a_place_that_is_not_there_is_red_and_in_nobodys_way() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    let audit = place.path().join("audit.log").display().to_string();
+    let inside = data.join("snapshots").display().to_string();
+    let text = data.display().to_string();
+    let args = ["authority", "serve", "--data-dir", &text, "--listen", "127.0.0.1:0"];
+    let refused = run(&[&args[..], &["--snapshot-dir", &inside]].concat(), &[]).unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("SnapshotsInside"));
+
+    let further = ["--snapshot-dir", "/nowhere/at/all"];
+    let served = Served::start_with(&data, &audit, &further);
+    let made = made(&served.address);
+    served.client().unseal(&base64(made["keys_base64"][0].as_str().unwrap())).await.unwrap();
+    let env = [
+        ("VAULT_ADDR".to_owned(), format!("http://{}", served.address)),
+        ("VAULT_TOKEN".to_owned(), made["root_token"].as_str().unwrap().to_owned()),
+    ];
+    let failed = run(&["authority", "snapshot"], &env).unwrap();
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert_eq!(failed.status.code(), Some(1), "{said}");
+    assert!(said.contains("SnapshotFailed") && said.contains("/nowhere/at/all"), "{said}");
+    let began = std::time::Instant::now();
+    assert_eq!(served.stop().0, Some(0));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+fn base64(text: &str) -> Sensitive<Vec<u8>> {
+    use base64::Engine as _;
+    Sensitive::new(base64::engine::general_purpose::STANDARD.decode(text).unwrap())
 }
 
 /// What `bao` is told, and what it must say of it; `{name}` is what an earlier command said. Each ends with success.

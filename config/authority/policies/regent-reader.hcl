@@ -16,6 +16,9 @@ path "sys/policies/acl/*" {
 path "auth/kubernetes/config" {
   capabilities = ["read"]
 }
+path "sys/regent/snapshots" {
+  capabilities = ["read", "update"]
+}
 path "sys/policies/acl" {
   capabilities = ["list"]
 }

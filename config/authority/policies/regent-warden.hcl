@@ -22,6 +22,9 @@ path "secret/config" {
 path "regent/config" {
   capabilities = ["read"]
 }
+path "sys/regent/snapshots" {
+  capabilities = ["read"]
+}
 path "regent/metadata/ledger/*" {
   capabilities = ["list"]
 }

@@ -9,6 +9,8 @@ pub const READY: &str = "Ready";
 pub const AUDITED: &str = "Audited";
 /// On RuntimeAuthority: its certificates are in order.
 pub const TRANSPORT: &str = "Transport";
+/// On RuntimeAuthority: the embedded authority has a young snapshot that was restored on trial.
+pub const SNAPSHOTS_CURRENT: &str = "SnapshotsCurrent";
 
 /// Longest message kept, in bytes; etcd holds every status of every object.
 pub const MESSAGE_LEN_MAX: usize = 1024;

@@ -161,6 +161,24 @@ pub struct AcceptedRestore {
     pub heads: BTreeMap<String, String>,
 }
 
+/// The newest snapshot that was restored on trial, and what is wrong since.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastSnapshot {
+    /// When it was taken: its age is how much could be lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<Time>,
+    /// Name of its file at the place of the snapshots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Records in it, every one of which could be read when it was restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<i64>,
+    /// What was wrong with the place or with a snapshot when they were last looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// The state of the authority, as warden last found it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -198,6 +216,9 @@ pub struct RuntimeAuthorityStatus {
     /// When the certificate that warden made for the authority expires; it is renewed before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_expires: Option<Time>,
+    /// The newest snapshot of the embedded authority that was restored on trial; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<LastSnapshot>,
     /// Last heads of the ledger chains: writer → `day/seq:hash`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub ledger_heads: BTreeMap<String, String>,
@@ -210,8 +231,9 @@ pub struct RuntimeAuthorityStatus {
     /// Generation of the spec this status speaks of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready` (reasons `Active`, `Unreachable`, `Sealed`, `NoUnsealIdentity`, `InitializedKeysLost`, …), `Audited`, and
-    /// `Transport` (`Served`, `OwnCertificate`, or what keeps warden from making certificates).
+    /// `Ready` (reasons `Active`, `Unreachable`, `Sealed`, `NoUnsealIdentity`, `InitializedKeysLost`, …), `Audited`,
+    /// `SnapshotsCurrent` (of the embedded authority: `RestoredOnTrial`, `SnapshotFailed`, `SnapshotOverdue`,
+    /// `NotConfigured`, …), and `Transport` (`Served`, `OwnCertificate`, or what keeps warden from making certificates).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

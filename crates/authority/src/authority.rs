@@ -49,6 +49,17 @@ impl Authority {
         self.core.audit.reopen().await
     }
 
+    /// Takes snapshots as [`Options::snapshots`] says, for ever; ends at once where it says nothing. Dropping it gives up
+    /// what is under way, and must come before [`Authority::close`].
+    pub fn keep_snapshots(&self) -> impl Future<Output = ()> + Send + 'static {
+        let snapshots = self.core.snapshots.clone();
+        async move {
+            if let Some(snapshots) = snapshots {
+                snapshots.keep().await;
+            }
+        }
+    }
+
     /// The newest lines of an [`crate::Audit::Memory`] log; empty for a file.
     #[must_use]
     pub fn audit_lines(&self) -> Vec<String> {

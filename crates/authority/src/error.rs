@@ -1,6 +1,7 @@
 //! Why a call was not answered. Never a value: messages name fields, paths, versions.
 
 use crate::barrier::BarrierError;
+use crate::snapshot::SnapshotError;
 use crate::storage::StoreError;
 
 /// Why a call was not answered; `http::status` maps each to its code.
@@ -58,6 +59,9 @@ pub(crate) enum InternalCause {
     /// A stored record does not read as what it must be.
     #[error("stored {0} is not readable")]
     Corrupt(&'static str),
+    /// What is known of snapshots could not be read.
+    #[error("snapshots failed")]
+    Snapshot(#[source] SnapshotError),
     /// Something could not be written as JSON.
     #[error("{0} cannot be encoded")]
     Encode(&'static str),
@@ -109,6 +113,17 @@ impl From<BarrierError> for ApiError {
             BarrierError::Sealed => Self::Sealed,
             BarrierError::Store(source) => source.into(),
             other => Self::Internal(InternalCause::Barrier(other)),
+        }
+    }
+}
+
+impl From<SnapshotError> for ApiError {
+    fn from(error: SnapshotError) -> Self {
+        match error {
+            SnapshotError::Sealed => Self::Sealed,
+            SnapshotError::Store(source) => source.into(),
+            SnapshotError::Barrier(source) => source.into(),
+            other => Self::Internal(InternalCause::Snapshot(other)),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! engines/   sys, token, kubernetes, kv: what answers below a mount
 //! wrapping   an answer kept under a token that fetches it once
 //! lifecycle/ sealed or unsealed; init, unseal, seal, recover, generate-root
+//! snapshot/  all records at a place outside, each restored on trial; restore
 //! audit/     one JSON line per request and per response, values as HMACs
 //! seal/      Shamir shares, the key-encryption key, sealed shares
 //! tokens/    whose a token is             policies  where the policies' texts live
@@ -42,6 +43,7 @@ mod request;
 mod reviewer;
 mod reviews;
 mod seal;
+mod snapshot;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -51,5 +53,6 @@ mod wrapping;
 
 pub use crate::authority::Authority;
 pub use crate::open_error::OpenError;
-pub use crate::options::{Audit, Clock, Options, Storage};
+pub use crate::options::{Audit, Clock, Options, SnapshotOptions, Storage};
 pub use crate::reviewer::{Review, ReviewError, ReviewTarget, TokenReviewer};
+pub use crate::snapshot::{RestoreError, RestoredFile, restore};

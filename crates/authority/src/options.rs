@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -70,12 +71,27 @@ pub struct Options {
     pub version: String,
     /// Source of all times: of leases, versions, audit lines.
     pub clock: Clock,
+    /// Where and how often snapshots are taken; `None`: nowhere.
+    pub snapshots: Option<SnapshotOptions>,
+}
+
+/// Where and how often snapshots are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotOptions {
+    /// Directory that they lie in, outside the authority's own volume. It must be there.
+    pub directory: PathBuf,
+    /// Folder for restores on trial, made when it is needed: room for one more data file. What is in it is removed.
+    pub scratch: PathBuf,
+    /// From the beginning of one to the beginning of the next.
+    pub interval: Duration,
+    /// How many good ones of the schedule stay.
+    pub keep: usize,
 }
 
 impl Options {
     /// Options with the default version and the system's clock.
     pub fn new(storage: Storage, audit: Audit, reviewer: Arc<dyn TokenReviewer>) -> Self {
         let version = concat!("1.15.0+regent.", env!("CARGO_PKG_VERSION")).to_owned();
-        Self { storage, audit, reviewer, version, clock: Clock::system() }
+        Self { storage, audit, reviewer, version, clock: Clock::system(), snapshots: None }
     }
 }

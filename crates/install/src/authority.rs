@@ -11,6 +11,10 @@ use regent_types::identity::Identity;
 pub(super) const PORT: u16 = 8200;
 const DATA: &str = "data";
 const DATA_DIR: &str = "/var/lib/regent";
+const SNAPSHOTS: &str = "snapshots";
+const SNAPSHOTS_DIR: &str = "/var/lib/regent-snapshots";
+/// In the values: whose name the claim has, and whether any are taken.
+const SNAPSHOTS_CLAIM: &str = "authority.snapshots.claim";
 /// Sealed and not initialized are states to work in, for warden: neither unready nor dead.
 const HEALTH: &str = "/v1/sys/health?standbyok=true&sealedcode=200&uninitcode=200";
 /// Starts may wait this many probes of 5 s for the certificate that warden makes: ten minutes.
@@ -51,9 +55,17 @@ fn stateful_set() -> Value {
         "--audit-log",
         "-",
     ];
+    let there = Condition::set(SNAPSHOTS_CLAIM);
+    let snapshots = [
+        format!("--snapshot-dir={SNAPSHOTS_DIR}"),
+        format!("--snapshot-interval={}", at("authority.snapshots.interval")),
+        format!("--snapshot-keep={}", at("authority.snapshots.keep")),
+    ];
+    let snapshots = snapshots.map(|argument| when(&there, json!(argument)));
+    let snapshots_volume = Volume::foreign_claim(SNAPSHOTS, SNAPSHOTS_DIR, SNAPSHOTS_CLAIM);
     let process = Process {
         identity,
-        args: args.map(Value::from).into(),
+        args: args.map(Value::from).into_iter().chain(snapshots).collect(),
         port: ("https", PORT),
         probes: vec![
             ("startupProbe", probe(5, START_PROBES_MAX)),
@@ -61,7 +73,12 @@ fn stateful_set() -> Value {
             ("readinessProbe", probe(5, 2)),
         ],
         resources: "authority.resources".into(),
-        volumes: vec![Volume::account(), Volume::tls(), Volume::claimed(DATA, DATA_DIR)],
+        volumes: vec![
+            Volume::account(),
+            Volume::tls(),
+            Volume::claimed(DATA, DATA_DIR),
+            snapshots_volume,
+        ],
     };
     json!({
         "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": meta(identity),

@@ -80,6 +80,16 @@ impl Volume {
         }
     }
 
+    /// A claim that somebody else makes, named at `path` of the values; nothing where that is empty.
+    pub(super) fn foreign_claim(name: &str, folder: &str, path: &str) -> Self {
+        let there = Condition::set(path);
+        let claim = json!({ "claimName": at(path) });
+        Self {
+            volume: when(&there, json!({ "name": name, "persistentVolumeClaim": claim })),
+            mount: when(&there, json!({ "name": name, "mountPath": folder })),
+        }
+    }
+
     /// A claim that a StatefulSet makes.
     pub(super) fn claimed(name: &str, folder: &str) -> Self {
         Self { volume: Value::Null, mount: json!({ "name": name, "mountPath": folder }) }

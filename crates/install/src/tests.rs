@@ -70,6 +70,27 @@ fn what_is_left_out_leaves_nothing() {
     assert!(!text.contains("regent-intent") && text.contains("regent-bootstrap"));
 }
 
+/// Snapshots lie on a volume that the installation does not make, and nothing is said of them where there is none.
+#[test]
+fn snapshots_are_taken_where_a_claim_is_named_and_nowhere_else() {
+    let pod = |all: &[Value]| {
+        named(all, "StatefulSet", "regent-authority").unwrap()["spec"]["template"]["spec"].clone()
+    };
+    assert!(!pod(&made(|_| {})).to_string().contains("snapshot"));
+    let pod = pod(&made(|v| v.authority.snapshots.claim = "elsewhere".into()));
+    let container = &pod["containers"][0];
+    let args = container["args"].to_string();
+    assert!(args.contains("\"--snapshot-dir=/var/lib/regent-snapshots\""), "{args}");
+    assert!(args.contains("\"--snapshot-interval=1h\",\"--snapshot-keep=24\""), "{args}");
+    let mounts = container["volumeMounts"].as_array().unwrap();
+    assert!(
+        mounts.contains(&json!({ "name": "snapshots", "mountPath": "/var/lib/regent-snapshots" }))
+    );
+    let volume =
+        json!({ "name": "snapshots", "persistentVolumeClaim": { "claimName": "elsewhere" } });
+    assert!(pod["volumes"].as_array().unwrap().contains(&volume));
+}
+
 /// C2-5: an authority that regent did not deploy takes the place of the embedded one.
 #[test]
 fn an_external_authority_leaves_out_the_embedded_one() {
@@ -151,6 +172,11 @@ fn every_value_has_an_effect() {
         }),
         ("\"storage\":\"7Gi\"", |v| v.authority.storage.size = "7Gi".into()),
         ("\"storageClassName\":\"fast\"", |v| v.authority.storage.class_name = "fast".into()),
+        ("\"claimName\":\"elsewhere\"", |v| v.authority.snapshots.claim = "elsewhere".into()),
+        ("--snapshot-interval=15m\",\"--snapshot-keep=96", |v| {
+            let (claim, interval) = ("elsewhere".into(), "15m".into());
+            v.authority.snapshots = values::Snapshots { claim, interval, keep: 96 };
+        }),
         ("\"port\":7443", |v| v.network_policies.api_server.ports = vec![7443]),
         ("\"port\":9418", |v| v.network_policies.git.ports = vec![9418]),
         ("10.9.8.0/24", |v| {

@@ -1,6 +1,6 @@
 //! Whether values can be used: the same limits that the chart's schema states.
 
-use super::limits::{LIST_LEN_MAX, NAMESPACES_MAX, REPLICAS_MAX};
+use super::limits::{LIST_LEN_MAX, NAMESPACES_MAX, REPLICAS_MAX, SNAPSHOTS_MAX};
 use super::values::{Component, Destination, Values};
 use regent_types::explain::{Advice, Explain};
 use regent_types::identity::Identity;
@@ -48,6 +48,16 @@ impl Values {
         within("priorityClassName", self.priority_class_name.len(), 0, 253, "characters")?;
         let class = self.authority.storage.class_name.len();
         within("authority.storage.className", class, 0, 253, "characters")?;
+        let snapshots = &self.authority.snapshots;
+        is(
+            "authority.snapshots.claim",
+            &snapshots.claim,
+            "the name of a claim, or nothing",
+            claim,
+        )?;
+        is("authority.snapshots.interval", &snapshots.interval, "a time such as 1h", interval)?;
+        let (keep, most) = (snapshots.keep as usize, SNAPSHOTS_MAX as usize);
+        within("authority.snapshots.keep", keep, 1, most, "snapshots")?;
         within("namespaces", self.namespaces.len(), 0, NAMESPACES_MAX, "entries")?;
         for namespace in &self.namespaces {
             is("namespaces", namespace, "names of namespaces", name)?;
@@ -125,6 +135,24 @@ fn name(text: &str) -> bool {
         && text.ends_with(inside)
 }
 
+fn claim(text: &str) -> bool {
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.is_empty()
+        || (text.len() <= 253
+            && text.chars().all(|c| inside(c) || c == '-' || c == '.')
+            && text.starts_with(inside)
+            && text.ends_with(inside))
+}
+
+fn interval(text: &str) -> bool {
+    let number = ['m', 'h'].iter().find_map(|unit| text.strip_suffix(*unit));
+    number.is_some_and(|n| {
+        n.len() <= 4
+            && n.starts_with(|c: char| ('1'..='9').contains(&c))
+            && n.chars().all(|c| c.is_ascii_digit())
+    })
+}
+
 fn user(text: &str) -> bool {
     (1..=253).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -164,10 +192,13 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_with_its_field() {
         type Change = fn(&mut Values);
-        let cases: [(&str, Change); 15] = [
+        let cases: [(&str, Change); 18] = [
             ("image.repository", |v| v.image.repository = "Not here".into()),
             ("image.tag", |v| v.image.tag = "1@sha256:beef".into()),
             ("authority.storage.size", |v| v.authority.storage.size = "10 GB".into()),
+            ("authority.snapshots.claim", |v| v.authority.snapshots.claim = "Not a name".into()),
+            ("authority.snapshots.interval", |v| v.authority.snapshots.interval = "0h".into()),
+            ("authority.snapshots.keep", |v| v.authority.snapshots.keep = 0),
             ("log", |v| v.log = String::new()),
             ("namespaces", |v| v.namespaces = vec!["Payments".into()]),
             ("namespaces", |v| v.namespaces = vec!["a".into(); NAMESPACES_MAX + 1]),

@@ -177,6 +177,8 @@ pub struct Authority {
     pub embedded: bool,
     /// Its volume, which an uninstall leaves.
     pub storage: Storage,
+    /// Its snapshots, on a volume of yours.
+    pub snapshots: Snapshots,
     /// What its pod asks for and may use.
     pub resources: Map<String, Value>,
 }
@@ -191,6 +193,22 @@ pub struct Storage {
     /// Its storage class; the cluster's default where empty.
     #[schemars(length(max = 253))]
     pub class_name: String,
+}
+
+/// Where and how often the authority takes snapshots.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Snapshots {
+    /// PersistentVolumeClaim in `regent-system` that they lie on, which you make: on another machine than the authority's
+    /// own volume. None are taken where empty.
+    #[schemars(length(max = 253), regex(pattern = limits::CLAIM_PATTERN))]
+    pub claim: String,
+    /// From one to the next, such as `15m` or `1h`.
+    #[schemars(regex(pattern = limits::INTERVAL_PATTERN))]
+    pub interval: String,
+    /// How many that were restored on trial stay.
+    #[schemars(range(min = 1, max = limits::SNAPSHOTS_MAX))]
+    pub keep: u32,
 }
 
 /// Who may talk to whom.
@@ -317,8 +335,15 @@ impl Default for Authority {
         Self {
             embedded: true,
             storage: Storage::default(),
+            snapshots: Snapshots::default(),
             resources: resources("50m", "64Mi", "512Mi"),
         }
+    }
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self { claim: String::new(), interval: "1h".into(), keep: 24 }
     }
 }
 

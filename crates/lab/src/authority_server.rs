@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::folder::Folder;
 use super::wiring::Wiring;
-use regent_host::hosted::{Hosted, Reserved, Reviewer, Site};
+use regent_host::hosted::{Hosted, Reserved, Reviewer, Site, SnapshotPlan};
 
 pub(super) struct AuthorityServer {
     /// Where it answers, or will once it has a certificate.
@@ -43,11 +43,17 @@ impl AuthorityServer {
             command.arg("--data-dir").arg(storage);
             command.arg("--tls-dir").arg(served.projected.tls_dir());
             command.arg("--kubernetes-token-file").arg(token_file);
+            if let Some(SnapshotPlan { directory, interval, keep }) = &wiring.snapshots {
+                command.arg("--snapshot-dir").arg(directory);
+                command.arg(format!("--snapshot-interval={}s", interval.as_secs()));
+                command.arg(format!("--snapshot-keep={keep}"));
+            }
             let child = spawn(command, &own, &BTreeMap::new())?;
             return Ok(Self { addr, how: How::Process(Box::new(child)) });
         }
         let reviewer = Reviewer::new(token_file, None);
-        let site = Site { folder: storage, audit: None, reviewer };
+        let site =
+            Site { folder: storage, audit: None, reviewer, snapshots: wiring.snapshots.clone() };
         let hosted = Hosted::start(site, Reserved::at(addr)?, None).await?;
         Ok(Self { addr: hosted.addr, how: How::Here(Box::new(hosted)) })
     }

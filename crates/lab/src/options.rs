@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use regent_host::hosted::SnapshotPlan;
 use regent_types::identity::Identity;
 use regent_types::login::Login;
 
@@ -27,6 +28,8 @@ pub struct Options {
     pub identity: Option<PathBuf>,
     /// Folder that outlives the run; a temporary one by default.
     pub data_dir: Option<PathBuf>,
+    /// Where the embedded authority takes snapshots every hour, and how many it keeps; nowhere by default.
+    pub snapshots: Option<SnapshotPlan>,
     /// Port of the API server, 0 for a free one.
     pub api_port: u16,
     /// Port of the authority, 0 for a free one.
@@ -101,6 +104,7 @@ impl Default for Options {
             reference: "main".into(),
             identity: None,
             data_dir: None,
+            snapshots: None,
             api_port: 0,
             authority_port: 0,
             kubeconfig: None,

@@ -14,6 +14,7 @@ use super::options::{AuthorityChoice, Options};
 use super::projected::Projected;
 use super::tokens::Tokens;
 use regent_host::component::Given;
+use regent_host::hosted::SnapshotPlan;
 
 /// Replicas of one component.
 pub(super) const REPLICAS_MAX: u8 = 2;
@@ -34,6 +35,8 @@ pub struct Wiring {
     pub(super) processes: Option<PathBuf>,
     /// How the embedded authority runs as a process.
     pub(super) authority: Option<Arc<AuthorityProcess>>,
+    /// Where the embedded authority takes snapshots.
+    pub(super) snapshots: Option<SnapshotPlan>,
     /// Where a process reaches the API server, by its holder's name, where not at its own address.
     pub(super) api_via: BTreeMap<String, String>,
     /// Variables of a replica's process beside those of all, by its holder's name.
@@ -68,6 +71,7 @@ impl Wiring {
             folder: folder.temporary().to_owned(),
             processes: options.processes.clone(),
             authority: None,
+            snapshots: options.snapshots.clone(),
             api_via: options.api_via.clone(),
             variables: options.variables.clone(),
         };

@@ -62,17 +62,35 @@ async fn published_ca(api: &kube::Client) -> Result<Vec<u8>, Failure> {
         .code(UNREACHABLE))
 }
 
+/// A session with the token that was given, at the address that was given: for it no cluster is needed. `None` where one of
+/// them was not.
+pub fn given_session(args: &ClusterArgs) -> anyhow::Result<Option<Session>> {
+    let Some(address) = args.vault_addr.clone() else { return Ok(None) };
+    let ca_file = args.vault_ca_file.clone();
+    if ca_file.is_none() && address.starts_with("https:") {
+        return Ok(None);
+    }
+    let Some(token) = given_token(args)? else { return Ok(None) };
+    let client = Client::new(Config { address, ca_pem: None, ca_file, deadline: ANSWER_MAX })
+        .map_err(|e| Failure::of("reaching the authority", &e).code(UNREACHABLE))?;
+    Ok(Some(Session::with_token(client, token)))
+}
+
+/// The token in the file that was named, else in `VAULT_TOKEN`.
+fn given_token(args: &ClusterArgs) -> anyhow::Result<Option<Token>> {
+    if let Some(path) = &args.vault_token_file {
+        let text = std::fs::read_to_string(path)?;
+        return Ok(Some(Token::new(text.trim().to_owned().into())));
+    }
+    let token = std::env::var("VAULT_TOKEN").unwrap_or_default();
+    Ok((!token.is_empty()).then(|| Token::new(token.into())))
+}
+
 /// A session that may list, read metadata and read the ledger, and no value.
 pub async fn reader(args: &ClusterArgs, api: &kube::Client) -> anyhow::Result<Session> {
     let client = authority(args, api).await?;
-    if let Some(path) = &args.vault_token_file {
-        let text = std::fs::read_to_string(path)?;
-        return Ok(Session::with_token(client, Token::new(text.trim().to_owned().into())));
-    }
-    if let Ok(token) = std::env::var("VAULT_TOKEN")
-        && !token.is_empty()
-    {
-        return Ok(Session::with_token(client, Token::new(token.into())));
+    if let Some(token) = given_token(args)? {
+        return Ok(Session::with_token(client, token));
     }
     let (mount, jwt) = (login_mount(api).await?, reader_jwt(api).await?);
     let login = client

@@ -5,13 +5,15 @@
 //! connections that stay open, and prints answers a second, the slowest hundredth, and the processor time that the server
 //! took for one answer. Whoever asks runs on the same machine. Figures are printed, never judged.
 //!
-//! `authority BINARY strain [KEYS]` asks the embedded one what strangers and size cost (`strain.rs`).
+//! `authority BINARY strain [KEYS]` asks the embedded one what strangers and size cost (`strain.rs`), and
+//! `authority BINARY snapshot [KEYS]` what a snapshot costs (`snapshot.rs`).
 
 #![allow(clippy::print_stdout, reason = "a tool for the terminal")]
 
 mod api_server;
 mod load;
 mod servers;
+mod snapshot;
 mod strain;
 
 use std::time::Duration;
@@ -62,6 +64,10 @@ async fn main() -> Result<()> {
     if args.next_if_eq("strain").is_some() {
         let keys = args.next().map_or(Ok(100_000), |text| text.parse());
         return strain::measure(binary.as_ref(), keys.context("KEYS is a number")?).await;
+    }
+    if args.next_if_eq("snapshot").is_some() {
+        let keys = args.next().map_or(Ok(100_000), |text| text.parse());
+        return snapshot::measure(binary.as_ref(), keys.context("KEYS is a number")?).await;
     }
     let seconds = args.next().map_or(Ok(2), |text| text.parse()).context("SECONDS is a number")?;
     let span = Duration::from_secs(seconds);

@@ -41,6 +41,17 @@ impl Served {
         Self::start("regent", command, folder, addr, api_server).await
     }
 
+    /// The same, with a place for snapshots.
+    pub(crate) async fn with_snapshots(binary: &Path, api_server: &str) -> Result<Self> {
+        let (folder, addr) = (tempfile::tempdir()?, free()?);
+        let place = folder.path().join("snapshots");
+        std::fs::create_dir(&place)?;
+        let mut command = Command::new(binary);
+        command.args(["authority", "serve", "--listen", &addr.to_string(), "--data-dir"]);
+        command.arg(folder.path().join("data")).arg("--snapshot-dir").arg(place);
+        Self::start("regent", command, folder, addr, api_server).await
+    }
+
     /// `bao server` with one raft node.
     pub(crate) async fn bao(binary: &Path, api_server: &str) -> Result<Self> {
         let (folder, addr, cluster) = (tempfile::tempdir()?, free()?, free()?);

@@ -18,7 +18,9 @@ components:
   orchestrator:
     egress: [{ ports: [{ port: 5432, protocol: TCP }] }]
     resources: { limits: { memory: 1Gi }, requests: null }
-authority: { storage: { size: 20Gi, className: fast } }
+authority:
+  storage: { size: 20Gi, className: fast }
+  snapshots: { claim: elsewhere, interval: 15m, keep: 96 }
 networkPolicies:
   apiServer: { ports: [6443], peers: [{ ipBlock: { cidr: 10.1.2.3/32 } }] }
   authorityClients: [{ namespaceSelector: { matchLabels: { console: "true" } } }]
@@ -80,6 +82,9 @@ fn the_chart_refuses_what_the_command_refuses() {
         "components: { warden: { replicas: 9 } }",
         "components: { kubelet: { enabled: true } }",
         "authority: { storage: { size: 10GB } }",
+        "authority: { snapshots: { claim: 'Not a name' } }",
+        "authority: { snapshots: { interval: 1d } }",
+        "authority: { snapshots: { keep: 0 } }",
         "networkPolicies: { git: { ports: [] } }",
         "networkPolicies: { git: { ports: [70000] } }",
         "externalSecretsCrds: sometimes",

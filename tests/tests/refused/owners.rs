@@ -193,6 +193,9 @@ fn to_the_configuration() -> Vec<Request> {
         may(Method::GET, "auth/kubernetes/config", watchers),
         may(Method::GET, "auth/kubernetes/role/regent-warden", watchers),
         may(Method::GET, "sys/audit", &[Warden]),
+        may(Method::GET, "sys/regent/snapshots", watchers),
+        // No place is declared: nothing is taken.
+        may(Method::POST, "sys/regent/snapshots", &[Reader]),
         may(Method::GET, "auth/token/accessors?list=true", &[Reader]),
         may(Method::GET, "auth/token/roles?list=true", &[Reader]),
         may(Method::GET, "auth/token/roles/none", &[]),

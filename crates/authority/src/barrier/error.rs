@@ -25,6 +25,9 @@ pub(crate) enum BarrierError {
         /// The term it names.
         term: u32,
     },
+    /// No MAC could be made with the derived key.
+    #[error("no MAC")]
+    Mac,
     /// The operating system gave no random bytes.
     #[error("no random bytes")]
     Random,

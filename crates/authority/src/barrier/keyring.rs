@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aes_gcm::{Aes256Gcm, KeyInit as _};
+use hmac::{Hmac, Mac};
 use jiff::Timestamp;
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::error::BarrierError;
@@ -75,6 +77,16 @@ impl Keyring {
     /// The key of the HMACs that name tokens in storage.
     pub(crate) fn index_key(&self) -> Zeroizing<[u8; 32]> {
         self.index.clone()
+    }
+
+    /// A MAC under a key that only who opens the seal can derive, the same for every term: it says of a snapshot that it was
+    /// made here.
+    pub(crate) fn snapshot_mac(&self) -> Result<Hmac<Sha256>, BarrierError> {
+        let keyed =
+            |key: &[u8]| <Hmac<Sha256> as Mac>::new_from_slice(key).map_err(|_| BarrierError::Mac);
+        let mut derived = keyed(self.root.as_slice())?;
+        derived.update(b"regent-snapshot/1");
+        keyed(&Zeroizing::new(<[u8; 32]>::from(derived.finalize().into_bytes()))[..])
     }
 
     /// The same with one more key, which seals from now on.

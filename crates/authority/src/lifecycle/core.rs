@@ -16,6 +16,7 @@ use crate::open_error::OpenError;
 use crate::options::{Audit, Clock, Options};
 use crate::reviewer::TokenReviewer;
 use crate::reviews::Reviews;
+use crate::snapshot::Snapshots;
 use crate::storage::{Backend, Store};
 
 pub(crate) struct Core {
@@ -28,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) version: String,
     pub(crate) turns: Turns,
     pub(crate) strangers: Strangers,
+    /// `None` where no place is declared.
+    pub(crate) snapshots: Option<Arc<Snapshots>>,
     /// What is stored of the seal, so that nobody asks the disk about it.
     pub(super) seal: SealCache,
     pub(super) unsealed: RwLock<Option<Arc<Unsealed>>>,
@@ -50,8 +53,13 @@ impl Core {
             };
             OpenError::Audit { path, source }
         })?;
+        let barrier = Arc::new(Barrier::new(store.clone(), None));
+        let snapshots = options.snapshots.as_ref().map(|snapshots| {
+            let (store, barrier) = (store.clone(), barrier.clone());
+            Arc::new(Snapshots::new(snapshots, store, barrier, options.clock.clone()))
+        });
         Ok(Self {
-            barrier: Arc::new(Barrier::new(store.clone(), None)),
+            barrier,
             store,
             stripes: Arc::new(Stripes::new()),
             audit,
@@ -60,6 +68,7 @@ impl Core {
             version: options.version,
             turns: Turns::default(),
             strangers: Strangers::default(),
+            snapshots,
             seal,
             unsealed: RwLock::new(None),
             transition: Mutex::default(),

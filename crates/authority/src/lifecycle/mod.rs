@@ -13,6 +13,7 @@ mod core;
 mod generate_root;
 mod init;
 mod recover;
+mod restored;
 mod root_attempt;
 mod rotate;
 mod seal_cache;

@@ -326,6 +326,16 @@ fn make(builder: &Builder, path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Opens or makes a data file that nobody serves from.
+pub(super) fn open_aside(path: &Path) -> Result<Database, StoreError> {
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        open_file(&builder, path)
+    }));
+    opened.unwrap_or_else(|_| Err(StoreError::senseless()))
+}
+
 fn open_file(builder: &Builder, path: &Path) -> Result<Database, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);

@@ -6,6 +6,8 @@
 //!                                └─ looks: snapshots, by who asks; listings on the blocking pool
 //! ```
 //!
+//! `export` and `import` are how all records leave for a snapshot and come back as another data file.
+//!
 //! `Store` knows nothing of encryption: keys are paths in clear, values are what the barrier
 //! sealed, except below `seal/`, where the seal keeps what must be readable while sealed
 //! (ciphertext and settings only). One table of records and one of their parts where they are long; a commit either
@@ -16,6 +18,8 @@ mod chunks;
 mod committer;
 mod database;
 mod error;
+mod export;
+mod import;
 mod snapshot;
 mod store;
 #[cfg(test)]
@@ -28,5 +32,7 @@ pub(crate) use self::database::Backend;
 #[cfg(test)]
 pub(crate) use self::database::OpenWith;
 pub(crate) use self::error::StoreError;
+pub(crate) use self::export::{Export, Pair};
+pub(crate) use self::import::{Import, read_all};
 pub(crate) use self::store::{Snapshot, Store};
 pub(crate) use self::write::Write;

@@ -3,6 +3,7 @@
 //! To begin a read transaction and to find the table costs as much as reading. Nothing is kept while
 //! a commit is under way that would keep its pages from being used again.
 
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -24,6 +25,13 @@ pub(super) struct Records {
 }
 
 impl Records {
+    pub(super) fn new(
+        records: ReadOnlyTable<&'static str, &'static [u8]>,
+        chunks: ReadOnlyTable<u64, &'static [u8]>,
+    ) -> Self {
+        Self { records, chunks }
+    }
+
     pub(super) fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let found = self.records.get(key).map_err(StoreError::of)?;
         found.map(|record| chunks::whole(record.value(), &self.chunks)).transpose()
@@ -38,6 +46,18 @@ impl Records {
         Ok(range.map(|entry| {
             let (key, _) = entry.map_err(StoreError::of)?;
             Ok(key.value().to_owned())
+        }))
+    }
+
+    /// Keys with the whole of their records, in order.
+    pub(super) fn pairs_from(
+        &self,
+        from: Bound<&str>,
+    ) -> Result<impl Iterator<Item = Result<(String, Vec<u8>), StoreError>>, StoreError> {
+        let range = self.records.range::<&str>((from, Bound::Unbounded)).map_err(StoreError::of)?;
+        Ok(range.map(|entry| {
+            let (key, record) = entry.map_err(StoreError::of)?;
+            Ok((key.value().to_owned(), chunks::whole(record.value(), &self.chunks)?))
         }))
     }
 
@@ -96,7 +116,7 @@ impl Snapshots {
         let transaction = database.begin_read().map_err(StoreError::of)?;
         let records = transaction.open_table(TABLE).map_err(StoreError::of)?;
         let chunks = transaction.open_table(CHUNKS).map_err(StoreError::of)?;
-        let records = Records { records, chunks };
+        let records = Records::new(records, chunks);
         let snapshot = Arc::new(Snapshot { records, transaction });
         let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
         // What was taken before a commit is not kept after it.

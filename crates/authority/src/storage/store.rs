@@ -10,6 +10,7 @@ use super::check::{self, Checked};
 use super::committer::{self, Commit, Condition, Gauge, Job, QUEUE_LEN_MAX};
 use super::database::{Backend, OpenDatabase};
 use super::error::StoreError;
+use super::export::{Export, Pair};
 use super::snapshot::Records;
 use super::write::Write;
 
@@ -133,6 +134,27 @@ impl Store {
             Ok(keys)
         })
         .await
+    }
+
+    /// All records as of now, to be read by [`Store::part`]. Waits until the file is known to be undamaged: what is missing
+    /// from a damaged one would be missing from its snapshot.
+    pub(crate) async fn export(&self) -> Result<Arc<Export>, StoreError> {
+        check::passed(&self.checked).await?;
+        let open = self.open.clone();
+        let begun = tokio::task::spawn_blocking(move || open.with(Export::begin)).await;
+        begun.map_err(|_| StoreError::Closed)?.map(Arc::new)
+    }
+
+    /// Records of `export` after the key `after`, until they are `bytes` or more; none at the end.
+    pub(crate) async fn part(
+        &self,
+        export: &Arc<Export>,
+        after: Option<String>,
+        bytes: usize,
+    ) -> Result<Vec<Pair>, StoreError> {
+        let (open, export) = (self.open.clone(), export.clone());
+        let read = move || open.with(|_| export.part(after.as_deref(), bytes));
+        tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Closed)?
     }
 
     /// Commits `writes` together; when this returns they are on disk. Once queued they happen even

@@ -110,6 +110,11 @@ impl App {
         self.authority.core()
     }
 
+    /// Takes snapshots until it is dropped.
+    pub(crate) fn keep_snapshots(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.authority.keep_snapshots()
+    }
+
     /// The newest lines of the audit log.
     pub(crate) fn audit_lines(&self) -> Vec<Value> {
         let lines = self.authority.audit_lines();

@@ -14,6 +14,7 @@ use super::Error;
 use super::link::Link;
 use super::plan::Rest;
 use super::repairs::Repairs;
+use super::snapshots::SnapshotsSeen;
 
 /// Events kept while the ledger cannot be written; one unseal makes one.
 const PENDING_MAX: usize = 256;
@@ -31,6 +32,8 @@ pub(super) struct Memory {
     pub(super) was_sealed: bool,
     /// Whether an audit device was on when the configuration was last observed.
     pub(super) audited: Option<bool>,
+    /// What the embedded authority told of its snapshots, and when; `None`: not asked yet, or not its business.
+    pub(super) snapshots: Option<SnapshotsSeen>,
     /// Certificates whose issue this process has put among the events; the chain drops repeats.
     pub(super) certificates: BTreeSet<String>,
     pub(super) link: Option<Arc<Link>>,

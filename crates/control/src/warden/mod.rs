@@ -14,6 +14,7 @@
 //!   reconcile         the loop over these steps; ctx, link and memory are what it goes on with
 //!   report            what it came to, in the status; ledger_event: in the ledger
 //!   operator_actions  what only people do: unseal, recover; operator_login: join, repair a login
+//!   snapshots         what the embedded authority tells of them; snapshot_look asks it
 //!   serving           whether anything is served yet
 //!   transport         a loop of its own over certificates; it reports to this one
 //! ```
@@ -23,8 +24,8 @@
 //! Kubernetes, reads them back, and only then goes on; a crash in between is `InitializedKeysLost`,
 //! for an authority that is empty by construction.
 //!
-//! While the authority rests in order it is asked one thing, its health, every 5 s and whenever
-//! the RuntimeAuthority changes; its configuration is compared every 10 minutes and after every
+//! While the authority rests in order it is asked its health, every 5 s and whenever the RuntimeAuthority changes, and every
+//! 30 s how its snapshots stand, where it takes any (every 5 s while they are not as they are to be); its configuration is compared every 10 minutes and after every
 //! change of health.
 
 mod apply;
@@ -52,6 +53,8 @@ mod root_tokens;
 mod sealed_shares;
 mod serving;
 mod share_plan;
+mod snapshot_look;
+mod snapshots;
 mod status;
 mod transport;
 mod unseal;

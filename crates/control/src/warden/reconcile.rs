@@ -80,12 +80,16 @@ pub(super) fn error_policy(
 impl Ctx {
     async fn pass(&self, authority: &RuntimeAuthority, memory: &mut Memory) -> Pass {
         if let Some(rest) = self.health_alone(authority, memory).await {
+            self.look_at_snapshots(authority, memory, false).await;
             return Pass { result: Ok(rest), health: Some(Health::Unsealed), full: false };
         }
         let mut health = None;
         let steps = self.steps(memory, &mut health);
         let result = tokio::time::timeout(PASS_DEADLINE, steps).await;
         let result = result.unwrap_or(Err(Error::Deadline(PASS_DEADLINE)));
+        if result.as_ref().is_ok_and(Rest::is_active) {
+            self.look_at_snapshots(authority, memory, true).await;
+        }
         Pass { result, health, full: true }
     }
 

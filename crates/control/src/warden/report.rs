@@ -15,6 +15,7 @@ use super::ctx::Ctx;
 use super::memory::Memory;
 use super::observed::Health;
 use super::plan::Rest;
+use super::snapshots;
 use super::status::{self, StatusInputs};
 
 /// What a pass ended with.
@@ -66,6 +67,12 @@ impl Ctx {
                 ca_cert: self.args.kubernetes_ca_cert.clone(),
             },
             audited: memory.audited,
+            snapshots: snapshots::said(
+                authority.spec.external.is_none(),
+                memory.snapshots.as_ref(),
+                active == Some(true),
+                self.operator.now(),
+            ),
         };
         let generation = authority.metadata.generation;
         let new = status::next(&old, &inputs, generation, self.operator.now());

@@ -5,11 +5,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use regent_api::RuntimeAuthorityStatus;
 use regent_api::condition;
 use regent_api::condition::{AUDITED, READY, TRANSPORT, Verdict};
-use regent_api::runtime_authority::ReviewedBy;
+use regent_api::runtime_authority::{LastSnapshot, ReviewedBy};
 use regent_types::lifecycle::Authoritative;
 use serde_json::{Value, json};
 
 use super::observed::Health;
+use super::snapshots::SnapshotsSaid;
 use super::transport::TransportReport;
 
 /// What a pass came to.
@@ -30,6 +31,7 @@ pub(super) struct StatusInputs {
     pub(super) kubernetes: ReviewedBy,
     /// Whether an audit device is on; `None`: not known yet.
     pub(super) audited: Option<bool>,
+    pub(super) snapshots: SnapshotsSaid,
 }
 
 fn audit_verdict(on: bool) -> Verdict {
@@ -82,6 +84,7 @@ pub(super) fn next(
         let verdict = audit_verdict(on);
         new.conditions = condition::set(&new.conditions, AUDITED, &verdict, generation, now);
     }
+    inputs.snapshots.write(&mut new, generation, now);
     if let Some(report) = &inputs.transport {
         new.certificate_expires = report.expires.map(Time);
         match &report.verdict {
@@ -128,6 +131,15 @@ pub(super) fn changes(old: &RuntimeAuthorityStatus, new: &RuntimeAuthorityStatus
         // Here a null is meant: nothing of warden's is served any more.
         status["certificateExpires"] = json!(new.certificate_expires);
     }
+    if old.snapshot != new.snapshot {
+        // Here nulls are meant: what is wrong no more goes away.
+        status["snapshot"] = match &new.snapshot {
+            Some(LastSnapshot { last_good, name, keys, error }) => {
+                json!({ "lastGood": last_good, "name": name, "keys": keys, "error": error })
+            }
+            None => Value::Null,
+        };
+    }
     let mut heads = new.ledger_heads.clone();
     heads.retain(|chain, head| old.ledger_heads.get(chain) != Some(head));
     if !heads.is_empty() {
@@ -151,6 +163,7 @@ mod tests {
             head: None,
             kubernetes: ReviewedBy { host: "https://k".into(), ca_cert: None },
             audited: None,
+            snapshots: SnapshotsSaid::NotYet { is_active: true },
         }
     }
 

@@ -14,12 +14,12 @@ mod tests;
 mod tls;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum_server::{Handle, Server};
-use regent_authority::{Audit, Authority, Options, Storage};
+use regent_authority::{Audit, Authority, Options, SnapshotOptions, Storage};
 use regent_types::Advice;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
@@ -31,8 +31,12 @@ use guard::Guard;
 pub use reviewer::Reviewer;
 pub use tls::Certificates;
 
+/// Folder of restores on trial, in its folder.
+const TRIALS: &str = "snapshot-trial";
 /// Its audit log in its folder, where nobody names another one.
 pub const AUDIT_LOG: &str = "audit.log";
+/// Its data file in its folder.
+pub const DATA_FILE: &str = "authority.redb";
 /// Longest that the storage may take to close, where nobody waits for the process: one commit.
 const CLOSE_MAX: Duration = Duration::from_secs(10);
 /// Longest from a signal to a closed storage, if requests under way end in a second. What was acknowledged is on
@@ -59,6 +63,38 @@ pub struct Site {
     pub audit: Option<Audit>,
     /// Asks the API server whose token a login shows.
     pub reviewer: Reviewer,
+    /// Where and how often snapshots are taken; `None`: nowhere.
+    pub snapshots: Option<SnapshotPlan>,
+}
+
+/// Where and how often snapshots are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotPlan {
+    /// Directory outside the authority's own volume.
+    pub directory: PathBuf,
+    /// From one to the next.
+    pub interval: Duration,
+    /// How many good ones stay.
+    pub keep: usize,
+}
+
+impl SnapshotPlan {
+    /// As the authority of `folder` takes it.
+    fn options(self, folder: &Path) -> Result<SnapshotOptions, Failure> {
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let (place, own) = (absolute(&self.directory), absolute(folder));
+        if place.starts_with(&own) {
+            let advice = Advice::new(
+                "a directory on another volume: what takes the storage must not take its snapshots",
+                format!("{}, which lies in {}", place.display(), own.display()),
+                "name another one with --snapshot-dir",
+            );
+            let message = "snapshots are not kept beside what they are of";
+            return Err(Failure::new("SnapshotsInside", message, advice).code(2));
+        }
+        let Self { directory, interval, keep } = self;
+        Ok(SnapshotOptions { directory, scratch: folder.join(TRIALS), interval, keep })
+    }
 }
 
 /// An address that is taken and not served yet: whoever connects is refused, and nobody else can take it.
@@ -92,6 +128,7 @@ pub struct Hosted {
     authority: Authority,
     handle: Handle<SocketAddr>,
     task: JoinHandle<std::io::Result<()>>,
+    snapshots: JoinHandle<()>,
 }
 
 impl Hosted {
@@ -107,8 +144,10 @@ impl Hosted {
         }
         std::fs::create_dir_all(&site.folder).map_err(|e| cannot_serve(addr, &e))?;
         let audit = site.audit.unwrap_or_else(|| Audit::File(site.folder.join(AUDIT_LOG)));
-        let storage = Storage::File(site.folder.join("authority.redb"));
-        let authority = Authority::open(Options::new(storage, audit, Arc::new(site.reviewer)))
+        let storage = Storage::File(site.folder.join(DATA_FILE));
+        let mut options = Options::new(storage, audit, Arc::new(site.reviewer));
+        options.snapshots = site.snapshots.map(|plan| plan.options(&site.folder)).transpose()?;
+        let authority = Authority::open(options)
             .map_err(|e| Failure::of("opening the authority's storage", &e))?;
         let listener = place.listen()?;
         let handle = Handle::new();
@@ -124,7 +163,8 @@ impl Hosted {
                 tokio::spawn(bounded(server).handle(handle.clone()).serve(service))
             }
         };
-        Ok(Self { addr, authority, handle, task })
+        let snapshots = tokio::spawn(authority.keep_snapshots());
+        Ok(Self { addr, authority, handle, task, snapshots })
     }
 
     /// Returns when the server ended without having been asked to, with what it said.
@@ -160,6 +200,8 @@ impl Hosted {
     /// `left` says how long the storage has when the server took so long to end.
     async fn close(self, left: impl FnOnce(Duration) -> Duration) {
         let began = Instant::now();
+        // One under way is given up: nothing waits for its place.
+        self.snapshots.abort();
         // The server's own error no longer matters: it is being ended.
         let _ended = self.task.await;
         if tokio::time::timeout(left(began.elapsed()), self.authority.close()).await.is_err() {

@@ -57,7 +57,8 @@ impl CertificateFolder {
 
     async fn serve(&self, certificates: Option<&Certificates>) -> Hosted {
         let reviewer = Reviewer::new("none".into(), None);
-        let site = Site { folder: self.path().join("data"), audit: None, reviewer };
+        let site =
+            Site { folder: self.path().join("data"), audit: None, reviewer, snapshots: None };
         Hosted::start(site, reserved("127.0.0.1:0"), certificates).await.unwrap()
     }
 
@@ -135,7 +136,7 @@ async fn a_client_follows_its_ca() {
     let addr = hosted.addr;
     hosted.stop().await;
     let reviewer = Reviewer::new("none".into(), None);
-    let site = Site { folder: place.path().join("data"), audit: None, reviewer };
+    let site = Site { folder: place.path().join("data"), audit: None, reviewer, snapshots: None };
     let hosted =
         Hosted::start(site, Reserved::at(addr).unwrap(), Some(&certificates)).await.unwrap();
     assert!(matches!(client.health().await, Err(Error::Unreachable { .. })));
@@ -152,7 +153,7 @@ async fn plain_http_is_refused_beyond_loopback() {
     let place = CertificateFolder::new();
     place.serve(None).await.stop().await;
     let reviewer = Reviewer::new("none".into(), None);
-    let site = Site { folder: place.path().join("data"), audit: None, reviewer };
+    let site = Site { folder: place.path().join("data"), audit: None, reviewer, snapshots: None };
     let refused = Hosted::start(site, reserved("0.0.0.0:0"), None).await;
     assert_eq!(refused.err().map(|f| (f.reason, f.code)), Some(("PlainBeyondLoopback".into(), 2)));
 }

@@ -15,6 +15,9 @@ use regent_types::login::{Login, LoginMethod};
 /// Trees that the publisher writes.
 const PUBLISHED: [&str; 2] = ["platform-data/*", "platform-config/*"];
 
+/// Where the embedded authority tells of its snapshots, and is asked for one.
+const SNAPSHOTS: &str = "sys/regent/snapshots";
+
 /// An ACL policy of the authority, as the table has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AclPolicy {
@@ -154,6 +157,7 @@ fn warden(mount: &str) -> Vec<PathRule> {
         allow(format!("auth/{mount}/role/*"), &["read"]),
         allow("secret/config", &["read"]),
         allow("regent/config", &["read"]),
+        allow(SNAPSHOTS, &["read"]),
     ]);
     all
 }
@@ -207,6 +211,8 @@ fn reader(mount: &str) -> Vec<PathRule> {
     ];
     all.extend(setup(mount));
     all.extend([
+        // A person asks for a snapshot: ciphertext, at the place that was declared, beside those of the schedule.
+        allow(SNAPSHOTS, &["read", "update"]),
         allow("sys/policies/acl", &["list"]),
         allow(format!("auth/{mount}/role"), &["list"]),
         allow(format!("auth/{mount}/role/*"), &["read", "list"]),

@@ -145,8 +145,9 @@ fn joined(pieces: &[Piece<'_>]) -> String {
     for piece in pieces {
         match piece {
             Piece::Text(text) => format.push_str(&text.replace('%', "%%")),
+            // A text as it is, a number as it is written.
             Piece::At(path) => {
-                format.push_str("%s");
+                format.push_str("%v");
                 arguments.push_str(&format!(" {}", value(path)));
             }
             Piece::Json(path) => {
@@ -219,7 +220,7 @@ e:
 - {{ . | toJson }}
 {{- end }}
 - "two words"
-f: {{ printf "%s:100%%{{" $.Values.i | toJson }}
+f: {{ printf "%v:100%%{{" $.Values.i | toJson }}
 g: "{{ "{{" }} literal }}"
 "#;
         assert_eq!(file(&[object]).unwrap(), wanted);

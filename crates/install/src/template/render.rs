@@ -110,11 +110,11 @@ fn join(pieces: &[Piece<'_>], scope: Scope<'_>) -> Result<String, TemplateError>
             + &match piece {
                 Piece::Text(text) => (*text).to_owned(),
                 Piece::Json(path) => scope.look(path)?.to_string(),
-                Piece::At(path) => scope
-                    .look(path)?
-                    .as_str()
-                    .ok_or_else(|| TemplateError(format!("no text at {path}")))?
-                    .to_owned(),
+                Piece::At(path) => match scope.look(path)? {
+                    Value::String(text) => text.clone(),
+                    Value::Number(number) => number.to_string(),
+                    _ => return Err(TemplateError(format!("no text at {path}"))),
+                },
             })
     })
 }
@@ -134,14 +134,14 @@ mod tests {
             "there": when(&Condition::set("on"), json!(1)),
             "absent": when(&Condition::set("off"), json!(1)),
             "list": ["a", each("names", json!({ "name": item() })), when(&Condition::Unset("on".into()), json!("b"))],
-            "text": format!("{} of [\"{}\"]", item(), at("names")),
+            "text": format!("{} of [\"{}\"], {} of them", item(), at("names"), at("n")),
         });
         let placeable = BTreeSet::new();
         let word = json!("one");
         let scope = Scope { item: Some(&word), ..Scope::new(&values, &placeable) };
         let wanted = json!({
             "count": 2, "there": 1, "list": ["a", { "name": "x" }, { "name": "y" }],
-            "text": "one of [\"x\",\"y\"]",
+            "text": "one of [\"x\",\"y\"], 2 of them",
         });
         assert_eq!(render(&template, scope).unwrap(), [wanted]);
         assert!(render(&json!(at("nowhere")), scope).is_err());

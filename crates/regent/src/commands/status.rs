@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Api;
 use kube::api::ListParams;
 use regent_api::condition;
+use regent_api::runtime_authority::LastSnapshot;
 use regent_api::{
     EncryptedManifest, EventTrigger, ExternalSecret, GitSource, PushSecret, RuntimeAuthority,
     RuntimeSecret, WorkflowRun,
@@ -33,8 +35,24 @@ pub struct Status {
     root_revoked: bool,
     reason: String,
     message: String,
+    /// The newest snapshot of the embedded authority that was restored on trial; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<LastSnapshot>,
+    /// Whether snapshots are as they are to be: a reason and a sentence; absent where the authority is not regent's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snapshots: Option<Snapshots>,
     secrets: usize,
     not_ready: Vec<Unmet>,
+}
+
+/// Whether snapshots are as they are to be.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Snapshots {
+    /// `True`, `False` or `Unknown`.
+    current: String,
+    reason: String,
+    message: String,
 }
 
 impl Row for Unmet {
@@ -62,6 +80,11 @@ pub async fn run(args: &ClusterArgs, out: Out) -> anyhow::Result<u8> {
         root_revoked: seen.root_revoked.unwrap_or(false),
         reason: ready.map_or_else(|| "NoRuntimeAuthority".into(), |c| c.reason.clone()),
         message: ready.map(|c| c.message.clone()).unwrap_or_default(),
+        snapshots: condition::get(&seen.conditions, condition::SNAPSHOTS_CURRENT).map(|found| {
+            let (reason, message) = (found.reason.clone(), found.message.clone());
+            Snapshots { current: found.status.clone(), reason, message }
+        }),
+        snapshot: seen.snapshot,
         secrets: view.secrets.len(),
         not_ready: view.unmet(),
     };
@@ -77,12 +100,30 @@ pub async fn run(args: &ClusterArgs, out: Out) -> anyhow::Result<u8> {
     let root = if status.root_revoked { "root token revoked" } else { "root token not revoked" };
     out.line(&format!("authority      {} {made}, {sealed}, {root}", status.address));
     out.line(&format!("               {}: {}", status.reason, status.message));
+    status.print_snapshots(out);
     out.line(&format!("secrets        {}", status.secrets));
     if !status.not_ready.is_empty() {
         out.line("");
         out.list(&status.not_ready)?;
     }
     Ok(code)
+}
+
+impl Status {
+    /// The age of the last snapshot that could be restored, and what is wrong.
+    fn print_snapshots(&self, out: Out) {
+        let Some(snapshots) = &self.snapshots else { return };
+        let last = self.snapshot.as_ref().and_then(|last| last.last_good.as_ref());
+        let (first, indent) = match last {
+            Some(Time(at)) => {
+                let age = Timestamp::now().duration_since(*at).as_mins();
+                out.line(&format!("snapshots      last restored on trial: {at}, {age} min old"));
+                ("", 15)
+            }
+            None => ("snapshots", 15),
+        };
+        out.line(&format!("{first:indent$}{}: {}", snapshots.reason, snapshots.message));
+    }
 }
 
 /// Everything that can be seen, once. What follows from a kind is listed after it: objects after the source that applied

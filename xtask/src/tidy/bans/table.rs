@@ -102,6 +102,7 @@ const WALL_CLOCKS: &[(&str, &str)] = &[
     ("crates/operator/src/ledger.rs", "an entry says when it was appended"),
     ("crates/control/src/warden/operator_login.rs", "the ledger has when a person did it"),
     ("crates/regent/src/commands/status.rs", "a command looks at the clock once"),
+    ("crates/regent/src/commands/authority/restore.rs", "a data file says when it was restored"),
     ("crates/regent/src/commands/seal.rs", "a manifest says when it was sealed"),
     ("crates/regent/src/commands/dev/measure.rs", "it measures"),
     ("crates/lab/src/repository.rs", "commits of the example have a time"),

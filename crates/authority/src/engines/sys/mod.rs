@@ -7,6 +7,7 @@
 //! mount_settings.rs   what enable and tune set       key_rotation.rs  sys/rotate, its config
 //! leases.rs           tokens as leases               wrapping.rs  sys/wrapping
 //! capabilities.rs     capabilities-self, internal/ui/mounts (what clients ask before they act)
+//! snapshots.rs        sys/regent/snapshots
 //! system_access.rs    what this engine alone may touch
 //! ```
 //!
@@ -23,6 +24,7 @@ mod policies;
 mod regent;
 mod root;
 mod side;
+mod snapshots;
 mod status;
 pub(crate) mod system_access;
 pub(crate) mod unauthenticated;
@@ -152,6 +154,7 @@ async fn answer(cx: Context<'_>, call: Call) -> Result<Reply, ApiError> {
             status::key_status(core)
         }
         "rotate" => key_rotation::call(core, tail, &call).await,
+        "regent" if tail == "snapshots" => snapshots::call(core, &call).await,
         "audit" if tail.is_empty() => {
             call.require_read()?;
             Ok(audit_devices(core))

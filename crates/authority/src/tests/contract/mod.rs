@@ -6,6 +6,7 @@ mod logins;
 mod numbers;
 mod removal;
 mod snapshot;
+mod snapshots;
 mod token_roles;
 mod tuning;
 mod weak;

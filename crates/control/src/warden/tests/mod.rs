@@ -9,6 +9,7 @@ mod plan;
 mod world;
 
 use base64::Engine;
+use regent_api::condition;
 use regent_manifest::keys::{Identities, decrypt};
 use regent_protocol::ledger::{Entry, verify_chain};
 use regent_types::authority_names::chain_name;
@@ -75,6 +76,11 @@ async fn an_empty_authority_ends_active_and_without_a_root_token() {
     let status = world.cluster.status();
     assert_eq!(world.cluster.reason(), "3 Active", "{:?}", status.conditions);
     assert_eq!(status.authoritative, Some(Authoritative::Runtime));
+    let snapshots = condition::get(&status.conditions, condition::SNAPSHOTS_CURRENT).unwrap();
+    assert_eq!(
+        (snapshots.status.as_str(), snapshots.reason.as_str()),
+        ("Unknown", "NotConfigured")
+    );
     assert_eq!(
         (status.initialized, status.sealed, status.root_revoked),
         (Some(true), Some(false), Some(true))

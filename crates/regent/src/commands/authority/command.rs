@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{accept_restore, join, recover, serve, shares, unseal};
+use super::{accept_restore, join, recover, restore, serve, shares, snapshot, unseal};
 use crate::output::Out;
 
 /// What is done with the runtime authority.
@@ -20,6 +20,10 @@ pub enum AuthorityCommand {
     Unseal(unseal::UnsealArgs),
     /// After cluster loss: opens the seal with holders' identities, for this cluster's unseal identity.
     Recover(recover::RecoverArgs),
+    /// Has the embedded authority take a snapshot now, and waits until that was restored on trial.
+    Snapshot(snapshot::SnapshotArgs),
+    /// Makes a new data file from a snapshot: what `regent authority serve` starts on after its storage was lost.
+    Restore(restore::RestoreArgs),
     /// After a restore of an older state: what is there counts from now on, and the ledger goes on behind the gap.
     AcceptRestore(accept_restore::AcceptRestoreArgs),
     /// A second cluster on the authority of another: lets it in at a login mount of its own.
@@ -33,6 +37,8 @@ pub async fn run(command: &AuthorityCommand, out: Out) -> anyhow::Result<u8> {
         AuthorityCommand::Shares(args) => shares::run(args, out).await,
         AuthorityCommand::Unseal(args) => unseal::run(args, out).await,
         AuthorityCommand::Recover(args) => recover::run(args, out).await,
+        AuthorityCommand::Snapshot(args) => snapshot::run(args, out).await,
+        AuthorityCommand::Restore(args) => restore::run(args, out).await,
         AuthorityCommand::AcceptRestore(args) => accept_restore::run(args, out).await,
         AuthorityCommand::Join(args) => join::run(args, out).await,
     }

@@ -5,6 +5,8 @@
 //!   shares    prints the sealed shares, to be kept beside the root of trust
 //!   unseal    opens the seal, and repairs the login where warden cannot
 //!   recover   the one human act after cluster loss
+//!   snapshot  one now, beside those of the schedule
+//!   restore   a new data file from one
 //!   accept_restore  what a restore left counts from now on
 //!   join      the one human act for a second cluster on the same authority
 //! ```
@@ -15,8 +17,10 @@ mod accept_restore;
 mod command;
 mod join;
 mod recover;
+mod restore;
 mod serve;
 mod shares;
+mod snapshot;
 mod unseal;
 
 use std::path::{Path, PathBuf};

@@ -12,17 +12,22 @@ use clap::Args;
 use regent_authority::Audit;
 use regent_operator::Shutdown;
 
-use regent_host::hosted::{Certificates, Hosted, Reserved, Reviewer, Site};
+use regent_host::hosted::{Certificates, Hosted, Reserved, Reviewer, Site, SnapshotPlan};
 use regent_host::signals;
 
 /// Longest `--grace`: a kubelet waits no longer for anybody.
 const GRACE_MAX: Duration = Duration::from_secs(600);
+
+/// Shortest and longest `--snapshot-interval`.
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+const INTERVAL_MAX: Duration = Duration::from_secs(31 * 24 * 3_600);
 
 /// Arguments of `regent authority serve`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   regent authority serve --data-dir /data --listen 0.0.0.0:8200 --tls-dir /tls    as on a cluster
   regent authority serve --data-dir ./authority                                   plain, loopback only
+  regent authority serve --data-dir /data --snapshot-dir /snapshots --snapshot-interval 15m --snapshot-keep 96
 
 It starts sealed; warden initializes and unseals it. SIGTERM ends it gracefully, a second one at once. SIGHUP opens
 the audit log anew, as after a log rotation, and looks at the certificates at once; it never ends the server.")]
@@ -49,6 +54,38 @@ pub struct ServeArgs {
     /// else, such as an API server that does not answer.
     #[arg(long, default_value = "1s", value_parser = grace)]
     pub grace: Duration,
+    /// Where and how often snapshots are taken.
+    #[command(flatten)]
+    pub snapshots: SnapshotArgs,
+}
+
+/// Where and how often snapshots are taken.
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// Directory of its snapshots, on another volume than its storage; without it none are taken.
+    #[arg(long)]
+    pub snapshot_dir: Option<PathBuf>,
+    /// From one snapshot to the next.
+    #[arg(long, default_value = "1h", value_parser = interval)]
+    pub snapshot_interval: Duration,
+    /// How many good snapshots stay.
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub snapshot_keep: u32,
+}
+
+impl SnapshotArgs {
+    fn plan(&self) -> Option<SnapshotPlan> {
+        let keep = usize::try_from(self.snapshot_keep).unwrap_or(usize::MAX);
+        let interval = self.snapshot_interval;
+        self.snapshot_dir.clone().map(|directory| SnapshotPlan { directory, interval, keep })
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration = text.parse().map_err(|_| "expected a time such as 1h")?;
+    let span = Duration::try_from(span).map_err(|_| "a time that is not negative")?;
+    let bounds = INTERVAL_MIN..=INTERVAL_MAX;
+    bounds.contains(&span).then_some(span).ok_or_else(|| "from 1s to 31 days (744h)".to_owned())
 }
 
 fn grace(text: &str) -> Result<Duration, String> {
@@ -78,7 +115,8 @@ pub(super) async fn run(args: &ServeArgs) -> anyhow::Result<u8> {
     });
     let ca_file = Some(args.kubernetes_ca_file.clone());
     let reviewer = Reviewer::new(args.kubernetes_token_file.clone(), ca_file);
-    let site = Site { folder: args.data_dir.clone(), audit, reviewer };
+    let snapshots = args.snapshots.plan();
+    let site = Site { folder: args.data_dir.clone(), audit, reviewer, snapshots };
     let mut hosted = Hosted::start(site, place, certificates.as_ref()).await?;
     tracing::info!(address = %hosted.addr, tls = certificates.is_some(), "the authority is served");
     loop {
@@ -109,8 +147,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_grace_is_a_bounded_time() {
+    fn a_grace_and_an_interval_are_bounded_times() {
         assert_eq!(grace("20s"), Ok(Duration::from_secs(20)));
+        assert_eq!(interval("15m"), Ok(Duration::from_secs(900)));
+        assert!(interval("0s").is_err() && interval("745h").is_err() && interval("-1h").is_err());
         assert!(grace("1h").is_err() && grace("-1s").is_err() && grace("soon").is_err());
     }
 }

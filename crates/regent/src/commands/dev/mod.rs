@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::output::Out;
+use regent_host::hosted::SnapshotPlan;
 use regent_lab::options::Options;
 
 mod measure;
@@ -51,6 +52,9 @@ pub struct DevArgs {
     /// Keeps the authority's storage and Git here; everything else still dies with the process.
     #[arg(long)]
     pub data_dir: Option<PathBuf>,
+    /// Takes snapshots of the authority every hour to this folder, made if it is not there, and keeps 24.
+    #[arg(long)]
+    pub snapshot_dir: Option<PathBuf>,
     /// Ends when this is reached.
     #[arg(long, value_enum)]
     pub until: Option<Until>,
@@ -105,7 +109,13 @@ pub async fn run(args: DevArgs, out: Out) -> anyhow::Result<u8> {
         true => Some(std::env::current_exe()?),
         false => None,
     };
+    if let Some(folder) = &args.snapshot_dir {
+        std::fs::create_dir_all(folder)?;
+    }
+    let interval = Duration::from_secs(3_600);
+    let plan = |directory| SnapshotPlan { directory, interval, keep: 24 };
     let options = Options {
+        snapshots: args.snapshot_dir.map(plan),
         repo: args.repo,
         reference: args.reference,
         path: args.path,
