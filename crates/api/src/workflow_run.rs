@@ -56,11 +56,6 @@ pub struct WorkflowRunSpec {
 }
 
 impl WorkflowRunSpec {
-    /// Whether it is to stand still.
-    pub fn is_suspended(&self) -> bool {
-        self.control.as_ref().is_some_and(|c| c.suspend)
-    }
-
     /// Whether it is to end.
     pub fn is_canceled(&self) -> bool {
         self.control.as_ref().is_some_and(|c| c.cancel)

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use regent_api::condition;
-use regent_api::workflow_run::RunPhase;
+use regent_api::workflow_run::{CauseKind, RunPhase};
 use regent_api::{RuntimeSecret, WorkflowRun};
 use regent_types::labels;
 use regent_types::lifecycle::Stage;
@@ -50,6 +50,8 @@ pub struct RunFacts {
     pub secret: String,
     /// EventTrigger, user or component that started it.
     pub by: String,
+    /// Whether it is a command of a person, who is told what came of it.
+    pub is_command: bool,
     /// Slot or delivery that it was started for, where a trigger started it.
     pub slot: Option<String>,
     /// Number of the version that it made; 0 before that.
@@ -123,6 +125,7 @@ pub(super) fn run_facts(run: &WorkflowRun) -> RunFacts {
         phase: status.phase,
         secret: run.spec.runtime_secret.clone(),
         by: run.spec.cause.by.clone(),
+        is_command: run.spec.cause.kind == CauseKind::Manual && run.spec.uses.is_some(),
         slot: run.spec.cause.slot.clone(),
         version: status.version.as_ref().map_or(0, |v| v.number),
         message: ready(&status.conditions).message,

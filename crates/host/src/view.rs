@@ -269,7 +269,8 @@ impl View {
             want(ready.ready, "PushSecret", name, ready);
         }
         for (name, run) in &self.runs {
-            let fine = matches!(run.phase, Some(RunPhase::Succeeded | RunPhase::AlreadyDone));
+            let ended = run.phase.is_some_and(RunPhase::is_over);
+            let fine = ended && (run.phase != Some(RunPhase::Failed) || run.is_command);
             if !fine {
                 let ready = Ready {
                     reason: run.phase.map_or("Pending".into(), |p| format!("{p:?}")),

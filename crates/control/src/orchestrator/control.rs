@@ -3,7 +3,9 @@
 
 use kube::ResourceExt;
 use regent_api::WorkflowRun;
+use regent_api::workflow::{Uses, WorkflowStep};
 use regent_api::workflow_run::StepRecord;
+use regent_protocol::Record;
 
 use super::ctx::Ctx;
 use super::steps::{is_committed, task_of};
@@ -16,23 +18,14 @@ pub(super) enum Judged {
     GoesOn,
     /// Nothing yet: it is not known whether its step has begun.
     Unknown,
-    /// Nothing until a person says so; the sentence tells who stopped it.
-    Suspended(String),
     /// Its last steps.
     Ends,
 }
 
 /// What `run` may do, whose `records` tell of the steps of `plan` so far.
 pub(super) fn judge(ctx: &Ctx, run: &WorkflowRun, plan: &Plan, records: &[StepRecord]) -> Judged {
-    let Some(control) = run.spec.control.as_ref().filter(|c| c.suspend || c.cancel) else {
+    if !run.spec.is_canceled() {
         return Judged::GoesOn;
-    };
-    if run.spec.is_suspended() && !run.spec.is_canceled() {
-        let by = &control.by;
-        return Judged::Suspended(format!(
-            "suspended by {by}; to go on: regent runs resume {}",
-            name(run)
-        ));
     }
     let step = plan.due_step(records).filter(|_| !run.spec.runtime_secret.is_empty());
     let Some(step) = step else { return Judged::Ends };
@@ -40,11 +33,56 @@ pub(super) fn judge(ctx: &Ctx, run: &WorkflowRun, plan: &Plan, records: &[StepRe
     match ctx.memory.record(&key) {
         // It is looked at after a start, and whenever it changes.
         None => Judged::Unknown,
-        Some(record) if is_committed(record.as_ref(), &task_of(run, step)) => Judged::GoesOn,
+        Some(Some(record)) if has_begun(&record, step, &task_of(run, step)) => Judged::GoesOn,
         Some(_) => Judged::Ends,
     }
 }
 
-fn name(run: &WorkflowRun) -> String {
-    format!("{}/{}", run.namespace().unwrap_or_default(), run.name_any())
+/// Whether `record` says that `step`, known as `task`, will be done, or that it is.
+fn has_begun(record: &Record, step: &WorkflowStep, task: &str) -> bool {
+    let introduces = matches!(step.uses, Uses::Handover | Uses::Generate | Uses::Adopt);
+    is_committed(Some(record), task)
+        || record.runs.iter().any(|closed| closed.run == task)
+        || record.decisions.iter().any(|decided| decided == task)
+        || (introduces && record.is_runtime())
+}
+
+/// Who lets `run` stand still, as a sentence; `None` where nobody does.
+pub(super) fn suspended(run: &WorkflowRun) -> Option<String> {
+    let control = run.spec.control.as_ref().filter(|c| c.suspend && !c.cancel)?;
+    let (namespace, name) = (run.namespace().unwrap_or_default(), run.name_any());
+    Some(format!("suspended by {}; to go on: regent runs resume {namespace}/{name}", control.by))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regent_protocol::record::{ClosedRun, Origin, Owner, State, task};
+    use regent_types::VersionPair;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_record_says_of_a_step_is_brought_to_its_end() {
+        let owner = Owner { installation: "i".into(), namespace: "n".into(), name: "s".into() };
+        let record = Record::intent("p", owner, Origin::Handover, Default::default());
+        let step = |uses: &str| -> WorkflowStep {
+            serde_json::from_value(json!({ "name": "a", "uses": uses })).unwrap()
+        };
+        let ours = task("u", "a");
+        let mut done = record.to(State::Done);
+        assert!(has_begun(&record, &step("handover"), &ours), "an intent");
+        assert!(!has_begun(&done, &step("rotate"), &ours), "it waited for others");
+        done.close(ClosedRun {
+            run: ours.clone(),
+            run_name: "n/r".into(),
+            version: VersionPair::new(2, "t"),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            given_up: false,
+        });
+        assert!(has_begun(&done, &step("rotate"), &ours), "it is over, and nobody has said so yet");
+        assert!(!has_begun(&done, &step("rotate"), &task("u", "b")), "each step by itself");
+        assert!(!has_begun(&done, &step("resolve"), &task("u", "c")));
+        done.decide(&task("u", "c"));
+        assert!(has_begun(&done, &step("resolve"), &task("u", "c")));
+    }
 }

@@ -40,7 +40,9 @@ pub(super) async fn reconcile(run: Arc<WorkflowRun>, ctx: Arc<Ctx>) -> Result<Ac
     let old = run.status.clone().unwrap_or_default();
     let mut status = old.clone();
     let ending = match advance(&ctx, &run, &mut status).await? {
-        Advanced::Later(again) => return Ok(again),
+        Advanced::Later(again) if status.steps == old.steps => return Ok(again),
+        // The step before is over: that is written down, whatever comes of the next one.
+        Advanced::Later(again) => Ending { again, ..running() },
         Advanced::Ending(ending) => ending,
     };
     let generation = run.metadata.generation;
@@ -92,6 +94,12 @@ async fn advance(
         let message = "name a workflow, or the one step to use".to_owned();
         return failed(status, Reason::NothingToDo, message);
     }
+    if let Some(message) = control::suspended(run) {
+        ctx.board.remove(run);
+        status.phase = Some(RunPhase::Suspended);
+        let ending = Ending::waits(Reason::Suspended, message, Action::await_change());
+        return Ok(Advanced::Ending(ending));
+    }
     let secret = secret_of(ctx, run).await?;
     if secret.is_none() && !run.spec.runtime_secret.is_empty() {
         let name = &run.spec.runtime_secret;
@@ -121,12 +129,6 @@ async fn advance(
     match control::judge(ctx, run, &plan, &status.steps) {
         Judged::GoesOn => {}
         Judged::Unknown => return Ok(Advanced::Later(Action::requeue(LOOK))),
-        Judged::Suspended(message) => {
-            ctx.board.remove(run);
-            status.phase = Some(RunPhase::Suspended);
-            let ending = Ending::waits(Reason::Suspended, message, Action::await_change());
-            return Ok(Advanced::Ending(ending));
-        }
         Judged::Ends => {
             ctx.board.remove(run);
             plan = plan.canceled();

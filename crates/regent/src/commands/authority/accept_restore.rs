@@ -15,9 +15,10 @@ use crate::connect;
 use crate::output::Out;
 
 /// Why a secret stands still after a restore.
-const REASONS: [&str; 3] = ["RecordBehindStatus", "AuthorityWentBack", "ValueMissing"];
-/// What the run for the ledger says where no chain went back.
-const NO_CHAIN: &str = "every ledger chain reaches";
+const REASONS: [&str; 4] =
+    ["RecordBehindStatus", "AuthorityWentBack", "ValueMissing", "LedgerWentBack"];
+/// What a run says that found nothing to accept.
+const NOTHING: &str = "there is no restore to accept";
 
 /// Arguments of `regent authority accept-restore`.
 #[derive(Debug, Args)]
@@ -46,7 +47,7 @@ pub(super) async fn run(args: &AcceptRestoreArgs, out: Out) -> anyhow::Result<u8
     if args.path.is_none() {
         let asked = Asked::step(SYSTEM_NAMESPACE, "", Uses::AcceptRestore);
         let ledger = ask(&api, asked, &args.run, out).await?;
-        match ledger.message.contains(NO_CHAIN) {
+        match ledger.message.contains(NOTHING) {
             true => nothing = Some(ledger),
             false => results.push(ledger),
         }
@@ -55,7 +56,11 @@ pub(super) async fn run(args: &AcceptRestoreArgs, out: Out) -> anyhow::Result<u8
     for secret in all.list(&Default::default()).await?.items.iter().filter(|s| waits(s, args)) {
         let namespace = secret.namespace().unwrap_or_default();
         let asked = Asked::step(&namespace, &secret.name_any(), Uses::AcceptRestore);
-        results.push(ask(&api, asked, &args.run, out).await?);
+        let accepted = ask(&api, asked, &args.run, out).await?;
+        // One that only stood still for the ledger goes on by itself.
+        if args.path.is_some() || !accepted.message.contains(NOTHING) {
+            results.push(accepted);
+        }
     }
     match (results.is_empty(), nothing, &args.path) {
         (true, Some(nothing), _) => tell(&[nothing], out),

@@ -73,6 +73,16 @@ pub(super) async fn run(args: &ControlArgs, wish: Wish, out: Out) -> anyhow::Res
 pub(super) async fn retry(args: &RetryArgs, out: Out) -> anyhow::Result<u8> {
     let api = connect::kubernetes(&args.cluster).await?;
     let found = existing(&api, &args.name).await?;
+    let phase = found.status.as_ref().and_then(|s| s.phase);
+    if !matches!(phase, Some(RunPhase::Failed | RunPhase::Canceled)) {
+        let phase = phase.map_or_else(|| "not taken up".to_owned(), |phase| format!("{phase:?}"));
+        let advice = Advice::new(
+            "a run that failed or was canceled",
+            format!("{} is {phase}", args.name),
+            "make a new run, or see regent runs",
+        );
+        return Err(Failure::new("RunNotFailed", "there is nothing to go on with", advice).into());
+    }
     let asked = Asked {
         namespace: args.name.namespace.clone(),
         secret: found.spec.runtime_secret.clone(),
