@@ -283,8 +283,7 @@ impl Writer {
             Err(gone) => match accepted.filter(|a| a.is_of(published.as_ref())) {
                 Some(a) => gone.accepted(&self.writer, &recent, &a.by, &a.run),
                 None => {
-                    let (writer, gone) = (self.writer.clone(), Box::new(gone));
-                    return Err(LedgerError::Gone { writer, gone });
+                    return Err(LedgerError::Gone { writer: self.writer.clone(), gone });
                 }
             },
         };

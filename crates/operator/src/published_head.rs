@@ -8,7 +8,7 @@ use regent_types::labels;
 
 use crate::api_error::ApiError;
 
-/// Where to ask.
+/// Who says where a chain was last known to end.
 #[derive(Clone)]
 pub enum Published {
     /// RuntimeAuthority of this cluster.
@@ -23,7 +23,7 @@ pub enum Published {
 /// What is published of one chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PublishedHead {
-    /// Its last head.
+    /// The head that was published last; `None` where none was.
     pub head: Option<Head>,
     /// Who accepted that the authority knows less.
     pub accepted: Option<Accepted>,

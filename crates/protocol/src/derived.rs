@@ -75,7 +75,8 @@ pub fn step(record: Option<&Record>, seen: &Observation, now: Timestamp) -> Step
         Some(known) if pair.number <= known.number => held(
             Reason::AuthorityWentBack,
             format!(
-                "expected version {known} at {}, found {pair}; restore a newer state",
+                "expected version {known} at {}, found {pair}; restore a newer state, or accept this one: regent \
+                 authority accept-restore",
                 seen.subject.path
             ),
         ),

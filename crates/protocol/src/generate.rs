@@ -77,8 +77,9 @@ fn write(record: &Record, seen: &Observation) -> Step {
         (ValueSeen::None | ValueSeen::Unreadable, _) => conflict(
             Reason::Unreadable,
             format!(
-                "version 1 of {} cannot be read; restore that version, or declare another path",
-                seen.subject.path
+                "version 1 of {} cannot be read; restore that version, declare another path, or decide: {}",
+                seen.subject.path,
+                introduce::resolve(seen)
             ),
         ),
         // The candidate stays until this is acknowledged: it tells whose value that is.
@@ -119,8 +120,9 @@ fn occupied(seen: &Observation) -> Step {
         Reason::Occupied,
         format!(
             "expected no version at {}, found one that no run of this installation wrote; declare \
-             another path, or remove that version's metadata if nobody needs it",
-            seen.subject.path
+             another path, or let it stay: {}",
+            seen.subject.path,
+            introduce::resolve(seen)
         ),
     )
 }

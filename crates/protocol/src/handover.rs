@@ -155,8 +155,9 @@ fn write(record: &Record, seen: &Observation) -> Step {
         ValueSeen::None | ValueSeen::Unreadable => conflict(
             Reason::Unreadable,
             format!(
-                "version 1 of {} cannot be read; restore that version, or declare another path",
-                seen.subject.path
+                "version 1 of {} cannot be read; restore that version, declare another path, or decide: {}",
+                seen.subject.path,
+                introduce::resolve(seen)
             ),
         ),
         ValueSeen::Read { pair, hmac } if hmac == newest => {
@@ -166,17 +167,19 @@ fn write(record: &Record, seen: &Observation) -> Step {
             Reason::ChangedDuringHandover,
             format!(
                 "run {} wrote version 1 of {} and the bootstrap Secret has changed since; put the \
-                 value that was handed over back into Git, or declare another path",
+                 value that was handed over back into Git, or decide: {}",
                 record.notes.run.as_deref().unwrap_or("unknown"),
                 seen.subject.path,
+                introduce::resolve(seen)
             ),
         ),
         ValueSeen::Read { pair, .. } => conflict(
             Reason::Occupied,
             format!(
                 "expected no version at {}, found version {pair} that no run of this installation \
-                 wrote; declare another path, or remove that version's metadata if nobody needs it",
-                seen.subject.path
+                 wrote; declare another path, or decide: {}",
+                seen.subject.path,
+                introduce::resolve(seen)
             ),
         ),
     }
@@ -200,8 +203,9 @@ fn overwrite(record: &Record, over: &VersionPair, seen: &Observation) -> Step {
             Reason::Occupied,
             format!(
                 "version {over} of {} was to give way to the bootstrap Secret, and another one has come since; decide \
-                 anew: regent handover resolve {} --keep authority|bootstrap",
-                seen.subject.path, seen.subject.owner.name
+                 anew: {}",
+                seen.subject.path,
+                introduce::resolve(seen)
             ),
         ),
     }
@@ -346,7 +350,7 @@ fn dispose(record: &Record, seen: &Observation, now: Timestamp, how: Disposition
     }
     let same = b.empty || record.may_go(&b.hmac);
     if !same && !b.from_manifest {
-        return Some(unvouched(b, now));
+        return Some(unvouched(b, seen, now));
     }
     if how == Disposition::Ignore && b.marked == Some(how) {
         return None;
@@ -386,7 +390,7 @@ fn dispose(record: &Record, seen: &Observation, now: Timestamp, how: Disposition
 }
 
 /// B holds a value that nobody vouches for: it is kept. Where it was just made, bootstrap's word on it is awaited first.
-fn unvouched(b: &BootstrapSeen, now: Timestamp) -> Step {
+fn unvouched(b: &BootstrapSeen, seen: &Observation, now: Timestamp) -> Step {
     let fresh = b.produced_at.is_some_and(|made| now.duration_since(made).as_secs() < WORD_S);
     if fresh {
         let message = "bootstrap has just made the Secret anew and has yet to say that it is as its manifest has it";
@@ -394,8 +398,11 @@ fn unvouched(b: &BootstrapSeen, now: Timestamp) -> Step {
     }
     held(
         Reason::UnknownValue,
-        "the bootstrap Secret has a value that is neither in the authority nor from its manifest; it is kept: put the value \
-         into the authority by a rotation or remove the Secret",
+        format!(
+            "the bootstrap Secret has a value that is neither in the authority nor from its manifest; it is kept: put the \
+             value into the authority if it is needed, and give it up: {}",
+            introduce::resolve(seen)
+        ),
     )
 }
 

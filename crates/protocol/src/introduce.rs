@@ -28,9 +28,9 @@ pub(crate) fn owned(record: &Record, seen: &Observation, origin: Origin) -> Opti
         return Some(conflict(
             Reason::PathClaimed,
             format!(
-                "path {} belongs to RuntimeSecret {}/{}; declare another path or remove this \
-                 RuntimeSecret",
-                record.path, theirs.namespace, theirs.name
+                "path {} belongs to RuntimeSecret {}/{}; declare another path, or where that RuntimeSecret is \
+                 gone: regent release {}",
+                record.path, theirs.namespace, theirs.name, record.path
             ),
         ));
     }
@@ -85,7 +85,8 @@ pub(crate) fn behind(record: Option<&Record>, seen: &Observation) -> Option<Step
             Reason::RecordBehindStatus,
             format!(
                 "status says version {status} of {}, the record in the authority knows {found}: \
-                 an older state was restored; restore a newer one",
+                 an older state was restored; restore a newer one, or accept this one: regent authority \
+                 accept-restore",
                 seen.subject.path
             ),
         )
@@ -109,9 +110,16 @@ pub(crate) fn present(record: &Record, seen: &Observation) -> Option<Step> {
         None => format!("newest version {}", seen.metadata.current_version),
     };
     let (reason, action) = if went_back {
-        (Reason::AuthorityWentBack, "restore a newer state or accept this one")
+        (
+            Reason::AuthorityWentBack,
+            "restore a newer state, or accept this one: regent authority accept-restore",
+        )
     } else {
-        (Reason::ValueMissing, "undelete that version or restore the authority's storage")
+        (
+            Reason::ValueMissing,
+            "undelete that version, restore the authority's storage, or have the secret introduced anew: regent \
+             authority accept-restore",
+        )
     };
     let path = &record.path;
     Some(held(reason, format!("expected version {pair} at {path}, found {found}; {action}")))
@@ -125,11 +133,24 @@ pub(crate) fn unknown(record: &Record, seen: &Observation) -> Option<Step> {
             Reason::UnknownVersion,
             format!(
                 "expected version {pair} to be the newest at {}, found version {}; find out who \
-                 wrote it",
-                seen.subject.path, seen.metadata.current_version
+                 wrote it, and if it is to stay: regent handover resolve {}/{} --keep authority",
+                seen.subject.path,
+                seen.metadata.current_version,
+                seen.subject.owner.namespace,
+                seen.subject.owner.name
             ),
         )
     })
+}
+
+/// The command by which a person decides which value stays.
+pub(crate) fn resolve(seen: &Observation) -> String {
+    let owner = &seen.subject.owner;
+    let keep = match seen.subject.request.origin {
+        Origin::Handover => "authority|bootstrap",
+        Origin::Generate | Origin::Derived | Origin::Adopted => "authority",
+    };
+    format!("regent handover resolve {}/{} --keep {keep}", owner.namespace, owner.name)
 }
 
 /// Writes the policy beside the secret where there is none that parses (§4.3).

@@ -18,7 +18,7 @@ pub(super) enum Judged {
     GoesOn,
     /// Nothing yet: it is not known whether its step has begun.
     Unknown,
-    /// Its last steps.
+    /// The steps that come last whatever happened, and no other.
     Ends,
 }
 

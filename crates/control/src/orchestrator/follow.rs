@@ -141,8 +141,12 @@ fn standing(ctx: &Ctx, declared: &Declared, record: Option<&Record>) -> Standing
         true => Reason::PathClaimed,
         false => Reason::OtherInstallation,
     };
+    let way = match reason {
+        Reason::PathClaimed => format!(", or where that is gone: regent release {path}"),
+        _ => String::new(),
+    };
     let message = format!(
-        "path {path} belongs to RuntimeSecret {}/{} of installation {}; declare another path",
+        "path {path} belongs to RuntimeSecret {}/{} of installation {}; declare another path{way}",
         owner.namespace, owner.name, owner.installation
     );
     Standing::Later(reason, message)

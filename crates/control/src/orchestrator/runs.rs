@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
@@ -90,50 +91,10 @@ async fn advance(
     let failed = |status: &mut WorkflowRunStatus, reason: Reason, message: String| {
         Ok(Advanced::Ending(finish(status, RunPhase::Failed, reason.as_str(), message, now)))
     };
-    if run.spec.workflow.is_none() && run.spec.uses.is_none() {
-        let message = "name a workflow, or the one step to use".to_owned();
-        return failed(status, Reason::NothingToDo, message);
-    }
-    if let Some(message) = control::suspended(run) {
-        ctx.board.remove(run);
-        status.phase = Some(RunPhase::Suspended);
-        let ending = Ending::waits(Reason::Suspended, message, Action::await_change());
-        return Ok(Advanced::Ending(ending));
-    }
-    let secret = secret_of(ctx, run).await?;
-    if secret.is_none() && !run.spec.runtime_secret.is_empty() {
-        let name = &run.spec.runtime_secret;
-        let message = format!("there is no RuntimeSecret {name} in this namespace");
-        return failed(status, Reason::RuntimeSecretMissing, message);
-    }
-    let pins = status.plan.is_none() && run.spec.retry_of.is_none();
-    if let Some(workflow) = run.spec.workflow.as_ref().filter(|_| pins) {
-        let Some(spec) = workflow_of(ctx, run, workflow).await? else {
-            let message = format!("there is no Workflow {workflow} in this namespace; declare it");
-            let again = Action::requeue(LOOK);
-            return Ok(Advanced::Ending(Ending::waits(Reason::WorkflowMissing, message, again)));
-        };
-        // Written down before its first step is begun; the write wakes this reconcile again.
-        status.plan = Some(spec);
-        return Ok(Advanced::Ending(running()));
-    }
-    if let Some(of) = run.spec.retry_of.as_ref().filter(|_| status.steps.is_empty()) {
-        if let Err(message) = retry::take_over(ctx, run, of, status).await? {
-            return failed(status, Reason::NothingToRetry, message);
-        }
-        if !status.steps.is_empty() {
-            return Ok(Advanced::Ending(running()));
-        }
-    }
-    let mut plan = Plan::of(&run.spec, status.plan.as_ref());
-    match control::judge(ctx, run, &plan, &status.steps) {
-        Judged::GoesOn => {}
-        Judged::Unknown => return Ok(Advanced::Later(Action::requeue(LOOK))),
-        Judged::Ends => {
-            ctx.board.remove(run);
-            plan = plan.canceled();
-        }
-    }
+    let (secret, plan) = match prepare(ctx, run, status).await? {
+        Prepared::Ready(secret, plan) => (secret, plan),
+        Prepared::Not(advanced) => return Ok(advanced),
+    };
     for _ in 0..STEPS_MAX {
         let now = ctx.cx.now();
         let step = match plan.next(&status.steps, now) {
@@ -142,24 +103,7 @@ async fn advance(
                 let (message, again) = (last_message(status), requeue_at(until, now));
                 return Ok(Advanced::Ending(Ending::waits(Reason::Retrying, message, again)));
             }
-            Next::End(RunPhase::Failed) => {
-                let message = last_message(status);
-                return failed(status, Reason::StepFailed, message);
-            }
-            Next::End(RunPhase::Canceled) => {
-                let by = run.spec.control.as_ref().map_or("somebody", |c| c.by.as_str());
-                let message = format!("ended by {by}");
-                let ending = finish(status, RunPhase::Canceled, "Canceled", message, now);
-                return Ok(Advanced::Ending(ending));
-            }
-            Next::End(phase) => {
-                let (reason, message) = match phase {
-                    RunPhase::AlreadyDone => ("AlreadyDone", last_message(status)),
-                    _ => ("Succeeded", String::new()),
-                };
-                let ending = finish(status, phase, reason, message, now);
-                return Ok(Advanced::Ending(ending));
-            }
+            Next::End(phase) => return Ok(Advanced::Ending(over(status, run, phase, now))),
         };
         let progress = match (step.uses, &secret) {
             (Uses::Notify, Some(secret)) => Arc::new(notify(ctx, secret, &step).await),
@@ -181,6 +125,94 @@ async fn advance(
         }
     }
     Ok(Advanced::Ending(running()))
+}
+
+/// Whether a run may take its next step.
+enum Prepared {
+    /// It may: its RuntimeSecret, where it has one, and its plan.
+    Ready(Option<Arc<RuntimeSecret>>, Plan),
+    /// It may not, or not yet.
+    Not(Advanced),
+}
+
+/// What must be known before a step: what the run is about, its plan, and what a person wants of it since.
+async fn prepare(
+    ctx: &Ctx,
+    run: &Arc<WorkflowRun>,
+    status: &mut WorkflowRunStatus,
+) -> Result<Prepared, Error> {
+    let now = ctx.cx.now();
+    let not = |advanced| Ok(Prepared::Not(advanced));
+    let failed = |status: &mut WorkflowRunStatus, reason: Reason, message: String| {
+        let ending = finish(status, RunPhase::Failed, reason.as_str(), message, now);
+        Ok(Prepared::Not(Advanced::Ending(ending)))
+    };
+    if run.spec.workflow.is_none() && run.spec.uses.is_none() {
+        let message = "name a workflow, or the one step to use".to_owned();
+        return failed(status, Reason::NothingToDo, message);
+    }
+    if let Some(message) = control::suspended(run) {
+        ctx.board.remove(run);
+        status.phase = Some(RunPhase::Suspended);
+        let ending = Ending::waits(Reason::Suspended, message, Action::await_change());
+        return not(Advanced::Ending(ending));
+    }
+    let secret = secret_of(ctx, run).await?;
+    if secret.is_none() && !run.spec.runtime_secret.is_empty() {
+        let name = &run.spec.runtime_secret;
+        let message = format!("there is no RuntimeSecret {name} in this namespace");
+        return failed(status, Reason::RuntimeSecretMissing, message);
+    }
+    let pins = status.plan.is_none() && run.spec.retry_of.is_none();
+    if let Some(workflow) = run.spec.workflow.as_ref().filter(|_| pins) {
+        let Some(spec) = workflow_of(ctx, run, workflow).await? else {
+            let message = format!("there is no Workflow {workflow} in this namespace; declare it");
+            let again = Action::requeue(LOOK);
+            return not(Advanced::Ending(Ending::waits(Reason::WorkflowMissing, message, again)));
+        };
+        // Written down before its first step is begun; the write wakes this reconcile again.
+        status.plan = Some(spec);
+        return not(Advanced::Ending(running()));
+    }
+    if let Some(of) =
+        run.spec.retry_of.as_ref().filter(|_| status.plan.is_none() && status.steps.is_empty())
+    {
+        if let Err(message) = retry::take_over(ctx, run, of, status).await? {
+            return failed(status, Reason::NothingToRetry, message);
+        }
+        if status.plan.is_some() {
+            return not(Advanced::Ending(running()));
+        }
+    }
+    let mut plan = Plan::of(&run.spec, status.plan.as_ref());
+    match control::judge(ctx, run, &plan, &status.steps) {
+        Judged::GoesOn => {}
+        Judged::Unknown => return not(Advanced::Later(Action::requeue(LOOK))),
+        Judged::Ends => {
+            ctx.board.remove(run);
+            plan = plan.canceled();
+        }
+    }
+    Ok(Prepared::Ready(secret, plan))
+}
+
+/// The end of a run, in `phase`.
+fn over(
+    status: &mut WorkflowRunStatus,
+    run: &WorkflowRun,
+    phase: RunPhase,
+    now: Timestamp,
+) -> Ending {
+    let (reason, message) = match phase {
+        RunPhase::Failed => (Reason::StepFailed.as_str(), last_message(status)),
+        RunPhase::AlreadyDone => ("AlreadyDone", last_message(status)),
+        RunPhase::Canceled => {
+            let by = run.spec.control.as_ref().map_or("somebody", |c| c.by.as_str());
+            ("Canceled", format!("ended by {by}"))
+        }
+        _ => ("Succeeded", String::new()),
+    };
+    finish(status, phase, reason, message, now)
 }
 
 /// It goes on at once.

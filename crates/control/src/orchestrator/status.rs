@@ -168,8 +168,8 @@ fn verdict(observed: &Observed, behind: bool) -> Verdict {
     if behind {
         return Verdict::no(
             Reason::RecordBehindStatus.as_str(),
-            "the authority knows less than this status: an older state was restored; restore a \
-             newer one",
+            "the authority knows less than this status: an older state was restored; restore a newer one, or accept \
+             this one: regent authority accept-restore",
         );
     }
     let record = observed.record.as_ref();

@@ -33,7 +33,7 @@ pub(crate) fn went_back(
         let message = format!(
             "{path} went back: the Secret holds {before}, its RuntimeSecret tells of {record}, the authority holds {now}; \
              the Secret is kept. `regent secrets` shows what the RuntimeSecret waits for; restore the authority to its \
-             newer state, or rotate the secret once its target still takes a value that is there"
+             newer state, or accept this one: regent authority accept-restore"
         );
         return Err(NotReady::until_retry("AuthorityWentBack", message));
     }

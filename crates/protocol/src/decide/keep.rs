@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use regent_types::VersionPair;
 
-use super::{decided, nothing, rotation_sent, without_rotation, written};
+use super::written::{decided, nothing, rotation_sent, without_rotation, written};
 use crate::introduce;
 use crate::ledger::{Event, kinds};
 use crate::observation::{Bootstrap, Observation, ValueSeen};
-use crate::record::{Origin, Record, State};
+use crate::record::{Origin, Record, State, Track};
 use crate::step::Step;
 
 /// Versions that one decision tells of by themselves.
@@ -36,6 +36,9 @@ pub(super) fn authority(record: Option<&Record>, seen: &Observation, now: Timest
     match (record, current) {
         (Some(record), Some(known)) if pair.number > known.number => {
             newer(record, known, pair, hmac, seen, now)
+        }
+        (Some(record), Some(known)) if record.rotation_stop.is_some() => {
+            give_up(record, known, seen, now)
         }
         (Some(record), Some(_)) => unknown_bootstrap(record, seen, now),
         (record, _) => {
@@ -106,6 +109,21 @@ fn newer(
     });
     let told: Vec<Event> = told.collect();
     written(next, seen, &told)
+}
+
+/// A rotation that stands still is given up, and the version in force stays.
+fn give_up(record: &Record, known: &VersionPair, seen: &Observation, now: Timestamp) -> Step {
+    let promoted = record.claim.as_ref().is_some_and(|c| c.promoted.is_some());
+    if promoted {
+        return nothing(format!(
+            "the rotation has made version {known} of {}, which stays; what it waits for is in its run",
+            seen.subject.path
+        ));
+    }
+    let Some(next) = without_rotation(record, known, now) else { return rotation_sent() };
+    let detail = "the rotation is given up".to_owned();
+    let told = Event { detail, ..decided(seen, now, kinds::DECIDED, Some(known)) };
+    written(next.with_stop(Track::Rotation, None), seen, &[told])
 }
 
 /// The value of a bootstrap Secret that nobody knows is given up.

@@ -10,17 +10,17 @@
 
 mod keep;
 mod restore;
+mod written;
 
 use jiff::Timestamp;
-use regent_types::VersionPair;
 
+use self::written::{decided, nothing, written};
 use crate::ledger::{Event, kinds};
 use crate::needs::Needs;
 use crate::observation::Observation;
 use crate::outcome::Outcome;
-use crate::reason::Reason;
-use crate::record::{ClosedRun, Record, State, Track};
-use crate::step::{Step, event, failed, tell};
+use crate::record::Record;
+use crate::step::Step;
 
 /// What a person decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,57 +105,6 @@ fn release(record: &Record, seen: &Observation, now: Timestamp) -> Step {
     next.owner = seen.subject.owner.clone();
     let told = Event { detail, ..decided(seen, now, kinds::TAKEN_OVER, record.current.as_ref()) };
     written(next, seen, &[told])
-}
-
-/// Saves what was decided, once `events` are told.
-fn written(mut next: Record, seen: &Observation, events: &[Event]) -> Step {
-    for told in events {
-        if let Some(step) = tell(seen, told.clone()) {
-            return step;
-        }
-    }
-    next.decide(&seen.subject.run.uid);
-    next.notes.run = Some(seen.subject.run.name.clone());
-    Step::Persist(Box::new(next))
-}
-
-/// An event of this decision, told once whatever was found meanwhile.
-fn decided(seen: &Observation, now: Timestamp, kind: &str, pair: Option<&VersionPair>) -> Event {
-    event(seen, now, kind, pair, "", &seen.subject.run.uid)
-}
-
-/// There is nothing that could be decided so.
-fn nothing(message: String) -> Step {
-    failed(Reason::NothingToDecide, message)
-}
-
-/// The same record without the rotation under way, which is over for its run; `None` where a password was sent to the
-/// target and nobody knows which one it has.
-fn without_rotation(record: &Record, stays: &VersionPair, now: Timestamp) -> Option<Record> {
-    let Some(claim) = record.claim.as_ref() else { return Some(record.clone()) };
-    if !claim.sent.is_empty() {
-        return None;
-    }
-    let mut next = record.to(State::Done).with_stop(Track::Rotation, None);
-    next.claim = None;
-    next.leftovers.push(claim.candidate.clone());
-    next.close(ClosedRun {
-        run: claim.run.clone(),
-        run_name: claim.run_name.clone(),
-        version: stays.clone(),
-        at: now,
-        given_up: true,
-    });
-    Some(next)
-}
-
-/// Said where a rotation has sent a password to its target.
-fn rotation_sent() -> Step {
-    nothing(
-        "a rotation has sent a new password to the target; remove the foreign version, so that the rotation ends, and \
-         decide then"
-            .to_owned(),
-    )
 }
 
 #[cfg(test)]

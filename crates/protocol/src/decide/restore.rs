@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use regent_types::VersionPair;
 
-use super::{decided, nothing, rotation_sent, without_rotation, written};
+use super::written::{decided, nothing, rotation_sent, without_rotation, written};
 use crate::ledger::{Event, kinds};
 use crate::observation::{Observation, ValueSeen};
 use crate::record::{Origin, Record, State};

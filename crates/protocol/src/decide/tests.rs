@@ -1,10 +1,13 @@
 //! Each state that asks a person, and each of his answers.
 
+use regent_types::VersionPair;
+
 use super::*;
 use crate::fixture::{self, acknowledged, at, bootstrap, pair, record};
 use crate::observation::{Bootstrap, ValueSeen};
 use crate::protocol::Protocol;
-use crate::record::{Origin, RotationStep};
+use crate::reason::Reason;
+use crate::record::{Origin, RotationStep, State};
 use crate::step::{Effect, Source};
 
 fn read(number: i64, hmac: &str) -> ValueSeen {
@@ -154,6 +157,28 @@ fn a_rotation_that_a_foreign_version_came_into_is_given_up() {
     seen.appended.clear();
     let refused = decide(Decision::KeepAuthority, Some(&rotating), &mut seen);
     assert!(refusal(&refused).contains("sent a new password"));
+}
+
+#[test]
+fn a_rotation_whose_candidate_is_lost_is_given_up() {
+    let mut rotating = record(State::Rotating);
+    let mut claim = fixture::claim("r9", RotationStep::Promote);
+    claim.hmac = Some("k:n".into());
+    rotating.claim = Some(claim);
+    let mut seen = acknowledged();
+    seen.newest = read(1, "k:a");
+    seen.candidate = None;
+    seen.subject.run = fixture::run("r9");
+    let held = loop {
+        match crate::step(Protocol::Rotation, Some(&rotating), &seen, at(9)) {
+            Step::Do(Effect::Ledger(event)) => assert!(seen.appended.insert(event.id)),
+            other => break saved(other),
+        }
+    };
+    assert_eq!(held.rotation_stop.as_ref().map(|s| s.reason), Some(Reason::CandidateLost));
+    let kept = saved(decide(Decision::KeepAuthority, Some(&held), &mut seen));
+    assert_eq!((kept.state, kept.current.clone()), (State::Done, Some(pair(1))));
+    assert!(kept.in_the_way().is_none() && kept.claim.is_none());
 }
 
 #[test]

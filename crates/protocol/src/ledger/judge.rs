@@ -1,8 +1,9 @@
 //! Whether a chain is the one that its writer knows (PROTOCOLS.md §8): against the head that was published, and the
 //! one that the writer has seen itself.
 
+use super::chain::Chain;
+use super::entry::{Entry, Epoch, GENESIS, Head};
 use super::verify::walk;
-use super::{Chain, Entry, Epoch, GENESIS, Head};
 
 /// A chain that is not the one its writer knows: older than that, another one, or broken.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,17 +44,20 @@ pub fn judge(
     recent: &[Entry],
     known: Option<&Head>,
     at_known: Option<&Entry>,
-) -> Result<Chain, Gone> {
+) -> Result<Chain, Box<Gone>> {
     let newest = recent.iter().map(|e| e.seq).max().unwrap_or(0);
-    let gone =
-        |found: Option<Head>, why: String| Gone { known: known.cloned(), found, newest, why };
+    let gone = |found: Option<Head>, why: String| {
+        Box::new(Gone { known: known.cloned(), found, newest, why })
+    };
     // What lies before the part that was read is proven by whoever reads all of it.
     let (before, rest) = match recent.split_first() {
         Some((first, rest)) if first.seq > 1 => (Some(first.head()), rest),
         _ => (None, recent),
     };
-    let head =
-        walk(writer, before, rest).map_err(|(found, error)| gone(found, error.to_string()))?;
+    let head = walk(writer, before, rest).map_err(|broken| {
+        let (found, error) = *broken;
+        gone(found, error.to_string())
+    })?;
     if let Some(known) = known {
         let end = head.as_ref().map_or(0, |h| h.seq);
         let superseded = recent.iter().any(|e| e.epoch.is_some() && e.seq > known.seq);

@@ -1,5 +1,8 @@
 //! Chains, and every way to tamper with one.
 
+use jiff::Timestamp;
+use regent_types::VersionPair;
+
 use super::*;
 
 fn event(n: usize) -> Event {

@@ -1,6 +1,6 @@
 //! Whether entries hang together.
 
-use super::{Entry, GENESIS, Head};
+use super::entry::{Entry, GENESIS, Head};
 
 /// What is wrong with a chain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -76,7 +76,7 @@ pub(super) fn walk(
     writer: &str,
     mut head: Option<Head>,
     entries: &[Entry],
-) -> Result<Option<Head>, (Option<Head>, ChainError)> {
+) -> Result<Option<Head>, Box<(Option<Head>, ChainError)>> {
     let mut rest = entries;
     while let Some((entry, after)) = rest.split_first() {
         rest = match link(writer, head.as_ref(), entry) {
@@ -88,7 +88,7 @@ pub(super) fn walk(
                 let opens = |e: &Entry| e.epoch.is_some() && link(writer, head.as_ref(), e).is_ok();
                 match after.iter().position(opens) {
                     Some(index) => &after[index..],
-                    None => return Err((head, error)),
+                    None => return Err(Box::new((head, error))),
                 }
             }
         };
@@ -100,6 +100,6 @@ pub(super) fn walk(
 /// accepted it.
 pub fn verify_chain(entries: &[Entry]) -> Result<Head, ChainError> {
     let first = entries.first().ok_or(ChainError::Empty)?;
-    let end = walk(&first.writer, None, entries).map_err(|(_, error)| error)?;
+    let end = walk(&first.writer, None, entries).map_err(|broken| broken.1)?;
     end.ok_or(ChainError::Empty)
 }

@@ -54,14 +54,18 @@ pub(super) fn promote(record: &Record, claim: &Claim, seen: &Observation, now: T
             format!(
                 "expected version {} to be the newest at {}, found version {pair} that this run \
                  did not write; \
-                 find out who wrote it",
-                claim.base, seen.subject.path
+                 find out who wrote it, and if it is to stay: regent handover resolve {}/{} --keep authority",
+                claim.base,
+                seen.subject.path,
+                seen.subject.owner.namespace,
+                seen.subject.owner.name
             ),
         ),
         ValueSeen::Read { pair, .. } => held(
             Reason::AuthorityWentBack,
             format!(
-                "expected version {} at {}, found {pair}; restore a newer state",
+                "expected version {} at {}, found {pair}; restore a newer state, or accept this one: regent authority \
+                 accept-restore",
                 claim.base, seen.subject.path
             ),
         ),

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use kube::Api;
-use kube::api::PostParams;
 use regent_api::RuntimeSecret;
 use regent_api::runtime_secret::{Adopt, Introduce, RuntimeSecretSpec};
 use regent_api::workflow::Uses;
@@ -11,7 +10,7 @@ use regent_types::Advice;
 
 use crate::commands::cluster_args::ClusterArgs;
 use crate::commands::object_name::ObjectName;
-use crate::commands::person_run::{Asked, RunArgs, ask, tell, user_name};
+use crate::commands::person_run::{Asked, RunArgs, ask, manager, tell, user_name};
 use crate::connect;
 use crate::output::Out;
 
@@ -53,8 +52,7 @@ pub async fn run(args: &AdoptArgs, out: Out) -> anyhow::Result<u8> {
                 Some(owner) => owner.clone(),
                 None => user_name(&api).await?,
             };
-            let declared =
-                secrets.create(&PostParams::default(), &declaration(args, owner)).await?;
+            let declared = secrets.create(&manager().post(), &declaration(args, owner)).await?;
             let path = declared.secret_path().map(|p| p.to_string()).unwrap_or_default();
             out.note(&format!(
                 "RuntimeSecret {} declares {path}; put it into Git as well",

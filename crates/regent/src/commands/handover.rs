@@ -26,7 +26,7 @@ pub enum HandoverCommand {
 pub struct ResolveArgs {
     /// The RuntimeSecret, as NAMESPACE/NAME.
     pub name: ObjectName,
-    /// Whose value stays.
+    /// Which of two values stays: the authority's, or the bootstrap Secret's.
     #[arg(long, value_enum)]
     pub keep: Keep,
     /// How the run is made and waited for.
@@ -37,12 +37,12 @@ pub struct ResolveArgs {
     pub cluster: ClusterArgs,
 }
 
-/// Whose value stays.
+/// Which of two values stays where only one can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Keep {
     /// The newest version at the path.
     Authority,
-    /// The bootstrap Secret's.
+    /// What the bootstrap Secret holds, in place of that.
     Bootstrap,
 }
 

@@ -5,9 +5,9 @@ use std::str::FromStr;
 /// One object of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectName {
-    /// Its namespace.
+    /// Part before the slash, never empty.
     pub namespace: String,
-    /// Its `metadata.name`.
+    /// Part behind it, never empty and without a slash itself.
     pub name: String,
 }
 

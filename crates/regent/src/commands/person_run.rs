@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::ObjectMeta;
 use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt};
 use regent_api::condition::{self, READY};
@@ -14,6 +14,7 @@ use regent_api::workflow::Uses;
 use regent_api::workflow_run::{Cause, CauseKind, RunPhase, WorkflowRunSpec};
 use regent_api::{WorkflowRun, WorkflowRunStatus};
 use regent_host::failure::Failure;
+use regent_operator::write::FieldManager;
 use regent_types::Advice;
 use serde::Serialize;
 
@@ -21,6 +22,11 @@ use crate::output::{Format, Out};
 
 /// Longest name of a run's prefix, so that the API server can add its own part.
 const PREFIX_MAX: usize = 200;
+
+/// Field manager of what people write through commands.
+pub fn manager() -> FieldManager {
+    FieldManager::new("regent-cli")
+}
 
 /// How a command that makes a run ends.
 #[derive(Clone, Debug, Args)]
@@ -77,9 +83,9 @@ pub struct RunResult {
     pub by: String,
     /// How far it is.
     pub phase: String,
-    /// Why.
+    /// Reason of its `Ready` condition; empty where it has none.
     pub reason: String,
-    /// A sentence.
+    /// Message of that condition.
     pub message: String,
 }
 
@@ -93,7 +99,7 @@ impl RunResult {
 /// The caller's user name, as the API server knows it.
 pub async fn user_name(api: &kube::Client) -> anyhow::Result<String> {
     let reviews: Api<SelfSubjectReview> = Api::all(api.clone());
-    let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
+    let review = reviews.create(&manager().post(), &SelfSubjectReview::default()).await?;
     let name = review.status.and_then(|s| s.user_info).and_then(|u| u.username);
     name.filter(|name| !name.is_empty()).ok_or_else(|| {
         let advice = Advice::new(
@@ -114,7 +120,7 @@ pub async fn ask(
 ) -> anyhow::Result<RunResult> {
     let by = user_name(api).await?;
     let runs: Api<WorkflowRun> = Api::namespaced(api.clone(), &asked.namespace);
-    let made = runs.create(&PostParams::default(), &run(&asked, &by, &args.reason)).await?;
+    let made = runs.create(&manager().post(), &run(&asked, &by, &args.reason)).await?;
     let name = made.name_any();
     let shown = format!("{}/{name}", asked.namespace);
     if args.no_wait {

@@ -129,6 +129,7 @@ const STOPWATCHES: &[(&str, &str)] = &[
     ("crates/gitops/src/intent/reconcile.rs", "when to look at a repository again"),
     ("crates/operator/src/circuit.rs", "since when a server has not answered"),
     ("crates/operator/src/lease/mod.rs", "how long a Lease was seen unchanged"),
+    ("crates/operator/src/ledger.rs", "how old the last look at a chain's end is"),
     ("crates/operator/src/ledger_heads.rs", "when to write ledger heads again"),
     ("crates/delivery/src/materializer/authority.rs", "how long the authority takes to answer"),
     ("crates/regent/src/commands/dev/run.rs", "deadline of a run until steady"),

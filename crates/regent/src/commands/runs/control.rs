@@ -1,7 +1,7 @@
 //! What a person wants of one run, written into its spec under his own name.
 
 use kube::Api;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use regent_api::WorkflowRun;
 use regent_api::workflow_run::{RunControl, RunPhase};
 use regent_host::failure::Failure;
@@ -9,11 +9,11 @@ use regent_types::Advice;
 
 use super::{ControlArgs, RetryArgs};
 use crate::commands::object_name::ObjectName;
-use crate::commands::person_run::{Asked, ask, tell, user_name};
+use crate::commands::person_run::{Asked, ask, manager, tell, user_name};
 use crate::connect;
 use crate::output::Out;
 
-/// What is wanted.
+/// What a person may want of a run that has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Cancel,
@@ -59,7 +59,7 @@ pub(super) async fn run(args: &ControlArgs, wish: Wish, out: Out) -> anyhow::Res
         "spec": { "control": control },
     });
     let runs: Api<WorkflowRun> = Api::namespaced(api.clone(), &args.name.namespace);
-    runs.patch(&args.name.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    runs.patch(&args.name.name, &manager().patch(), &Patch::Merge(patch)).await?;
     let done = match wish {
         Wish::Cancel => "is canceled",
         Wish::Suspend => "is suspended",

@@ -5,6 +5,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
 use regent_api::WorkflowRun;
 use regent_api::condition::{self, READY};
+use regent_operator::object_watch;
 use serde::Serialize;
 
 use super::RunsArgs;
@@ -94,7 +95,7 @@ pub(super) async fn run(api: &kube::Client, args: &RunsArgs, out: Out) -> anyhow
         out.list(&rows)?;
         return Ok(0);
     }
-    let changes = watcher(runs, watcher::Config::default()).default_backoff().applied_objects();
+    let changes = object_watch::watch(runs, watcher::Config::default()).applied_objects();
     let mut changes = changes.take_until(tokio::signal::ctrl_c()).boxed();
     let mut last = std::collections::BTreeMap::new();
     while let Some(run) = changes.try_next().await? {
