@@ -33,7 +33,13 @@ async fn say(world: &mut World, command: &str) -> Result<(bool, String)> {
     let config = world.folder("admin-kubeconfig");
     let kubeconfig = world.system().await?.admin_kubeconfig()?;
     std::fs::write(&config, kubeconfig.expose())?;
-    let env = vec![("KUBECONFIG".to_owned(), config.display().to_string())];
+    let mut env = vec![("KUBECONFIG".to_owned(), config.display().to_string())];
+    env.push(("VAULT_ADDR".to_owned(), world.system().await?.vault_addr()));
+    if let AuthorityChoice::External(External { ca_pem: Some(pem), .. }) = &world.options.authority {
+        let ca = world.folder("admin-authority-ca.crt");
+        std::fs::write(&ca, pem)?;
+        env.push(("VAULT_CACERT".to_owned(), ca.display().to_string()));
+    }
     let args: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
     // The sandbox answers from this process, which must not wait for the child meanwhile.
     let run = move || {

@@ -16,6 +16,7 @@ pub mod lint;
 pub mod object_name;
 pub mod open;
 pub mod person_run;
+pub mod records;
 pub mod release;
 pub mod run;
 pub mod runs;

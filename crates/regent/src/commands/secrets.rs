@@ -5,10 +5,15 @@ use clap::{Args, ValueEnum};
 use kube::Api;
 use regent_api::condition;
 use regent_api::{PushSecret, RuntimeSecret};
+use regent_host::connect::declared;
+use regent_protocol::Record;
+use regent_protocol::record::Origin;
+use regent_types::authority_names::REGENT_MOUNT;
 use regent_types::lifecycle::{Classification, Stage};
 use serde::Serialize;
 
 use crate::commands::cluster_args::ClusterArgs;
+use crate::commands::records::records;
 use crate::connect;
 use crate::output::{Out, Row};
 
@@ -16,11 +21,15 @@ use crate::output::{Out, Row};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   regent secrets                       all
-  regent secrets --class internal-secret -o json")]
+  regent secrets --class internal-secret -o json
+  regent secrets --orphaned            those too whose RuntimeSecret is gone; regent release gives their path away")]
 pub struct SecretsArgs {
     /// Only secrets of this class.
     #[arg(long, value_enum)]
     pub class: Option<Class>,
+    /// Also what the authority still holds of RuntimeSecrets that are gone; it is asked with a reader's rights.
+    #[arg(long)]
+    pub orphaned: bool,
     /// Kubeconfig and context of the cluster that is asked.
     #[command(flatten)]
     pub cluster: ClusterArgs,
@@ -83,8 +92,14 @@ pub async fn run(args: &SecretsArgs, out: Out) -> anyhow::Result<u8> {
     let api = connect::kubernetes(&args.cluster).await?;
     let params = kube::api::ListParams::default();
     let secrets = Api::<RuntimeSecret>::all(api.clone()).list(&params).await?;
-    let pushes = Api::<PushSecret>::all(api).list(&params).await?;
+    let pushes = Api::<PushSecret>::all(api.clone()).list(&params).await?;
     let mut rows: Vec<SecretRow> = secrets.iter().map(of_runtime).collect();
+    if args.orphaned {
+        let installation = declared(&api).await?.map(|a| a.spec.installation);
+        let kv = connect::reader(&args.cluster, &api).await?.kv(REGENT_MOUNT);
+        let gone = |record: &&Record| is_orphaned(record, installation.as_deref(), &secrets.items);
+        rows.extend(records(&kv).await?.iter().filter(gone).map(of_record));
+    }
     rows.extend(pushes.iter().flat_map(of_push));
     rows.retain(|row| args.class.is_none_or(|class| row.class == class));
     rows.sort_by(|a, b| (a.class, &a.namespace, &a.path).cmp(&(b.class, &b.namespace, &b.path)));
@@ -116,6 +131,37 @@ fn of_runtime(secret: &RuntimeSecret) -> SecretRow {
     }
 }
 
+/// Whether the RuntimeSecret that a record of this installation names is not among `all`.
+fn is_orphaned(record: &Record, installation: Option<&str>, all: &[RuntimeSecret]) -> bool {
+    let owner = &record.owner;
+    let is_its = |s: &RuntimeSecret| {
+        s.metadata.namespace.as_ref() == Some(&owner.namespace)
+            && s.metadata.name.as_ref() == Some(&owner.name)
+    };
+    installation == Some(owner.installation.as_str()) && !all.iter().any(is_its)
+}
+
+fn of_record(record: &Record) -> SecretRow {
+    let class = match (record.origin, record.is_runtime()) {
+        (Origin::Derived, _) => Class::Derived,
+        (_, true) => Class::Runtime,
+        (_, false) => Class::Bootstrap,
+    };
+    SecretRow {
+        class,
+        namespace: record.owner.namespace.clone(),
+        name: record.owner.name.clone(),
+        path: record.path.clone(),
+        owner: String::new(),
+        purpose: String::new(),
+        stage: "Orphaned".into(),
+        version: record.current.as_ref().map_or(0, |v| v.number),
+        consumers: Vec::new(),
+        ready: false,
+        reason: "RuntimeSecretMissing".into(),
+    }
+}
+
 /// One row a published path.
 fn of_push(push: &PushSecret) -> Vec<SecretRow> {
     let status = push.status.clone().unwrap_or_default();
@@ -142,4 +188,36 @@ fn of_push(push: &PushSecret) -> Vec<SecretRow> {
         reason: ready.map(|c| c.reason.clone()).unwrap_or_default(),
     };
     paths.into_iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regent_protocol::record::Owner;
+    use serde_json::json;
+
+    /// H23: what a RuntimeSecret that is gone left behind is shown; what others own is not.
+    #[test]
+    fn h23_a_record_without_its_runtime_secret_is_orphaned() {
+        let owner = |installation: &str, name: &str| Owner {
+            installation: installation.into(),
+            namespace: "payments".into(),
+            name: name.into(),
+        };
+        let record = |owner: Owner| {
+            Record::intent("runtime/payments/db", owner, Origin::Handover, Default::default())
+        };
+        let there: RuntimeSecret = serde_json::from_value(json!({
+            "apiVersion": "regent.dev/v1alpha1", "kind": "RuntimeSecret",
+            "metadata": { "namespace": "payments", "name": "db" },
+            "spec": { "owner": "o", "purpose": "p", "introduce": { "adopt": {} } },
+        }))
+        .unwrap();
+        let judged = |owner: Owner| {
+            is_orphaned(&record(owner), Some("lab"), std::slice::from_ref(&there))
+        };
+        assert!(judged(owner("lab", "renamed-since")));
+        assert!(!judged(owner("lab", "db")) && !judged(owner("elsewhere", "renamed-since")));
+        assert_eq!(of_record(&record(owner("lab", "x"))).stage, "Orphaned");
+    }
 }

@@ -181,12 +181,12 @@ fn g14_a_missing_command_is_found_wherever_it_is_named() {
     let missing = [
         ("a.md", "use `regent edit` for it"),
         ("a.md", "use `regent\nedit` for it"),
-        ("a.md", "keep it with regent adopt, or not"),
+        ("a.md", "keep it with regent offboard, or not"),
         ("a.md", "```sh\nregent policy list\n```"),
         ("a.md", "```sh\nkubectl x | regent seal --force -\n```"),
         ("a.md", "`regent authority reset`"),
         ("a.md", "`regent seal -z`"),
-        ("a.rs", "let a = \"accept it with regent \\\n     adopt\";"),
+        ("a.rs", "let a = \"accept it with regent \\\n     offboard\";"),
         ("a.rs", "let a = r#\"run `regent put x`\"#;"),
         ("a.rs", "/// As `regent rekey` does.\nfn a() {}"),
         ("a.rs", "#[command(after_help = \"Example:\n  regent unsealx --identity a\")]"),
@@ -198,12 +198,12 @@ fn g14_a_missing_command_is_found_wherever_it_is_named() {
     let fine = [
         ("a.md", "regent refuses it, and regent may write; `regent -o json status`"),
         ("a.md", "`regent seal -r age1… --out=x secret.yaml > y`, `regent authority join`"),
-        ("a.md", "```sh\nregent dev --until steady   # see regent adopt\n```"),
+        ("a.md", "```sh\nregent dev --until steady   # see regent offboard\n```"),
         ("a.md", "helm upgrade regent charts/regent, cargo build -p regent --bins, `regent`"),
         ("a.md", "```sh\nhelm uninstall regent --namespace regent-system\n```"),
         (
             "a.rs",
-            "let a = '\"'; // regent adopt is prose in a comment\nlet b = \"regent verify in CI\";",
+            "let a = '\"'; // regent offboard is prose in a comment\nlet b = \"regent verify in CI\";",
         ),
         ("a.md", "`regent run COMPONENT` runs it, `regent run materializer` too"),
     ];

@@ -19,10 +19,9 @@ use serde_json::{Value, json};
 use super::beside;
 use super::beside::Asking;
 use crate::commands::audit::{chain, chains};
+use crate::commands::records::{records, tree};
 use regent_host::failure::Failure;
 
-/// Most paths read; more is a defect of the tree, or another tool's mount.
-const PATHS_MAX: usize = 100_000;
 /// Fields of a role that decide who may log in, as what, and for how long.
 const ROLE_FIELDS: [&str; 15] = [
     "bound_service_account_names",
@@ -48,16 +47,8 @@ pub(super) async fn gather(
     s: &mut Snapshot,
 ) -> anyhow::Result<()> {
     let regent = session.kv(REGENT_MOUNT);
-    for path in tree(&regent, "record").await? {
-        let read = regent.read_json::<Stored>(&format!("record/{path}")).await;
-        match read.map_err(|e| Failure::of("reading a record", &e))? {
-            Some((Stored::Record(record), _)) => _ = s.records.insert(path, *record),
-            Some((Stored::NotUnderstood(why), _)) => {
-                return Err(Failure::of("reading a record", &why).into());
-            }
-            None => {}
-        }
-    }
+    let found = records(&regent).await?;
+    s.records.extend(found.into_iter().map(|record| (record.path.clone(), record)));
     let secret = session.kv(SECRET_MOUNT);
     for path in tree(&secret, "").await? {
         let metadata = secret.metadata(&path).await;
@@ -81,24 +72,6 @@ pub(super) async fn gather(
         s.ledgers.push(LedgerSeen { writer, entries, published, accepted });
     }
     Ok(())
-}
-
-/// Every path below `base`, relative to it.
-async fn tree(kv: &Kv, base: &str) -> anyhow::Result<Vec<String>> {
-    let mut found = Vec::new();
-    let mut todo = vec![String::new()];
-    while let Some(folder) = todo.pop() {
-        let place = format!("{base}/{folder}");
-        let names = kv.list(place.trim_matches('/')).await;
-        for name in names.map_err(|e| Failure::of("listing the authority", &e))? {
-            if found.len() + todo.len() > PATHS_MAX {
-                anyhow::bail!("more than {PATHS_MAX} paths below {place}");
-            }
-            let full = format!("{folder}{name}");
-            if name.ends_with('/') { todo.push(full) } else { found.push(full) }
-        }
-    }
-    Ok(found)
 }
 
 fn seen(metadata: regent_vault::KvMetadata) -> KvSeen {
