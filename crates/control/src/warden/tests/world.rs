@@ -131,6 +131,14 @@ async fn answer(cluster: Cluster, request: Request<Body>) -> Response<Body> {
         {
             Err((503, "ServiceUnavailable"))
         }
+        Method::GET if path == AUTHORITIES => {
+            let all = objects.iter().filter(|(place, _)| place.starts_with(AUTHORITIES));
+            let all: Vec<Value> = all.map(|(_, object)| object.clone()).collect();
+            Ok(json!({
+                "apiVersion": "regent.dev/v1alpha1", "kind": "RuntimeAuthorityList",
+                "metadata": {}, "items": all,
+            }))
+        }
         Method::GET => objects.get(&path).cloned().ok_or((404, "NotFound")),
         Method::POST => {
             let name = sent["metadata"]["name"].as_str().unwrap();
