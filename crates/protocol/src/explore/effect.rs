@@ -1,6 +1,6 @@
 //! What each step of a worker does to the world, under the conditions that KV and Kubernetes hold.
 
-use super::world::{Guard, Value, Worker, World, hmac};
+use super::world::{Guard, Secret, Value, Worker, World, hmac};
 use crate::fixture;
 use crate::observation::Bootstrap;
 use crate::session::{Next, Session};
@@ -82,7 +82,9 @@ pub(super) fn effect(
             let gone = world.secret.take();
             world.early |= gone.is_some() && world.projected.is_none() && !world.edited;
             let known = |v: Value| world.versions.iter().any(|(w, live, _)| *w == v && *live);
-            world.deleted_unread |= gone.is_some_and(|s| !known(s.value) && !s.from_manifest);
+            let given_up = |v: Value| world.given_up.contains(&hmac(v));
+            let unread = |s: &Secret| !known(s.value) && !s.from_manifest && !given_up(s.value);
+            world.deleted_unread |= gone.as_ref().is_some_and(unread);
             Answer::Gone
         }
         Effect::CreateCandidate { name, .. } => {
@@ -120,6 +122,11 @@ pub(super) fn act(world: &mut World, worker: &mut Worker, next: Next, without: O
         Next::Persist(record) if loose || session.version() == world.record_version => {
             let before = world.record.as_ref().and_then(|r| r.current.clone());
             world.overwritten |= before.is_some() && record.current.is_none();
+            let decisions = world.record.as_ref().map_or(0, |r| r.decisions.len());
+            if record.decisions.len() > decisions {
+                world.consented.extend(record.overwrites.as_ref().map(|p| p.number));
+                world.given_up.extend(record.ignored_hmac.clone());
+            }
             world.record = Some((*record).clone());
             world.record_version += 1;
             session.saved(*record, world.record_version);

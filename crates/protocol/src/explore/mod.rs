@@ -11,6 +11,7 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::decide::Decision;
 use crate::fixture;
 use crate::protocol::Protocol;
 use crate::record::{RotationStep, State};
@@ -38,6 +39,8 @@ fn world(secret: bool, workers: usize, setup: &Setup) -> World {
         projected: None,
         edited: false,
         early: false,
+        consented: BTreeSet::new(),
+        given_up: BTreeSet::new(),
     }
 }
 
@@ -125,6 +128,33 @@ fn cluster_loss(step: RotationStep, risen: char) -> Result<(usize, usize), Strin
     explore(start, &setup)
 }
 
+/// A path that somebody had written to before its handover, and a person who decides while it goes on.
+fn decisions(
+    without: Option<Guard>,
+    decision: Decision,
+    outside: u8,
+) -> Result<(usize, usize), String> {
+    let setup = Setup {
+        without,
+        protocols: vec![(Protocol::Handover, "r1"), (Protocol::Decide(decision), "p1")],
+        crashes: 1,
+        outside,
+        git_changes: true,
+        foreign: true,
+    };
+    let mut start = world(true, 2, &setup);
+    start.versions = vec![('z', true, false)];
+    explore(start, &setup)
+}
+
+/// §4: a decision counts once and for what was there; a version that comes later is not written over by it.
+#[test]
+fn a_person_decides_while_a_handover_goes_on() {
+    for decision in [Decision::KeepAuthority, Decision::KeepBootstrap] {
+        fine(decisions(None, decision, 1));
+    }
+}
+
 /// H5: whatever a rotation had come to when the cluster was lost, it goes on in the new one, and B goes.
 #[test]
 fn h05_every_state_of_a_rotation_is_resumed_in_a_new_cluster() {
@@ -178,6 +208,8 @@ fn without_any_of_its_guards_an_invariant_breaks() {
     broken(handovers(Some(Guard::Cas), &["r1"], 2), "no-blind-overwrite");
     broken(handovers(Some(Guard::Precondition), &["r1"], 2), "no-unread-delete");
     broken(handovers(Some(Guard::StatusOrder), &["r1"], 0), "manifest-silent");
+    let over = decisions(Some(Guard::Cas), Decision::KeepBootstrap, 1);
+    broken(over, "no-blind-overwrite");
     broken(generations(Some(Guard::Cas)), "no-blind-overwrite");
     broken(generations(Some(Guard::Intent)), "intent-before-effect");
     broken(rotations(Some(Guard::Cas)), "no-blind-overwrite");

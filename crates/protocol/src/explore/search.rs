@@ -106,7 +106,10 @@ pub(super) fn broken(world: &World) -> Option<&'static str> {
     let number = |r: &Record| r.current.as_ref().map_or(0, |p| p.number as usize);
     let live = |n: usize| world.versions.get(n.wrapping_sub(1)).is_some_and(|v| v.1);
     let first = acknowledged.and_then(|r| r.acknowledged.as_ref());
-    let own_after_foreign = world.versions.windows(2).any(|w| !w[0].2 && w[1].2);
+    let consented = |number: usize| world.consented.contains(&(number as i64));
+    let own_after_foreign = (1..world.versions.len())
+        .any(|n| !world.versions[n - 1].2 && world.versions[n].2 && !consented(n));
+    let decided = acknowledged.is_some_and(|r| !r.decisions.is_empty());
     let untold = acknowledged
         .and_then(|r| r.ledgered.as_ref())
         .is_some_and(|pair| !world.told.contains(&format!("v{}", pair.number)));
@@ -119,7 +122,7 @@ pub(super) fn broken(world: &World) -> Option<&'static str> {
     });
     [
         (lost, "value-survives"),
-        (first.is_some_and(|p| p.number != 1) || foreign, "one-first-version"),
+        (!decided && (first.is_some_and(|p| p.number != 1) || foreign), "one-first-version"),
         (world.deleted_unread, "no-unread-delete"),
         (world.overwritten, "one-authority"),
         (world.early, "manifest-silent"),

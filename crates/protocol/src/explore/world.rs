@@ -53,6 +53,10 @@ pub(super) struct World {
     pub(super) projected: Option<i64>,
     /// Whether somebody edited that status.
     pub(super) edited: bool,
+    /// Numbers of foreign versions that a person decided to write over.
+    pub(super) consented: BTreeSet<i64>,
+    /// HMACs of values of B that a person gave up.
+    pub(super) given_up: BTreeSet<String>,
     /// Whether B went while the status that bootstrap obeys did not say Runtime, and nobody had edited it.
     pub(super) early: bool,
 }
@@ -80,6 +84,7 @@ impl World {
         (self.crashes, self.outside, self.next_uid, self.fresh).hash(key);
         (self.deleted_unread, self.overwritten, self.blind).hash(key);
         (self.projected, self.edited, self.early).hash(key);
+        (&self.consented, &self.given_up).hash(key);
     }
 }
 
