@@ -40,14 +40,18 @@ fn causes() -> Vec<Row> {
         run["spec"]["cause"][key] = value;
         run
     };
-    let controlled = |who: Who, by: &str| {
-        with(own(who), json!({ "control": { "suspend": true, "by": by } }))
-    };
+    let controlled =
+        |who: Who, by: &str| with(own(who), json!({ "control": { "suspend": true, "by": by } }));
     let mut rows = Vec::new();
     for who in [A, PA, Who::Holder, Who::ClusterAdmin, Who::Master, I] {
         rows.extend([
             may(who, "lets its run stand still", Create(controlled(who, &who.user()))),
-            may_not(who, "stops in another's name", Create(controlled(who, "somebody-else")), WORKFLOW_RUNS),
+            may_not(
+                who,
+                "stops in another's name",
+                Create(controlled(who, "somebody-else")),
+                WORKFLOW_RUNS,
+            ),
         ]);
         let slot = || json!("2999-01-01T00:00:00Z");
         rows.extend([

@@ -35,7 +35,8 @@ async fn say(world: &mut World, command: &str) -> Result<(bool, String)> {
     std::fs::write(&config, kubeconfig.expose())?;
     let mut env = vec![("KUBECONFIG".to_owned(), config.display().to_string())];
     env.push(("VAULT_ADDR".to_owned(), world.system().await?.vault_addr()));
-    if let AuthorityChoice::External(External { ca_pem: Some(pem), .. }) = &world.options.authority {
+    if let AuthorityChoice::External(External { ca_pem: Some(pem), .. }) = &world.options.authority
+    {
         let ca = world.folder("admin-authority-ca.crt");
         std::fs::write(&ca, pem)?;
         env.push(("VAULT_CACERT".to_owned(), ca.display().to_string()));

@@ -23,4 +23,6 @@ pub use judge::{Gone, judge};
 pub use verify::{ChainError, verify_chain};
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@ use regent_types::VersionPair;
 
 use super::*;
 
-fn event(n: usize) -> Event {
+pub(super) fn event(n: usize) -> Event {
     Event {
         id: event_id(kinds::ROTATED, Some("runtime/a/b"), None, None, &n.to_string()),
         kind: kinds::ROTATED.into(),

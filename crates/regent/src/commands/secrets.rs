@@ -213,9 +213,8 @@ mod tests {
             "spec": { "owner": "o", "purpose": "p", "introduce": { "adopt": {} } },
         }))
         .unwrap();
-        let judged = |owner: Owner| {
-            is_orphaned(&record(owner), Some("lab"), std::slice::from_ref(&there))
-        };
+        let judged =
+            |owner: Owner| is_orphaned(&record(owner), Some("lab"), std::slice::from_ref(&there));
         assert!(judged(owner("lab", "renamed-since")));
         assert!(!judged(owner("lab", "db")) && !judged(owner("elsewhere", "renamed-since")));
         assert_eq!(of_record(&record(owner("lab", "x"))).stage, "Orphaned");
