@@ -5,16 +5,20 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 /// How a line with counts says what was counted.
-const COUNTED: &str = " worlds, ";
+const COUNTED: [&str; 2] = [" worlds, ", " orders"];
+/// Where the models are, as names of tests.
+const MODELS: [&str; 2] = ["explore", "ledger::model"];
 
 /// Explores, prints what each model went through, and fails where one found a broken invariant.
 pub(crate) fn run() -> Result<()> {
     let output = Command::new(env!("CARGO"))
-        .args(["test", "--package", "regent-protocol", "--lib", "explore", "--", "--nocapture"])
+        .args(["test", "--package", "regent-protocol", "--lib", "--", "--nocapture"])
+        .args(MODELS)
         .current_dir(crate::root())
         .output()?;
     let said = String::from_utf8_lossy(&output.stdout);
-    let counted: Vec<&str> = said.lines().filter(|line| line.contains(COUNTED)).collect();
+    let counted: Vec<&str> =
+        said.lines().filter(|line| COUNTED.iter().any(|c| line.contains(c))).collect();
     for line in &counted {
         println!("{line}");
     }
