@@ -1,6 +1,7 @@
 //! Steps about people who give commands: the real binary, with an admin's kubeconfig.
 
 use anyhow::{Result, ensure};
+use regent_lab::options::{AuthorityChoice, External};
 
 use crate::{World, binary};
 

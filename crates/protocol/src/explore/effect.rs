@@ -38,6 +38,12 @@ pub(super) fn held(session: &Session, source: &Source, wanted: &str) -> Option<V
     found.filter(|f| *f == wanted).and_then(|f| f.chars().last())
 }
 
+/// Whether the value of `secret` is neither in the authority, nor from Git, nor given up by a person.
+fn unread(world: &World, secret: &Secret) -> bool {
+    let known = world.versions.iter().any(|(w, live, _)| *w == secret.value && *live);
+    !known && !secret.from_manifest && !world.given_up.contains(&hmac(secret.value))
+}
+
 pub(super) fn effect(
     world: &mut World,
     session: &Session,
@@ -81,10 +87,7 @@ pub(super) fn effect(
         {
             let gone = world.secret.take();
             world.early |= gone.is_some() && world.projected.is_none() && !world.edited;
-            let known = |v: Value| world.versions.iter().any(|(w, live, _)| *w == v && *live);
-            let given_up = |v: Value| world.given_up.contains(&hmac(v));
-            let unread = |s: &Secret| !known(s.value) && !s.from_manifest && !given_up(s.value);
-            world.deleted_unread |= gone.as_ref().is_some_and(unread);
+            world.deleted_unread |= gone.as_ref().is_some_and(|secret| unread(world, secret));
             Answer::Gone
         }
         Effect::CreateCandidate { name, .. } => {

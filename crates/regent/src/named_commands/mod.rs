@@ -190,7 +190,7 @@ fn g14_a_missing_command_is_found_wherever_it_is_named() {
         ("a.rs", "let a = r#\"run `regent put x`\"#;"),
         ("a.rs", "/// As `regent rekey` does.\nfn a() {}"),
         ("a.rs", "#[command(after_help = \"Example:\n  regent unsealx --identity a\")]"),
-        ("a.yaml", "description: see `regent handover resolve`"),
+        ("a.yaml", "description: see `regent handover undo`"),
     ];
     for (file, text) in missing {
         assert_eq!(found(file, text), 1, "{text}");

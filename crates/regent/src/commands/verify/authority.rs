@@ -8,12 +8,11 @@ use kube::Api;
 use regent_api::RuntimeAuthority;
 use regent_install::access::authority;
 use regent_install::access::neighbours::neighbours;
-use regent_protocol::Stored;
 use regent_protocol::invariants::{KvSeen, LedgerSeen, Snapshot, WriteSeen};
 use regent_types::authority_names::{CONFIGURATOR, REGENT_MOUNT, SECRET_MOUNT};
 use regent_types::identity::Identity;
 use regent_types::login::Login;
-use regent_vault::{Kv, Session};
+use regent_vault::Session;
 use serde_json::{Value, json};
 
 use super::beside;
