@@ -119,13 +119,7 @@ impl World {
         std::fs::write(&ca, pem)?;
         let env = [("KUBECONFIG", config), ("VAULT_CACERT", ca)];
         let env = env.map(|(name, path)| (name.to_owned(), path.display().to_string()));
-        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
-        // The sandbox answers from this process, which must not wait for the child meanwhile.
-        let run = move || {
-            let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            binary::run(&args, &env)
-        };
-        let done = tokio::task::spawn_blocking(run).await??;
+        let done = binary::say(args, env.into()).await?;
         let told = String::from_utf8_lossy(&done.stderr);
         ensure!(done.status.success(), "{}: {told}", done.status);
         Ok(String::from_utf8(done.stdout)?)

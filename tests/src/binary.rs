@@ -31,6 +31,16 @@ pub fn run(args: &[&str], env: &[(String, String)]) -> Result<Output> {
     Ok(Command::new(path()?).args(args).envs(envs).stdin(Stdio::null()).output()?)
 }
 
+/// The same, while this task waits: the sandbox answers from this process, which must not wait for the child meanwhile.
+pub async fn say(args: &[&str], env: Vec<(String, String)>) -> Result<Output> {
+    let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+    let run = move || {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        run(&args, &env)
+    };
+    tokio::task::spawn_blocking(run).await?
+}
+
 /// A running `regent dev`. Killed when dropped.
 pub struct Dev {
     child: Child,

@@ -52,6 +52,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// A wait that ends with an event, at no known time.
+    pub fn waiting(reason: Reason, message: impl Into<String>) -> Self {
+        Self::Waiting { reason, message: message.into(), until: None }
+    }
+
     /// Why it is not done; `None` where there is nothing to explain.
     pub fn reason(&self) -> Option<Reason> {
         match self {

@@ -10,9 +10,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::Patch;
 use kube::{Api, ResourceExt};
 use regent_api::runtime_authority::AcceptedRestore;
+use regent_api::workflow::WorkflowStep;
 use regent_api::{RuntimeAuthority, WorkflowRun};
 use regent_operator::published_head::runtime_authority;
-use regent_protocol::ledger::{Event, Head, day_path, event_id, kinds};
+use regent_protocol::ledger::{Event, Head, day_path, entry_path, event_id, kinds};
 use regent_protocol::{Outcome, Reason};
 use regent_types::labels;
 
@@ -20,38 +21,36 @@ use super::authority::Authority;
 use super::board::Progress;
 use super::ctx::Ctx;
 use super::error::Error;
-use super::steps::{run_ref, single_step, stopped};
+use super::steps::{awaited, run_ref, stopped};
 
-/// Carries out the step of `run` as far as it goes.
-pub(super) async fn accept(ctx: &Ctx, run: &WorkflowRun) -> Progress {
+/// Carries out `step` of `run` as far as it goes.
+pub(super) async fn accept(ctx: &Ctx, run: &WorkflowRun, step: &WorkflowStep) -> Progress {
     let outcome = match ctx.authority() {
-        Err(why) => waiting(Reason::AuthorityNotReady, why),
+        Err(why) => Outcome::waiting(Reason::AuthorityNotReady, why),
         Ok(_) if run.namespace().as_deref() != Some(labels::SYSTEM_NAMESPACE) => Outcome::Failed {
             reason: Reason::NothingToDecide,
             message: format!("expected a run in {}", labels::SYSTEM_NAMESPACE),
         },
-        Ok(authority) => match accepted(ctx, &authority, run).await {
+        Ok(authority) => match accepted(ctx, &authority, run, step).await {
             Ok(outcome) => outcome,
-            Err(error) if error.is_authority() => {
-                waiting(Reason::AuthorityNotReady, error.to_string())
-            }
-            Err(error) => waiting(Reason::Retrying, error.to_string()),
+            Err(error) => awaited(&error),
         },
     };
     stopped(outcome, ctx.cx.now())
 }
 
-fn waiting(reason: Reason, message: String) -> Outcome {
-    Outcome::Waiting { reason, message, until: None }
-}
-
-async fn accepted(ctx: &Ctx, a: &Authority, run: &WorkflowRun) -> Result<Outcome, Error> {
+async fn accepted(
+    ctx: &Ctx,
+    a: &Authority,
+    run: &WorkflowRun,
+    step: &WorkflowStep,
+) -> Result<Outcome, Error> {
     let name = labels::AUTHORITY_NAME;
     let Some(found) = runtime_authority(&ctx.cx.api).await? else {
-        return Ok(waiting(Reason::AuthorityNotReady, "there is no RuntimeAuthority".to_owned()));
+        return Ok(Outcome::waiting(Reason::AuthorityNotReady, "there is no RuntimeAuthority"));
     };
     let status = found.status.clone().unwrap_or_default();
-    let run_ref = run_ref(run, &single_step(run));
+    let run_ref = run_ref(run, step);
     let before = status.accepted_restore.filter(|accepted| accepted.run == run_ref.name);
     let gone = match before {
         Some(accepted) => accepted.heads,
@@ -107,8 +106,10 @@ async fn gone(
     let mut gone = BTreeMap::new();
     for (chain, text) in heads {
         let Some(head) = Head::parse(text) else { continue };
-        let there = a.regent.list(&day_path(chain, &head.day)).await?;
-        if !there.contains(&format!("{:08}", head.seq)) {
+        let folder = day_path(chain, &head.day);
+        let (there, place) =
+            (a.regent.list(&folder).await?, entry_path(chain, &head.day, head.seq));
+        if !there.iter().any(|name| format!("{folder}/{name}") == place) {
             gone.insert(chain.clone(), text.clone());
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn judge(ctx: &Ctx, run: &WorkflowRun, plan: &Plan, records: &[StepRe
     if !run.spec.is_canceled() {
         return Judged::GoesOn;
     }
-    let step = plan.due_step(records).filter(|_| !run.spec.runtime_secret.is_empty());
+    let step = plan.free(records).filter(|_| !run.spec.runtime_secret.is_empty());
     let Some(step) = step else { return Judged::Ends };
     let key = (run.namespace().unwrap_or_default(), run.spec.runtime_secret.clone());
     match ctx.memory.record(&key) {

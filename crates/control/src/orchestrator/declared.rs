@@ -37,6 +37,16 @@ impl Declared {
         Ok(Self { path: secret.secret_path()?, secret: Arc::clone(secret), owner })
     }
 
+    /// How it declares that the secret comes into the authority.
+    pub(super) fn origin(&self) -> Origin {
+        match &self.secret.spec.introduce {
+            Introduce { handover: Some(_), .. } => Origin::Handover,
+            Introduce { derived: Some(_), .. } => Origin::Derived,
+            Introduce { adopt: Some(_), .. } => Origin::Adopted,
+            _ => Origin::Generate,
+        }
+    }
+
     /// It on behalf of `run`, as a session takes it.
     pub(super) fn subject(&self, ctx: &Ctx, a: &Authority, run: RunRef) -> Subject {
         let spec = &self.secret.spec;
@@ -46,7 +56,7 @@ impl Declared {
             path: self.path.to_string(),
             owner: self.owner.clone(),
             request: Request {
-                origin: origin(&spec.introduce),
+                origin: self.origin(),
                 disposition: handover.and_then(|h| h.disposition),
                 policy: spec.rotation_policy.clone().unwrap_or_default(),
                 hurry: false,
@@ -86,16 +96,6 @@ impl Declared {
             rename: &from.rename_keys,
             manager: ctx.cx.manager(),
         })
-    }
-}
-
-/// How `introduce` declares that the secret comes into the authority.
-fn origin(introduce: &Introduce) -> Origin {
-    match introduce {
-        Introduce { handover: Some(_), .. } => Origin::Handover,
-        Introduce { derived: Some(_), .. } => Origin::Derived,
-        Introduce { adopt: Some(_), .. } => Origin::Adopted,
-        _ => Origin::Generate,
     }
 }
 

@@ -7,9 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
-use regent_api::runtime_secret::Introduce;
 use regent_api::workflow::Uses;
-use regent_protocol::record::State;
+use regent_protocol::record::{Origin, State};
 use regent_protocol::{Decider, Outcome, Protocol, Reason, Record};
 use regent_types::Explain;
 
@@ -89,6 +88,9 @@ async fn released(
 ) -> Result<(), Error> {
     let foreign =
         |drive: &Drive<'_>| drive.record().is_some_and(|r| r.owner != drive.declared.owner);
+    if !foreign(drive) {
+        return Ok(());
+    }
     for work in ctx.board.of(key).into_iter().filter(|w| w.step.uses == Uses::Release && w.due) {
         if foreign(drive) {
             one(ctx, drive, &work, known).await?;
@@ -100,12 +102,11 @@ async fn released(
 /// What was introduced stays so, run or no run: a bootstrap Secret that lives again is disposed of, and another version
 /// than the record's is said.
 async fn stay_introduced(ctx: &Ctx, drive: &mut Drive<'_>, known: &mut Known) -> Result<(), Error> {
-    let introduce = &drive.declared.secret.spec.introduce;
-    let protocol = match introduce {
-        Introduce { derived: Some(_), .. } => return Ok(()),
-        Introduce { handover: Some(_), .. } => Protocol::Handover,
-        Introduce { adopt: Some(_), .. } => Protocol::Adopt,
-        _ => Protocol::Generate,
+    let protocol = match drive.declared.origin() {
+        Origin::Derived => return Ok(()),
+        Origin::Handover => Protocol::Handover,
+        Origin::Adopted => Protocol::Adopt,
+        Origin::Generate => Protocol::Generate,
     };
     if drive.record().is_none_or(|r| r.state == State::Intent) {
         return Ok(());

@@ -9,7 +9,7 @@ use kube::{Api, Resource};
 use regent_api::WorkflowRun;
 use regent_api::workflow::Uses;
 use regent_api::workflow_run::{Cause, CauseKind, WorkflowRunSpec};
-use regent_protocol::record::Claim;
+use regent_protocol::record::{Claim, Origin};
 use regent_types::identity::Identity;
 
 use super::ctx::Ctx;
@@ -24,11 +24,10 @@ const NAMES_MAX: u32 = 8;
 /// Makes sure that the run which introduces the secret exists. In a new cluster it is made again,
 /// finds the record and disposes of a bootstrap Secret that Git brought back.
 pub(super) async fn introduce(ctx: &Ctx, declared: &Declared) -> Result<(), Error> {
-    let introduce = &declared.secret.spec.introduce;
-    let (kind, uses) = match (&introduce.handover, &introduce.adopt) {
-        (Some(_), _) => ("handover", Uses::Handover),
-        (None, Some(_)) => ("adopt", Uses::Adopt),
-        (None, None) => ("generate", Uses::Generate),
+    let (kind, uses) = match declared.origin() {
+        Origin::Handover => ("handover", Uses::Handover),
+        Origin::Adopted => ("adopt", Uses::Adopt),
+        Origin::Generate | Origin::Derived => ("generate", Uses::Generate),
     };
     let (namespace, name) = (&declared.owner.namespace, &declared.owner.name);
     let run = names::run(kind, namespace, name, declared.path.as_str());

@@ -107,7 +107,7 @@ async fn advance(
         };
         let progress = match (step.uses, &secret) {
             (Uses::Notify, Some(secret)) => Arc::new(notify(ctx, secret, &step).await),
-            (Uses::AcceptRestore, None) => Arc::new(accept_restore::accept(ctx, run).await),
+            (Uses::AcceptRestore, None) => Arc::new(accept_restore::accept(ctx, run, &step).await),
             (_, None) => {
                 let message = "name the RuntimeSecret that the run is about".to_owned();
                 return failed(status, Reason::RuntimeSecretMissing, message);

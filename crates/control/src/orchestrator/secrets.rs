@@ -185,14 +185,14 @@ async fn bring(
     let authority = match authority {
         Ok(authority) => authority,
         Err(why) => {
-            stop(ctx, key, &mut known, waiting(Reason::AuthorityNotReady, why)).await;
+            stop(ctx, key, &mut known, Outcome::waiting(Reason::AuthorityNotReady, why)).await;
             return Ok(known);
         }
     };
     match follow(ctx, &authority, &declared, key, held, &mut known).await {
         Ok(()) => ctx.backoff.reset(object),
         Err(error) if error.is_authority() => {
-            let outcome = waiting(Reason::AuthorityNotReady, error.to_string());
+            let outcome = Outcome::waiting(Reason::AuthorityNotReady, error.to_string());
             stop(ctx, key, &mut known, outcome).await;
             known.next = later(ctx.cx.now(), ctx.backoff.next(object.to_owned()));
         }
@@ -203,8 +203,4 @@ async fn bring(
         }
     }
     Ok(known)
-}
-
-fn waiting(reason: Reason, message: String) -> Outcome {
-    Outcome::Waiting { reason, message, until: None }
 }

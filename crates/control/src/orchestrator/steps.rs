@@ -16,7 +16,6 @@ use super::board::{Progress, Work};
 use super::effects;
 use super::error::Error;
 use super::session::Drive;
-use super::workflow::Plan;
 
 /// Carries out the step of `work` as far as it goes.
 pub(super) async fn execute(
@@ -56,11 +55,6 @@ fn decision(step: &WorkflowStep) -> Result<Decision, Outcome> {
             Err(Outcome::Failed { reason: Reason::NothingToDecide, message })
         }
     }
-}
-
-/// The one step of a run without a Workflow, as its spec has it.
-pub(super) fn single_step(run: &WorkflowRun) -> WorkflowStep {
-    Plan::single(run.spec.uses.unwrap_or(Uses::Notify))
 }
 
 /// The step of a run as records know it: each step of a Workflow is remembered by itself.
@@ -139,6 +133,15 @@ fn version_of(record: &Record, task: &str, rotates: bool) -> Option<VersionPair>
     closed.or(promoted).or_else(|| record.acknowledged.clone().filter(|_| !rotates))
 }
 
+/// How a step ends for now that `error` ended: the authority is awaited, anything else is tried again.
+pub(super) fn awaited(error: &Error) -> Outcome {
+    let reason = match error.is_authority() {
+        true => Reason::AuthorityNotReady,
+        false => Reason::Retrying,
+    };
+    Outcome::waiting(reason, error.to_string())
+}
+
 /// What is said of a step that an error ended: the authority is awaited, anything else is tried
 /// again as the step says.
 pub(super) fn failed(
@@ -147,11 +150,7 @@ pub(super) fn failed(
     work: &Work,
     now: Timestamp,
 ) -> Progress {
-    let reason = match error.is_authority() {
-        true => Reason::AuthorityNotReady,
-        false => Reason::Retrying,
-    };
-    let outcome = Outcome::Waiting { reason, message: error.to_string(), until: None };
+    let outcome = awaited(error);
     let committed = is_committed(record, &task_of(&work.run, &work.step));
     Progress { committed, ..stopped(outcome, now) }
 }

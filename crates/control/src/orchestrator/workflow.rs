@@ -55,9 +55,9 @@ impl Plan {
         Self { canceled: true, ..self }
     }
 
-    /// The step that would be next, were the run not ended.
-    pub(super) fn due_step(&self, records: &[StepRecord]) -> Option<&WorkflowStep> {
-        let done = |name: &str| find(records, name).is_some_and(|r| r.phase.is_over());
+    /// The first step that is not done and waits for no other.
+    pub(super) fn free(&self, records: &[StepRecord]) -> Option<&WorkflowStep> {
+        let done = |name: &str| find(records, name).is_some_and(|r| r.phase.is_done());
         self.steps.iter().find(|s| !done(&s.name) && s.depends_on.iter().all(|d| done(d)))
     }
 
@@ -83,8 +83,7 @@ impl Plan {
             return self.finally(records, now, RunPhase::Canceled);
         }
         if !failed && left {
-            let free = |s: &&WorkflowStep| !done(&s.name) && s.depends_on.iter().all(|d| done(d));
-            return match self.steps.iter().find(free) {
+            return match self.free(records) {
                 Some(step) => due(step, records, now),
                 // Steps that wait for each other: admission lets none through, and none is ever
                 // free.
